@@ -1,0 +1,100 @@
+/**
+ * The statement of one run: what the manifest signs. Field names are those of the signed JSON, so this file is
+ * the schema's source in words; `schema.ts` says it in zod and publishes it as JSON Schema.
+ */
+import type { BudgetName, Grant, IsolationLevel, JsonValue, Reason } from "../policy/types.ts";
+
+/** How a run ended. All of these are signed, and answered with 200: the run happened. */
+export type Outcome =
+  /** The decision was deny: nothing ran, and that is what is signed. */
+  | { readonly kind: "denied" }
+  | { readonly kind: "completed" }
+  /** The tool said so: the `err` of its result, as JSON. */
+  | { readonly kind: "failed"; readonly error: JsonValue }
+  /** The guest was stopped by a wasm trap, or its process died. `reason` is of a small vocabulary of ours. */
+  | { readonly kind: "trapped"; readonly reason: string }
+  | { readonly kind: "exhausted"; readonly budget: BudgetName | "lifted_bytes" | "host_calls" | "call_depth" }
+  | { readonly kind: "timed-out"; readonly afterMs: number }
+  | { readonly kind: "revoked"; readonly reason: string }
+  /** It failed or trapped after an import call was denied; `target` says what it wanted, redacted. */
+  | { readonly kind: "denied-import"; readonly import: string; readonly target: string }
+  /** The gateway died while it ran; sealed by the reconciler. An outside effect may or may not have happened. */
+  | { readonly kind: "indeterminate"; readonly reason: string };
+
+/** The name of an {@link Outcome}. */
+export type OutcomeKind = Outcome["kind"];
+
+/** One thing that the broker saw the run do, in order. `seq` has no gaps and starts at 0. */
+export interface RunEvent {
+  readonly seq: number;
+  /** Milliseconds since the run's start, whole. */
+  readonly at_ms: number;
+  /** Which import: `wasi:http/outgoing-handler#handle`, `writ:host/log#write` … */
+  readonly import: string;
+  readonly effect: "allowed" | "denied" | "failed";
+  /** Whom it reached: `GET https://api.example.com:443/v1/forecast` without query; never a secret. */
+  readonly target?: string;
+  /** The clause that allowed or denied it. */
+  readonly clause?: string;
+  readonly bytes_in?: number;
+  readonly bytes_out?: number;
+  /** HTTP status, or a failure word of ours. */
+  readonly result?: string;
+}
+
+/** What was granted and what was used of one budget. `used: null` = not knowable (the process was killed). */
+export interface BudgetUse {
+  readonly granted: number;
+  readonly used: number | null;
+}
+
+/** The predicate of the in-toto statement. */
+export interface RunPredicate {
+  readonly run: string;
+  readonly tenant: string;
+  readonly principal: string;
+  readonly tool: string;
+  readonly function: string;
+  readonly purpose: string;
+  readonly task?: { readonly id: string; readonly class: "exploratory" | "customer_visible" };
+  /** 32 lower-case hex digits, W3C trace context. */
+  readonly trace_id: string;
+  /** Null when no policy names the tool and the tier: then the outcome is `denied`. */
+  readonly policy_id: string | null;
+  /** `sha256:<hex>` of the component that ran. */
+  readonly artifact_hash: string;
+  /** `sha256:<hex>` of the input's canonical JSON. */
+  readonly input_hash: string;
+  /** `sha256:<hex>` of the output's canonical JSON; null when there was none. */
+  readonly output_hash: string | null;
+  readonly decision: { readonly effect: "allow" | "deny"; readonly reasons: readonly Reason[] };
+  readonly grants: readonly Grant[];
+  /** Null when nothing ran. */
+  readonly budget: { readonly [name in BudgetName | "wall_ms"]: BudgetUse } | null;
+  readonly memory_peak_bytes: number | null;
+  readonly cost_table: string;
+  readonly events: readonly RunEvent[];
+  readonly outcome: Outcome;
+  /** What the caller was given instead of the output, when the policy's fallback applied. */
+  readonly fallback?: { readonly kind: "static"; readonly value_hash: string };
+  /** The level reached and the restrictions that the executor was seen to have; null when nothing ran. */
+  readonly isolation: { readonly level: IsolationLevel; readonly verified: readonly string[] } | null;
+  readonly runtime: { readonly host: string; readonly executor: string | null; readonly writ: string };
+  /** RFC 3339 with milliseconds, UTC. */
+  readonly started_at: string;
+  readonly finished_at: string;
+}
+
+/** in-toto Statement v1. Subjects: `output`, `component`, `policy`, each by sha256. */
+export interface Statement {
+  readonly _type: "https://in-toto.io/Statement/v1";
+  readonly subject: readonly { readonly name: string; readonly digest: { readonly sha256: string } }[];
+  readonly predicateType: typeof PREDICATE_TYPE;
+  readonly predicate: RunPredicate;
+}
+
+/** The predicate type of an execution manifest. An identifier: nothing is fetched from it. */
+export const PREDICATE_TYPE = "https://writ.dev/execution-manifest/v1";
+
+/** The payload type in the DSSE envelope. */
+export const PAYLOAD_TYPE = "application/vnd.in-toto+json";

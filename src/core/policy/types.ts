@@ -1,0 +1,182 @@
+/**
+ * What a policy says once it has been read, and what a decision says once it has been made: plain frozen data.
+ * Nothing here can be said that nothing enforces; each field names its enforcer.
+ */
+
+/** Whether a function changes the world. A write without an Idempotency-Key is never retried. */
+export type Operation = "read" | "write";
+
+/** Which capability a grant is about; also the name of its WIT interface's file and of its broker file. */
+export type CapabilityWord =
+  | "http-client"
+  | "secrets"
+  | "log"
+  | "run-info"
+  | "clocks"
+  | "random"
+  | "stdio"
+  | "environment";
+
+/** HTTP methods a network rule may name. CONNECT and TRACE are not among them. */
+export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
+
+/** One permitted kind of outgoing request. Enforced by `broker/egress` for every request, redirect targets included. */
+export interface NetworkRule {
+  /** Lower-case host name, or an IP literal where the operator really means one. No wildcards. */
+  readonly host: string;
+  readonly scheme: "http" | "https";
+  /** 1 to 65535. */
+  readonly port: number;
+  /** Empty is not allowed: a rule that permits nothing is a mistake. */
+  readonly methods: readonly HttpMethod[];
+  /** Exact paths, or prefixes ending in `/*`. The query string is not part of a path. */
+  readonly paths: readonly string[];
+}
+
+/** What one run may spend. All are upper bounds; reaching one ends the run as `exhausted`, naming it. */
+export interface Budget {
+  /** Deterministic work units; see `core/metering`. At most 2^53 − 1, so that it survives JSON. */
+  readonly fuel: number;
+  /** Bytes of linear memory, all core modules together; enforced in the module and at process level. */
+  readonly memory_bytes: number;
+  /** Bytes on the wire, both ways, bodies and headers. */
+  readonly egress_bytes: number;
+  /** Outgoing requests. */
+  readonly requests: number;
+  /** Bytes of the output's JSON text. */
+  readonly output_bytes: number;
+  /** Bytes of log entries, stdout and stderr together. */
+  readonly log_bytes: number;
+}
+
+/** Names of the budgets, and of the deadline. */
+export type BudgetName = keyof Budget;
+
+/** What the caller gets when the run ended badly. Deterministic: same failure and input, same answer. */
+export type Fallback =
+  | { readonly kind: "error" }
+  | { readonly kind: "static"; readonly value: JsonValue };
+
+/** JSON as values. */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/** Isolation levels, weakest first. `process+permissions` means the runtime's own permission model holds too. */
+export const ISOLATION_LEVELS = ["process", "process+permissions"] as const;
+/** One of {@link ISOLATION_LEVELS}. */
+export type IsolationLevel = (typeof ISOLATION_LEVELS)[number];
+
+/** Manifest fields that a policy may require; a run whose statement lacks one is not answered. */
+export const OBSERVABILITY_FIELDS = [
+  "trace_id",
+  "policy_id",
+  "artifact_hash",
+  "tenant",
+  "purpose",
+  "principal",
+  "task",
+  "input_hash",
+  "output_hash",
+  "fuel",
+] as const;
+/** One of {@link OBSERVABILITY_FIELDS}. */
+export type ObservabilityField = (typeof OBSERVABILITY_FIELDS)[number];
+
+/** A policy, read and checked. Field names are those of the document, so that errors and reviews point at it. */
+export interface Policy {
+  readonly tool_id: string;
+  readonly tenant_tier: readonly string[];
+  readonly purpose: readonly string[];
+  /** Keyed `interface/function`; what is not named may not be invoked. */
+  readonly functions: Readonly<Record<string, { readonly operation: Operation }>>;
+  readonly network_allowlist: readonly NetworkRule[];
+  /** Name of an operator-side profile; absent = no secrets. */
+  readonly secret_profile?: string;
+  /** Time to live of a run in ms, queueing and host calls included. */
+  readonly max_duration_ms: number;
+  readonly budget: Budget;
+  readonly required_observability_fields: readonly ObservabilityField[];
+  readonly isolation_minimum: IsolationLevel;
+  readonly fallback: Fallback;
+}
+
+/** A policy with its identity and its origin. */
+export interface PolicyRecord {
+  /** `sha256:<hex>` of the RFC 8785 canonical JSON of `policy`. */
+  readonly policyId: string;
+  readonly policy: Policy;
+  /** Where it was read from, for the operator's eyes only. */
+  readonly source: string;
+}
+
+/** One permission with its constraints: what a decision hands to the broker. */
+export type Grant =
+  | {
+      readonly kind: "http-client";
+      readonly rules: readonly NetworkRule[];
+      /** Profile whose secret is injected into requests to its own audience. */
+      readonly secretProfile?: string;
+    }
+  | { readonly kind: "secrets"; readonly profile: string }
+  | { readonly kind: "log" }
+  | { readonly kind: "run-info" }
+  | { readonly kind: "clocks" }
+  | { readonly kind: "random" }
+  | { readonly kind: "stdio" }
+  | { readonly kind: "environment" };
+
+/** Who asks. Made by `identity` from credentials; never from the request's body. */
+export interface Principal {
+  /** Stable id, e.g. `key:7f3a…`. */
+  readonly id: string;
+  readonly tenant: string;
+  readonly tier: string;
+  /** What the credential may do at all. */
+  readonly scopes: readonly Scope[];
+}
+
+/** `invoke` runs tools, `evidence` reads manifests of one's own tenant, `operate` manages the gateway. */
+export type Scope = "invoke" | "evidence" | "operate";
+
+/** What `decide` is asked. */
+export interface DecisionRequest {
+  readonly principal: Principal;
+  /** Tool name. */
+  readonly tool: string;
+  /** `interface/function`. */
+  readonly function: string;
+  readonly purpose: string;
+  /** Capability words that the component's imports need; from the decoded binary, not from the vendor's word. */
+  readonly needs: readonly CapabilityWord[];
+}
+
+/** One clause that took part in a decision. */
+export interface Reason {
+  /** Which clause: a field name of the policy, or `policy` when none applies. */
+  readonly clause: string;
+  readonly policyId?: string;
+  readonly effect: "allow" | "deny";
+  /** A sentence for the operator. Callers see the clause only. */
+  readonly detail: string;
+}
+
+/** The answer of `decide`. Deny is the answer to every doubt. */
+export type Decision =
+  | {
+      readonly kind: "allow";
+      readonly record: PolicyRecord;
+      readonly operation: Operation;
+      readonly grants: readonly Grant[];
+      readonly reasons: readonly Reason[];
+    }
+  | {
+      readonly kind: "deny";
+      /** The policy that came nearest, when one names the tool and the tier. */
+      readonly record?: PolicyRecord;
+      readonly reasons: readonly Reason[];
+    };

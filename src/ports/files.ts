@@ -1,0 +1,15 @@
+/** Files of the operator: policies, tools, profiles, keys, caches. Guests never come near this port. */
+export interface Files {
+  /** @returns the bytes, or `undefined` when there is no such file. Other failures throw. */
+  read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /**
+   * Writes whole or not at all: to a temporary name, synced, then renamed. Missing folders are made.
+   *
+   * @param mode permission bits, default 0o644; secrets and keys use 0o600
+   */
+  write(path: string, bytes: Uint8Array | string, options?: { readonly mode?: number }): Promise<void>;
+  /** @returns the names in a folder, sorted; empty when there is no such folder. */
+  list(path: string): Promise<readonly { readonly name: string; readonly isFolder: boolean }[]>;
+  /** @returns permission bits of a file (e.g. 0o600), or `undefined` when there is none. */
+  mode(path: string): Promise<number | undefined>;
+}

@@ -1,0 +1,74 @@
+/**
+ * What a run may ask of the broker: the vocabulary of the pipe between executor and gateway.
+ *
+ * The executor is assumed compromised. Every call is parsed as hostile, checked against the run's grants and
+ * charged to its lease by the broker, whatever the executor says about itself.
+ */
+import type { Outcome, RunEvent } from "../core/manifest/types.ts";
+import type { JsonValue } from "../core/policy/types.ts";
+
+/** One call: a name, arguments as JSON, and optionally bytes. */
+export interface HostCall {
+  /** `http-client/send`, `http-client/read`, `http-client/close`, `log/write`, `stdio/write`, `secrets/open`, `refused/called`. */
+  readonly name: string;
+  readonly args: JsonValue;
+  readonly body: Uint8Array;
+}
+
+/** The broker's reply. */
+export type HostReply =
+  /** Done. */
+  | { readonly kind: "ok"; readonly value: JsonValue; readonly body?: Uint8Array }
+  /** A typed refusal or failure that the guest sees as its interface's own error; `error` is a word of that interface. */
+  | { readonly kind: "error"; readonly error: JsonValue }
+  /** The run is over: a budget is spent, or it was revoked. The executor stops the guest by a real trap. */
+  | { readonly kind: "stop"; readonly outcome: Outcome };
+
+/** What the broker counted for one run. */
+export interface Usage {
+  readonly egress_bytes: number;
+  readonly requests: number;
+  readonly log_bytes: number;
+}
+
+/** The broker's side of one run: the grants made live. Opened before the run, closed after it whatever happened. */
+export interface RunHost {
+  /** Serves one call. Never throws for anything the guest did; a throw is a bug and revokes the run. */
+  call(call: HostCall): Promise<HostReply>;
+  /** Ends every request still under way and forgets every handle. Idempotent. */
+  close(): void;
+  /** Events so far, in order, without gaps. */
+  readonly events: readonly RunEvent[];
+  readonly usage: Usage;
+  /** The first denial, if any: it decides between `failed` and `denied-import`. */
+  readonly denial: { readonly import: string; readonly target: string } | undefined;
+  /** Captured stdout, stderr and log entries, for the operator's diagnostics; bounded by the log budget. */
+  readonly diagnostics: readonly { readonly stream: "log" | "stdout" | "stderr"; readonly text: string }[];
+}
+
+/** Arguments of `http-client/send`; the request's body travels beside them, whole. */
+export interface HttpSendArgs {
+  readonly method: string;
+  readonly scheme: "http" | "https";
+  /** As the guest gave it: host, optional port. Attacker-controlled. */
+  readonly authority: string;
+  /** Path and query, beginning with `/`. */
+  readonly pathWithQuery: string;
+  /** Values are latin-1 text: one character per byte. */
+  readonly headers: readonly (readonly [string, string])[];
+  readonly connectTimeoutMs?: number;
+  readonly firstByteTimeoutMs?: number;
+}
+
+/** Value of a successful `http-client/send`. */
+export interface HttpSendValue {
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+  /** Handle of the body, for `http-client/read` and `/close`. */
+  readonly body: number;
+}
+
+/** Value of a successful `http-client/read`; the bytes travel beside it. `end` = nothing follows. */
+export interface HttpReadValue {
+  readonly end: boolean;
+}

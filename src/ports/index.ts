@@ -1,0 +1,25 @@
+/** Interfaces to the world, and nothing else: no file here has a function body. */
+export type { Clock } from "./clock.ts";
+export type { Entropy } from "./entropy.ts";
+export type { Files } from "./files.ts";
+export type {
+  HostCall,
+  HostReply,
+  HttpReadValue,
+  HttpSendArgs,
+  HttpSendValue,
+  RunHost,
+  Usage,
+} from "./host-calls.ts";
+export type { Resolver } from "./resolver.ts";
+export type {
+  ExecutorProcess,
+  ExecutorRole,
+  HttpServer,
+  Runtime,
+  SqliteDatabase,
+  SqliteStatement,
+} from "./runtime.ts";
+export type { ImportBinding, Isolation, Sandbox, SandboxComponent, SandboxEnd, SandboxRun } from "./sandbox.ts";
+export type { Signer } from "./signer.ts";
+export type { Intent, KeyRow, RunRow, Seal, Store } from "./store.ts";

@@ -1,0 +1,71 @@
+/** Everything a runtime gives us, in one value: `runtime/node.ts` and `runtime/deno.ts` implement it. */
+import type { Clock } from "./clock.ts";
+import type { Entropy } from "./entropy.ts";
+import type { Files } from "./files.ts";
+import type { Resolver } from "./resolver.ts";
+
+/** A SQLite statement, as Kysely's SQLite driver wants it. */
+export interface SqliteStatement {
+  /** Whether it returns rows. */
+  readonly reader: boolean;
+  all(parameters: readonly unknown[]): unknown[];
+  run(parameters: readonly unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint };
+  iterate(parameters: readonly unknown[]): IterableIterator<unknown>;
+}
+
+/** An open SQLite database. */
+export interface SqliteDatabase {
+  prepare(sql: string): SqliteStatement;
+  exec(sql: string): void;
+  close(): void;
+}
+
+/** A child process that speaks over one pipe. */
+export interface ExecutorProcess {
+  readonly pid: number;
+  /** Bytes the child wrote. Ends when the child is gone. */
+  readonly output: ReadableStream<Uint8Array>;
+  /** Resolves when the bytes are handed to the system; rejects when the child is gone. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** SIGKILL. Idempotent. */
+  kill(): void;
+  /** How it ended; resolves once. `diagnostics` is the tail of its stderr, at most 4 KiB. */
+  readonly exited: Promise<{ readonly code: number | null; readonly diagnostics: string }>;
+}
+
+/** Which program an executor process runs. */
+export type ExecutorRole = "run" | "prepare";
+
+/** What the gateway's process can do. */
+export interface Runtime {
+  readonly name: "node" | "deno";
+  readonly version: string;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly files: Files;
+  readonly resolver: Resolver;
+  readonly args: readonly string[];
+  env(name: string): string | undefined;
+  /** Terminal output. */
+  print(line: string): void;
+  printError(line: string): void;
+  /** Sets the exit code and lets the process end by itself. */
+  setExitCode(code: number): void;
+  /** Calls `action` once on SIGINT or SIGTERM. */
+  onStopSignal(action: () => void): void;
+  openSqlite(path: string): SqliteDatabase;
+  /** Starts a locked-down child: no environment, and nothing of the file system but what `role` must read. */
+  spawnExecutor(role: ExecutorRole): ExecutorProcess;
+  serve(
+    handler: (request: Request) => Promise<Response> | Response,
+    options: { readonly hostname: string; readonly port: number },
+  ): Promise<HttpServer>;
+}
+
+/** A listening server. */
+export interface HttpServer {
+  /** The port that was bound; useful when 0 was asked for. */
+  readonly port: number;
+  /** Stops accepting, lets requests under way finish, resolves when all are done. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,84 @@
+/** Running a prepared component in a locked-down executor process. Implemented by `sandbox/`. */
+import type { WitFunction } from "../core/component/index.ts";
+import type { Outcome } from "../core/manifest/types.ts";
+import type { IsolationLevel, JsonValue } from "../core/policy/types.ts";
+import type { RunHost } from "./host-calls.ts";
+
+/** One import interface of a component, and what serves it. */
+export interface ImportBinding {
+  /** As the component spells it, e.g. `wasi:http/types@0.2.12`. */
+  readonly name: string;
+  /** `true` = the executor's own implementation; `false` = every function is a refusing stub. */
+  readonly served: boolean;
+  readonly functions: readonly WitFunction[];
+  readonly resources: readonly string[];
+}
+
+/** A component that passed intake, as the sandbox needs it. */
+export interface SandboxComponent {
+  /** Hex sha256 of `bytes`. */
+  readonly digest: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly imports: readonly ImportBinding[];
+  /** Names of all exported functions, `interface/function` or `function` keys to JavaScript paths. */
+  readonly exports: readonly { readonly interface: string | null; readonly functions: readonly WitFunction[] }[];
+}
+
+/** One run. */
+export interface SandboxRun {
+  readonly run: string;
+  readonly tenant: string;
+  readonly component: SandboxComponent;
+  /** Exported interface as the component spells it, or null for a function of the world itself. */
+  readonly interface: string | null;
+  readonly function: WitFunction;
+  /** Checked against the function's type already. */
+  readonly input: JsonValue;
+  readonly fuel: number;
+  readonly memoryBytes: number;
+  readonly outputBytes: number;
+  /** Time to live in ms from now, waiting for an executor included. */
+  readonly timeToLiveMs: number;
+  /** What the guest reads as `writ:host/run-info`. */
+  readonly info: { readonly traceId: string; readonly tool: string; readonly purpose: string };
+  readonly host: RunHost;
+}
+
+/** How the executor says the run ended; all but fuel and memory readings is checked before it is believed. */
+export interface SandboxEnd {
+  readonly outcome: Outcome;
+  /** Present when `completed`: checked against the function's result type. */
+  readonly output?: JsonValue;
+  /** Null when the executor had to be killed. */
+  readonly fuelUsed: number | null;
+  readonly memoryPeakBytes: number | null;
+  readonly outputBytes: number;
+  readonly wallMs: number;
+}
+
+/** What kind of cage the runs get; read back from inside an executor at its start. */
+export interface Isolation {
+  readonly level: IsolationLevel;
+  /** Restrictions seen to hold: `no-environment`, `no-network` … */
+  readonly verified: readonly string[];
+  /** Runtime and version of the executor. */
+  readonly executor: string;
+}
+
+/** The executor pool. */
+export interface Sandbox {
+  readonly isolation: Isolation;
+  /**
+   * Transpiles and meters a component, once per digest; cached on disk.
+   *
+   * @throws {GatewayError} `component-refused`
+   */
+  prepare(component: SandboxComponent, memoryBytes: number): Promise<void>;
+  /**
+   * @returns the end of the run, always: a dead executor is an outcome
+   * @throws {GatewayError} `sandbox-unavailable` when no executor became free in time: then nothing ran
+   */
+  run(run: SandboxRun): Promise<SandboxEnd>;
+  /** Ends runs under way as `revoked`, then the executors. */
+  close(): Promise<void>;
+}
