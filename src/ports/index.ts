@@ -1,6 +1,7 @@
 /** Interfaces to the world, and nothing else: no file here has a function body. */
 export type { Clock } from "./clock.ts";
 export type { Entropy } from "./entropy.ts";
+export type { ExecutorHost } from "./executor-host.ts";
 export type { Files } from "./files.ts";
 export type {
   HostCall,
@@ -20,6 +21,13 @@ export type {
   SqliteDatabase,
   SqliteStatement,
 } from "./runtime.ts";
-export type { ImportBinding, Isolation, Sandbox, SandboxComponent, SandboxEnd, SandboxRun } from "./sandbox.ts";
+export type {
+  ImportBinding,
+  Isolation,
+  Sandbox,
+  SandboxComponent,
+  SandboxEnd,
+  SandboxRun,
+} from "./sandbox.ts";
 export type { Signer } from "./signer.ts";
 export type { Intent, KeyRow, RunRow, Seal, Store } from "./store.ts";

@@ -21,7 +21,10 @@ export interface SandboxComponent {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly imports: readonly ImportBinding[];
   /** Names of all exported functions, `interface/function` or `function` keys to JavaScript paths. */
-  readonly exports: readonly { readonly interface: string | null; readonly functions: readonly WitFunction[] }[];
+  readonly exports: readonly {
+    readonly interface: string | null;
+    readonly functions: readonly WitFunction[];
+  }[];
 }
 
 /** One run. */

@@ -53,9 +53,7 @@ export interface Budget {
 export type BudgetName = keyof Budget;
 
 /** What the caller gets when the run ended badly. Deterministic: same failure and input, same answer. */
-export type Fallback =
-  | { readonly kind: "error" }
-  | { readonly kind: "static"; readonly value: JsonValue };
+export type Fallback = { readonly kind: "error" } | { readonly kind: "static"; readonly value: JsonValue };
 
 /** JSON as values. */
 export type JsonValue =
@@ -87,7 +85,10 @@ export const OBSERVABILITY_FIELDS = [
 /** One of {@link OBSERVABILITY_FIELDS}. */
 export type ObservabilityField = (typeof OBSERVABILITY_FIELDS)[number];
 
-/** A policy, read and checked. Field names are those of the document, so that errors and reviews point at it. */
+/**
+ * A policy, read and checked, in normal form. Field names are those of the document, so that errors and reviews
+ * point at it. Lists whose order says nothing are sorted and without repetition; `network_allowlist` keeps its order.
+ */
 export interface Policy {
   readonly tool_id: string;
   readonly tenant_tier: readonly string[];
@@ -107,7 +108,7 @@ export interface Policy {
 
 /** A policy with its identity and its origin. */
 export interface PolicyRecord {
-  /** `sha256:<hex>` of the RFC 8785 canonical JSON of `policy`. */
+  /** `sha256:<hex>` of the RFC 8785 canonical JSON of `policy`, exactly as it stands here. */
   readonly policyId: string;
   readonly policy: Policy;
   /** Where it was read from, for the operator's eyes only. */
@@ -157,11 +158,17 @@ export interface DecisionRequest {
 
 /** One clause that took part in a decision. */
 export interface Reason {
-  /** Which clause: a field name of the policy, or `policy` when none applies. */
+  /**
+   * Which clause: a field name of the policy; `scope` for what the credential may do; `needs` for a capability
+   * that is not known; `policy` when two policies claim the case.
+   */
   readonly clause: string;
   readonly policyId?: string;
   readonly effect: "allow" | "deny";
-  /** A sentence for the operator. Callers see the clause only. */
+  /**
+   * A sentence. It is signed with the manifest, which the caller holds: it may quote the request and never the
+   * policy's rules or where the policy was read from. `explain` is the place for those.
+   */
   readonly detail: string;
 }
 

@@ -1,0 +1,206 @@
+/**
+ * The one place that knows which WIT interface belongs to which capability word, how risky it is, and which clause
+ * of a policy unlocks it. A new capability is one row here and one file in `broker/`.
+ *
+ * Three kinds of row: words that a decision grants; `io`, plumbing without an effect of its own, which needs no
+ * grant; and words that are known and refused at every call. An interface in no row refuses the component.
+ */
+import type { CapabilityWord } from "./types.ts";
+
+/**
+ * What a reviewer should think of an import: R0 pure, R1 clocks and random, R2 handle of a secret, R3 egress to
+ * fixed hosts, R4 write, payment or any host, R5 files, processes or unknown.
+ */
+export type RiskClass = "R0" | "R1" | "R2" | "R3" | "R4" | "R5";
+
+/** Words that no policy of this version can grant. */
+export type RefusedWord = "filesystem" | "sockets" | "keyvalue" | "config";
+
+interface CapabilityFacts {
+  /** What it lets a guest do, for operators, reviewers and vendors. */
+  readonly sentence: string;
+  readonly risk: RiskClass;
+  /** Interfaces it unlocks, `namespace:package/name` without version. */
+  readonly interfaces: readonly string[];
+}
+
+/** A capability that a run can have. */
+export interface ServedCapability extends CapabilityFacts {
+  readonly served: true;
+  /** `io` is plumbing: never granted, never denied. */
+  readonly word: CapabilityWord | "io";
+  /** Clause of the policy that unlocks it; null = none is needed. */
+  readonly clause: "network_allowlist" | "secret_profile" | null;
+}
+
+/** A capability that is present as a refusing stub, because language runtimes import it whether a tool uses it or not. */
+export interface RefusedCapability extends CapabilityFacts {
+  readonly served: false;
+  readonly word: RefusedWord;
+  readonly clause: null;
+}
+
+/** One row of the table. */
+export type Capability = ServedCapability | RefusedCapability;
+
+/** The table. Granted words come in the order in which decisions list their grants. */
+export const CAPABILITIES: readonly Capability[] = [
+  {
+    served: true,
+    word: "http-client",
+    sentence:
+      "Sends HTTP requests to what network_allowlist names; with an empty list every request is denied",
+    risk: "R3",
+    interfaces: ["wasi:http/types", "wasi:http/outgoing-handler"],
+    clause: "network_allowlist",
+  },
+  {
+    served: true,
+    word: "secrets",
+    sentence: "Holds opaque handles of the profile's secrets; their values stay with the broker",
+    risk: "R2",
+    interfaces: ["writ:host/secrets"],
+    clause: "secret_profile",
+  },
+  {
+    served: true,
+    word: "log",
+    sentence: "Writes log entries into the run's evidence, up to budget.log_bytes",
+    risk: "R0",
+    interfaces: ["writ:host/log"],
+    clause: null,
+  },
+  {
+    served: true,
+    word: "run-info",
+    sentence: "Reads the run's own id, trace id, tool, function, purpose and what is left of its time",
+    risk: "R0",
+    interfaces: ["writ:host/run-info"],
+    clause: null,
+  },
+  {
+    served: true,
+    word: "clocks",
+    sentence: "Reads clocks, coarsened to 1 ms",
+    risk: "R1",
+    interfaces: ["wasi:clocks/monotonic-clock", "wasi:clocks/wall-clock"],
+    clause: null,
+  },
+  {
+    served: true,
+    word: "random",
+    sentence: "Reads random bytes, so equal inputs may give unequal outputs",
+    risk: "R1",
+    interfaces: ["wasi:random/random", "wasi:random/insecure", "wasi:random/insecure-seed"],
+    clause: null,
+  },
+  {
+    served: true,
+    word: "stdio",
+    sentence: "Writes to standard output and error, captured up to budget.log_bytes; standard input is empty",
+    risk: "R0",
+    interfaces: [
+      "wasi:cli/stdin",
+      "wasi:cli/stdout",
+      "wasi:cli/stderr",
+      "wasi:cli/terminal-input",
+      "wasi:cli/terminal-output",
+      "wasi:cli/terminal-stdin",
+      "wasi:cli/terminal-stdout",
+      "wasi:cli/terminal-stderr",
+    ],
+    clause: null,
+  },
+  {
+    served: true,
+    word: "environment",
+    sentence: "Reads environment variables and arguments, of which there are none, and may end its own run",
+    risk: "R0",
+    interfaces: ["wasi:cli/environment", "wasi:cli/exit"],
+    clause: null,
+  },
+  {
+    served: true,
+    word: "io",
+    sentence: "Streams and polling that other capabilities pass around; without them it reaches nothing",
+    risk: "R0",
+    interfaces: ["wasi:io/error", "wasi:io/poll", "wasi:io/streams"],
+    clause: null,
+  },
+  {
+    served: false,
+    word: "filesystem",
+    sentence:
+      "Present as a refusing stub: there are no preopened directories and every call answers `access`; Writ offers no files",
+    risk: "R5",
+    interfaces: ["wasi:filesystem/types", "wasi:filesystem/preopens"],
+    clause: null,
+  },
+  {
+    served: false,
+    word: "sockets",
+    sentence:
+      "Present as a refusing stub: every call answers `access-denied`; use wasi:http/outgoing-handler, which a policy can permit",
+    risk: "R4",
+    interfaces: [
+      "wasi:sockets/network",
+      "wasi:sockets/instance-network",
+      "wasi:sockets/tcp",
+      "wasi:sockets/tcp-create-socket",
+      "wasi:sockets/udp",
+      "wasi:sockets/udp-create-socket",
+      "wasi:sockets/ip-name-lookup",
+    ],
+    clause: null,
+  },
+  {
+    served: false,
+    word: "keyvalue",
+    sentence:
+      "Present as a refusing stub: every call answers `access-denied`; Writ offers no key-value store",
+    risk: "R4",
+    interfaces: ["wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"],
+    clause: null,
+  },
+  {
+    served: false,
+    word: "config",
+    sentence:
+      "Present as a refusing stub: every call is refused; Writ offers no configuration, pass values as input",
+    risk: "R2",
+    interfaces: ["wasi:config/store", "wasi:config/runtime"],
+    clause: null,
+  },
+];
+
+/** Every word that can be granted, in the order in which decisions list their grants. */
+export const CAPABILITY_WORDS: readonly CapabilityWord[] = CAPABILITIES.flatMap((row) =>
+  row.served && row.word !== "io" ? [row.word] : [],
+);
+
+const BY_INTERFACE: ReadonlyMap<string, Capability> = new Map(
+  CAPABILITIES.flatMap((row) => row.interfaces.map((name) => [name, row] as const)),
+);
+
+/**
+ * Finds the capability that an interface belongs to.
+ *
+ * @param interfaceName `namespace:package/name`, with or without `@version`; the version is not judged here
+ * @returns its row, or undefined: then the component that imports it is refused
+ */
+export function capabilityOf(interfaceName: string): Capability | undefined {
+  return BY_INTERFACE.get(interfaceName.split("@", 1)[0] ?? "");
+}
+
+/**
+ * The words a component needs granted, for a `DecisionRequest`.
+ *
+ * Plumbing, refused and unknown interfaces add nothing: intake judges whether a component may import them at all.
+ *
+ * @param interfaceNames the component's imports, from its decoded binary
+ * @returns each word once, in the order of the table
+ */
+export function needsOf(interfaceNames: readonly string[]): readonly CapabilityWord[] {
+  const needed = new Set(interfaceNames.map((name) => capabilityOf(name)?.word));
+  return CAPABILITY_WORDS.filter((word) => needed.has(word));
+}

@@ -1,0 +1,178 @@
+/**
+ * The decision: one pure function of a request and the policies. Deny is the answer to every doubt: to no policy,
+ * to two, to a word it does not know. The order of the policies says nothing.
+ */
+import { CAPABILITY_WORDS } from "./capabilities.ts";
+import type {
+  CapabilityWord,
+  Decision,
+  DecisionRequest,
+  Grant,
+  Policy,
+  PolicyRecord,
+  Reason,
+} from "./types.ts";
+
+/**
+ * Decides a request. Total: hostile values are denied, never thrown.
+ *
+ * Clauses are judged in this order: `scope` (the credential's), `tool_id`, `tenant_tier`, then all of `functions`,
+ * `purpose` and what the component's imports need (`network_allowlist`, `secret_profile`), so that one answer names
+ * everything that is missing. Reasons are signed and reach the caller: they say nothing of a policy beyond its id.
+ *
+ * @param request who asks for what; `needs` from the component's binary
+ * @param policies every policy in force, in any order
+ * @returns allow with the grants for exactly the needed capabilities, or deny with at least one denying reason
+ */
+export function decide(request: DecisionRequest, policies: readonly PolicyRecord[]): Decision {
+  if (!request.principal.scopes.includes("invoke")) {
+    return denied([
+      { clause: "scope", effect: "deny", detail: 'the credential does not have the scope "invoke"' },
+    ]);
+  }
+  const scope: Reason = { clause: "scope", effect: "allow", detail: 'the credential has the scope "invoke"' };
+
+  const ofTool = policies.filter(({ policy }) => policy.tool_id === request.tool).sort(byIdentity);
+  const matching = ofTool.filter(({ policy }) => policy.tenant_tier.includes(request.principal.tier));
+  const [record, ...others] = matching;
+  if (record === undefined) return denied([scope, ...noPolicy(request, ofTool)]);
+  if (others.length > 0)
+    return denied([scope, ...matching.map((match) => ambiguous(request, match, matching.length))]);
+
+  const { policyId, policy } = record;
+  const needs = CAPABILITY_WORDS.filter((word) => request.needs.includes(word));
+  const reasons: readonly Reason[] = [
+    scope,
+    { clause: "tool_id", policyId, effect: "allow", detail: `tool ${q(request.tool)} has a policy` },
+    {
+      clause: "tenant_tier",
+      policyId,
+      effect: "allow",
+      detail: `tier ${q(request.principal.tier)} is in tenant_tier`,
+    },
+    functionReason(request, record),
+    purposeReason(request, record),
+    ...needs.flatMap((word) => needReasons(word, record)),
+    ...unknownNeeds(request, policyId),
+  ];
+  const operation = operationOf(policy, request.function);
+  if (operation === undefined || reasons.some(({ effect }) => effect === "deny"))
+    return denied(reasons, record);
+  const grants = needs.map((word) => grantFor(word, policy)).filter((grant) => grant !== undefined);
+  return Object.freeze({
+    kind: "allow",
+    record,
+    operation,
+    grants: Object.freeze(grants),
+    reasons: Object.freeze(reasons),
+  });
+}
+
+function noPolicy(request: DecisionRequest, ofTool: readonly PolicyRecord[]): readonly Reason[] {
+  const [nearest] = ofTool;
+  if (nearest === undefined) {
+    return [{ clause: "tool_id", effect: "deny", detail: `no policy names tool ${q(request.tool)}` }];
+  }
+  const detail = `tier ${q(request.principal.tier)} is in tenant_tier of no policy of tool ${q(request.tool)}`;
+  return [{ clause: "tenant_tier", policyId: nearest.policyId, effect: "deny", detail }];
+}
+
+/** Two permissions for one case are a mistake of the operator; choosing between them would be ours. */
+function ambiguous(request: DecisionRequest, { policyId }: PolicyRecord, count: number): Reason {
+  const detail = `one of ${count} policies for tool ${q(request.tool)} and tier ${q(request.principal.tier)}, wanted one`;
+  return { clause: "policy", policyId, effect: "deny", detail };
+}
+
+function functionReason(request: DecisionRequest, { policyId, policy }: PolicyRecord): Reason {
+  const operation = operationOf(policy, request.function);
+  const subject = `function ${q(request.function)}`;
+  return operation === undefined
+    ? { clause: "functions", policyId, effect: "deny", detail: `${subject} is not in functions` }
+    : {
+        clause: "functions",
+        policyId,
+        effect: "allow",
+        detail: `${subject} is in functions, operation ${operation}`,
+      };
+}
+
+function purposeReason(request: DecisionRequest, { policyId, policy }: PolicyRecord): Reason {
+  const subject = `purpose ${q(request.purpose)}`;
+  return policy.purpose.includes(request.purpose)
+    ? { clause: "purpose", policyId, effect: "allow", detail: `${subject} is in purpose` }
+    : { clause: "purpose", policyId, effect: "deny", detail: `${subject} is not in purpose` };
+}
+
+/** Reasons for the two words that a clause unlocks; the others are granted whenever they are needed. */
+function needReasons(word: CapabilityWord, { policyId, policy }: PolicyRecord): readonly Reason[] {
+  if (word === "http-client") {
+    const every =
+      policy.network_allowlist.length === 0
+        ? "no rule, so every request is denied"
+        : "each request is checked";
+    return [
+      { clause: "network_allowlist", policyId, effect: "allow", detail: `http-client is granted: ${every}` },
+    ];
+  }
+  if (word !== "secrets") return [];
+  return policy.secret_profile === undefined
+    ? [
+        {
+          clause: "secret_profile",
+          policyId,
+          effect: "deny",
+          detail: "secrets are needed and no secret_profile is named",
+        },
+      ]
+    : [
+        {
+          clause: "secret_profile",
+          policyId,
+          effect: "allow",
+          detail: "secrets are granted from secret_profile",
+        },
+      ];
+}
+
+/** The type rules this out; a need that is dropped silently would still be worse than a denial. */
+function unknownNeeds(request: DecisionRequest, policyId: string): readonly Reason[] {
+  const unknown = request.needs.filter((word) => !CAPABILITY_WORDS.includes(word));
+  return unknown.map((word) => {
+    return { clause: "needs", policyId, effect: "deny", detail: `capability ${q(word)} is not known` };
+  });
+}
+
+/** @returns undefined only where `needReasons` has denied already */
+function grantFor(word: CapabilityWord, policy: Policy): Grant | undefined {
+  const profile = policy.secret_profile;
+  switch (word) {
+    case "http-client": {
+      const grant = { kind: word, rules: policy.network_allowlist } as const;
+      return Object.freeze(profile === undefined ? grant : { ...grant, secretProfile: profile });
+    }
+    case "secrets":
+      return profile === undefined ? undefined : Object.freeze({ kind: word, profile });
+    default:
+      return Object.freeze({ kind: word });
+  }
+}
+
+/** Own members only: `constructor` is a name that a caller may send. */
+function operationOf(policy: Policy, name: string): "read" | "write" | undefined {
+  return Object.hasOwn(policy.functions, name) ? policy.functions[name]?.operation : undefined;
+}
+
+function denied(reasons: readonly Reason[], record?: PolicyRecord): Decision {
+  const decision = { kind: "deny", reasons: Object.freeze(reasons) } as const;
+  return Object.freeze(record === undefined ? decision : { ...decision, record });
+}
+
+function byIdentity(a: PolicyRecord, b: PolicyRecord): number {
+  const [left, right] = [`${a.policyId} ${a.source}`, `${b.policyId} ${b.source}`];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Callers choose these texts; a reason stays one short line. */
+function q(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text).toWellFormed();
+}

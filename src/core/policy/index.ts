@@ -1,0 +1,21 @@
+/** The policy room: read policies, decide by them, explain decisions, match requests. Enter here only. */
+export {
+  CAPABILITIES,
+  CAPABILITY_WORDS,
+  type Capability,
+  capabilityOf,
+  needsOf,
+  type RefusedCapability,
+  type RefusedWord,
+  type RiskClass,
+  type ServedCapability,
+} from "./capabilities.ts";
+export { decide } from "./decide.ts";
+export { explain } from "./explain.ts";
+export { matchRequest, type OutgoingRequest, type RequestMatch } from "./match-request.ts";
+export { policyId, readPolicy } from "./parse.ts";
+export { describeFault, PolicyError, type PolicyFault } from "./policy-error.ts";
+export { checkPolicySet, type PolicyOverlap } from "./policy-set.ts";
+export { policySchema } from "./schema.ts";
+export * from "./types.ts";
+export { type CanonicalPath, canonicalPath } from "./url-path.ts";

@@ -1,0 +1,29 @@
+import type { ExecutorRole } from "./runtime.ts";
+
+/** What the executor process may use of its own runtime: one pipe, and the tools to see its own cage. */
+export interface ExecutorHost {
+  /** Which program this process is to run. */
+  readonly role: ExecutorRole;
+  /** Bytes from the gateway; ends when the gateway is gone, and then the executor ends too. */
+  readonly input: AsyncIterable<Uint8Array>;
+  /** Hands bytes to the system, in call order. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Runtime and version, e.g. `node 26.10.0`. */
+  readonly runtime: string;
+  /** Monotonic clock, ms. */
+  monotonicMs(): number;
+  /**
+   * A deterministic stream of random bytes, the same on every runtime for the same seed.
+   *
+   * @param seed 32 bytes
+   */
+  randomStream(seed: Uint8Array): (length: number) => Uint8Array<ArrayBuffer>;
+  /**
+   * Tries, from inside, what the cage should refuse.
+   *
+   * @returns names of the restrictions that held: `no-environment`, `no-network`, `no-read`, `no-write`, `no-processes`
+   */
+  probe(): Promise<readonly string[]>;
+  /** Ends the process at once. */
+  exit(code: number): never;
+}

@@ -1,0 +1,161 @@
+/**
+ * What both runtimes do alike, over the `node:` modules that each of them ships. Whatever differs between them
+ * is in `node.ts` and `deno.ts`; no other room names a runtime.
+ */
+import { randomBytes } from "node:crypto";
+import { Resolver as DnsResolver } from "node:dns/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Clock, Entropy, Files, Resolver, SqliteDatabase } from "../ports/index.ts";
+
+/** The system's clocks. */
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(ms, action) {
+    const cancelled = new AbortController();
+    // `ref: false`: a deadline that is still pending must not keep a finished process alive.
+    sleep(ms, undefined, { ref: false, signal: cancelled.signal }).then(action, () => undefined);
+    return () => cancelled.abort();
+  },
+};
+
+/** The system's random generator. */
+export const systemEntropy: Entropy = {
+  bytes: (length) => new Uint8Array(randomBytes(length)),
+};
+
+/** The system's files. */
+export const systemFiles: Files = {
+  async read(path) {
+    try {
+      return new Uint8Array(await readFile(path));
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  },
+  async write(path, bytes, options) {
+    await mkdir(dirname(path), { recursive: true });
+    const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+    // The mode is set at creation, so a key is at no moment readable by others.
+    const handle = await open(temporary, "wx", options?.mode ?? 0o644);
+    try {
+      try {
+        await handle.writeFile(bytes);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      // A crash before this line leaves a `.tmp` file that nobody reads; after it, the whole new file.
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    await syncFolder(dirname(path));
+  },
+  async list(path) {
+    try {
+      const entries = await readdir(path, { withFileTypes: true });
+      return entries
+        .map((entry) => ({ name: entry.name, isFolder: entry.isDirectory() }))
+        .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  },
+  async mode(path) {
+    try {
+      return (await stat(path)).mode & 0o777;
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  },
+};
+
+/** The system's name servers, without its hosts file: what a policy names is a name in the DNS. */
+export const systemResolver: Resolver = {
+  async resolve(host, signal) {
+    const resolver = new DnsResolver({ timeout: 2_000, tries: 2 });
+    const abort = () => resolver.cancel();
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      const families = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
+      const addresses = families.flatMap((family) => (family.status === "fulfilled" ? family.value : []));
+      signal.throwIfAborted();
+      return addresses;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  },
+};
+
+/** Opens a SQLite database file (`:memory:` for a private one). */
+export function openSqlite(path: string): SqliteDatabase {
+  const database = new DatabaseSync(path);
+  return {
+    prepare(sql) {
+      const statement = database.prepare(sql);
+      // A statement has result columns exactly when it returns rows (SELECT, RETURNING, some PRAGMAs).
+      const reader = statement.columns().length > 0;
+      return {
+        reader,
+        all: (parameters) => statement.all(...sqlValues(parameters)),
+        run: (parameters) => statement.run(...sqlValues(parameters)),
+        iterate: (parameters) => statement.iterate(...sqlValues(parameters)),
+      };
+    },
+    exec: (sql) => database.exec(sql),
+    close: () => database.close(),
+  };
+}
+
+/** Keeps the last bytes of a child's stderr, for the operator's log. */
+export async function readTail(stream: AsyncIterable<Uint8Array>, limitBytes: number): Promise<string> {
+  let tail: Uint8Array = new Uint8Array(0);
+  try {
+    for await (const chunk of stream) {
+      const joined = new Uint8Array(tail.length + chunk.length);
+      joined.set(tail);
+      joined.set(chunk, tail.length);
+      tail = joined.subarray(Math.max(0, joined.length - limitBytes));
+    }
+  } catch {
+    // The child was killed while it wrote: what arrived is what there is.
+  }
+  return new TextDecoder().decode(tail);
+}
+
+async function syncFolder(path: string): Promise<void> {
+  // Without this a power loss may forget the rename although the file itself was synced.
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Some file systems refuse to sync a folder (EINVAL, EPERM); they give no stronger promise to ask for.
+    if (!hasCode(error, "EINVAL") && !hasCode(error, "EPERM")) throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+function sqlValues(parameters: readonly unknown[]): SQLInputValue[] {
+  return parameters.map((value) => {
+    if (value === null || typeof value === "string" || typeof value === "number") return value;
+    if (typeof value === "bigint" || value instanceof Uint8Array) return value;
+    throw new TypeError(`Cannot bind a SQL parameter of type ${typeof value}`);
+  });
+}
+
+function isMissing(error: unknown): boolean {
+  return hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR");
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

@@ -1,0 +1,30 @@
+/** The Deno half of `#executor-runtime`: runs inside the cage. */
+import type { ExecutorHost } from "../ports/index.ts";
+import { COMMON_ATTEMPTS, randomStream, refusedAttempts } from "./executor-common.ts";
+
+/** The executor's powers, on Deno. */
+export const executorHost: ExecutorHost = {
+  role: Deno.args[0] === "prepare" ? "prepare" : "run",
+  input: Deno.stdin.readable,
+  async write(bytes) {
+    for (let written = 0; written < bytes.length; ) {
+      written += await Deno.stdout.write(bytes.subarray(written));
+    }
+  },
+  runtime: `deno ${Deno.version.deno}`,
+  monotonicMs: () => performance.now(),
+  randomStream,
+  async probe() {
+    const held = await refusedAttempts(
+      [
+        ...COMMON_ATTEMPTS,
+        ["no-processes", async () => new Deno.Command("/bin/true").outputSync()],
+        // Without the permission to read it, the environment might as well be empty; it is empty too.
+        ["no-environment", async () => Deno.env.toObject()],
+      ],
+      (error) => error instanceof Deno.errors.NotCapable || String(error).includes("NotCapable"),
+    );
+    return held.sort();
+  },
+  exit: (code) => Deno.exit(code),
+};

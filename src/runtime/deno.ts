@@ -1,0 +1,64 @@
+/** The Deno half of `#runtime`. */
+import type { Runtime } from "../ports/index.ts";
+import { openSqlite, readTail, systemClock, systemEntropy, systemFiles, systemResolver } from "./common.ts";
+import { denoArguments } from "./lockdown.ts";
+
+/** What this process can do, on Deno. */
+export const runtime: Runtime = {
+  name: "deno",
+  version: Deno.version.deno,
+  clock: systemClock,
+  entropy: systemEntropy,
+  files: systemFiles,
+  resolver: systemResolver,
+  args: Deno.args,
+  env: (name) => Deno.env.get(name),
+  print: (line) => console.log(line),
+  printError: (line) => console.error(line),
+  setExitCode(code) {
+    Deno.exitCode = code;
+  },
+  onStopSignal(action) {
+    const once = () => {
+      Deno.removeSignalListener("SIGINT", once);
+      Deno.removeSignalListener("SIGTERM", once);
+      action();
+    };
+    Deno.addSignalListener("SIGINT", once);
+    Deno.addSignalListener("SIGTERM", once);
+  },
+  openSqlite,
+  spawnExecutor(role) {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [...denoArguments(role)],
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const diagnostics = readTail(child.stderr, 4096);
+    const writer = child.stdin.getWriter();
+    // Writing to a child that died is an ordinary end, reported by `write` and `exited`, never an uncaught error.
+    writer.closed.catch(() => undefined);
+    return {
+      pid: child.pid,
+      output: child.stdout,
+      write: (bytes) => writer.write(bytes),
+      kill() {
+        try {
+          child.kill("SIGKILL");
+        } catch {
+          // Already gone, which is what was wanted.
+        }
+      },
+      exited: child.status.then(async (status) => ({ code: status.code, diagnostics: await diagnostics })),
+    };
+  },
+  async serve(handler, options) {
+    const server = Deno.serve(
+      { hostname: options.hostname, port: options.port, onListen: () => undefined },
+      handler,
+    );
+    return { port: server.addr.port, close: () => server.shutdown() };
+  },
+};

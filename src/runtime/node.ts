@@ -1,0 +1,72 @@
+/** The Node half of `#runtime`. */
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { Readable } from "node:stream";
+import { getRequestListener } from "@hono/node-server";
+import type { Runtime } from "../ports/index.ts";
+import { openSqlite, readTail, systemClock, systemEntropy, systemFiles, systemResolver } from "./common.ts";
+import { nodeArguments } from "./lockdown.ts";
+
+/** What this process can do, on Node. */
+export const runtime: Runtime = {
+  name: "node",
+  version: process.versions.node,
+  clock: systemClock,
+  entropy: systemEntropy,
+  files: systemFiles,
+  resolver: systemResolver,
+  args: process.argv.slice(2),
+  env: (name) => process.env[name],
+  print: (line) => void process.stdout.write(`${line}\n`),
+  printError: (line) => void process.stderr.write(`${line}\n`),
+  setExitCode(code) {
+    process.exitCode = code;
+  },
+  onStopSignal(action) {
+    process.once("SIGINT", action);
+    process.once("SIGTERM", action);
+  },
+  openSqlite,
+  spawnExecutor(role) {
+    const child = spawn(process.execPath, nodeArguments(role), {
+      // An empty environment: nothing of the operator's is there to be read, not even in /proc/self/environ.
+      env: {},
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    // Writing to a child that died is an ordinary end, reported by `write` and `exited`, never an uncaught error.
+    child.stdin.on("error", () => undefined);
+    const diagnostics = readTail(child.stderr, 4096);
+    const exited = new Promise<{ code: number | null; diagnostics: string }>((resolve) => {
+      const finish = async (code: number | null) => resolve({ code, diagnostics: await diagnostics });
+      child.once("error", () => void finish(null));
+      child.once("close", (code) => void finish(code));
+    });
+    return {
+      pid: child.pid ?? -1,
+      output: Readable.toWeb(child.stdout) as ReadableStream<Uint8Array>,
+      write: (bytes) =>
+        new Promise((resolve, reject) => {
+          child.stdin.write(bytes, (error) => (error ? reject(error) : resolve()));
+        }),
+      kill: () => void child.kill("SIGKILL"),
+      exited,
+    };
+  },
+  async serve(handler, options) {
+    const server = createServer(getRequestListener(handler, { overrideGlobalObjects: false }));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(options.port, options.hostname, resolve);
+    });
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new TypeError("Cannot read the bound port");
+    return {
+      port: address.port,
+      close: () =>
+        new Promise((resolve, reject) => {
+          server.close((error) => (error ? reject(error) : resolve()));
+          server.closeIdleConnections();
+        }),
+    };
+  },
+};

@@ -1,0 +1,70 @@
+/**
+ * Which interface is implemented by which file: one row each. What is not here is refused, whatever a policy says.
+ */
+import type { Binding } from "./binding.ts";
+import type { GuestContext } from "./context.ts";
+import { createMonotonicClock, createWallClock } from "./wasi/clocks.ts";
+import { createHttpTypes, createOutgoingHandler } from "./wasi/http.ts";
+import { createPoll } from "./wasi/poll.ts";
+import { createInsecure, createInsecureSeed, createRandom } from "./wasi/random.ts";
+import { createStderr, createStdin, createStdout } from "./wasi/stdio.ts";
+import { createIoError, createStreams } from "./wasi/streams.ts";
+import { createLog, createRunInfo, createSecrets } from "./writ.ts";
+
+interface Row {
+  readonly create: (context: GuestContext) => Binding;
+  /** Functions that wait for the world: the guest is suspended meanwhile. */
+  readonly waits?: readonly string[];
+}
+
+/** Rows by interface name without version. A Map, so that an interface called `constructor` finds nothing. */
+const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
+  ["wasi:io/error", { create: createIoError }],
+  ["wasi:io/poll", { create: createPoll, waits: ["poll", "[method]pollable.block"] }],
+  [
+    "wasi:io/streams",
+    {
+      create: createStreams,
+      waits: [
+        "[method]input-stream.blocking-read",
+        "[method]input-stream.blocking-skip",
+        "[method]output-stream.blocking-write-and-flush",
+        "[method]output-stream.blocking-flush",
+        "[method]output-stream.blocking-write-zeroes-and-flush",
+        "[method]output-stream.blocking-splice",
+      ],
+    },
+  ],
+  ["wasi:clocks/wall-clock", { create: createWallClock }],
+  ["wasi:clocks/monotonic-clock", { create: createMonotonicClock }],
+  ["wasi:random/random", { create: createRandom }],
+  ["wasi:random/insecure", { create: createInsecure }],
+  ["wasi:random/insecure-seed", { create: createInsecureSeed }],
+  ["wasi:cli/stdin", { create: createStdin }],
+  ["wasi:cli/stdout", { create: createStdout }],
+  ["wasi:cli/stderr", { create: createStderr }],
+  ["wasi:http/types", { create: createHttpTypes }],
+  ["wasi:http/outgoing-handler", { create: createOutgoingHandler }],
+  ["writ:host/log", { create: createLog, waits: ["write"] }],
+  ["writ:host/secrets", { create: createSecrets, waits: ["get"] }],
+  ["writ:host/run-info", { create: createRunInfo }],
+]);
+
+/**
+ * @param name interface name, with or without version
+ * @returns its implementation for this run, or `undefined` when there is none
+ */
+export function bindInterface(name: string, context: GuestContext): Binding | undefined {
+  return ROWS.get(withoutVersion(name))?.create(context);
+}
+
+/** @returns names of the interface's functions that suspend the guest, as the component spells them. */
+export function waitingFunctions(name: string): readonly string[] {
+  return ROWS.get(withoutVersion(name))?.waits ?? [];
+}
+
+/** `wasi:io/poll@0.2.6` becomes `wasi:io/poll`: jco names its import objects so. */
+export function withoutVersion(name: string): string {
+  const at = name.indexOf("@");
+  return at < 0 ? name : name.slice(0, at);
+}

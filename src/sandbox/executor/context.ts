@@ -1,0 +1,104 @@
+/** What the bindings of one run share: the pipe to the broker, the run's clocks and its random numbers. */
+
+import type { JsonValue } from "../../core/policy/types.ts";
+import type { HostReply } from "../../ports/index.ts";
+import { GuestError, type RunGuard } from "./guard.ts";
+
+/** Sends a call to the broker and waits for its reply. */
+export type AskBroker = (name: string, args: JsonValue, body?: Uint8Array) => Promise<BrokerReply>;
+
+/** The broker's reply with the bytes that travelled beside it. */
+export type BrokerReply = HostReply & { readonly body?: Uint8Array };
+
+/** What a binding is made from. */
+export interface GuestContext {
+  readonly guard: RunGuard;
+  /**
+   * Calls the broker.
+   *
+   * @returns value and bytes of its `ok`
+   * @throws {GuestError} with the interface's own error
+   */
+  call(name: string, args: JsonValue, body?: Uint8Array): Promise<{ value: JsonValue; body: Uint8Array }>;
+  /**
+   * Calls the broker without waiting: for streams whose writes cannot wait. Its refusal stops the run later,
+   * at the next import call; `settled` waits for all of them.
+   */
+  send(name: string, args: JsonValue, body?: Uint8Array): void;
+  /** Resolves when everything that was sent has been answered. */
+  settled(): Promise<void>;
+  /** Wall clock in whole ms. */
+  wallMs(): number;
+  /** Monotonic clock since the run's start, in whole ms. Coarse, so that it measures no cache. */
+  elapsedMs(): number;
+  /** Calls back at `elapsedMs() >= atMs`; forgotten when the run ends. */
+  wait(atMs: number): Promise<void>;
+  random(length: number): Uint8Array<ArrayBuffer>;
+  readonly info: RunInfo;
+}
+
+/** What `writ:host/run-info` tells the guest. */
+export interface RunInfo {
+  readonly run: string;
+  readonly traceId: string;
+  readonly tool: string;
+  readonly function: string;
+  readonly purpose: string;
+  readonly fuel: number;
+  readonly timeToLiveMs: number;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * @param powers the guard, the pipe, and the run's own clock and random stream
+ */
+export function createContext(powers: {
+  readonly guard: RunGuard;
+  readonly ask: AskBroker;
+  readonly monotonicMs: () => number;
+  readonly startWallMs: number;
+  readonly random: (length: number) => Uint8Array<ArrayBuffer>;
+  readonly info: RunInfo;
+}): GuestContext {
+  const { guard } = powers;
+  const startedAt = powers.monotonicMs();
+  const underWay = new Set<Promise<unknown>>();
+
+  async function call(name: string, args: JsonValue, body: Uint8Array = NO_BYTES) {
+    const reply = await powers.ask(name, args, body);
+    switch (reply.kind) {
+      case "ok":
+        return { value: reply.value, body: reply.body ?? NO_BYTES };
+      case "error":
+        throw new GuestError(reply.error);
+      case "stop":
+        guard.stop({ kind: "stopped-by-broker", outcome: reply.outcome });
+        return guard.trap();
+    }
+  }
+
+  const elapsedMs = () => Math.floor(powers.monotonicMs() - startedAt);
+
+  return {
+    guard,
+    call,
+    send(name, args, body) {
+      // The rejection is not lost: a `stop` is kept by the guard, and an `error` has nobody to go to.
+      const sent = call(name, args, body).then(
+        () => undefined,
+        () => undefined,
+      );
+      underWay.add(sent);
+      void sent.then(() => underWay.delete(sent));
+    },
+    async settled() {
+      while (underWay.size > 0) await Promise.allSettled(underWay);
+    },
+    wallMs: () => powers.startWallMs + elapsedMs(),
+    elapsedMs,
+    wait: (atMs) => new Promise((resolve) => setTimeout(resolve, Math.max(0, atMs - elapsedMs()))),
+    random: powers.random,
+    info: powers.info,
+  };
+}

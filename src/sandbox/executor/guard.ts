@@ -1,0 +1,134 @@
+/**
+ * The guard of one run: every import call passes it, and it alone can stop the guest.
+ *
+ * A guest may wrap an import call in `catch_all`, so a JavaScript exception from us stops nothing. Only a real
+ * wasm trap does, and it must stay: once the guard has stopped a run, every later import call traps at once.
+ */
+import type { Outcome } from "../../core/manifest/types.ts";
+import type { GuestEnd } from "../pipe/messages.ts";
+
+/**
+ * An error that the interface itself declares: the guest receives `payload` as the `err` of a `result`.
+ * jco looks for the own property `payload`.
+ */
+export class GuestError extends Error {
+  override readonly name = "GuestError";
+  readonly payload: unknown;
+
+  constructor(payload: unknown) {
+    super("An import returned its interface's own error");
+    this.payload = payload;
+  }
+}
+
+/** Why the executor ended a run, or that the broker did and knows why itself. */
+export type Stop = GuestEnd | { readonly kind: "stopped-by-broker"; readonly outcome: Outcome };
+
+// (module (func (export "trap") unreachable))
+const TRAP_MODULE = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 8, 1, 4, 116, 114, 97, 112, 0, 0, 10, 5, 1,
+  3, 0, 0, 11,
+]);
+
+/** The guard of one run. */
+export interface RunGuard {
+  /** The first reason to stop; later ones change nothing. */
+  readonly stopped: Stop | undefined;
+  /** Notes why the run ends. The next import call, or the present one, traps. */
+  stop(reason: Stop): void;
+  /** Raises a real wasm trap, which no guest can catch. */
+  trap(): never;
+  /** Counts an import call; traps when the run is stopped or has made too many. */
+  enter(): void;
+  /**
+   * Wraps a trampoline: a JavaScript function that jco's glue hands to a core module. Counts the call and turns
+   * everything that is thrown out of it into a stop and a trap. The interface's own errors never get here, the
+   * glue has lowered them into the guest's memory; what does is a forged handle, a value that no honest guest
+   * sends, or a bug of ours.
+   */
+  wrap(name: string, call: Trampoline): Trampoline;
+  /** The same for a trampoline that suspends the guest. */
+  wrapWaiting(call: Trampoline): Trampoline;
+}
+
+/** A function as a core module calls it. */
+export type Trampoline = (...args: unknown[]) => unknown;
+
+/**
+ * @param hostCalls import calls that the run may make
+ */
+export function createGuard(hostCalls: number): RunGuard {
+  const raise = trapFunction();
+  let stopped: Stop | undefined;
+  let left = hostCalls;
+
+  function stop(reason: Stop): void {
+    stopped ??= reason;
+  }
+
+  function trap(): never {
+    stop({ kind: "trapped", reason: "stopped" });
+    raise();
+    throw new TypeError("The trap function returned");
+  }
+
+  function enter(): void {
+    if (stopped !== undefined) trap();
+    left -= 1;
+    if (left < 0) {
+      stop({ kind: "exhausted", budget: "host_calls" });
+      trap();
+    }
+  }
+
+  function fail(name: string, error: unknown): never {
+    // The text of the error may hold what the guest wrote: the reason is ours alone.
+    if (!(error instanceof WebAssembly.RuntimeError))
+      stop({ kind: "trapped", reason: `bad-import-call ${name}`.slice(0, 200) });
+    return trap();
+  }
+
+  function wrap(name: string, call: Trampoline): Trampoline {
+    return (...args) => {
+      enter();
+      let result: unknown;
+      try {
+        result = call(...args);
+      } catch (error) {
+        return fail(name, error);
+      }
+      // The call itself may have spent the last of a budget: nothing of its result may reach the guest.
+      return stopped === undefined ? result : trap();
+    };
+  }
+
+  function wrapWaiting(call: Trampoline): Trampoline {
+    return async (...args) => {
+      enter();
+      let result: unknown;
+      try {
+        result = await call(...args);
+      } catch (error) {
+        return fail("(waiting)", error);
+      }
+      return stopped === undefined ? result : trap();
+    };
+  }
+
+  return {
+    get stopped() {
+      return stopped;
+    },
+    stop,
+    trap,
+    enter,
+    wrap,
+    wrapWaiting,
+  };
+}
+
+function trapFunction(): () => void {
+  const { trap } = new WebAssembly.Instance(new WebAssembly.Module(TRAP_MODULE)).exports;
+  if (typeof trap !== "function") throw new TypeError("The trap module exports no function");
+  return () => trap();
+}

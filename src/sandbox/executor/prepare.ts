@@ -1,0 +1,84 @@
+/**
+ * The preparer's whole life: one component in, glue and metered core modules out. It runs in a process of its
+ * own that ends afterwards, because the component's bytes pass through jco's parser and code generator: whoever
+ * breaks out of those has won the right to prepare his own component wrongly, and nothing else.
+ */
+import { GatewayError } from "../../core/errors.ts";
+import { instrument } from "../../core/metering/index.ts";
+import type { ExecutorHost } from "../../ports/index.ts";
+import { concatBytes, encodeFrame, readFrames } from "../pipe/frames.ts";
+import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
+
+const LARGEST_COMMAND_BYTES = 128 * 1024 * 1024;
+
+/** Serves one `prepare` command, then returns. */
+export async function servePreparer(host: ExecutorHost): Promise<void> {
+  for await (const frame of readFrames(host.input, LARGEST_COMMAND_BYTES)) {
+    const command = frame.head as unknown as PrepareCommand; // From the gateway, which is trusted.
+    const { report, body } = await prepare(command, frame.body);
+    await host.write(encodeFrame(report, body));
+    return;
+  }
+}
+
+async function prepare(
+  command: PrepareCommand,
+  component: Uint8Array,
+): Promise<{ report: Report; body?: Uint8Array }> {
+  try {
+    const { parts, body } = await transpile(command, component);
+    return { report: { type: "prepared", ...parts }, body };
+  } catch (error) {
+    // Ours says what is wrong in words meant for a vendor; jco's is passed on, shortened, as the best there is.
+    const message =
+      error instanceof GatewayError ? error.message : `Cannot transpile the component: ${String(error)}`;
+    return { report: { type: "refused", message: message.slice(0, 2000) } };
+  }
+}
+
+async function transpile(
+  command: PrepareCommand,
+  component: Uint8Array,
+): Promise<{ parts: Parts; body: Uint8Array }> {
+  // Loaded here and not at the top: an executor that runs guests must not have jco in its process.
+  const { $init, generate } = await import("@bytecodealliance/jco-transpile/component");
+  await $init;
+  const { files } = generate(component, {
+    name: "component",
+    instantiation: { tag: "async" },
+    asyncMode: { tag: "jspi", val: { imports: [...command.asyncImports], exports: [...command.asyncExports] } },
+    map: [],
+    noTypescript: true,
+    noNodejsCompat: true,
+    noComponentErrorWrapping: true,
+  });
+
+  let glue: Uint8Array | undefined;
+  let instantiationFuel = 0;
+  const modules: { name: string; wasm: Uint8Array }[] = [];
+  for (const [name, bytes] of files) {
+    if (name.endsWith(".js")) glue = bytes;
+    if (!name.endsWith(".wasm")) continue;
+    // The original bytes: some modules that are invalid would become valid by being metered.
+    if (!WebAssembly.validate(bytes.slice()))
+      throw new TypeError(`core module ${name} is not valid WebAssembly`);
+    const metered = instrument(bytes, { maxMemoryBytes: command.maxMemoryBytes });
+    instantiationFuel += metered.stats.instantiationFuel;
+    modules.push({ name, wasm: metered.wasm });
+  }
+  if (glue === undefined) throw new TypeError("jco generated no glue");
+
+  const parts: Parts = {
+    glueBytes: glue.length,
+    modules: modules.map(({ name, wasm }) => ({ name, bytes: wasm.length })),
+    instantiationFuel,
+  };
+  const pieces = [glue, ...modules.map(({ wasm }) => wasm)];
+  return {
+    parts,
+    body: concatBytes(
+      pieces,
+      pieces.reduce((sum, piece) => sum + piece.length, 0),
+    ),
+  };
+}

@@ -1,0 +1,117 @@
+/** Resource `fields` of `wasi:http/types`: headers and trailers, in order, values as raw bytes. */
+import { GuestError } from "../guard.ts";
+
+/** RFC 9110 section 5.6.2 `token`. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** RFC 9110 section 5.5: no control byte but tab; CR, LF and NUL would let a guest write a header of its own. */
+const FORBIDDEN_BYTE = (byte: number) => (byte < 0x20 && byte !== 0x09) || byte === 0x7f;
+
+/** Names that the transport sets; a guest that could set them could smuggle a second request. */
+const FORBIDDEN_NAMES: ReadonlySet<string> = new Set([
+  "connection",
+  "host",
+  "http2-settings",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+type Entry = readonly [name: string, value: Uint8Array];
+
+/** Resource `fields`. */
+export class Fields {
+  #state: { entries: Entry[]; readonly mutable: boolean };
+
+  constructor() {
+    this.#state = { entries: [], mutable: true };
+  }
+
+  static fromList(entries: readonly Entry[]): Fields {
+    const fields = new Fields();
+    for (const [name, value] of entries) fields.append(name, value);
+    return fields;
+  }
+
+  /** Fields that the guest may read but not change, as the specification wants them. */
+  static immutable(entries: readonly Entry[]): Fields {
+    const fields = new Fields();
+    fields.#state = { entries: [...entries], mutable: false };
+    return fields;
+  }
+
+  get(name: string): Uint8Array[] {
+    return this.#state.entries.flatMap(([candidate, value]) => (sameName(candidate, name) ? [value] : []));
+  }
+
+  has(name: string): boolean {
+    return this.#state.entries.some(([candidate]) => sameName(candidate, name));
+  }
+
+  set(name: string, values: readonly Uint8Array[]): void {
+    this.#requireMutable();
+    checkName(name);
+    for (const value of values) checkValue(value);
+    this.#remove(name);
+    for (const value of values) this.#state.entries.push([name, value]);
+  }
+
+  delete(name: string): void {
+    this.#requireMutable();
+    checkName(name);
+    this.#remove(name);
+  }
+
+  append(name: string, value: Uint8Array): void {
+    this.#requireMutable();
+    checkName(name);
+    checkValue(value);
+    this.#state.entries.push([name, value]);
+  }
+
+  entries(): Entry[] {
+    return [...this.#state.entries];
+  }
+
+  clone(): Fields {
+    const copy = new Fields();
+    copy.#state = { entries: [...this.#state.entries], mutable: true };
+    return copy;
+  }
+
+  #remove(name: string): void {
+    this.#state.entries = this.#state.entries.filter(([candidate]) => !sameName(candidate, name));
+  }
+
+  #requireMutable(): void {
+    if (!this.#state.mutable) throw new GuestError({ tag: "immutable" });
+  }
+}
+
+/** Header values cross the pipe as latin-1: one character per byte, so nothing is lost. */
+export function toLatin1(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
+
+/** The reverse of {@link toLatin1}. */
+export function fromLatin1(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0) & 0xff);
+}
+
+function sameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+function checkName(name: string): void {
+  if (!TOKEN.test(name)) throw new GuestError({ tag: "invalid-syntax" });
+  if (FORBIDDEN_NAMES.has(name.toLowerCase())) throw new GuestError({ tag: "forbidden" });
+}
+
+function checkValue(value: Uint8Array): void {
+  if (value.some(FORBIDDEN_BYTE)) throw new GuestError({ tag: "invalid-syntax" });
+}

@@ -1,0 +1,282 @@
+/**
+ * `wasi:http/types` and `wasi:http/outgoing-handler`: the resources live here, the effect lives in the broker.
+ * A request is one call with its whole body; a response's body is pulled piece by piece.
+ *
+ * Only what a client needs is here; the server half of the interface is left to refusing stubs.
+ */
+import type { JsonValue } from "../../../core/policy/types.ts";
+import type { Binding } from "../binding.ts";
+import type { GuestContext } from "../context.ts";
+import { GuestError } from "../guard.ts";
+import { brokerSource, FutureTrailers, IncomingBody, OutgoingBody } from "./http-body.ts";
+import { Fields, fromLatin1, toLatin1 } from "./http-fields.ts";
+import { Pollable, type Readiness, readinessOf } from "./poll.ts";
+import { IoError } from "./streams.ts";
+
+interface Tagged {
+  readonly tag: string;
+  readonly val?: unknown;
+}
+
+const NS_PER_MS = 1_000_000n;
+const METHOD_TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** Resource `outgoing-request`. */
+export class OutgoingRequest {
+  readonly #state: {
+    readonly headers: Fields;
+    method: Tagged;
+    pathWithQuery: string | undefined;
+    scheme: Tagged | undefined;
+    authority: string | undefined;
+    body: OutgoingBody | undefined;
+  };
+
+  constructor(headers: Fields) {
+    this.#state = {
+      headers: Fields.immutable(headers.entries()),
+      method: { tag: "get" },
+      pathWithQuery: undefined,
+      scheme: undefined,
+      authority: undefined,
+      body: undefined,
+    };
+  }
+
+  body(): OutgoingBody {
+    if (this.#state.body !== undefined) throw new GuestError(undefined);
+    this.#state.body = new OutgoingBody();
+    return this.#state.body;
+  }
+
+  method(): Tagged {
+    return this.#state.method;
+  }
+
+  setMethod(method: Tagged): void {
+    if (method.tag === "other" && !METHOD_TOKEN.test(String(method.val))) throw new GuestError(undefined);
+    this.#state.method = method;
+  }
+
+  pathWithQuery(): string | undefined {
+    return this.#state.pathWithQuery;
+  }
+
+  setPathWithQuery(pathWithQuery: string | undefined): void {
+    this.#state.pathWithQuery = pathWithQuery;
+  }
+
+  scheme(): Tagged | undefined {
+    return this.#state.scheme;
+  }
+
+  setScheme(scheme: Tagged | undefined): void {
+    this.#state.scheme = scheme;
+  }
+
+  authority(): string | undefined {
+    return this.#state.authority;
+  }
+
+  setAuthority(authority: string | undefined): void {
+    this.#state.authority = authority;
+  }
+
+  headers(): Fields {
+    return this.#state.headers;
+  }
+
+  /** What the broker is asked, and the body that will be ready once the guest finished it. */
+  static describe(request: OutgoingRequest): {
+    readonly args: Record<string, JsonValue>;
+    readonly body: Promise<Uint8Array>;
+  } {
+    const { headers, method, scheme, authority, pathWithQuery, body } = request.#state;
+    if (scheme !== undefined && scheme.tag === "other") throw new GuestError({ tag: "HTTP-protocol-error" });
+    if (authority === undefined) throw new GuestError({ tag: "HTTP-request-URI-invalid" });
+    return {
+      args: {
+        method: method.tag === "other" ? String(method.val) : method.tag.toUpperCase(),
+        scheme: scheme?.tag === "HTTP" ? "http" : "https",
+        authority,
+        pathWithQuery: pathWithQuery === undefined || pathWithQuery === "" ? "/" : pathWithQuery,
+        headers: headers.entries().map(([name, value]) => [name, toLatin1(value)]),
+      },
+      body: body === undefined ? Promise.resolve(new Uint8Array(0)) : OutgoingBody.whole(body),
+    };
+  }
+}
+
+/** Resource `request-options`; durations in ns, as the interface has them. */
+export class RequestOptions {
+  readonly #timeouts: {
+    connect?: bigint | undefined;
+    firstByte?: bigint | undefined;
+    betweenBytes?: bigint | undefined;
+  } = {};
+
+  connectTimeout(): bigint | undefined {
+    return this.#timeouts.connect;
+  }
+
+  setConnectTimeout(duration: bigint | undefined): void {
+    this.#timeouts.connect = duration;
+  }
+
+  firstByteTimeout(): bigint | undefined {
+    return this.#timeouts.firstByte;
+  }
+
+  setFirstByteTimeout(duration: bigint | undefined): void {
+    this.#timeouts.firstByte = duration;
+  }
+
+  betweenBytesTimeout(): bigint | undefined {
+    return this.#timeouts.betweenBytes;
+  }
+
+  setBetweenBytesTimeout(duration: bigint | undefined): void {
+    // Not enforced by the broker, so refused: `result<_, _>` is how the interface says so.
+    if (duration !== undefined) throw new GuestError(undefined);
+    this.#timeouts.betweenBytes = duration;
+  }
+
+  /** The timeouts as the broker wants them, in ms. */
+  static describe(options: RequestOptions | undefined): Record<string, JsonValue> {
+    if (options === undefined) return {};
+    const { connect, firstByte } = options.#timeouts;
+    return {
+      ...(connect === undefined ? {} : { connectTimeoutMs: toMs(connect) }),
+      ...(firstByte === undefined ? {} : { firstByteTimeoutMs: toMs(firstByte) }),
+    };
+  }
+}
+
+/** Resource `incoming-response`. */
+export class IncomingResponse {
+  readonly #state: {
+    readonly status: number;
+    readonly headers: Fields;
+    readonly body: IncomingBody;
+    consumed: boolean;
+  };
+
+  constructor(status: number, headers: Fields, body: IncomingBody) {
+    this.#state = { status, headers, body, consumed: false };
+  }
+
+  status(): number {
+    return this.#state.status;
+  }
+
+  headers(): Fields {
+    return this.#state.headers;
+  }
+
+  consume(): IncomingBody {
+    if (this.#state.consumed) throw new GuestError(undefined);
+    this.#state.consumed = true;
+    return this.#state.body;
+  }
+}
+
+/** Resource `future-incoming-response`. */
+export class FutureIncomingResponse {
+  readonly #state: { readonly readiness: Readiness; result: unknown; taken: boolean };
+
+  constructor(response: Promise<IncomingResponse>) {
+    const state = { readiness: readinessOf(Promise.resolve()), result: undefined as unknown, taken: false };
+    const settled = response.then(
+      (value) => {
+        state.result = { tag: "ok", val: value };
+      },
+      (error: unknown) => {
+        const payload =
+          error instanceof GuestError ? error.payload : { tag: "internal-error", val: undefined };
+        state.result = { tag: "err", val: payload };
+      },
+    );
+    state.readiness = readinessOf(settled);
+    this.#state = state;
+  }
+
+  subscribe(): Pollable {
+    return new Pollable(this.#state.readiness);
+  }
+
+  get(): unknown {
+    const state = this.#state;
+    if (!state.readiness.isReady()) return undefined;
+    if (state.taken) return { tag: "err" };
+    state.taken = true;
+    return { tag: "ok", val: state.result };
+  }
+}
+
+/** Binding of `wasi:http/types`. */
+export function createHttpTypes(): Binding {
+  return {
+    resources: {
+      Fields,
+      FutureIncomingResponse,
+      FutureTrailers,
+      IncomingBody,
+      IncomingResponse,
+      OutgoingBody,
+      OutgoingRequest,
+      RequestOptions,
+    },
+    functions: {
+      httpErrorCode(error: IoError): unknown {
+        const payload = IoError.payloadOf(error);
+        return typeof payload === "object" ? payload : undefined;
+      },
+    },
+  };
+}
+
+/** Binding of `wasi:http/outgoing-handler`. */
+export function createOutgoingHandler(context: GuestContext): Binding {
+  return {
+    resources: {},
+    functions: {
+      handle(request: OutgoingRequest, options: RequestOptions | undefined): FutureIncomingResponse {
+        const { args, body } = OutgoingRequest.describe(request);
+        const timeouts = RequestOptions.describe(options);
+        return new FutureIncomingResponse(send(context, { ...args, ...timeouts }, body));
+      },
+    },
+  };
+}
+
+async function send(
+  context: GuestContext,
+  args: Record<string, JsonValue>,
+  body: Promise<Uint8Array>,
+): Promise<IncomingResponse> {
+  const { value } = await context.call("http-client/send", args, await body);
+  const { status, headers, handle } = readResponse(value);
+  return new IncomingResponse(
+    status,
+    Fields.immutable(headers),
+    new IncomingBody(brokerSource(context, handle)),
+  );
+}
+
+function readResponse(value: JsonValue) {
+  // From the broker, which is ours: a wrong shape here is a bug and ends the run.
+  const { status, headers, body } = value as {
+    readonly status: number;
+    readonly headers: readonly (readonly [string, string])[];
+    readonly body: number;
+  };
+  return {
+    status,
+    headers: headers.map(([name, text]) => [name, fromLatin1(text)] as const),
+    handle: body,
+  };
+}
+
+function toMs(ns: bigint): number {
+  return Number(ns / NS_PER_MS > 2_147_483_647n ? 2_147_483_647n : ns / NS_PER_MS) || 1;
+}

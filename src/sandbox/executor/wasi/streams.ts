@@ -1,0 +1,218 @@
+/**
+ * `wasi:io/error` and `wasi:io/streams`: bytes in and out, over a source and a sink.
+ *
+ * The private fields are the brand: jco gives the guest's forged or dropped handle an object made from the bare
+ * prototype, and the first access to `#state` on it throws, which the guard turns into a trap.
+ */
+import type { Binding } from "../binding.ts";
+import { GuestError } from "../guard.ts";
+import { Pollable, readinessOf, readyPollable } from "./poll.ts";
+
+/** Where an input stream's bytes come from. */
+export interface ByteSource {
+  /** @returns 1 to `limit` bytes, or `undefined` at the end; rejects with a message when the source breaks. */
+  read(limit: number): Promise<Uint8Array | undefined>;
+}
+
+/** Where an output stream's bytes go. */
+export interface ByteSink {
+  /** Bytes that may be written now. */
+  room(): number;
+  write(bytes: Uint8Array): void;
+  /** Resolves when everything written has been taken over. */
+  flush(): Promise<void>;
+}
+
+/** Bytes moved by one read or write at most: what the specification lets a host choose. */
+export const CHUNK_BYTES = 64 * 1024;
+
+/** Resource `error` of `wasi:io/error`; carries what `http-error-code` may want to know. */
+export class IoError {
+  readonly #detail: { readonly message: string; readonly payload?: unknown };
+
+  constructor(message: string, payload?: unknown) {
+    this.#detail = { message, payload };
+  }
+
+  toDebugString(): string {
+    return this.#detail.message;
+  }
+
+  /** The interface's own error beneath, if there is one. */
+  static payloadOf(error: IoError): unknown {
+    return error.#detail.payload;
+  }
+}
+
+/** Resource `input-stream`. */
+export class InputStream {
+  readonly #state: {
+    readonly source: ByteSource;
+    buffered: Uint8Array;
+    ended: boolean;
+    failure: GuestError | undefined;
+    filling: Promise<void> | undefined;
+  };
+
+  constructor(source: ByteSource) {
+    this.#state = {
+      source,
+      buffered: new Uint8Array(0),
+      ended: false,
+      failure: undefined,
+      filling: undefined,
+    };
+  }
+
+  read(length: bigint): Uint8Array {
+    if (this.#state.buffered.length === 0) {
+      this.#throwIfOver();
+      // Begin to fetch, so that a guest that polls by reading makes progress too.
+      void this.#fill();
+    }
+    return this.#take(length);
+  }
+
+  async blockingRead(length: bigint): Promise<Uint8Array> {
+    if (length > 0n && this.#state.buffered.length === 0) {
+      await this.#fill();
+      if (this.#state.buffered.length === 0) this.#throwIfOver();
+    }
+    return this.#take(length);
+  }
+
+  skip(length: bigint): bigint {
+    return BigInt(this.read(length).length);
+  }
+
+  async blockingSkip(length: bigint): Promise<bigint> {
+    return BigInt((await this.blockingRead(length)).length);
+  }
+
+  subscribe(): Pollable {
+    const state = this.#state;
+    if (state.buffered.length > 0 || state.ended) return readyPollable();
+    return new Pollable(readinessOf(this.#fill()));
+  }
+
+  #take(length: bigint): Uint8Array {
+    const state = this.#state;
+    const count = Math.min(
+      state.buffered.length,
+      CHUNK_BYTES,
+      length > BigInt(CHUNK_BYTES) ? CHUNK_BYTES : Number(length),
+    );
+    const taken = state.buffered.subarray(0, count);
+    state.buffered = state.buffered.subarray(count);
+    return taken;
+  }
+
+  #fill(): Promise<void> {
+    const state = this.#state;
+    if (state.buffered.length > 0 || state.ended) return Promise.resolve();
+    state.filling ??= state.source
+      .read(CHUNK_BYTES)
+      .then(
+        (bytes) => {
+          if (bytes === undefined) state.ended = true;
+          else state.buffered = bytes;
+        },
+        (error: unknown) => {
+          state.ended = true;
+          const payload = error instanceof GuestError ? error.payload : undefined;
+          state.failure = new GuestError({
+            tag: "last-operation-failed",
+            val: new IoError("Cannot read the stream: its source failed", payload),
+          });
+        },
+      )
+      .finally(() => {
+        state.filling = undefined;
+      });
+    return state.filling;
+  }
+
+  #throwIfOver(): void {
+    const { failure, ended } = this.#state;
+    if (!ended) return;
+    this.#state.failure = undefined;
+    throw failure ?? new GuestError({ tag: "closed" });
+  }
+}
+
+/** Resource `output-stream`. */
+export class OutputStream {
+  readonly #sink: ByteSink;
+
+  constructor(sink: ByteSink) {
+    this.#sink = sink;
+  }
+
+  checkWrite(): bigint {
+    return BigInt(Math.min(this.#sink.room(), CHUNK_BYTES));
+  }
+
+  write(bytes: Uint8Array): void {
+    // The specification: writing more than check-write allowed is a trap.
+    if (bytes.length > this.#sink.room()) throw new TypeError("Cannot write more than check-write allows");
+    this.#sink.write(bytes);
+  }
+
+  async blockingWriteAndFlush(bytes: Uint8Array): Promise<void> {
+    this.write(bytes);
+    await this.#sink.flush();
+  }
+
+  flush(): void {
+    void this.#sink.flush();
+  }
+
+  blockingFlush(): Promise<void> {
+    return this.#sink.flush();
+  }
+
+  subscribe(): Pollable {
+    if (this.#sink.room() > 0) return readyPollable();
+    return new Pollable(readinessOf(this.#sink.flush()));
+  }
+
+  writeZeroes(length: bigint): void {
+    this.write(zeroes(length));
+  }
+
+  async blockingWriteZeroesAndFlush(length: bigint): Promise<void> {
+    this.write(zeroes(length));
+    await this.#sink.flush();
+  }
+
+  splice(source: InputStream, length: bigint): bigint {
+    const bytes = source.read(min(length, this.checkWrite()));
+    this.write(bytes);
+    return BigInt(bytes.length);
+  }
+
+  async blockingSplice(source: InputStream, length: bigint): Promise<bigint> {
+    const bytes = await source.blockingRead(min(length, this.checkWrite()));
+    this.write(bytes);
+    return BigInt(bytes.length);
+  }
+}
+
+/** Binding of `wasi:io/error`. */
+export function createIoError(): Binding {
+  return { resources: { Error: IoError }, functions: {} };
+}
+
+/** Binding of `wasi:io/streams`. */
+export function createStreams(): Binding {
+  return { resources: { InputStream, OutputStream }, functions: {} };
+}
+
+function zeroes(length: bigint): Uint8Array {
+  if (length > BigInt(CHUNK_BYTES)) throw new TypeError("Cannot write more than check-write allows");
+  return new Uint8Array(Number(length));
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}

@@ -1,0 +1,138 @@
+/** The sandbox: runs prepared components in locked-down executor processes. See `executor/` for the child's code. */
+import type { IsolationLevel } from "../core/policy/types.ts";
+import type {
+  Clock,
+  Entropy,
+  ExecutorProcess,
+  ExecutorRole,
+  Files,
+  Isolation,
+  Sandbox,
+  SandboxRun,
+} from "../ports/index.ts";
+import { createLink, type Greeting, type LinkEnd } from "./link.ts";
+import { concludeRun } from "./outcome.ts";
+import type { RunCommand } from "./pipe/messages.ts";
+import { createPool, type Loan } from "./pool.ts";
+import { createPreparer, type Prepared } from "./prepared.ts";
+
+/** What must hold for the level `process+permissions`. */
+const PERMISSION_PROBES = ["no-environment", "no-network", "no-processes", "no-read", "no-write"];
+/** Bytes lifted out of guest memory in one run, over and above what the output may have. */
+const LIFTED_BYTES = 64 * 1024 * 1024;
+/** Import calls of one run, drops of handles included. */
+const HOST_CALLS = 1_000_000;
+const LONGEST_QUEUE_WAIT_MS = 10_000;
+
+/** What the sandbox is made from. */
+export interface SandboxPowers {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly files: Files;
+  readonly spawn: (role: ExecutorRole) => ExecutorProcess;
+  /** Folder of the cache of prepared components. */
+  readonly cacheFolder: string;
+  /** Executor processes kept alive. */
+  readonly executors: number;
+  /** Callers that may wait for one. */
+  readonly queue: number;
+}
+
+/**
+ * Starts the pool and waits for its first executor, to learn what cage it really has.
+ *
+ * @throws when no executor can be started
+ */
+export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
+  const { clock, entropy, files } = powers;
+  const preparer = createPreparer({
+    files,
+    folder: powers.cacheFolder,
+    spawn: () => powers.spawn("prepare"),
+  });
+  const greeted = Promise.withResolvers<Greeting>();
+  const pool = createPool(
+    { size: powers.executors, queue: powers.queue },
+    () => {
+      const link = createLink(powers.spawn("run"), clock);
+      link.greeting.then(greeted.resolve, greeted.reject);
+      return link;
+    },
+    clock,
+  );
+  const isolation = await greeted.promise.then(describeIsolation, async (error) => {
+    await pool.close();
+    throw error;
+  });
+
+  async function runIn(
+    loan: Loan,
+    run: SandboxRun,
+    prepared: Prepared,
+    leftMs: () => number,
+  ): Promise<LinkEnd> {
+    const { link } = loan;
+    const { key, parts, body } = prepared;
+    await link.load({ type: "load", key, ...parts }, body);
+    const command: RunCommand = {
+      type: "run",
+      run: run.run,
+      key,
+      imports: run.component.imports,
+      interface: run.interface,
+      function: run.function,
+      input: run.input,
+      limits: {
+        fuel: run.fuel,
+        outputBytes: run.outputBytes,
+        liftedBytes: LIFTED_BYTES + run.outputBytes,
+        hostCalls: HOST_CALLS,
+      },
+      seed: toHex(entropy.bytes(32)),
+      wallMs: clock.nowMs(),
+      timeToLiveMs: Math.floor(leftMs()),
+      info: run.info,
+    };
+    return link.run(command, run.host, leftMs());
+  }
+
+  return {
+    isolation,
+    async prepare(component, memoryBytes) {
+      await preparer.prepare(component, memoryBytes);
+    },
+    async run(run) {
+      const startedAt = clock.monotonicMs();
+      const elapsed = () => clock.monotonicMs() - startedAt;
+      const leftMs = () => Math.max(1, run.timeToLiveMs - elapsed());
+      const prepared = await preparer.prepare(run.component, run.memoryBytes);
+      const loan = await pool.borrow(run.tenant, Math.min(leftMs(), LONGEST_QUEUE_WAIT_MS));
+      let reusable = false;
+      try {
+        const end = await runIn(loan, run, prepared, leftMs);
+        const concluded = concludeRun(end, run, elapsed());
+        // Anything but a guest that returned by itself leaves a process of which we are not sure.
+        reusable =
+          end.kind === "reported" &&
+          (end.end.kind === "completed" || end.end.kind === "failed") &&
+          end.stop === undefined;
+        return concluded;
+      } finally {
+        run.host.close();
+        loan.end(reusable);
+      }
+    },
+    close: () => pool.close(),
+  };
+}
+
+function describeIsolation(greeting: Greeting): Isolation {
+  const level: IsolationLevel = PERMISSION_PROBES.every((name) => greeting.verified.includes(name))
+    ? "process+permissions"
+    : "process";
+  return { level, verified: greeting.verified, executor: greeting.runtime };
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,178 @@
+/**
+ * The gateway's end of one executor process: loads components into it, runs one guest at a time, serves the
+ * guest's calls through the run's broker, and kills the process when in doubt.
+ */
+
+import type { Outcome } from "../core/manifest/types.ts";
+import type { Clock, ExecutorProcess, HostReply, RunHost } from "../ports/index.ts";
+import { encodeFrame, readFrames } from "./pipe/frames.ts";
+import {
+  type GuestEnd,
+  type LoadCommand,
+  parseReport,
+  type ReportFrame,
+  type RunCommand,
+} from "./pipe/messages.ts";
+
+/** A report's largest frame: one request body, one output, and their JSON around them. */
+const LARGEST_REPORT_BYTES = 64 * 1024 * 1024;
+/** An honest executor has one call under way, or a few pipelined writes. */
+const MOST_CALLS_UNDER_WAY = 64;
+/** An executor that is not ready by then never will be. */
+const START_TIMEOUT_MS = 20_000;
+
+/** What an executor says of itself when it starts. */
+export interface Greeting {
+  readonly runtime: string;
+  readonly verified: readonly string[];
+}
+
+/** How a run in an executor ended, as far as this side could see. */
+export type LinkEnd =
+  | {
+      readonly kind: "reported";
+      readonly end: GuestEnd;
+      readonly fuelUsed: number;
+      readonly memoryPeakBytes: number;
+      /** The broker's own reason, when it stopped the run. */
+      readonly stop: Outcome | undefined;
+    }
+  | { readonly kind: "killed"; readonly why: "deadline" | "revoked" }
+  | { readonly kind: "died"; readonly diagnostics: string }
+  /** It broke the protocol: it is no longer ours. */
+  | { readonly kind: "protocol"; readonly detail: string };
+
+/** One executor process. */
+export interface ExecutorLink {
+  /** @throws when the process did not greet in time */
+  readonly greeting: Promise<Greeting>;
+  /** Keys of the components it knows. */
+  readonly loaded: ReadonlySet<string>;
+  /** Does nothing when the component is known; when the process dies of it, the next `run` says so. */
+  load(command: LoadCommand, body: Uint8Array): Promise<void>;
+  /**
+   * Runs one guest. After anything but a `reported` end the process is dead.
+   *
+   * @param deadlineMs ms from now until the process is killed
+   */
+  run(command: RunCommand, host: RunHost, deadlineMs: number): Promise<LinkEnd>;
+  kill(why?: "revoked"): void;
+  readonly exited: Promise<unknown>;
+}
+
+interface Current {
+  readonly host: RunHost;
+  readonly run: string;
+  readonly finish: (end: LinkEnd) => void;
+  callsUnderWay: number;
+  stop: Outcome | undefined;
+}
+
+/** Takes over a process that was just started. */
+export function createLink(process: ExecutorProcess, clock: Clock): ExecutorLink {
+  const loaded = new Set<string>();
+  const greeted = Promise.withResolvers<Greeting>();
+  let loading: PromiseWithResolvers<void> | undefined;
+  let current: Current | undefined;
+  /** Why we killed it; decides what a death means. */
+  let killed: LinkEnd | undefined;
+
+  const cancelStart = clock.after(START_TIMEOUT_MS, () =>
+    kill({ kind: "died", diagnostics: "did not start in time" }),
+  );
+  greeted.promise.then(cancelStart, cancelStart);
+
+  function kill(why: LinkEnd): void {
+    killed ??= why;
+    process.kill();
+  }
+
+  function handle(report: ReportFrame): void {
+    switch (report.type) {
+      case "ready":
+        greeted.resolve({ runtime: report.runtime, verified: report.verified });
+        return;
+      case "loaded":
+        loaded.add(report.key);
+        loading?.resolve();
+        return;
+      case "call":
+        if (current === undefined) break;
+        void serve(current, report);
+        return;
+      case "end":
+        if (current?.run !== report.run) break;
+        current.finish(reported(report, current.stop));
+        return;
+    }
+    kill({ kind: "protocol", detail: `unexpected report ${report.type}` });
+  }
+
+  async function serve(run: Current, report: ReportFrame & { type: "call" }): Promise<void> {
+    run.callsUnderWay += 1;
+    if (run.callsUnderWay > MOST_CALLS_UNDER_WAY)
+      return kill({ kind: "protocol", detail: "too many calls under way" });
+    const reply = await run.host.call({ name: report.name, args: report.args, body: report.body });
+    run.callsUnderWay -= 1;
+    if (reply.kind === "stop") run.stop ??= reply.outcome;
+    // The run may be over, and another one under way: its calls are numbered on, so a late reply finds nobody.
+    await process.write(encodeReply(report.call, reply)).catch(() => undefined);
+  }
+
+  async function listen(): Promise<void> {
+    try {
+      for await (const frame of readFrames(process.output, LARGEST_REPORT_BYTES)) handle(parseReport(frame));
+    } catch (error) {
+      // Bytes that are no report, or the pipe broke: in both cases the process has nothing more to say.
+      kill({ kind: "protocol", detail: error instanceof Error ? error.message : String(error) });
+    }
+    const { diagnostics } = await process.exited;
+    const end: LinkEnd = killed ?? { kind: "died", diagnostics };
+    killed ??= end;
+    current?.finish(end);
+    greeted.reject(new Error(`Cannot start an executor: it ended (${end.kind}) ${"diagnostics" in end ? end.diagnostics : ""}`));
+    loading?.resolve();
+  }
+
+  const exited = listen();
+  // Whoever waits for the greeting sees its rejection; nobody else needs to.
+  greeted.promise.catch(() => undefined);
+
+  return {
+    greeting: greeted.promise,
+    loaded,
+    exited,
+    kill: () => kill({ kind: "killed", why: "revoked" }),
+    async load(command, body) {
+      if (killed !== undefined || loaded.has(command.key)) return;
+      loading = Promise.withResolvers<void>();
+      await process.write(encodeFrame(command, body)).catch(() => undefined);
+      await loading.promise;
+    },
+    async run(command, host, deadlineMs) {
+      if (killed !== undefined) return killed;
+      const { promise, resolve } = Promise.withResolvers<LinkEnd>();
+      current = { host, run: command.run, finish: resolve, callsUnderWay: 0, stop: undefined };
+      const cancel = clock.after(deadlineMs, () => kill({ kind: "killed", why: "deadline" }));
+      try {
+        // A write that fails means that the process is dying; `listen` says how.
+        await process.write(encodeFrame(command)).catch(() => undefined);
+        return await promise;
+      } finally {
+        cancel();
+        current = undefined;
+      }
+    },
+  };
+}
+
+function reported(report: ReportFrame & { type: "end" }, stop: Outcome | undefined): LinkEnd {
+  const { end, fuelUsed, memoryPeakBytes } = report;
+  return { kind: "reported", end, fuelUsed, memoryPeakBytes, stop };
+}
+
+function encodeReply(call: number, reply: HostReply): Uint8Array {
+  if (reply.kind !== "ok") return encodeFrame({ type: "reply", call, reply });
+  const { body, ...head } = reply;
+  return encodeFrame({ type: "reply", call, reply: head }, body);
+}

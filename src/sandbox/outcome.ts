@@ -1,0 +1,101 @@
+/** From what the link saw to the outcome that is signed. The executor's word counts for nothing where we know better. */
+import { checkValue, type WitFunction } from "../core/component/index.ts";
+import type { Outcome } from "../core/manifest/types.ts";
+import type { JsonValue } from "../core/policy/types.ts";
+import type { RunHost, SandboxEnd } from "../ports/index.ts";
+import type { LinkEnd } from "./link.ts";
+import type { GuestEnd } from "./pipe/messages.ts";
+
+/**
+ * @param end what the link saw
+ * @param run the run's limits and function
+ * @param wallMs how long it took, waiting included
+ */
+export function concludeRun(
+  end: LinkEnd,
+  run: {
+    readonly function: WitFunction;
+    readonly outputBytes: number;
+    readonly host: RunHost;
+    readonly fuel: number;
+  },
+  wallMs: number,
+): SandboxEnd {
+  const unknown = { fuelUsed: null, memoryPeakBytes: null, outputBytes: 0, wallMs };
+  switch (end.kind) {
+    case "killed":
+      return {
+        ...unknown,
+        outcome:
+          end.why === "deadline"
+            ? { kind: "timed-out", afterMs: Math.round(wallMs) }
+            : { kind: "revoked", reason: "gateway-stopping" },
+      };
+    case "died":
+      return { ...unknown, outcome: { kind: "trapped", reason: "executor-died" } };
+    case "protocol":
+      return { ...unknown, outcome: { kind: "revoked", reason: "executor-broke-protocol" } };
+    case "reported": {
+      const readings = {
+        // Clamped: an executor can lie about its own fuel, but not past what was granted.
+        fuelUsed: Math.min(end.fuelUsed, run.fuel),
+        memoryPeakBytes: end.memoryPeakBytes,
+        wallMs,
+      };
+      const { outcome, output } =
+        end.stop === undefined ? judge(end.end, run) : { outcome: end.stop, output: undefined };
+      if (output === undefined) return { ...readings, outcome, outputBytes: 0 };
+      return { ...readings, outcome, output, outputBytes: byteLength(output) };
+    }
+  }
+}
+
+function judge(
+  end: GuestEnd,
+  run: { readonly function: WitFunction; readonly outputBytes: number; readonly host: RunHost },
+): { readonly outcome: Outcome; readonly output?: JsonValue } {
+  switch (end.kind) {
+    case "completed":
+    case "failed": {
+      const outcome = outcomeOf(end, run.function);
+      if (outcome === undefined) return { outcome: { kind: "revoked", reason: "output-not-of-its-type" } };
+      if (byteLength(end.output) > run.outputBytes)
+        return { outcome: { kind: "exhausted", budget: "output_bytes" } };
+      return { outcome: end.kind === "failed" ? deniedOr(run.host, outcome) : outcome, output: end.output };
+    }
+    case "trapped":
+      return { outcome: deniedOr(run.host, { kind: "trapped", reason: end.reason }) };
+    case "exhausted":
+      return { outcome: { kind: "exhausted", budget: end.budget } };
+  }
+}
+
+/**
+ * The executor is not believed: the output must be of the function's type, and must say the same as the end does.
+ *
+ * @returns undefined when it is not
+ */
+function outcomeOf(end: GuestEnd & { readonly output: JsonValue }, func: WitFunction): Outcome | undefined {
+  if (func.result === undefined)
+    return end.kind === "completed" && end.output === null ? { kind: "completed" } : undefined;
+  if (checkValue(func.result, end.output).length > 0) return undefined;
+  if (func.result.kind !== "result") return end.kind === "completed" ? { kind: "completed" } : undefined;
+  // Checked to be `{ ok }` or `{ err }` just now.
+  const failed = typeof end.output === "object" && end.output !== null && "err" in end.output;
+  if (failed !== (end.kind === "failed")) return undefined;
+  return failed
+    ? { kind: "failed", error: (end.output as { readonly err: JsonValue }).err }
+    : { kind: "completed" };
+}
+
+/** A run that ends badly after a denial ended because of it, as far as anyone outside can tell. */
+function deniedOr(host: RunHost, outcome: Outcome): Outcome {
+  const { denial } = host;
+  return denial === undefined
+    ? outcome
+    : { kind: "denied-import", import: denial.import, target: denial.target };
+}
+
+function byteLength(value: JsonValue): number {
+  return new TextEncoder().encode(JSON.stringify(value)).length;
+}

@@ -1,0 +1,214 @@
+/**
+ * What travels on the pipe. Commands go to the executor and are trusted; reports come from it and are parsed as
+ * hostile: unknown kinds, wrong types and impossible numbers are a {@link FrameError}, which ends the executor.
+ */
+import type { WitFunction } from "../../core/component/index.ts";
+import type { JsonValue } from "../../core/policy/types.ts";
+import type { HostReply, ImportBinding } from "../../ports/index.ts";
+import { type Frame, FrameError } from "./frames.ts";
+
+/** Lengths of the parts that follow one another in a frame's body. */
+export interface Parts {
+  readonly glueBytes: number;
+  readonly modules: readonly { readonly name: string; readonly bytes: number }[];
+  /** Fuel for segments and tables of all modules. */
+  readonly instantiationFuel: number;
+}
+
+/** Bounds that the executor itself keeps, so that an honest one stops early and says why. */
+export interface GuestLimits {
+  readonly fuel: number;
+  readonly outputBytes: number;
+  /** Bytes lifted out of guest memory during the whole run; see `executor/lift-guard.ts`. */
+  readonly liftedBytes: number;
+  readonly hostCalls: number;
+}
+
+/** Host to executor: make a prepared component known. Body: glue, then each module. */
+export interface LoadCommand extends Parts {
+  readonly type: "load";
+  readonly key: string;
+}
+
+/** Host to executor: one run. */
+export interface RunCommand {
+  readonly type: "run";
+  readonly run: string;
+  /** Key of a component that was loaded. */
+  readonly key: string;
+  readonly imports: readonly ImportBinding[];
+  readonly interface: string | null;
+  readonly function: WitFunction;
+  readonly input: JsonValue;
+  readonly limits: GuestLimits;
+  /** 64 hex digits. */
+  readonly seed: string;
+  readonly wallMs: number;
+  readonly timeToLiveMs: number;
+  readonly info: { readonly traceId: string; readonly tool: string; readonly purpose: string };
+}
+
+/** Host to executor: the broker's reply to call number `call`. */
+export interface ReplyCommand {
+  readonly type: "reply";
+  readonly call: number;
+  readonly reply: HostReply;
+}
+
+/** Host to preparer: transpile and meter the component in the body. */
+export interface PrepareCommand {
+  readonly type: "prepare";
+  readonly asyncImports: readonly string[];
+  readonly asyncExports: readonly string[];
+  readonly maxMemoryBytes: number;
+}
+
+/** How the guest's code ended, as the executor tells it. */
+export type GuestEnd =
+  | { readonly kind: "completed"; readonly output: JsonValue }
+  | { readonly kind: "failed"; readonly output: JsonValue }
+  | { readonly kind: "trapped"; readonly reason: string }
+  | { readonly kind: "exhausted"; readonly budget: ExecutorBudget };
+
+/** Budgets that the executor itself sees exhausted. The broker sees the others. */
+export const EXECUTOR_BUDGETS = [
+  "fuel",
+  "memory_bytes",
+  "output_bytes",
+  "lifted_bytes",
+  "host_calls",
+  "call_depth",
+] as const;
+/** One of {@link EXECUTOR_BUDGETS}. */
+export type ExecutorBudget = (typeof EXECUTOR_BUDGETS)[number];
+
+/** Executor to host. */
+export type Report =
+  | { readonly type: "ready"; readonly runtime: string; readonly verified: readonly string[] }
+  | { readonly type: "loaded"; readonly key: string }
+  | {
+      readonly type: "call";
+      readonly call: number;
+      readonly name: string;
+      readonly args: JsonValue;
+      readonly fuelUsed: number;
+    }
+  | {
+      readonly type: "end";
+      readonly run: string;
+      readonly end: GuestEnd;
+      readonly fuelUsed: number;
+      readonly memoryPeakBytes: number;
+    }
+  | ({ readonly type: "prepared" } & Parts)
+  | { readonly type: "refused"; readonly message: string };
+
+/** Executor to host, with the bytes beside it. */
+export type ReportFrame = Report & { readonly body: Uint8Array };
+
+/**
+ * Reads a report from an executor that may be lying.
+ *
+ * @throws {FrameError} naming the member at fault
+ */
+export function parseReport(frame: Frame): ReportFrame {
+  const { head, body } = frame;
+  switch (head["type"]) {
+    case "ready":
+      return { type: "ready", runtime: text(head, "runtime", 100), verified: texts(head, "verified"), body };
+    case "loaded":
+      return { type: "loaded", key: text(head, "key", 200), body };
+    case "call":
+      return {
+        type: "call",
+        call: count(head, "call"),
+        name: text(head, "name", 100),
+        args: json(head, "args"),
+        fuelUsed: count(head, "fuelUsed"),
+        body,
+      };
+    case "end":
+      return {
+        type: "end",
+        run: text(head, "run", 100),
+        end: parseEnd(head["end"]),
+        fuelUsed: count(head, "fuelUsed"),
+        memoryPeakBytes: count(head, "memoryPeakBytes"),
+        body,
+      };
+    case "prepared":
+      return { type: "prepared", ...parseParts(head), body };
+    case "refused":
+      return { type: "refused", message: text(head, "message", 4096), body };
+    default:
+      throw new FrameError(`Cannot read a report of type ${JSON.stringify(head["type"])?.slice(0, 50)}`);
+  }
+}
+
+/** Reads the `Parts` of a head, for the prepared component and for its cache file. */
+export function parseParts(head: Frame["head"]): Parts {
+  return {
+    glueBytes: count(head, "glueBytes"),
+    modules: parseModules(head["modules"]),
+    instantiationFuel: count(head, "instantiationFuel"),
+  };
+}
+
+function parseEnd(value: unknown): GuestEnd {
+  if (typeof value !== "object" || value === null)
+    throw new FrameError("Cannot read a report: end is not an object");
+  const end = value as Frame["head"]; // An object, checked above; its members stay unknown.
+  switch (end["kind"]) {
+    case "completed":
+    case "failed":
+      return { kind: end["kind"], output: json(end, "output") };
+    case "trapped":
+      return { kind: "trapped", reason: text(end, "reason", 200) };
+    case "exhausted": {
+      const budget = EXECUTOR_BUDGETS.find((name) => name === end["budget"]);
+      if (budget === undefined) throw new FrameError("Cannot read a report: end.budget is not a budget");
+      return { kind: "exhausted", budget };
+    }
+    default:
+      throw new FrameError("Cannot read a report: end.kind is not a kind of end");
+  }
+}
+
+function parseModules(value: unknown): Parts["modules"] {
+  if (!Array.isArray(value) || value.length > 1000)
+    throw new FrameError("Cannot read a report: modules is not a list");
+  return value.map((entry: unknown) => {
+    if (typeof entry !== "object" || entry === null)
+      throw new FrameError("Cannot read a report: a module is not an object");
+    const module = entry as Frame["head"]; // An object, checked above; its members stay unknown.
+    return { name: text(module, "name", 200), bytes: count(module, "bytes") };
+  });
+}
+
+function text(head: Frame["head"], member: string, limit: number): string {
+  const value = head[member];
+  if (typeof value !== "string" || value.length > limit)
+    throw new FrameError(`Cannot read a report: ${member} is not a text`);
+  return value;
+}
+
+function texts(head: Frame["head"], member: string): readonly string[] {
+  const value = head[member];
+  if (!Array.isArray(value) || value.length > 100)
+    throw new FrameError(`Cannot read a report: ${member} is not a list`);
+  return value.map((_, index) => text({ [member]: value[index] }, member, 100));
+}
+
+function count(head: Frame["head"], member: string): number {
+  const value = head[member];
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw new FrameError(`Cannot read a report: ${member} is not a count`);
+  }
+  return value;
+}
+
+function json(head: Frame["head"], member: string): JsonValue {
+  const value = head[member];
+  if (value === undefined) throw new FrameError(`Cannot read a report: ${member} is missing`);
+  return value as JsonValue; // Came out of JSON.parse, so it is JSON and nothing else.
+}

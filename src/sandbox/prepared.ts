@@ -1,0 +1,138 @@
+/**
+ * Prepared components: made once per component, memory cap and versions in a process that ends afterwards, and
+ * kept on disk. The cache is only a memory of work: an entry that is not exactly what was written is made again.
+ */
+import { refuseComponent } from "../core/errors.ts";
+import { COST_TABLE_VERSION } from "../core/metering/index.ts";
+import type { ExecutorProcess, Files, SandboxComponent } from "../ports/index.ts";
+import { waitingFunctions } from "./executor/bindings.ts";
+import { encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.ts";
+import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe/messages.ts";
+
+/** Changes whenever the same component would be prepared differently: jco's version, our own steps. */
+const PREPARATION = `jco-transpile@0.15.0 ${COST_TABLE_VERSION} 1`;
+const LARGEST_PREPARED_BYTES = 512 * 1024 * 1024;
+
+/** A component as an executor loads it. */
+export interface Prepared {
+  readonly key: string;
+  readonly parts: Parts;
+  /** Glue, then each module. */
+  readonly body: Uint8Array;
+}
+
+/** Where prepared components come from. */
+export interface Preparer {
+  /**
+   * @param maxMemoryBytes cap that is written into the component's memories
+   * @throws {GatewayError} `component-refused`
+   */
+  prepare(component: SandboxComponent, maxMemoryBytes: number): Promise<Prepared>;
+}
+
+/**
+ * @param powers `folder` is the cache's; `spawn` starts a preparer process
+ */
+export function createPreparer(powers: {
+  readonly files: Files;
+  readonly folder: string;
+  readonly spawn: () => ExecutorProcess;
+}): Preparer {
+  const underWay = new Map<string, Promise<Prepared>>();
+
+  async function prepareOnce(
+    key: string,
+    component: SandboxComponent,
+    maxMemoryBytes: number,
+  ): Promise<Prepared> {
+    const path = `${powers.folder}/${key}.prepared`;
+    const kept = await powers.files.read(path);
+    const cached = kept === undefined ? undefined : await readCached(key, kept);
+    if (cached !== undefined) return cached;
+
+    const { parts, body } = await transpile(powers.spawn(), component, maxMemoryBytes);
+    await powers.files.write(path, encodeFrame({ ...parts, key, sha256: await sha256(body) }, body));
+    return { key, parts, body };
+  }
+
+  return {
+    async prepare(component, maxMemoryBytes) {
+      const key = await sha256(
+        new TextEncoder().encode(`${component.digest} ${maxMemoryBytes} ${PREPARATION}`),
+      );
+      const running = underWay.get(key);
+      if (running !== undefined) return running;
+      const made = prepareOnce(key, component, maxMemoryBytes).finally(() => underWay.delete(key));
+      underWay.set(key, made);
+      return made;
+    },
+  };
+}
+
+async function transpile(
+  process: ExecutorProcess,
+  component: SandboxComponent,
+  maxMemoryBytes: number,
+): Promise<{ parts: Parts; body: Uint8Array }> {
+  const command: PrepareCommand = {
+    type: "prepare",
+    asyncImports: component.imports.flatMap(({ name, served }) =>
+      served ? waitingFunctions(name).map((func) => `${name}#${func}`) : [],
+    ),
+    asyncExports: component.exports.flatMap((scope) =>
+      scope.functions.map((func) =>
+        scope.interface === null ? func.name : `${scope.interface}#${func.name}`,
+      ),
+    ),
+    maxMemoryBytes,
+  };
+  // A write to a process that is dying fails; what it said, or that it said nothing, is decided below.
+  await process.write(encodeFrame(command, component.bytes)).catch(() => undefined);
+  try {
+    for await (const frame of readFrames(process.output, LARGEST_PREPARED_BYTES)) {
+      const report = parseReport(frame);
+      if (report.type === "prepared") return { parts: checkParts(report, report.body), body: report.body };
+      if (report.type === "refused") throw refuseComponent(report.message);
+      throw new FrameError(`Cannot prepare: unexpected report ${report.type}`);
+    }
+  } catch (error) {
+    if (!(error instanceof FrameError)) throw error;
+    throw refuseComponent(`Cannot prepare the component: ${error.message}`);
+  } finally {
+    process.kill();
+  }
+  const { diagnostics } = await process.exited;
+  throw refuseComponent(`Cannot prepare the component: the preparer ended without an answer: ${diagnostics}`);
+}
+
+async function readCached(key: string, bytes: Uint8Array): Promise<Prepared | undefined> {
+  try {
+    for await (const frame of readFrames(once(bytes), LARGEST_PREPARED_BYTES)) {
+      if (frame.head["key"] !== key || frame.head["sha256"] !== (await sha256(frame.body))) return undefined;
+      return { key, parts: checkParts(parseParts(frame.head), frame.body), body: frame.body };
+    }
+  } catch (error) {
+    // Torn, truncated or tampered with: as good as absent.
+    if (!(error instanceof FrameError)) throw error;
+  }
+  return undefined;
+}
+
+/** The parts must fill the body exactly, or a module could reach into its neighbour. */
+function checkParts(parts: Parts, body: Frame["body"]): Parts {
+  const total = parts.modules.reduce((sum, module) => sum + module.bytes, parts.glueBytes);
+  if (total !== body.length)
+    throw new FrameError(`Cannot read a prepared component: ${total} bytes named, ${body.length} there`);
+  const { glueBytes, modules, instantiationFuel } = parts;
+  return { glueBytes, modules, instantiationFuel };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+async function sha256(bytes: Uint8Array): Promise<string> {
+  // A copy only where the bytes are a window into something shared, which the digest does not accept.
+  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import { CAPABILITIES, CAPABILITY_WORDS, capabilityOf, needsOf } from "../../../src/core/policy/index.ts";
+
+describe("capabilityOf()", () => {
+  const table = [
+    ["wasi:http/outgoing-handler@0.2.12", "http-client", true],
+    ["wasi:http/types", "http-client", true],
+    ["wasi:io/streams@0.2.0", "io", true],
+    ["wasi:cli/exit@0.2.3", "environment", true],
+    ["wasi:cli/terminal-stdin@0.2.3", "stdio", true],
+    ["writ:host/secrets@0.1.0", "secrets", true],
+    ["wasi:filesystem/preopens@0.2.12", "filesystem", false],
+    ["wasi:sockets/tcp@0.2.12", "sockets", false],
+    ["wasi:http/incoming-handler@0.2.12", undefined, undefined],
+    ["wasi:clocks/timezone@0.2.12", undefined, undefined],
+    ["wasi:nn/graph", undefined, undefined],
+    ["constructor", undefined, undefined],
+    ["", undefined, undefined],
+  ] as const;
+  it.each(table)("answers %j with %j", (name, word, served) => {
+    expect(capabilityOf(name)?.word).toBe(word);
+    expect(capabilityOf(name)?.served).toBe(served);
+  });
+});
+
+describe("needsOf()", () => {
+  it("names each granted word once, in the table's order, without plumbing, refused and unknown interfaces", () => {
+    const names = [
+      "wasi:random/random@0.2.1",
+      "wasi:io/poll",
+      "wasi:filesystem/types",
+      "x:y/z",
+      "wasi:http/types",
+      "writ:host/log",
+      "wasi:random/insecure",
+    ];
+    expect(needsOf(names)).toEqual(["http-client", "log", "random"]);
+    expect(needsOf([])).toEqual([]);
+  });
+});
+
+describe("CAPABILITIES", () => {
+  it("puts every interface in one row only, and every word in one row", () => {
+    const interfaces = CAPABILITIES.flatMap((row) => row.interfaces);
+    expect(new Set(interfaces).size).toBe(interfaces.length);
+    expect(new Set(CAPABILITIES.map(({ word }) => word)).size).toBe(CAPABILITIES.length);
+    expect(CAPABILITY_WORDS).toHaveLength(8);
+  });
+});
