@@ -1,0 +1,135 @@
+/**
+ * What one run has spent and done: its lease, its events, and whether it is over.
+ *
+ * INVARIANT: once stopped, always stopped. A guest may catch the trap of a spent budget and go on calling
+ * (a core module may wrap an import in `catch_all`), so the first stop is the answer to every later call.
+ */
+import { chargeUpTo, type Lease, left, openLease } from "../core/budget/index.ts";
+import type { Outcome, RunEvent } from "../core/manifest/types.ts";
+import type { Budget, BudgetName } from "../core/policy/types.ts";
+import type { Clock, HostReply } from "../ports/index.ts";
+
+/** An event under way; what is known at its end is filled in until the book is closed. */
+export type EventDraft = { -readonly [member in keyof RunEvent]: RunEvent[member] };
+
+/** How many calls and events one run may cause, beside its budget. */
+export interface CallLimits {
+  /** Events in the evidence; default 10,000. Bounds the manifest. */
+  readonly events: number;
+  /** Calls in all; default 1,000,000. Bounds what a run costs the gateway. */
+  readonly calls: number;
+}
+
+/** Members of an event that are known when it begins. */
+export type EventStart = Pick<RunEvent, "import" | "effect"> &
+  Partial<Pick<RunEvent, "target" | "clause" | "result">>;
+
+/** The book of one run. */
+export class RunBook {
+  /** Aborted when the run stops or closes: ends whatever is under way. */
+  readonly signal: AbortSignal;
+  readonly #controller = new AbortController();
+  readonly #clock: Clock;
+  readonly #startMs: number;
+  readonly #limits: CallLimits;
+  readonly #drafts: EventDraft[] = [];
+  #lease: Lease;
+  #calls = 0;
+  #stop: Extract<HostReply, { kind: "stop" }> | undefined;
+  #sealed: readonly RunEvent[] | undefined;
+  #denial: { readonly import: string; readonly target: string } | undefined;
+
+  constructor(budget: Budget, clock: Clock, startedAtMs: number, limits: CallLimits) {
+    this.signal = this.#controller.signal;
+    this.#clock = clock;
+    // The wall clock may jump while the run lives: it is asked once, and durations are monotonic from then on.
+    this.#startMs = clock.monotonicMs() - Math.max(0, clock.nowMs() - startedAtMs);
+    this.#limits = limits;
+    this.#lease = openLease(budget);
+  }
+
+  /** The answer to every call from now on, when the run is over. */
+  get stopped(): HostReply | undefined {
+    return this.#stop;
+  }
+
+  /** The first denial. */
+  get denial(): { readonly import: string; readonly target: string } | undefined {
+    return this.#denial;
+  }
+
+  /** Events so far, as frozen copies. */
+  get events(): readonly RunEvent[] {
+    return this.#sealed ?? Object.freeze(this.#drafts.map((draft) => Object.freeze({ ...draft })));
+  }
+
+  /** Ends the run; the first outcome stays. */
+  stop(outcome: Outcome): HostReply {
+    this.#stop ??= { kind: "stop", outcome };
+    this.#controller.abort();
+    return this.#stop;
+  }
+
+  /** Counts one call. @returns false when that was one too many: the run is stopped */
+  countCall(): boolean {
+    this.#calls += 1;
+    if (this.#calls <= this.#limits.calls) return true;
+    this.stop({ kind: "exhausted", budget: "host_calls" });
+    return false;
+  }
+
+  /**
+   * Charges the lease. When it does not cover the amount, what is left of it is taken and the run is stopped.
+   *
+   * @returns what was taken: less than `amount` means that the budget is spent
+   */
+  charge(name: BudgetName, amount: number): number {
+    const before = this.left(name);
+    const charged = chargeUpTo(this.#lease, name, amount);
+    this.#lease = charged.lease;
+    if (charged.kind === "exhausted") this.stop({ kind: "exhausted", budget: charged.budget });
+    return before - this.left(name);
+  }
+
+  /** What was taken of a budget so far. */
+  used(name: BudgetName): number {
+    return this.#lease.used[name];
+  }
+
+  /** What can still be charged. */
+  left(name: BudgetName): number {
+    return left(this.#lease, name);
+  }
+
+  /**
+   * Writes an event. A denied one becomes the run's denial if it is the first.
+   *
+   * @returns the event, to be completed; `undefined` when there is no room for another: the run is stopped
+   */
+  write(start: EventStart): EventDraft | undefined {
+    if (this.#sealed !== undefined) return undefined;
+    if (this.#drafts.length >= this.#limits.events) {
+      this.stop({ kind: "exhausted", budget: "host_calls" });
+      return undefined;
+    }
+    const at_ms = Math.max(0, Math.floor(this.#clock.monotonicMs() - this.#startMs));
+    const draft: EventDraft = { seq: this.#drafts.length, at_ms, ...start };
+    this.#drafts.push(draft);
+    if (start.effect === "denied") this.noteDenial(draft);
+    return draft;
+  }
+
+  /** Tells that an event turned out to be a denial; the first one stays. */
+  noteDenial({ import: name, target = "" }: EventDraft): void {
+    this.#denial ??= Object.freeze({ import: name, target });
+  }
+
+  /** Appends what is written once per run, whatever the limit says, and lets nothing change afterwards. Idempotent. */
+  seal(last: readonly (Pick<RunEvent, "import" | "effect"> & Partial<RunEvent>)[]): void {
+    if (this.#sealed !== undefined) return;
+    const at_ms = Math.max(0, Math.floor(this.#clock.monotonicMs() - this.#startMs));
+    for (const event of last) this.#drafts.push({ ...event, seq: this.#drafts.length, at_ms });
+    this.#sealed = this.events;
+    this.stop({ kind: "revoked", reason: "closed" });
+  }
+}

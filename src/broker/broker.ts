@@ -1,0 +1,130 @@
+/**
+ * The broker: makes a decision's grants live for one run, and takes them away at its end.
+ *
+ * The executor at the other end of the pipe is assumed compromised. Whatever it says, a run gets no effect that is
+ * not granted, spends no more than its lease, and leaves an event for every effect it had.
+ */
+
+import { GatewayError } from "../core/errors.ts";
+import type { Budget, Grant } from "../core/policy/types.ts";
+import type { Clock, HostCall, HostReply, Resolver, RunHost } from "../ports/index.ts";
+import { type CallLimits, RunBook } from "./book.ts";
+import { CAPABILITIES } from "./calls.ts";
+import { type CallHandler, type Capability, ProtocolViolation } from "./capability.ts";
+import { createEgress, type Egress, parseBlock } from "./egress/index.ts";
+import type { SecretProfile } from "./profiles.ts";
+
+/** What a broker is made of. */
+export interface BrokerOptions {
+  readonly clock: Clock;
+  readonly resolver: Resolver;
+  /** Resolved profiles by name; see `resolveProfiles`. */
+  readonly profiles: ReadonlyMap<string, SecretProfile>;
+  readonly egress?: {
+    /** CIDR blocks that may be reached although they are not public, e.g. `127.0.0.1/32`; default none. */
+    readonly allowAddresses?: readonly string[];
+    /** PEM certificates trusted instead of the runtime's own. */
+    readonly certificateAuthorities?: readonly string[];
+    /** Longest silence within a response's body in ms; default 30,000. */
+    readonly idleTimeoutMs?: number;
+  };
+}
+
+/** One run, as the broker needs to know it. */
+export interface OpenRun {
+  readonly run: string;
+  readonly grants: readonly Grant[];
+  readonly budget: Budget;
+  /** Wall clock at the run's start; events count from here. */
+  readonly startedAtMs: number;
+  /** Default: 10,000 events, 1,000,000 calls. */
+  readonly limits?: Partial<CallLimits>;
+}
+
+/** Opens runs. */
+export interface Broker {
+  /**
+   * @throws {GatewayError} `internal` when a grant names a profile that the operator does not keep
+   */
+  openRun(run: OpenRun): RunHost;
+}
+
+/**
+ * Creates the broker of a gateway.
+ *
+ * @throws {RangeError} when `allowAddresses` holds anything but CIDR blocks
+ */
+export function createBroker({ clock, resolver, profiles, egress: options = {} }: BrokerOptions): Broker {
+  const { allowAddresses = [], ...rest } = options;
+  const open = allowAddresses.map(parseBlock);
+  const egress: Egress = createEgress({ clock, resolver, ...rest });
+  return {
+    openRun({ run, grants, budget, startedAtMs, limits }) {
+      const book = new RunBook(budget, clock, startedAtMs, { events: 10_000, calls: 1_000_000, ...limits });
+      const profile = (name: string) => profileOf(profiles, name, run);
+      const context = { book, grants, egress, open, profile };
+      return hostOf(
+        book,
+        CAPABILITIES.map((create) => create(context)),
+      );
+    },
+  };
+}
+
+function hostOf(book: RunBook, capabilities: readonly Capability[]): RunHost {
+  const handlers = new Map<string, CallHandler>(
+    capabilities.flatMap((capability) => Object.entries(capability.calls)),
+  );
+  return {
+    call: (call) => serve(book, handlers, call),
+    close: () => book.seal(capabilities.flatMap((capability) => capability.summary?.() ?? [])),
+    get events() {
+      return book.events;
+    },
+    get usage() {
+      return {
+        egress_bytes: book.used("egress_bytes"),
+        requests: book.used("requests"),
+        log_bytes: book.used("log_bytes"),
+      };
+    },
+    get denial() {
+      return book.denial;
+    },
+    get diagnostics() {
+      return capabilities.flatMap((capability) => capability.diagnostics?.() ?? []);
+    },
+  };
+}
+
+async function serve(
+  book: RunBook,
+  handlers: ReadonlyMap<string, CallHandler>,
+  { name, args, body }: HostCall,
+): Promise<HostReply> {
+  if (book.stopped !== undefined) return book.stopped;
+  if (!book.countCall() && book.stopped !== undefined) return book.stopped;
+  const handler = handlers.get(name);
+  if (handler === undefined) return book.stop({ kind: "revoked", reason: "protocol" });
+  try {
+    const reply = await handler(args, body);
+    // A budget may have run out, or the run may have been closed, while this call waited.
+    return book.stopped ?? reply;
+  } catch (error) {
+    if (error instanceof ProtocolViolation) return book.stop({ kind: "revoked", reason: "protocol" });
+    // A bug of ours: no guest may profit from it.
+    book.stop({ kind: "revoked", reason: "broker-fault" });
+    throw error;
+  }
+}
+
+function profileOf(profiles: ReadonlyMap<string, SecretProfile>, name: string, run: string): SecretProfile {
+  const profile = profiles.get(name);
+  if (profile !== undefined) return profile;
+  throw new GatewayError(
+    `Cannot open run "${run}": secret profile "${name}" is not among the operator's profiles`,
+    {
+      code: "internal",
+    },
+  );
+}

@@ -1,0 +1,67 @@
+/** What a capability's file gives to the table in `calls.ts`, and what it is given. */
+import type { z } from "zod";
+import type { RunEvent } from "../core/manifest/types.ts";
+import type { Grant, JsonValue } from "../core/policy/types.ts";
+import type { HostReply } from "../ports/index.ts";
+import type { RunBook } from "./book.ts";
+import type { AddressBlock, Egress } from "./egress/index.ts";
+import type { SecretProfile } from "./profiles.ts";
+
+/** Everything a capability may use while it serves one run. */
+export interface RunContext {
+  readonly book: RunBook;
+  readonly grants: readonly Grant[];
+  /** The profile that a grant names, resolved. */
+  profile(name: string): SecretProfile;
+  readonly egress: Egress;
+  /** Address blocks that the operator opened for every run. */
+  readonly open: readonly AddressBlock[];
+}
+
+/** Serves one call by name; `args` are hostile until parsed. */
+export type CallHandler = (args: JsonValue, body: Uint8Array) => HostReply | Promise<HostReply>;
+
+/** A line of captured text, for the operator. */
+export interface DiagnosticLine {
+  readonly stream: "log" | "stdout" | "stderr";
+  readonly text: string;
+}
+
+/** One capability, live for one run. */
+export interface Capability {
+  readonly calls: Readonly<Record<string, CallHandler>>;
+  /** Events written once, at the end of the run, instead of one per call. */
+  summary?(): readonly (Pick<RunEvent, "import" | "effect"> & Partial<RunEvent>)[];
+  /** Captured text so far. */
+  diagnostics?(): readonly DiagnosticLine[];
+}
+
+/**
+ * What came over the pipe can not have come from our executor: somebody else speaks through it, so the run ends.
+ * A guest alone can never cause this; what a guest can get wrong has a typed error instead.
+ */
+export class ProtocolViolation extends Error {
+  override readonly name = "ProtocolViolation";
+}
+
+/** Finds the grant of a kind among a run's grants. */
+export function grantOf<Kind extends Grant["kind"]>(
+  grants: readonly Grant[],
+  kind: Kind,
+): Extract<Grant, { kind: Kind }> | undefined {
+  return grants.find((grant): grant is Extract<Grant, { kind: Kind }> => grant.kind === kind);
+}
+
+/**
+ * Reads a call's arguments.
+ *
+ * @throws {ProtocolViolation} when they are not of the shape that our executor sends
+ */
+export function parseArgs<Shape extends z.ZodType>(shape: Shape, args: JsonValue): z.infer<Shape> {
+  const parsed = shape.safeParse(args);
+  if (!parsed.success) throw new ProtocolViolation("Cannot read arguments of a call: not of their shape");
+  return parsed.data;
+}
+
+/** Done, nothing to say. */
+export const OK: HostReply = Object.freeze({ kind: "ok", value: null });

@@ -1,0 +1,170 @@
+/**
+ * Opens connections: the one place in the project that does.
+ *
+ * A name is resolved here, every address it has is judged, and the socket goes to a judged address, never to the
+ * name: between the check and the connect there is no second look-up for a rebinding attacker to win.
+ */
+import { buildConnector } from "undici";
+import type { Clock, Resolver } from "../../ports/index.ts";
+import { type AddressBlock, canonicalAddress, checkAddress } from "./addresses.ts";
+import { EgressFailure, type ErrorTag } from "./errors.ts";
+import type { Target } from "./target.ts";
+
+/** A connected socket, as undici's connector hands it over: TCP, or TLS when the scheme is https. */
+export type Socket = Extract<Parameters<buildConnector.Callback>, [null, unknown]>[1];
+
+/** What dialing needs of the world and of the operator. */
+export interface DialOptions {
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  /** Blocks opened for this request. */
+  readonly open: readonly AddressBlock[];
+  /** PEM certificates trusted instead of the runtime's own; absent = the runtime's. */
+  readonly certificateAuthorities?: readonly string[];
+  /** For look-up, TCP and TLS together. */
+  readonly timeoutMs: number;
+  /** The run's end. */
+  readonly signal: AbortSignal;
+}
+
+/** More answers than this are not an answer but an attack. */
+const MAX_ADDRESSES = 64;
+
+/** Addresses tried one after the other; the timeout is for all of them together. */
+const MAX_ATTEMPTS = 4;
+
+/**
+ * Connects to a target.
+ *
+ * @throws {EgressFailure} with the guest's word
+ */
+export async function dial(target: Target, options: DialOptions): Promise<Socket> {
+  const ended = new AbortController();
+  let phase: ErrorTag = "DNS-timeout";
+  const onEnd = () => ended.abort(new EgressFailure({ tag: "connection-terminated" }));
+  const cancel = options.clock.after(options.timeoutMs, () => ended.abort(new EgressFailure({ tag: phase })));
+  options.signal.addEventListener("abort", onEnd, { once: true });
+  try {
+    if (options.signal.aborted) onEnd();
+    const addresses = await addressesOf(target, options, ended.signal);
+    phase = "connection-timeout";
+    return await connectToOneOf(addresses, target, options, ended.signal);
+  } finally {
+    cancel();
+    options.signal.removeEventListener("abort", onEnd);
+  }
+}
+
+/** @returns every address of the target, in canonical spelling; all of them may be connected to. */
+async function addressesOf(
+  target: Target,
+  { resolver, open }: DialOptions,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const answers = target.literal ? [target.host] : await lookUp(resolver, target.host, signal);
+  if (answers.length === 0) throw new EgressFailure({ tag: "DNS-error", val: { rcode: "NXDOMAIN" } });
+  const verdicts = answers.map((answer) => checkAddress(answer, open));
+  // One bad address spoils the name: with round-robin answers, picking the good ones only would let an attacker
+  // keep trying until another layer picks the bad one.
+  const allowed = verdicts.flatMap((verdict) => (verdict.allowed ? [verdict.address] : []));
+  if (allowed.length < answers.length || answers.length > MAX_ADDRESSES) {
+    throw new EgressFailure({ tag: "destination-IP-prohibited" });
+  }
+  return allowed;
+}
+
+async function lookUp(resolver: Resolver, host: string, signal: AbortSignal): Promise<readonly string[]> {
+  signal.throwIfAborted();
+  // The race keeps the time limit even when the system's resolver can not be interrupted.
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([resolver.resolve(host, signal), aborted]);
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw new EgressFailure({ tag: "DNS-error", val: {} }, { cause: error });
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function connectToOneOf(
+  addresses: readonly string[],
+  target: Target,
+  options: DialOptions,
+  signal: AbortSignal,
+): Promise<Socket> {
+  let failure: unknown;
+  for (const address of addresses.slice(0, MAX_ATTEMPTS)) {
+    try {
+      return await connect(address, target, options, signal);
+    } catch (error) {
+      if (signal.aborted || error instanceof EgressFailure) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+function connect(
+  address: string,
+  target: Target,
+  options: DialOptions,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const connector = buildConnector({
+    allowH2: false,
+    timeout: 0, // ours is the one that counts
+    maxCachedSessions: 0, // a TLS session shared between runs would link them
+    // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED in the operator's environment changes nothing.
+    rejectUnauthorized: true,
+    ...(options.certificateAuthorities === undefined ? {} : { ca: [...options.certificateAuthorities] }),
+  });
+  return new Promise<Socket>((resolve, reject) => {
+    let started: unknown;
+    const onAbort = () => {
+      destroy(started);
+      reject(signal.reason);
+    };
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    // The certificate is checked against the policy's host; the address is only where the packets go.
+    const tls = target.scheme === "https" && !target.literal ? { servername: target.host } : {};
+    // The connector returns the socket it is connecting, though its type says void: needed to destroy it early.
+    started = connector(
+      { hostname: address, protocol: `${target.scheme}:`, port: String(target.port), ...tls },
+      (error, socket) => {
+        signal.removeEventListener("abort", onAbort);
+        if (error !== null) return reject(error);
+        if (signal.aborted) {
+          socket.destroy();
+          return reject(signal.reason);
+        }
+        // Nobody listens between here and the exchange; without a listener an error would end the process.
+        socket.on("error", () => {});
+        if (!reached(socket, address, target.port)) {
+          socket.destroy();
+          return reject(new EgressFailure({ tag: "destination-IP-prohibited" }));
+        }
+        resolve(socket);
+      },
+    );
+  });
+}
+
+/** INVARIANT: no byte is written to a socket whose far end is not the address that was judged. */
+function reached(socket: Socket, address: string, port: number): boolean {
+  const remote = socket.remoteAddress ?? "";
+  // A dual-stack socket spells an IPv4 peer as mapped.
+  const plain = canonicalAddress(remote.replace(/^::ffff:(?=[0-9.]+$)/i, ""));
+  return plain === address && socket.remotePort === port;
+}
+
+function destroy(socket: unknown): void {
+  if (typeof socket !== "object" || socket === null || !("destroy" in socket)) return;
+  if ("on" in socket && typeof socket.on === "function") socket.on("error", () => {});
+  if (typeof socket.destroy === "function") socket.destroy();
+}

@@ -1,0 +1,16 @@
+/**
+ * The broker room: serves the imports of guests, under their grants and their lease.
+ *
+ * ```
+ * broker.ts        opens a run, serves its calls
+ * book.ts          what a run has spent and done
+ * calls.ts         the table of capabilities; one file each: http-client, log, stdio, secrets, refused
+ * profiles.ts      the operator's secrets, and who may receive them
+ * egress/          the only code that opens an outgoing connection
+ * ```
+ */
+
+export type { CallLimits } from "./book.ts";
+export { type Broker, type BrokerOptions, createBroker, type OpenRun } from "./broker.ts";
+export { loadProfiles, PROFILES_FILE, ProfileError, parseProfiles, resolveProfiles } from "./profile-file.ts";
+export { Secret, type SecretProfile } from "./profiles.ts";

@@ -1,0 +1,208 @@
+/**
+ * Reads the operator's secret profiles.
+ *
+ * ```yaml
+ * weather-api:
+ *   secret: { env: WEATHER_API_KEY }        # or { file: /run/secrets/weather } or { value: … }
+ *   audience: ["https://api.example.com"]
+ *   inject: { header: authorization, template: "Bearer {secret}" }
+ *   allow_addresses: ["10.1.2.3/32"]        # only when the audience is not on the public network
+ * ```
+ *
+ * No message of this file quotes a value: a secret may stand where it does not belong.
+ */
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+} from "yaml";
+import type { Files } from "../ports/index.ts";
+import { type ProfileDocument, profileShape } from "./profile-schema.ts";
+import { Secret, type SecretProfile } from "./profiles.ts";
+
+/** Where profiles are kept when the operator says nothing else. */
+export const PROFILES_FILE = ".writ/profiles.yaml";
+
+/** One thing that is wrong in a profiles file. `line` starts at 1. */
+export interface ProfileFault {
+  readonly line: number;
+  readonly detail: string;
+}
+
+/** A profiles file that can not be used; `faults` holds every reason that was found. */
+export class ProfileError extends Error {
+  override readonly name = "ProfileError";
+  readonly faults: readonly ProfileFault[];
+
+  /** @param source the file's name */
+  constructor(source: string, faults: readonly ProfileFault[]) {
+    super(
+      `Cannot read secret profiles: ${faults.map(({ line, detail }) => `${source}:${line}: ${detail}`).join("; ")}`,
+    );
+    this.faults = faults;
+  }
+}
+
+const profileName = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/** Profiles as written: where the secrets are, not what they are. */
+export type Profiles = ReadonlyMap<string, ProfileDocument>;
+
+/**
+ * Parses a profiles file.
+ *
+ * @param text YAML 1.2 or JSON; aliases, tags, duplicate and unknown keys are refused
+ * @param source the file's name, for messages
+ * @throws {ProfileError} naming file, line and reason of every fault
+ */
+export function parseProfiles(text: string, source: string): Profiles {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const lineAt = (offset: number | undefined) => (offset === undefined ? 1 : lines.linePos(offset).line || 1);
+  const broken = [...document.errors, ...document.warnings];
+  if (broken.length > 0) {
+    throw new ProfileError(
+      source,
+      broken.map((error) => ({ line: lineAt(error.pos[0]), detail: `not valid YAML (${error.code})` })),
+    );
+  }
+  if (usesIndirection(document)) {
+    throw new ProfileError(source, [
+      { line: 1, detail: "wanted plain YAML without anchors, aliases and tags" },
+    ]);
+  }
+  if (document.contents === null) return new Map();
+  if (!isMap(document.contents))
+    throw new ProfileError(source, [{ line: 1, detail: "wanted a map of profiles" }]);
+  const faults: ProfileFault[] = [];
+  const profiles = new Map<string, ProfileDocument>();
+  for (const { key, value } of document.contents.items) {
+    const name = isScalar(key) ? String(key.value) : "";
+    const line = lineAt(isScalar(key) ? key.range?.[0] : undefined);
+    if (!profileName.test(name)) {
+      faults.push({ line, detail: "wanted a profile name such as weather-api" });
+      continue;
+    }
+    const parsed = profileShape.safeParse(isNode(value) ? value.toJS(document) : null);
+    if (parsed.success) profiles.set(name, parsed.data);
+    else {
+      for (const { path, message } of parsed.error.issues) {
+        faults.push({
+          line: lineAt(offsetOf(document.contents, [name, ...path])),
+          detail: `${[name, ...path].join(".")}: ${message}`,
+        });
+      }
+    }
+  }
+  if (faults.length > 0) throw new ProfileError(source, faults);
+  return profiles;
+}
+
+/**
+ * Fetches every profile's secret.
+ *
+ * @param profiles from `parseProfiles`
+ * @param source the file's name, for messages
+ * @throws {ProfileError} when a secret is absent, is empty, can not stand in a header, or lies in a file that others can read
+ */
+export async function resolveProfiles(
+  profiles: Profiles,
+  {
+    env,
+    files,
+    source = PROFILES_FILE,
+  }: { env(name: string): string | undefined; files: Files; source?: string },
+): Promise<ReadonlyMap<string, SecretProfile>> {
+  const resolved = new Map<string, SecretProfile>();
+  for (const [name, { secret, audience, inject, allow_addresses: open }] of profiles) {
+    const refuse = (detail: string) =>
+      new ProfileError(source, [{ line: 1, detail: `${name}.secret: ${detail}` }]);
+    let text: string | undefined;
+    if ("env" in secret) text = env(secret.env);
+    else if ("value" in secret) text = secret.value;
+    else {
+      if (isShared(await files.mode(secret.file))) {
+        throw refuse(`file "${secret.file}" is open to group or others, wanted mode 600`);
+      }
+      const bytes = await files.read(secret.file);
+      // Editors end a file with a line feed that no secret has.
+      text = bytes === undefined ? undefined : new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
+    }
+    if (text === undefined)
+      throw refuse(`${"env" in secret ? `variable "${secret.env}" is not set` : "there is no such file"}`);
+    if (!/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text))
+      throw refuse("wanted visible ASCII on one line");
+    resolved.set(name, {
+      name,
+      secret: new Secret(text),
+      audience,
+      header: inject.header,
+      template: inject.template,
+      open,
+    });
+  }
+  return resolved;
+}
+
+/**
+ * Reads, parses and resolves a profiles file. No file is no profiles.
+ *
+ * @throws {ProfileError} also when the file holds a secret itself and others can read it
+ */
+export async function loadProfiles(
+  path: string,
+  { env, files }: { env(name: string): string | undefined; files: Files },
+): Promise<ReadonlyMap<string, SecretProfile>> {
+  const bytes = await files.read(path);
+  if (bytes === undefined) return new Map();
+  const profiles = parseProfiles(new TextDecoder().decode(bytes), path);
+  const holdsSecrets = [...profiles.values()].some(({ secret }) => "value" in secret);
+  if (holdsSecrets && isShared(await files.mode(path))) {
+    throw new ProfileError(path, [
+      { line: 1, detail: "it holds a secret and is open to group or others, wanted mode 600" },
+    ]);
+  }
+  return resolveProfiles(profiles, { env, files, source: path });
+}
+
+function isShared(mode: number | undefined): boolean {
+  return mode !== undefined && (mode & 0o077) !== 0;
+}
+
+/** An alias says a second thing at a distance, and a tag changes what a text means: neither belongs here. */
+function usesIndirection(document: Document): boolean {
+  let found = false;
+  visit(document, {
+    Node(_key, node) {
+      if (isAlias(node) || node.tag !== undefined || node.anchor !== undefined) {
+        found = true;
+        return visit.BREAK;
+      }
+    },
+  });
+  return found;
+}
+
+/** Where the deepest part of a path that exists stands in the text. */
+function offsetOf(root: unknown, path: readonly PropertyKey[]): number | undefined {
+  let node = root;
+  let offset: number | undefined;
+  for (const step of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && key.value === step);
+      if (pair === undefined) break;
+      if (isNode(pair.key)) offset = pair.key.range?.[0] ?? offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(step)];
+      if (isNode(node)) offset = node.range?.[0] ?? offset;
+    } else break;
+  }
+  return offset;
+}

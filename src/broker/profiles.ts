@@ -1,0 +1,48 @@
+/** A secret and who may receive it, as the broker holds them while it runs. */
+import type { AddressBlock } from "./egress/index.ts";
+
+/** A secret's text. It shows itself to nobody who does not ask for it by name: not to JSON, not to a template. */
+export class Secret {
+  readonly #text: string;
+
+  /** @param text visible ASCII, spaces allowed inside: it becomes a header's value */
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The text itself. Two callers may: the injection into a request, and the filter that keeps it from guests. */
+  reveal(): string {
+    return this.#text;
+  }
+
+  toString(): string {
+    return "[secret]";
+  }
+
+  toJSON(): string {
+    return "[secret]";
+  }
+}
+
+/** One destination, exactly: another port or scheme of the same host is another destination. */
+export interface Origin {
+  readonly scheme: "http" | "https";
+  readonly host: string;
+  readonly port: number;
+  /** As guests are told: `https://api.example.com`. */
+  readonly text: string;
+}
+
+/** A profile ready for use. */
+export interface SecretProfile {
+  readonly name: string;
+  readonly secret: Secret;
+  /** Never empty. */
+  readonly audience: readonly Origin[];
+  /** Lower-case name of the header that carries the secret. */
+  readonly header: string;
+  /** The header's value, with `{secret}` where the secret goes. */
+  readonly template: string;
+  /** Address blocks opened for requests to the audience, and for no others. */
+  readonly open: readonly AddressBlock[];
+}

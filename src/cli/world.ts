@@ -1,0 +1,113 @@
+/**
+ * What the commands may do, handed in by the composition root. No command reaches for a runtime, a database or a
+ * socket by itself, so a test can run any of them in its own process and a reader can see here all that they touch.
+ */
+import type { ComponentDescription } from "../core/component/index.ts";
+import type { Principal, Scope } from "../core/policy/index.ts";
+import type { Gateway } from "../gateway/index.ts";
+import type { KeyRow, Runtime } from "../ports/index.ts";
+import type { ServeConfig } from "./config.ts";
+
+/** The powers of the command line. Whatever opens something is asynchronous, so that nothing is loaded unused. */
+export interface CliWorld {
+  readonly runtime: Runtime;
+  /** Writ's own version. */
+  readonly version: string;
+  /** The project's folder, absolute: `wit/`, `tools/` and the built `.writ/tools` are here. */
+  readonly root: string;
+  readonly terminal: Terminal;
+  /** All of standard input. */
+  readStdin(): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * @param say receives one line for each thing that is begun or done
+   * @returns a server that accepts requests already
+   */
+  startServer(config: ServeConfig, say: (line: string) => void): Promise<RunningServer>;
+  /** A gateway for one component and one policy, with evidence in the data folder and no socket. */
+  openLocalGateway(options: LocalGatewayOptions): Promise<LocalGateway>;
+  openKeys(dataFolder: string): Promise<Keys>;
+  /** The description of the component that imports everything this host offers: `wit/offer.wasm`, decoded. */
+  offer(): Promise<ComponentDescription>;
+  /** Loads the packages that make components; they are big, and only `build` needs them. */
+  openToolchain(): Promise<Toolchain>;
+}
+
+/** Where the lines go. */
+export interface Terminal {
+  /** Whether standard output is a terminal: then there may be colours. */
+  readonly isTty: boolean;
+  /** Columns of it; undefined when unknown. */
+  readonly columns: number | undefined;
+}
+
+/** A gateway that listens. */
+export interface RunningServer {
+  /** Where it listens, without a trailing slash. */
+  readonly url: string;
+  /** The first key of a new data folder: shown once, kept nowhere. */
+  readonly bootstrapKey?: string;
+  /** Where the demo's sample API listens, when it does. */
+  readonly demoUrl?: string;
+  readonly tools: readonly {
+    readonly name: string;
+    /** Keys, `interface/function`. */
+    readonly functions: readonly string[];
+    /** Purposes that some policy of the tool allows. */
+    readonly purposes: readonly string[];
+  }[];
+  /** Resolves when it has stopped, for whatever reason; rejects when it failed. */
+  readonly stopped: Promise<void>;
+  /** Finishes or seals what is running, then closes. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** One component, one policy. */
+export interface LocalGatewayOptions {
+  readonly component: Uint8Array<ArrayBuffer>;
+  /** Name of the tool that the component becomes; the policy's `tool_id`. */
+  readonly tool: string;
+  /** Tier of the principal; one that the policy names. */
+  readonly tier: string;
+  /** YAML or JSON of the one policy in force. */
+  readonly policyText: string;
+  /** Where the policy was read from, for messages. */
+  readonly policySource: string;
+  /** Evidence, keys and caches are here. */
+  readonly dataFolder: string;
+  /** The operator's secret profiles; undefined = none. */
+  readonly profilesFile: string | undefined;
+  /** CIDR blocks that may be reached although they are not public. */
+  readonly allowAddresses: readonly string[];
+}
+
+/** A gateway without a socket, and who speaks to it. */
+export interface LocalGateway {
+  readonly gateway: Gateway;
+  /** Has the scopes `invoke` and `evidence`. */
+  readonly principal: Principal;
+  close(): Promise<void>;
+}
+
+/** The keys of a data folder. */
+export interface Keys {
+  /** @returns the key's text, shown once, and what is kept of it */
+  issue(options: {
+    readonly tenant: string;
+    readonly tier: string;
+    readonly scopes: readonly Scope[];
+    readonly label: string;
+    readonly expiresAtMs?: number;
+  }): Promise<{ readonly text: string; readonly row: KeyRow }>;
+  /** Oldest first. */
+  list(): Promise<readonly KeyRow[]>;
+  /** @returns false when there is no such key */
+  revoke(id: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** What `build` needs of the toolchain room; signatures are the room's own. */
+export interface Toolchain {
+  readonly buildTool: typeof import("../toolchain/index.ts").buildTool;
+  readonly buildTools: typeof import("../toolchain/index.ts").buildTools;
+  readonly writeOffer: typeof import("../toolchain/index.ts").writeOffer;
+}

@@ -1,0 +1,154 @@
+/**
+ * Composition: the one place where the rooms meet the runtime. Builds a gateway from a configuration, starts it,
+ * stops it. Decides nothing that a room could decide.
+ */
+import { createBroker, loadProfiles, type SecretProfile } from "./broker/index.ts";
+import { type ComponentDescription, decode } from "./core/component/index.ts";
+import type { PolicyRecord, Principal } from "./core/policy/index.ts";
+import { createEvidence, type Evidence } from "./evidence/index.ts";
+import { createGateway, type Gateway } from "./gateway/index.ts";
+import { createIdentity, type Identity, jwks, openSigner } from "./identity/index.ts";
+import type { Runtime, Sandbox, Signer, Store } from "./ports/index.ts";
+import type { Registry } from "./registry/index.ts";
+import { createSandbox } from "./sandbox/index.ts";
+import { openStore } from "./stores/index.ts";
+
+/** Version of Writ, as manifests and `writ --version` say it. */
+export const VERSION = "0.1.0";
+
+/** The sources' own folder, whatever the working directory is. */
+export const PROJECT_FOLDER = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
+
+/** Longest that a run may take, so that an older open run can only be a dead gateway's. */
+const LONGEST_RUN_MS = 600_000 + 60_000;
+
+/** What a house is built from. */
+export interface HouseOptions {
+  readonly runtime: Runtime;
+  /** Folder of keys and caches. */
+  readonly dataFolder: string;
+  /** SQLite file, or `:memory:`. */
+  readonly database: string;
+  readonly registry: Registry;
+  readonly profiles: ReadonlyMap<string, SecretProfile>;
+  /** CIDR blocks that every policy's hosts may resolve to although they are not public. */
+  readonly allowAddresses: readonly string[];
+  /** Executor processes kept alive. */
+  readonly executors: number;
+  /** Told of trouble that no caller sees. */
+  readonly log: (line: object) => void;
+}
+
+/** A gateway with everything under it. */
+export interface House {
+  readonly gateway: Gateway;
+  readonly identity: Identity;
+  readonly sandbox: Sandbox;
+  readonly evidence: Evidence;
+  readonly store: Store;
+  readonly signer: Signer;
+  /** Ends runs under way as `revoked`, seals them, and closes the store. */
+  close(): Promise<void>;
+}
+
+/** Description of the component that imports everything this host offers. */
+export async function readOffer(runtime: Runtime): Promise<ComponentDescription> {
+  const path = `${PROJECT_FOLDER}/wit/offer.wasm`;
+  const bytes = await runtime.files.read(path);
+  if (bytes === undefined) throw new Error(`Cannot read ${path}: build it with "npm run build:wit"`);
+  return decode(bytes);
+}
+
+/** Builds the rooms from the ground up; a failure closes what was opened. */
+export async function openHouse(options: HouseOptions): Promise<House> {
+  const { runtime, dataFolder, registry, log } = options;
+  const { clock, entropy, files } = runtime;
+  const signer = await openSigner({ files, path: `${dataFolder}/keys/manifest.pem` });
+  const store = await openStore(runtime.openSqlite(options.database));
+  try {
+    const sandbox = await createSandbox({
+      clock,
+      entropy,
+      files,
+      spawn: runtime.spawnExecutor,
+      cacheFolder: `${dataFolder}/cache`,
+      executors: options.executors,
+      queue: 1000,
+    });
+    const identity = createIdentity({ store, clock, entropy });
+    const evidence = createEvidence({ store, signer, clock });
+    const broker = createBroker({
+      clock,
+      resolver: runtime.resolver,
+      profiles: options.profiles,
+      egress: { allowAddresses: options.allowAddresses },
+    });
+    const stopWatching = evidence.watch({
+      everyMs: 5_000,
+      graceMs: LONGEST_RUN_MS,
+      onError: (error) => log({ event: "reconcile-failed", error: String(error) }),
+    });
+    const versions = { host: `${runtime.name} ${runtime.version}`, writ: VERSION };
+    return {
+      gateway: createGateway({
+        registry,
+        identity,
+        broker,
+        sandbox,
+        evidence,
+        store,
+        signer,
+        clock,
+        entropy,
+        versions,
+      }),
+      identity,
+      sandbox,
+      evidence,
+      store,
+      signer,
+      async close() {
+        stopWatching();
+        await sandbox.close();
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** The gateway's public keys as a file, for `writ verify` without a gateway. */
+export async function writePublicKeys(runtime: Runtime, dataFolder: string, signer: Signer): Promise<void> {
+  await runtime.files.write(
+    `${dataFolder}/keys/jwks.json`,
+    `${JSON.stringify(await jwks(signer), null, 2)}\n`,
+  );
+}
+
+/** Profiles from the operator's file; none when there is no file. */
+export async function readProfiles(
+  runtime: Runtime,
+  path: string,
+): Promise<ReadonlyMap<string, SecretProfile>> {
+  return loadProfiles(path, runtime);
+}
+
+/** Policies that name a secret profile the operator does not keep: their tools stay suspended. */
+export function policiesWithoutProfile(
+  registry: Registry,
+  profiles: ReadonlyMap<string, SecretProfile>,
+): readonly PolicyRecord[] {
+  return registry.tools
+    .flatMap((tool) => tool.policies)
+    .filter(({ policy }) => policy.secret_profile !== undefined && !profiles.has(policy.secret_profile));
+}
+
+/** Who asks when there is no server: the person at the terminal. */
+export const LOCAL_PRINCIPAL: Principal = {
+  id: "local",
+  tenant: "local",
+  tier: "local",
+  scopes: ["invoke", "evidence"],
+};

@@ -1,0 +1,71 @@
+/**
+ * Aliases: definitions of an instance or of an enclosing scope made available under an index of this scope.
+ */
+import type { Extern } from "./nodes.ts";
+import type { Reader } from "./reader.ts";
+import type { Scope } from "./scope.ts";
+
+/** What a sort in the binary names; `core` for all core sorts but modules. */
+export type Sort = Extern["sort"] | "core";
+
+/**
+ * Reads a sort.
+ *
+ * @throws GatewayError `component-refused` for an unknown sort, and for values, which no toolchain emits
+ */
+export function readSort(reader: Reader): Sort {
+  const start = reader.at;
+  const byte = reader.byte();
+  switch (byte) {
+    case 0x00: {
+      const core = reader.oneOf([0x00, 0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12], "core sort");
+      return core === 0x11 ? "module" : "core";
+    }
+    case 0x01:
+      return "func";
+    case 0x03:
+      return "type";
+    case 0x04:
+      return "component";
+    case 0x05:
+      return "instance";
+    default:
+      throw reader.refusal(`sort 0x${byte.toString(16)} is not supported`, start);
+  }
+}
+
+/** Reads an alias and adds what it refers to to the scope. */
+export function readAlias(reader: Reader, scope: Scope): void {
+  const sort = readSort(reader);
+  const target = reader.oneOf([0x00, 0x01, 0x02], "alias");
+  if (target === 0x01) {
+    reader.u32();
+    reader.name();
+  } else if (target === 0x00) {
+    readExportAlias(reader, scope, sort);
+  } else {
+    readOuterAlias(reader, scope, sort);
+  }
+}
+
+function readExportAlias(reader: Reader, scope: Scope, sort: Sort): void {
+  const start = reader.at;
+  const instance = scope.readInstance(reader);
+  const name = reader.name();
+  const extern = instance.exports.get(name);
+  if (extern === undefined || extern.sort !== sort) {
+    throw reader.refusal(`the instance exports no ${sort} "${name}"`, start);
+  }
+  scope.introduce(extern, reader);
+}
+
+function readOuterAlias(reader: Reader, scope: Scope, sort: Sort): void {
+  const start = reader.at;
+  let target: Scope | undefined = scope;
+  for (let up = reader.u32(); up > 0 && target !== undefined; up--) target = target.parent;
+  if (target === undefined) throw reader.refusal("alias reaches out of the component", start);
+  if (sort === "type") scope.introduce({ sort, type: target.readType(reader) }, reader);
+  else if (sort === "component") scope.introduce({ sort, type: target.readComponent(reader) }, reader);
+  else if (sort === "core" || sort === "module") reader.u32();
+  else throw reader.refusal(`a ${sort} can not be aliased from outside`, start);
+}

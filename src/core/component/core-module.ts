@@ -1,0 +1,101 @@
+/**
+ * Looks into a core module inside a component: its imports and exports, nothing else. Code and data, nearly all
+ * of a component's bytes, are passed over unread; whether they are valid is for the engine to say.
+ */
+import type { Reader } from "./reader.ts";
+import type { CoreExport, CoreImport, CoreKind, CoreModule } from "./wit.ts";
+
+const IMPORT_SECTION = 2;
+const EXPORT_SECTION = 7;
+
+/**
+ * Reads the borders of a core module; every name goes through the gate.
+ *
+ * @param module a reader whose window is exactly the module
+ * @throws GatewayError `component-refused` when it is no core module, is malformed or a name fails the gate
+ * @see https://webassembly.github.io/spec/core/binary/modules.html
+ */
+export function readCoreModule(module: Reader): CoreModule {
+  const offset = module.at;
+  for (const [index, wanted] of [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00].entries()) {
+    if (module.byte() !== wanted) throw module.refusal("is no core module of version 1", offset + index);
+  }
+  const imports: CoreImport[] = [];
+  const exports: CoreExport[] = [];
+  while (!module.done) {
+    const id = module.byte();
+    const section = module.window(module.u32(), `core module at ${offset}, section ${id}`);
+    if (id === IMPORT_SECTION) {
+      for (const item of section.vector(() => coreImport(section), 4)) imports.push(item);
+      section.finish();
+    } else if (id === EXPORT_SECTION) {
+      for (const item of section.vector(() => coreExport(section), 3)) exports.push(item);
+      section.finish();
+    }
+  }
+  return { offset, byteLength: module.end - offset, imports, exports };
+}
+
+/** Reads one import: two names and a type. Also found in core module types. */
+export function coreImport(reader: Reader): CoreImport {
+  const module = reader.name();
+  const name = reader.name();
+  return { module, name, kind: coreExternType(reader) };
+}
+
+function coreExport(reader: Reader): CoreExport {
+  const name = reader.name();
+  const kind = coreKind(reader, reader.byte());
+  reader.u32();
+  return { name, kind };
+}
+
+/** Passes over the type of a core import or export. */
+export function coreExternType(reader: Reader): CoreKind {
+  const kind = coreKind(reader, reader.byte());
+  switch (kind) {
+    case "func":
+      reader.u32();
+      break;
+    case "table":
+      coreValueType(reader);
+      coreLimits(reader);
+      break;
+    case "memory":
+      coreLimits(reader);
+      break;
+    case "global":
+      coreValueType(reader);
+      reader.oneOf([0x00, 0x01, 0x02, 0x03], "mutability");
+      break;
+    case "tag":
+      reader.oneOf([0x00], "tag attribute");
+      reader.u32();
+      break;
+  }
+  return kind;
+}
+
+function coreKind(reader: Reader, byte: number): CoreKind {
+  const kinds: readonly CoreKind[] = ["func", "table", "memory", "global", "tag"];
+  const kind = kinds[byte];
+  if (kind === undefined) throw reader.refusal(`unknown core sort 0x${byte.toString(16)}`, reader.at - 1);
+  return kind;
+}
+
+/** Passes over a core value or reference type: one byte, or `(ref null? heaptype)` in three forms. */
+export function coreValueType(reader: Reader): void {
+  const byte = reader.byte();
+  if (byte !== 0x63 && byte !== 0x64) return;
+  // A heap type is a signed LEB128 of 33 bits, and 0x65 before it means shared.
+  if (reader.peek() === 0x65) reader.byte();
+  reader.skipU64();
+}
+
+function coreLimits(reader: Reader): void {
+  const flags = reader.byte();
+  if (flags > 0x0f) throw reader.refusal(`unknown limits 0x${flags.toString(16)}`, reader.at - 1);
+  reader.skipU64();
+  if ((flags & 0x01) !== 0) reader.skipU64();
+  if ((flags & 0x08) !== 0) reader.u32();
+}

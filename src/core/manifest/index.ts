@@ -1,0 +1,26 @@
+/** The execution manifest: the statement, the exact bytes that get signed, and their offline verification. */
+export { decodeBase64, encodeBase64 } from "./base64.ts";
+export { derToRaw, isHighS, isP256Spki, rawToDer, thumbprint } from "./ecdsa.ts";
+export {
+  type Check,
+  type CheckName,
+  type Comparison,
+  MAX_BUNDLE_BYTES,
+  type VerificationReport,
+  type VerifySignature,
+} from "./report.ts";
+export { predicateSchema, RunPredicateSchema } from "./schema.ts";
+export {
+  BUNDLE_MEDIA_TYPE,
+  type Bundle,
+  createBundle,
+  createStatement,
+  encodeStatement,
+  missingFields,
+  pae,
+} from "./statement.ts";
+export { parseStrictJson } from "./strict-json.ts";
+export { encodeTrustedKeys, parseTrustedKeys, type TrustedKey, type TrustedKeys } from "./trust.ts";
+export type { BudgetUse, Outcome, OutcomeKind, RunEvent, RunPredicate, Statement } from "./types.ts";
+export { PAYLOAD_TYPE, PREDICATE_TYPE } from "./types.ts";
+export { verifyBundle } from "./verify.ts";

@@ -1,0 +1,71 @@
+/** What offline verification is given and what it reports; `verify.ts` does the verifying. */
+import type { RunPredicate } from "./types.ts";
+
+/** Larger manifests are refused unread. */
+export const MAX_BUNDLE_BYTES = 8 * 1024 * 1024;
+
+/** The checks, in the order they are made. `compare-*` are made only when there is something to compare with. */
+export type CheckName =
+  | "size"
+  | "bundle"
+  | "encoding"
+  | "payload-type"
+  | "signature"
+  | "key-hint"
+  | "statement"
+  | "predicate-type"
+  | "predicate"
+  | "subjects"
+  | "key-validity"
+  | "compare-input"
+  | "compare-output"
+  | "compare-component"
+  | "compare-policy";
+
+/** One check that was made. */
+export interface Check {
+  readonly check: CheckName;
+  readonly ok: boolean;
+  /** What was seen; for a refusal, why. May quote attacker-controlled text; printable ASCII, at most 403 characters. */
+  readonly detail: string;
+}
+
+/** What verification found. */
+export type VerificationReport =
+  | {
+      readonly ok: true;
+      readonly checks: readonly Check[];
+      /** Of the key that signed. */
+      readonly keyId: string;
+      /** Hex sha256 of the signed bytes (the DSSE PAE); the `digest` of the receipt. */
+      readonly digest: string;
+      readonly predicate: RunPredicate;
+    }
+  /** The last check is the one that refused. */
+  | { readonly ok: false; readonly checks: readonly Check[] };
+
+/** Things in the verifier's hands, to compare with the manifest. */
+export interface Comparison {
+  /** JSON text of the run's input, in any layout: compared by its canonical form. */
+  readonly input?: Uint8Array;
+  /** JSON text of the run's output, in any layout: compared by its canonical form. */
+  readonly output?: Uint8Array;
+  /** The component's binary. */
+  readonly component?: Uint8Array;
+  /** `sha256:<hex>`, from `policyId()` of the policy at hand. */
+  readonly policyId?: string;
+}
+
+/**
+ * Checks an ECDSA P-256 signature with SHA-256.
+ *
+ * @param spki SubjectPublicKeyInfo, DER, of a trusted key
+ * @param signatureDer attacker-controlled
+ * @param bytes what must have been signed
+ * @returns false for whatever is wrong with the signature
+ */
+export type VerifySignature = (
+  spki: Uint8Array<ArrayBuffer>,
+  signatureDer: Uint8Array<ArrayBuffer>,
+  bytes: Uint8Array<ArrayBuffer>,
+) => Promise<boolean>;

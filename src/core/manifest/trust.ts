@@ -1,0 +1,117 @@
+/**
+ * Which keys a verifier believes, since when and until when: the operator's decision, kept in a file of theirs and
+ * never taken from the manifest under test.
+ *
+ * Two documents are read: our `trusted-keys.json`, and a JSON Web Key Set as a gateway publishes it. The second says
+ * nothing about validity, so fetch it over a channel you trust, once, and prefer the first for keeping.
+ */
+import { z } from "zod";
+import type { Fault } from "../errors.ts";
+import { decodeBase64, encodeBase64 } from "./base64.ts";
+import { isP256Spki, spkiFromJwk, thumbprint } from "./ecdsa.ts";
+import { parseStrictJson } from "./strict-json.ts";
+
+/** One key that a verifier believes. */
+export interface TrustedKey {
+  /** RFC 7638 thumbprint of `spki`, base64url. */
+  readonly keyId: string;
+  /** SubjectPublicKeyInfo, DER, base64. */
+  readonly spki: string;
+  /** Manifests of runs that finished before this are not believed. 0 = since ever. */
+  readonly validFromMs: number;
+  /** Manifests of runs that finished at this or later are not believed. Absent = no end. */
+  readonly validUntilMs?: number;
+}
+
+/** The keys that a verifier believes. */
+export type TrustedKeys = readonly TrustedKey[];
+
+const trustedKeysSchema = z.strictObject({
+  trustedKeys: z.array(
+    z.strictObject({
+      keyId: z.string(),
+      spki: z.string(),
+      validFromMs: z.int().nonnegative(),
+      validUntilMs: z.int().nonnegative().exactOptional(),
+    }),
+  ),
+});
+
+// Members beyond these (use, alg, x5c …) are other people's business; private members are refused below.
+const keySetSchema = z.looseObject({
+  keys: z.array(z.looseObject({ kty: z.string() })),
+});
+const ecKeySchema = z.looseObject({
+  kty: z.literal("EC"),
+  crv: z.literal("P-256"),
+  x: z.string(),
+  y: z.string(),
+  d: z.never({ error: "a private key does not belong here" }).exactOptional(),
+});
+
+/**
+ * Reads a trust document.
+ *
+ * @param bytes `{ "trustedKeys": [{ keyId, spki, validFromMs, validUntilMs? }] }`, or a JWKS `{ "keys": [...] }`, of
+ *   which the P-256 keys are taken and other kinds are passed over
+ * @returns the keys, at least one; or what is wrong with the document
+ */
+export function parseTrustedKeys(
+  bytes: Uint8Array,
+):
+  | { readonly ok: true; readonly keys: TrustedKeys }
+  | { readonly ok: false; readonly errors: readonly Fault[] } {
+  const parsed = parseStrictJson(bytes);
+  if (!parsed.ok) return fault("", parsed.reason);
+  const set = keySetSchema.safeParse(parsed.value);
+  return set.success ? readKeySet(set.data.keys) : readTrustedKeys(parsed.value);
+}
+
+/**
+ * Writes `trusted-keys.json`.
+ *
+ * @returns JSON text that {@link parseTrustedKeys} reads back to the same keys
+ */
+export function encodeTrustedKeys(keys: TrustedKeys): string {
+  return `${JSON.stringify({ trustedKeys: keys }, null, 2)}\n`;
+}
+
+function readTrustedKeys(document: unknown): ReturnType<typeof parseTrustedKeys> {
+  const result = trustedKeysSchema.safeParse(document);
+  if (!result.success) return { ok: false, errors: faultsOf(result.error, "") };
+  const { trustedKeys } = result.data;
+  for (const [index, key] of trustedKeys.entries()) {
+    const spki = decodeBase64(key.spki);
+    const pointer = `/trustedKeys/${index}`;
+    if (spki === undefined || !isP256Spki(spki)) return fault(`${pointer}/spki`, "not a P-256 key");
+    const expected = thumbprint(spki);
+    // A name that belongs to another key would make the report lie about who signed.
+    if (key.keyId !== expected) return fault(`${pointer}/keyId`, `the key's thumbprint is ${expected}`);
+  }
+  return trustedKeys.length > 0 ? { ok: true, keys: trustedKeys } : fault("/trustedKeys", "no key");
+}
+
+function readKeySet(entries: readonly { readonly kty: string }[]): ReturnType<typeof parseTrustedKeys> {
+  const keys: TrustedKey[] = [];
+  for (const [index, entry] of entries.entries()) {
+    if (entry.kty !== "EC" || ("crv" in entry && entry.crv !== "P-256")) continue;
+    const result = ecKeySchema.safeParse(entry);
+    if (!result.success) return { ok: false, errors: faultsOf(result.error, `/keys/${index}`) };
+    const spki = spkiFromJwk(result.data.x, result.data.y);
+    if (spki === undefined) return fault(`/keys/${index}`, "x and y must be base64url of 32 bytes each");
+    // `kid` is the publisher's word; the thumbprint is the key's own name.
+    keys.push({ keyId: thumbprint(spki), spki: encodeBase64(spki), validFromMs: 0 });
+  }
+  return keys.length > 0 ? { ok: true, keys } : fault("/keys", "no P-256 key");
+}
+
+function fault(pointer: string, detail: string): { readonly ok: false; readonly errors: readonly Fault[] } {
+  return { ok: false, errors: [{ pointer, detail }] };
+}
+
+function faultsOf(error: z.ZodError, prefix: string): readonly Fault[] {
+  return error.issues.map((issue) => ({
+    pointer: prefix + issue.path.map((part) => `/${String(part)}`).join(""),
+    detail: issue.message,
+  }));
+}

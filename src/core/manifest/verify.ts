@@ -1,0 +1,227 @@
+/**
+ * Verifies an execution manifest offline: trusted keys and bytes in, a report out.
+ *
+ * The order is the point. Nothing signed is parsed before its signature holds; the key comes from the verifier's own
+ * trust, never from the manifest; each later check runs only when those before it held.
+ *
+ * What this does not prove: without a transparency log, the run's time is the signer's own word, and a signer can sign
+ * two histories.
+ */
+import { z } from "zod";
+import { canonicalJson, sha256Hex } from "../digest.ts";
+import { decodeBase64 } from "./base64.ts";
+import { derToRaw, isHighS } from "./ecdsa.ts";
+import { parseInstant } from "./instant.ts";
+import {
+  type Check,
+  type CheckName,
+  type Comparison,
+  MAX_BUNDLE_BYTES,
+  type VerificationReport,
+  type VerifySignature,
+} from "./report.ts";
+import { RunPredicateSchema } from "./schema.ts";
+import { BUNDLE_MEDIA_TYPE, createStatement, pae } from "./statement.ts";
+import { parseStrictJson } from "./strict-json.ts";
+import type { TrustedKey, TrustedKeys } from "./trust.ts";
+import { PAYLOAD_TYPE, PREDICATE_TYPE, type RunPredicate } from "./types.ts";
+
+// Strict on purpose: the bundle around the envelope is not signed, so what we do not know we do not let pass.
+const bundleSchema = z.strictObject({
+  mediaType: z.literal(BUNDLE_MEDIA_TYPE),
+  verificationMaterial: z.strictObject({ publicKey: z.strictObject({ hint: z.string() }) }),
+  dsseEnvelope: z.strictObject({
+    payload: z.string(),
+    payloadType: z.string(),
+    signatures: z.tuple([z.strictObject({ sig: z.string(), keyid: z.string() })]),
+  }),
+});
+
+const statementSchema = z.strictObject({
+  _type: z.literal("https://in-toto.io/Statement/v1"),
+  subject: z.array(z.strictObject({ name: z.string(), digest: z.strictObject({ sha256: z.string() }) })),
+  predicateType: z.string(),
+  predicate: z.unknown(),
+});
+
+/** Records a check, and ends the verification when it does not hold. */
+type Demand = (check: CheckName, ok: boolean, detail: string) => asserts ok;
+
+/** Ends verification: carried to {@link verifyBundle}, never out of it. */
+class Refused extends Error {}
+
+/**
+ * Verifies a manifest.
+ *
+ * @param bundleBytes the manifest as it came; attacker-controlled
+ * @param trust the verifier's keys; every one is tried, whatever the manifest's hint says
+ * @param verifySignature WebCrypto, or the like
+ * @param comparison what to compare the manifest with
+ * @returns the checks made and the verdict; every doubt is a refusal. Rejects only when `verifySignature` does
+ */
+export async function verifyBundle(
+  bundleBytes: Uint8Array,
+  trust: TrustedKeys,
+  verifySignature: VerifySignature,
+  comparison: Comparison = {},
+): Promise<VerificationReport> {
+  const checks: Check[] = [];
+  const demand: Demand = (check, ok, detail) => {
+    checks.push({ check, ok, detail: printable(detail) });
+    if (!ok) throw new Refused(detail);
+  };
+  try {
+    const signed = openEnvelope(bundleBytes, demand);
+    const key = await findSigner(signed, trust, verifySignature);
+    demand("signature", key !== undefined, describeSigner(signed, trust, key));
+    const named = signed.hint === key.keyId && (signed.keyid === "" || signed.keyid === key.keyId);
+    demand(
+      "key-hint",
+      named,
+      `hint ${quote(signed.hint)}, keyid ${quote(signed.keyid)}, signer ${quote(key.keyId)}`,
+    );
+    const predicate = openStatement(signed.payload, demand);
+    demandValidity(predicate, key, demand);
+    compare(predicate, comparison, demand);
+    return { ok: true, checks, keyId: key.keyId, digest: sha256Hex(signed.bytes), predicate };
+  } catch (error) {
+    if (error instanceof Refused) return { ok: false, checks };
+    throw error;
+  }
+}
+
+/** What an envelope says, before any of it is believed. */
+interface Signed {
+  readonly payload: Uint8Array<ArrayBuffer>;
+  /** The pre-authentication encoding: what the signature must be over. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly signatureDer: Uint8Array<ArrayBuffer>;
+  /** `r || s` of the same signature. */
+  readonly signatureRaw: Uint8Array<ArrayBuffer>;
+  readonly hint: string;
+  readonly keyid: string;
+}
+
+function openEnvelope(bundleBytes: Uint8Array, demand: Demand): Signed {
+  const { length } = bundleBytes;
+  demand("size", length <= MAX_BUNDLE_BYTES, `${length} bytes, at most ${MAX_BUNDLE_BYTES}`);
+  const bundle = readJson(bundleBytes, bundleSchema);
+  demand("bundle", bundle.ok, bundle.ok ? BUNDLE_MEDIA_TYPE : bundle.reason);
+  const { dsseEnvelope, verificationMaterial } = bundle.value;
+  const [{ sig, keyid }] = dsseEnvelope.signatures;
+  const [payload, signatureDer] = [decodeBase64(dsseEnvelope.payload), decodeBase64(sig)];
+  const signatureRaw = signatureDer && derToRaw(signatureDer);
+  const readable = payload !== undefined && signatureDer !== undefined && signatureRaw !== undefined;
+  demand("encoding", readable, "payload in canonical base64, signature in canonical DER");
+  // Pinned before the signature is looked at: a valid signature over another kind of document means nothing here.
+  demand("payload-type", dsseEnvelope.payloadType === PAYLOAD_TYPE, quote(dsseEnvelope.payloadType));
+  const bytes = pae(PAYLOAD_TYPE, payload);
+  return { payload, bytes, signatureDer, signatureRaw, hint: verificationMaterial.publicKey.hint, keyid };
+}
+
+/** The first trusted key under which the signature holds, whatever the manifest says about its key. */
+async function findSigner(
+  signed: Signed,
+  trust: TrustedKeys,
+  verify: VerifySignature,
+): Promise<TrustedKey | undefined> {
+  for (const key of trust) {
+    const spki = decodeBase64(key.spki);
+    if (spki !== undefined && (await verify(spki, signed.signatureDer, signed.bytes))) return key;
+  }
+  return undefined;
+}
+
+function describeSigner(signed: Signed, trust: TrustedKeys, key: TrustedKey | undefined): string {
+  if (key === undefined)
+    return `under none of ${trust.length} trusted keys; the manifest hints at ${quote(signed.hint)}`;
+  return `by ${key.keyId}${isHighS(signed.signatureRaw) ? ", in its high-S form" : ""}`;
+}
+
+/** Parses what is now known to be the signer's words; their truth about hashes is checked against each other. */
+function openStatement(payload: Uint8Array, demand: Demand): RunPredicate {
+  const statement = readJson(payload, statementSchema);
+  demand("statement", statement.ok, statement.ok ? "in-toto Statement v1" : statement.reason);
+  const { predicateType, subject, predicate } = statement.value;
+  demand("predicate-type", predicateType === PREDICATE_TYPE, quote(predicateType));
+  const read = RunPredicateSchema.safeParse(predicate);
+  demand(
+    "predicate",
+    read.success,
+    read.success ? `run ${quote(read.data.run)}` : describeFaults(read.error),
+  );
+  const wanted = createStatement(read.data).subject;
+  const [found, expected] = [JSON.stringify(subject), JSON.stringify(wanted)];
+  demand(
+    "subjects",
+    found === expected,
+    found === expected ? wanted.map(({ name }) => name).join(", ") : found,
+  );
+  return read.data;
+}
+
+/** The only time known here is the one that was signed. */
+function demandValidity(predicate: RunPredicate, key: TrustedKey, demand: Demand): void {
+  const finishedAtMs = parseInstant(predicate.finished_at);
+  const from = finishedAtMs >= key.validFromMs;
+  const until = key.validUntilMs === undefined || finishedAtMs < key.validUntilMs;
+  const span = `from ${key.validFromMs}${key.validUntilMs === undefined ? "" : ` until ${key.validUntilMs}`}`;
+  demand(
+    "key-validity",
+    from && until,
+    `run finished ${predicate.finished_at}; key valid ${span} ms since 1970`,
+  );
+}
+
+function compare(predicate: RunPredicate, comparison: Comparison, demand: Demand): void {
+  const { input, output, component, policyId } = comparison;
+  const rows = [
+    ["compare-input", input && hashJson(input), predicate.input_hash],
+    ["compare-output", output && hashJson(output), predicate.output_hash],
+    ["compare-component", component && `sha256:${sha256Hex(component)}`, predicate.artifact_hash],
+    ["compare-policy", policyId, predicate.policy_id],
+  ] as const;
+  for (const [check, found, signed] of rows) {
+    if (found !== undefined) demand(check, found === signed, `signed ${signed ?? "none"}, found ${found}`);
+  }
+}
+
+/** Hash of a JSON text's canonical form; a word that no hash equals when the text has none. */
+function hashJson(bytes: Uint8Array): string {
+  const json = parseStrictJson(bytes);
+  if (!json.ok) return json.reason;
+  try {
+    return `sha256:${sha256Hex(canonicalJson(json.value))}`;
+  } catch {
+    return "no canonical form";
+  }
+}
+
+function readJson<T>(
+  bytes: Uint8Array,
+  schema: z.ZodType<T>,
+): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string } {
+  const json = parseStrictJson(bytes);
+  if (!json.ok) return json;
+  const read = schema.safeParse(json.value);
+  return read.success ? { ok: true, value: read.data } : { ok: false, reason: describeFaults(read.error) };
+}
+
+/** First three faults, each with its place. */
+function describeFaults(error: z.ZodError): string {
+  const faults = error.issues.slice(0, 3);
+  return faults.map(({ path, message }) => `/${path.map(String).join("/")}: ${message}`).join("; ");
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text);
+}
+
+/** For a terminal: what came from the manifest can not move the cursor, hide text or fill the screen. */
+function printable(detail: string): string {
+  const ascii = detail.replace(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return ascii.length > 400 ? `${ascii.slice(0, 400)}...` : ascii;
+}

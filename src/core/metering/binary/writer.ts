@@ -1,0 +1,123 @@
+/**
+ * Writes the primitive encodings of the WebAssembly binary format into a buffer that grows.
+ *
+ * Integers are written in their shortest form. A writer is meant to be reused (`clear`), because a pass over a
+ * large module writes tens of thousands of function bodies.
+ */
+
+const utf8 = new TextEncoder();
+
+/** A growing byte buffer with the encodings of the binary format. */
+export class Writer {
+  #bytes: Uint8Array;
+  #length = 0;
+
+  /** @param capacity bytes to reserve at first; default 256 */
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(Math.max(16, capacity));
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What has been written, as a view that the next write invalidates. */
+  get view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Forgets what has been written and keeps the buffer. */
+  clear(): void {
+    this.#length = 0;
+  }
+
+  /** Writes one byte. */
+  byte(value: number): void {
+    if (this.#length === this.#bytes.length) this.#reserve(1);
+    this.#bytes[this.#length] = value;
+    this.#length += 1;
+  }
+
+  /** Writes the given bytes. */
+  bytes(...values: readonly number[]): void {
+    for (const value of values) this.byte(value);
+  }
+
+  /** Copies `source` from `start` up to `end`. */
+  copy(source: Uint8Array, start = 0, end = source.length): void {
+    const count = end - start;
+    if (count <= 0) return;
+    if (this.#length + count > this.#bytes.length) this.#reserve(count);
+    if (count < 16) {
+      for (let i = 0; i < count; i += 1) this.#bytes[this.#length + i] = source[start + i] ?? 0;
+    } else {
+      this.#bytes.set(source.subarray(start, end), this.#length);
+    }
+    this.#length += count;
+  }
+
+  /** Writes an unsigned integer below 2^32. */
+  u32(value: number): void {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.byte((rest % 0x80) | 0x80);
+      rest = Math.floor(rest / 0x80);
+    }
+    this.byte(rest);
+  }
+
+  /** Writes an unsigned integer below 2^64. */
+  u64(value: bigint): void {
+    let rest = value;
+    while (rest >= 0x80n) {
+      this.byte(Number(rest & 0x7fn) | 0x80);
+      rest >>= 7n;
+    }
+    this.byte(Number(rest));
+  }
+
+  /** Writes a signed integer of at most 53 bits. */
+  signed(value: number): void {
+    let rest = value;
+    for (;;) {
+      const low = ((rest % 0x80) + 0x80) % 0x80;
+      rest = Math.floor(rest / 0x80);
+      if ((rest === 0 && low < 0x40) || (rest === -1 && low >= 0x40)) {
+        this.byte(low);
+        return;
+      }
+      this.byte(low | 0x80);
+    }
+  }
+
+  /** Writes a name: length-prefixed UTF-8. */
+  name(value: string): void {
+    const encoded = utf8.encode(value);
+    this.u32(encoded.length);
+    this.copy(encoded);
+  }
+
+  /** Writes what `content` holds, behind its length. */
+  sized(content: Writer): void {
+    this.u32(content.length);
+    this.copy(content.view);
+  }
+
+  /** Writes one section: its id, its length, its content. */
+  section(id: number, content: Writer): void {
+    this.byte(id);
+    this.sized(content);
+  }
+
+  /** A copy of what has been written. */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #reserve(count: number): void {
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + count));
+    grown.set(this.view);
+    this.#bytes = grown;
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Limits that metering writes into a module or refuses it for: memory and table maxima, sizes that bound the
+ * work of compiling and instantiating it.
+ */
+
+import { refuseComponent } from "../errors.ts";
+import type { Limits, WasmModule } from "./module.ts";
+import type { Maxima } from "./sizes.ts";
+
+/** A module may not be larger before metering: compile time is not metered, so its input is bounded. */
+export const MAX_MODULE_BYTES = 64 * 1024 * 1024;
+/** V8 refuses larger function bodies; the metered body must stay below it too. */
+export const MAX_BODY_BYTES = 7_654_321;
+/** Elements of all tables of one module together, where the caller names no number. */
+export const DEFAULT_MAX_TABLE_ELEMENTS = 1_000_000;
+
+const PAGE_BYTES = 65_536;
+/** V8 takes no larger maxima in a definition: for 32-bit addresses, for 64-bit addresses. */
+const MAX_PAGES = [65_536n, 262_144n] as const;
+const MAX_ELEMENTS = [10_000_000n, 10_000_000n] as const;
+/** What an import without a smaller maximum may grow to; keeps units for growth far from overflow. */
+const IMPORTED_MAXIMUM = 2n ** 32n;
+
+/** @throws `GatewayError` component-refused when the module is larger than a compiler should be asked to take */
+export function checkSize(wasm: Uint8Array): void {
+  if (wasm.length <= MAX_MODULE_BYTES) return;
+  throw refuseComponent(
+    `Cannot meter wasm module: ${wasm.length} bytes exceed the limit of ${MAX_MODULE_BYTES}`,
+  );
+}
+
+/**
+ * Decides the maxima that the metered module will declare.
+ *
+ * The cap holds for all memories of the module together, and likewise for its tables: the minima are set aside
+ * first, what is left goes to the memories in index order. A module with one memory gets the whole cap.
+ *
+ * @param maxMemoryBytes cap on all defined memories, rounded down to pages
+ * @param maxTableElements cap on all defined tables
+ * @throws `GatewayError` component-refused when the minima alone exceed a cap
+ */
+export function decideMaxima(module: WasmModule, maxMemoryBytes: number, maxTableElements: number): Maxima {
+  const pages = BigInt(Math.floor(maxMemoryBytes / PAGE_BYTES));
+  return {
+    memories: share(module.memories, module.importedMemories, pages, MAX_PAGES, "memory pages"),
+    tables: share(
+      module.tables,
+      module.importedTables,
+      BigInt(maxTableElements),
+      MAX_ELEMENTS,
+      "table elements",
+    ),
+  };
+}
+
+function share(
+  all: readonly Limits[],
+  imported: number,
+  cap: bigint,
+  most: readonly [narrow: bigint, wide: bigint],
+  what: string,
+): bigint[] {
+  const defined = all.slice(imported);
+  const minima = defined.reduce((sum, limits) => sum + limits.minimum, 0n);
+  if (minima > cap) {
+    throw refuseComponent(
+      `Cannot meter wasm module: it needs ${minima} ${what} at least, the limit is ${cap}`,
+    );
+  }
+  let rest = cap - minima;
+  const maxima = all
+    .slice(0, imported)
+    .map(({ maximum }) => least(maximum ?? IMPORTED_MAXIMUM, IMPORTED_MAXIMUM));
+  for (const { minimum, maximum, is64 } of defined) {
+    const engine = is64 ? most[1] : most[0];
+    const wanted = least(maximum ?? engine, engine) - minimum;
+    const extra = wanted < 0n ? 0n : least(wanted, rest);
+    maxima.push(minimum + extra);
+    rest -= extra;
+  }
+  return maxima;
+}
+
+function least(a: bigint, b: bigint): bigint {
+  if (a < b) return a;
+  return b;
+}

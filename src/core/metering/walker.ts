@@ -1,0 +1,212 @@
+/**
+ * Walks a function body operator by operator.
+ *
+ * The walker reads immediates only as far as metering looks at them: indices and branch labels. It refuses every
+ * operator that the table does not hold, so that nothing runs unmetered.
+ */
+
+import { refuseComponent } from "../errors.ts";
+import type { Reader } from "./binary/reader.ts";
+import type { Operator } from "./operators.ts";
+import { opcodeOf, operatorOf, RELAXED_SIMD, refusalOf } from "./operators.ts";
+import { skipHeapType, skipValueType } from "./types.ts";
+
+/** Opcodes that metering treats specially, numbered by `opcodeOf`. */
+export const OP = {
+  unreachable: 0x00,
+  block: 0x02,
+  loop: 0x03,
+  if: 0x04,
+  else: 0x05,
+  try: 0x06,
+  catch: 0x07,
+  throw: 0x08,
+  rethrow: 0x09,
+  throwRef: 0x0a,
+  end: 0x0b,
+  br: 0x0c,
+  brIf: 0x0d,
+  brTable: 0x0e,
+  return: 0x0f,
+  call: 0x10,
+  callIndirect: 0x11,
+  returnCall: 0x12,
+  returnCallIndirect: 0x13,
+  callRef: 0x14,
+  returnCallRef: 0x15,
+  delegate: 0x18,
+  catchAll: 0x19,
+  tryTable: 0x1f,
+  localGet: 0x20,
+  localSet: 0x21,
+  localTee: 0x22,
+  globalGet: 0x23,
+  globalSet: 0x24,
+  memorySize: 0x3f,
+  memoryGrow: 0x40,
+  i32Const: 0x41,
+  i64Const: 0x42,
+  refFunc: 0xd2,
+  brOnNull: 0xd5,
+  brOnNonNull: 0xd6,
+  structNew: 0xfb000,
+  structNewDefault: 0xfb001,
+  arrayNew: 0xfb006,
+  arrayNewDefault: 0xfb007,
+  arrayNewFixed: 0xfb008,
+  arrayNewData: 0xfb009,
+  arrayNewElem: 0xfb00a,
+  arrayFill: 0xfb010,
+  arrayCopy: 0xfb011,
+  arrayInitData: 0xfb012,
+  arrayInitElem: 0xfb013,
+  brOnCast: 0xfb018,
+  brOnCastFail: 0xfb019,
+  memoryInit: 0xfc008,
+  memoryCopy: 0xfc00a,
+  memoryFill: 0xfc00b,
+  tableInit: 0xfc00c,
+  tableCopy: 0xfc00e,
+  tableGrow: 0xfc00f,
+  tableSize: 0xfc010,
+  tableFill: 0xfc011,
+} as const;
+
+/** A cursor that stands on one operator at a time. */
+export class Walker {
+  readonly reader: Reader;
+  readonly #relaxedSimd: boolean;
+  /** Offset of the current operator's opcode. */
+  at = 0;
+  /** The current operator, numbered by `opcodeOf`. */
+  opcode = 0;
+  /** Its fixed cost, before what its immediates add. */
+  cost = 0;
+  /** Its first and second index immediates: local, global, function, type, memory, table, segment, tag, label. */
+  first = 0;
+  second = 0;
+  /** The labels of br_table, try_table's catches and br_on_cast. */
+  readonly labels: number[] = [];
+  /** Where the block type of block, loop, if, try and try_table begins. It ends at `blockTypeEnd`. */
+  blockTypeStart = 0;
+  blockTypeEnd = 0;
+
+  /**
+   * @param reader stands on the first operator and ends behind the body's last
+   * @param relaxedSimd whether relaxed SIMD passes; its results differ between machines
+   */
+  constructor(reader: Reader, relaxedSimd: boolean) {
+    this.reader = reader;
+    this.#relaxedSimd = relaxedSimd;
+  }
+
+  /** Steps onto the next operator. @returns false at the end of the body */
+  next(): boolean {
+    const { reader } = this;
+    if (reader.done) return false;
+    this.at = reader.pos;
+    let opcode = reader.byte();
+    if (opcode >= 0xfb && opcode <= 0xfe) opcode = opcodeOf(opcode, reader.u32());
+    const operator = operatorOf(opcode);
+    if (operator === undefined) throw this.#refuse(opcode, refusalOf(opcode));
+    if (opcode >= RELAXED_SIMD && !this.#relaxedSimd) throw this.#refuse(opcode, "a relaxed SIMD operator");
+    this.opcode = opcode;
+    this.cost = operator.cost;
+    this.#immediates(operator);
+    return true;
+  }
+
+  #immediates({ immediates }: Operator): void {
+    const { reader } = this;
+    switch (immediates) {
+      case "none":
+        return;
+      case "u32":
+      case "label":
+        this.first = reader.u32();
+        return;
+      case "u32-u32":
+        this.first = reader.u32();
+        this.second = reader.u32();
+        return;
+      case "leb":
+        reader.skipLeb();
+        return;
+      case "memarg":
+        this.#memarg();
+        return;
+      case "memarg-lane":
+        this.#memarg();
+        reader.skip(1);
+        return;
+      case "lane":
+        reader.skip(1);
+        return;
+      case "bytes-4":
+        reader.skip(4);
+        return;
+      case "bytes-8":
+        reader.skip(8);
+        return;
+      case "bytes-16":
+        reader.skip(16);
+        return;
+      case "block":
+        this.#blockType();
+        return;
+      case "heap-type":
+        skipHeapType(reader);
+        return;
+      case "value-types":
+        for (let count = reader.u32(); count > 0; count -= 1) skipValueType(reader);
+        return;
+      case "labels":
+        this.labels.length = 0;
+        for (let count = reader.u32() + 1; count > 0; count -= 1) this.labels.push(reader.u32());
+        return;
+      case "cast-branch":
+        reader.skip(1);
+        this.labels.length = 0;
+        this.labels.push(reader.u32());
+        skipHeapType(reader);
+        skipHeapType(reader);
+        return;
+      case "try-table":
+        this.#tryTable();
+        return;
+      default:
+        immediates satisfies never;
+    }
+  }
+
+  #memarg(): void {
+    const alignment = this.reader.u32();
+    if (alignment & 0x40) this.reader.u32();
+    this.reader.skipLeb();
+  }
+
+  #blockType(): void {
+    const { reader } = this;
+    this.blockTypeStart = reader.pos;
+    const code = reader.bytes[reader.pos] ?? 0;
+    if (code === 0x40) reader.pos += 1;
+    else if (code >= 0x63 && code <= 0x7f) skipValueType(reader);
+    else reader.s33();
+    this.blockTypeEnd = reader.pos;
+  }
+
+  #tryTable(): void {
+    const { reader } = this;
+    this.#blockType();
+    this.labels.length = 0;
+    for (let count = reader.u32(); count > 0; count -= 1) {
+      const kind = reader.byte();
+      if (kind < 2) reader.u32(); // catch, catch_ref name a tag
+      this.labels.push(reader.u32());
+    }
+  }
+
+  #refuse(opcode: number, what: string): Error {
+    return refuseComponent(`Cannot meter wasm module: ${what} (0x${opcode.toString(16)}) at ${this.at}`);
+  }
+}

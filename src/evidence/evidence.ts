@@ -1,0 +1,165 @@
+/**
+ * The evidence of runs: intent → seal → release. What a run gives is worth nothing to its caller until its statement
+ * is signed and stored, so every failure here ends as `evidence-unavailable` and the output stays where it is.
+ *
+ * Where a crash can fall, and what it leaves:
+ * - before the intent is stored: nothing, and nothing ran;
+ * - between intent and seal: an open run, sealed as `indeterminate` by the reconciler;
+ * - after the seal: a sealed run whose caller was not told; asking for the run gives its manifest.
+ *
+ * The reconciler seals with the same code as the normal path.
+ */
+import { GatewayError } from "../core/errors.ts";
+import { missingFields, type RunPredicate } from "../core/manifest/index.ts";
+import type { ObservabilityField } from "../core/policy/types.ts";
+import type { Clock, Intent, Signer, Store } from "../ports/index.ts";
+import { type Reconciled, Reconciler, unknownEnd } from "./reconciler.ts";
+import { type Sealed, signPredicate } from "./seal.ts";
+
+export type { Reconciled } from "./reconciler.ts";
+export type { Receipt, Sealed } from "./seal.ts";
+
+/**
+ * What is known of a run before it runs. `budget` carries what was granted, each `used` null; `isolation` and
+ * `runtime` what the sandbox would give.
+ */
+export type KnownBeforeRun = Omit<
+  RunPredicate,
+  "output_hash" | "memory_peak_bytes" | "events" | "outcome" | "fallback" | "finished_at"
+>;
+
+/** What evidence is made with. */
+export interface EvidenceParts {
+  readonly store: Store;
+  readonly signer: Signer;
+  readonly clock: Clock;
+}
+
+/** Records what runs do. Every method rejects with `evidence-unavailable` when it can not. */
+export interface Evidence {
+  /**
+   * Records the intention to run; nothing may run before this resolves.
+   *
+   * @throws {GatewayError} `evidence-unavailable`: nothing may run
+   */
+  admit(known: KnownBeforeRun): Promise<void>;
+  /**
+   * Signs what an admitted run did and stores it; no output may be released before this resolves.
+   *
+   * @param required the policy's `required_observability_fields`
+   * @throws {GatewayError} `evidence-unavailable` when the signer or the store fails, when the run is sealed already, or
+   *   when a required field is missing. The output must be withheld; the reconciler closes the run
+   */
+  seal(predicate: RunPredicate, required: readonly ObservabilityField[]): Promise<Sealed>;
+  /**
+   * Signs and stores a decision that let nothing run, intent and seal at once.
+   *
+   * @throws {GatewayError} `evidence-unavailable`
+   */
+  refuse(predicate: RunPredicate): Promise<Sealed>;
+  /**
+   * Seals open runs: those whose seal failed here, with what they did; those admitted before `admittedBeforeMs`, as
+   * `indeterminate`. At start-up give `Infinity`: of a store with one gateway, every open run is a dead gateway's. Later
+   * give a moment that no run under way was admitted before; a run sealed under its own feet is not answered.
+   *
+   * @throws {GatewayError} `evidence-unavailable` when the open runs can not be read
+   */
+  reconcile(admittedBeforeMs: number): Promise<Reconciled>;
+  /**
+   * Reconciles again and again, so that what failed while the store was away is sealed once it is back.
+   *
+   * @param options `everyMs`: pause between rounds; `graceMs`: age from which an open run is taken for dead, more than
+   *   any run may take; `onError`: told of rounds that failed or left runs open
+   * @returns stops it
+   */
+  watch(options: {
+    readonly everyMs: number;
+    readonly graceMs: number;
+    readonly onError: (error: unknown) => void;
+  }): () => void;
+}
+
+/** Creates the evidence of one gateway. */
+export function createEvidence(parts: EvidenceParts): Evidence {
+  const { store, signer, clock } = parts;
+  const reconciler = new Reconciler(parts);
+  return {
+    async admit(known) {
+      const intent = toIntent(known, clock.nowMs());
+      try {
+        await store.recordIntent(intent);
+      } catch (cause) {
+        // It may be stored all the same. Then the statement about it can still say that nothing ran.
+        reconciler.keep({ ...known, ...unknownEnd("not-started", clock.nowMs()) });
+        throw unavailable(
+          `Cannot record intent of run ${JSON.stringify(known.run)}: the store failed`,
+          cause,
+        );
+      }
+    },
+
+    async seal(predicate, required) {
+      const run = JSON.stringify(predicate.run);
+      const missing = missingFields(predicate, required);
+      if (missing.length > 0) {
+        reconciler.keep(predicate);
+        throw unavailable(`Cannot seal run ${run}: the policy requires ${missing.join(", ")}`);
+      }
+      try {
+        return await reconciler.seal(predicate);
+      } catch (cause) {
+        reconciler.keep(predicate);
+        throw unavailable(`Cannot seal run ${run}: signer or store failed`, cause);
+      }
+    },
+
+    async refuse(predicate) {
+      try {
+        const { seal, release } = await signPredicate(predicate, signer, clock.nowMs());
+        return release(await store.recordRefusal(toIntent(predicate, clock.nowMs()), seal));
+      } catch (cause) {
+        throw unavailable(
+          `Cannot record refusal ${JSON.stringify(predicate.run)}: signer or store failed`,
+          cause,
+        );
+      }
+    },
+
+    async reconcile(admittedBeforeMs) {
+      try {
+        return await reconciler.reconcile(admittedBeforeMs);
+      } catch (cause) {
+        throw unavailable("Cannot reconcile: the open runs can not be read", cause);
+      }
+    },
+
+    watch({ everyMs, graceMs, onError }) {
+      let cancel = (): void => undefined;
+      let stopped = false;
+      const round = async (): Promise<void> => {
+        try {
+          const { failed, error } = await reconciler.reconcile(clock.nowMs() - graceMs);
+          if (failed > 0) onError(error);
+        } catch (error) {
+          onError(error);
+        }
+        if (!stopped) cancel = clock.after(everyMs, () => void round());
+      };
+      cancel = clock.after(everyMs, () => void round());
+      return () => {
+        stopped = true;
+        cancel();
+      };
+    },
+  };
+}
+
+function toIntent(known: KnownBeforeRun, admittedAtMs: number): Intent {
+  const { run, tenant, tool } = known;
+  return { run, tenant, tool, function: known.function, admittedAtMs, predicate: JSON.stringify(known) };
+}
+
+/** A caller that is told 503 comes back; five seconds is what a failed-over store or signer usually takes. */
+function unavailable(message: string, cause?: unknown): GatewayError {
+  return new GatewayError(message, { code: "evidence-unavailable", retryAfterSeconds: 5 }, { cause });
+}

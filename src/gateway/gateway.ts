@@ -1,0 +1,58 @@
+/** The gateway, assembled from its rooms. Knows ports, not Hono. */
+
+import type { Broker } from "../broker/index.ts";
+import type { Evidence } from "../evidence/index.ts";
+import { type Identity, jwks } from "../identity/index.ts";
+import type { Clock, Entropy, Sandbox, Signer, Store } from "../ports/index.ts";
+import type { Registry } from "../registry/index.ts";
+import { describeTool, listTools } from "./catalogue.ts";
+import { invoke } from "./invoke.ts";
+import type { Versions } from "./predicate.ts";
+import { findManifest, findRun, listRuns } from "./runs.ts";
+import type { Gateway } from "./types.ts";
+
+/** Everything a gateway is made of. */
+export interface GatewayParts {
+  readonly registry: Registry;
+  readonly identity: Identity;
+  readonly broker: Broker;
+  readonly sandbox: Sandbox;
+  readonly evidence: Evidence;
+  readonly store: Store;
+  readonly signer: Signer;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly versions: Versions;
+}
+
+/** @returns a gateway that serves until its parts are closed */
+export function createGateway(parts: GatewayParts): Gateway {
+  const { identity, registry, store, signer } = parts;
+  return {
+    authenticate: (authorization) => identity.authenticate(authorization),
+    invoke: (principal, request) => invoke(parts, principal, request),
+    listTools: async (principal) => listTools(registry, principal),
+    describeTool: async (principal, tool) => describeTool(registry, principal, tool),
+    listRuns: (principal, page) => listRuns(store, principal, signer.keyId, page),
+    findRun: (principal, run) => findRun(store, principal, signer.keyId, run),
+    findManifest: (principal, run) => findManifest(store, principal, run),
+    jwks: () => jwks(signer),
+    async ready() {
+      const checks = [
+        { name: "store", ok: await succeeds(store.check()) },
+        { name: "signer", ok: await succeeds(signer.sign(new Uint8Array(1))) },
+        { name: "sandbox", ok: parts.sandbox.isolation.verified.length > 0 },
+      ];
+      return { ready: checks.every(({ ok }) => ok), checks };
+    },
+  };
+}
+
+async function succeeds(attempt: Promise<unknown>): Promise<boolean> {
+  try {
+    await attempt;
+    return true;
+  } catch {
+    return false;
+  }
+}

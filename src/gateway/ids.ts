@@ -1,0 +1,43 @@
+/** Names for runs and spans: unguessable, and runs in the order of their making. */
+import type { Clock, Entropy } from "../ports/index.ts";
+
+/** Crockford's base32: no I, L, O, U. */
+const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/**
+ * @returns `run_` and a ULID: 48 bits of wall clock in ms, then 80 random bits
+ * @see https://github.com/ulid/spec
+ */
+export function newRunId(clock: Clock, entropy: Entropy): string {
+  let value = BigInt(clock.nowMs());
+  for (const byte of entropy.bytes(10)) value = (value << 8n) | BigInt(byte);
+  let text = "";
+  for (let digit = 0; digit < 26; digit++) {
+    text = DIGITS.charAt(Number(value & 31n)) + text;
+    value >>= 5n;
+  }
+  return `run_${text}`;
+}
+
+/** A W3C trace context with a span of our own in it. */
+export interface Trace {
+  /** 32 lower-case hex digits. */
+  readonly traceId: string;
+  /** As it goes out: the caller's trace, our span. */
+  readonly traceparent: string;
+}
+
+/**
+ * Continues the caller's trace, or begins one.
+ *
+ * @param traceparent valid, version 00, or absent
+ * @see https://www.w3.org/TR/trace-context/#traceparent-header
+ */
+export function continueTrace(traceparent: string | undefined, entropy: Entropy): Trace {
+  const [, traceId = toHex(entropy.bytes(16)), , flags = "01"] = traceparent?.split("-") ?? [];
+  return { traceId, traceparent: `00-${traceId}-${toHex(entropy.bytes(8))}-${flags}` };
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

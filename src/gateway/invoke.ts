@@ -1,0 +1,205 @@
+/**
+ * One invocation, top to bottom: who asks, may they, record the intent, run, seal, answer.
+ *
+ * A failure before the seal answers no output. What a crash leaves at each step is said beside the step.
+ */
+
+import type { Broker } from "../broker/index.ts";
+import { checkInput } from "../core/component/index.ts";
+import { GatewayError } from "../core/errors.ts";
+import type { Outcome } from "../core/manifest/index.ts";
+import {
+  type Decision,
+  decide,
+  ISOLATION_LEVELS,
+  type Policy,
+  type Principal,
+} from "../core/policy/index.ts";
+import type { Evidence } from "../evidence/index.ts";
+import type { Clock, Entropy, RunHost, Sandbox, SandboxEnd } from "../ports/index.ts";
+import { findFunction, type Registry, type Tool, type ToolFunction } from "../registry/index.ts";
+import { continueTrace, newRunId } from "./ids.ts";
+import {
+  type Admission,
+  describeAdmission,
+  describeDenial,
+  describeEnd,
+  type Versions,
+} from "./predicate.ts";
+import type { InvocationAnswer, InvocationRequest } from "./types.ts";
+
+/** What an invocation needs of the rest of the house. */
+export interface InvokeParts {
+  readonly registry: Registry;
+  readonly broker: Broker;
+  readonly sandbox: Sandbox;
+  readonly evidence: Evidence;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly versions: Versions;
+}
+
+type Allowed = Extract<Decision, { kind: "allow" }>;
+
+/**
+ * @param principal authenticated
+ * @param request matches its schema; the input is not yet checked against the function
+ * @throws {GatewayError} when nothing ran, or when what ran cannot be proven
+ */
+export async function invoke(
+  parts: InvokeParts,
+  principal: Principal,
+  request: InvocationRequest,
+): Promise<InvocationAnswer> {
+  const { clock, entropy, evidence, sandbox } = parts;
+  const trace = continueTrace(request.traceparent, entropy);
+
+  // Which function of which version of which tool.
+  const { tool, callee } = findCallee(parts.registry, principal, request);
+
+  // May they? A crash here leaves nothing, and nothing ran.
+  const decision = decide(
+    { principal, tool: tool.name, function: callee.key, purpose: request.purpose, needs: tool.needs },
+    tool.policies,
+  );
+  const admission: Admission = {
+    run: newRunId(clock, entropy),
+    traceId: trace.traceId,
+    principal,
+    request,
+    tool,
+    callee,
+    decision,
+    startedAtMs: clock.nowMs(),
+  };
+  const known = describeAdmission(admission, sandbox.isolation, parts.versions);
+  if (decision.kind === "deny") {
+    await evidence.refuse(describeDenial(known, clock.nowMs()));
+    throw denied(admission, decision);
+  }
+  const { policy } = decision.record;
+  requireIsolation(sandbox, policy);
+  requireValidInput(admission);
+
+  // The grants become live, under a lease of exactly the policy's budget.
+  const host = openHost(parts.broker, admission, decision);
+
+  // The intent is durable before anything runs. A crash after this line leaves an open run for the reconciler.
+  await evidence.admit(known);
+
+  const ended = await runGuest(sandbox, admission, policy, host);
+
+  // Sealed: signed, and durable with its sequence. If this fails the output is withheld.
+  const predicate = describeEnd(known, policy, ended.end, host, clock.nowMs());
+  const sealed = await evidence.seal(predicate, policy.required_observability_fields);
+  if (ended.refusal !== undefined) throw ended.refusal;
+
+  const { outcome, output } = ended.end;
+  const { fallback } = policy;
+  return {
+    run: admission.run,
+    outcome,
+    output: output ?? null,
+    ...(predicate.fallback !== undefined && fallback.kind === "static" ? { fallback } : {}),
+    manifest: sealed.bundle,
+    receipt: sealed.receipt,
+    traceparent: trace.traceparent,
+  };
+}
+
+function findCallee(
+  registry: Registry,
+  principal: Principal,
+  request: InvocationRequest,
+): { readonly tool: Tool; readonly callee: ToolFunction } {
+  const tool = registry.find(request.tool);
+  // A tool that no policy opens to this tier is as unknown as one that is not there.
+  const callee =
+    tool !== undefined && isOpenTo(tool, principal) ? findFunction(tool, request.function) : undefined;
+  if (tool !== undefined && callee !== undefined) return { tool, callee };
+  throw new GatewayError(
+    `Cannot invoke "${request.tool}/${request.function}": tier "${principal.tier}" has no such function`,
+    { code: "unknown-tool" },
+  );
+}
+
+/** Whether any policy names the tool for the principal's tier. */
+export function isOpenTo(tool: Tool, principal: Principal): boolean {
+  return tool.policies.some(({ policy }) => policy.tenant_tier.includes(principal.tier));
+}
+
+function denied(admission: Admission, decision: Extract<Decision, { kind: "deny" }>): GatewayError {
+  const denials = decision.reasons.filter(({ effect }) => effect === "deny");
+  const why = denials.map(({ detail }) => detail).join("; ");
+  return new GatewayError(`Cannot invoke "${admission.callee.key}" of tool "${admission.tool.name}": ${why}`, {
+    code: "denied",
+    decision: admission.run,
+    missing: denials.map(({ clause }) => clause),
+  });
+}
+
+function requireIsolation(sandbox: Sandbox, policy: Policy): void {
+  const { level } = sandbox.isolation;
+  if (ISOLATION_LEVELS.indexOf(level) >= ISOLATION_LEVELS.indexOf(policy.isolation_minimum)) return;
+  throw new GatewayError(
+    `Cannot run "${policy.tool_id}": isolation reached is "${level}", its policy wants "${policy.isolation_minimum}"`,
+    { code: "sandbox-unavailable", retryAfterSeconds: 60 },
+  );
+}
+
+function requireValidInput({ callee, request }: Admission): void {
+  const faults = checkInput(callee.function, request.input);
+  if (faults.length === 0) return;
+  throw new GatewayError(`Cannot invoke "${callee.key}": the input does not match its schema`, {
+    code: "invalid-request",
+    errors: faults.map(({ pointer, detail }) => ({ pointer: `/input${pointer}`, detail })),
+  });
+}
+
+function openHost(broker: Broker, admission: Admission, decision: Allowed): RunHost {
+  const { run, startedAtMs } = admission;
+  return broker.openRun({ run, grants: decision.grants, budget: decision.record.policy.budget, startedAtMs });
+}
+
+/** An end that can be sealed, always; `refusal` is what the caller is told instead of an answer, once it is. */
+interface Ended {
+  readonly end: SandboxEnd;
+  readonly refusal?: unknown;
+}
+
+async function runGuest(
+  sandbox: Sandbox,
+  admission: Admission,
+  policy: Policy,
+  host: RunHost,
+): Promise<Ended> {
+  const { run, principal, tool, callee, request, traceId } = admission;
+  try {
+    const end = await sandbox.run({
+      run,
+      tenant: principal.tenant,
+      component: tool.component,
+      interface: callee.interface,
+      function: callee.function,
+      input: request.input,
+      fuel: policy.budget.fuel,
+      memoryBytes: policy.budget.memory_bytes,
+      outputBytes: policy.budget.output_bytes,
+      timeToLiveMs: policy.max_duration_ms,
+      info: { traceId, tool: tool.name, purpose: request.purpose },
+      host,
+    });
+    return { end };
+  } catch (refusal) {
+    // No executor, or a component that cannot be prepared: nothing ran, and the open intent is closed saying so.
+    const reason = refusal instanceof GatewayError ? refusal.code : "internal";
+    return { end: notRun({ kind: "revoked", reason }), refusal };
+  } finally {
+    // Whatever happened: no request of this run outlives it, and the events are complete.
+    host.close();
+  }
+}
+
+function notRun(outcome: Outcome): SandboxEnd {
+  return { outcome, fuelUsed: 0, memoryPeakBytes: 0, outputBytes: 0, wallMs: 0 };
+}

@@ -1,0 +1,80 @@
+/** Runs as their own tenant sees them afterwards. */
+import { GatewayError } from "../core/errors.ts";
+import type { OutcomeKind } from "../core/manifest/index.ts";
+import type { Principal } from "../core/policy/index.ts";
+import type { RunRow, Store } from "../ports/index.ts";
+import type { RunPage, RunPageRequest, RunSummary } from "./types.ts";
+
+/** @throws {GatewayError} `denied` without scope `evidence` */
+export async function listRuns(
+  store: Store,
+  principal: Principal,
+  keyId: string,
+  page: RunPageRequest,
+): Promise<RunPage> {
+  requireEvidenceScope(principal);
+  // One more than asked for tells whether a next page exists.
+  const rows = await store.listRuns(principal.tenant, page.limit + 1, page.before);
+  const shown = rows.slice(0, page.limit);
+  const last = shown.at(-1);
+  return {
+    runs: shown.map((row) => summarise(row, keyId)),
+    ...(rows.length > page.limit && last !== undefined ? { next: last.intent.run } : {}),
+  };
+}
+
+/** @throws {GatewayError} `denied`, `unknown-tool` */
+export async function findRun(
+  store: Store,
+  principal: Principal,
+  keyId: string,
+  run: string,
+): Promise<RunSummary> {
+  return summarise(await requireRun(store, principal, run), keyId);
+}
+
+/** @throws {GatewayError} `denied`, `unknown-tool`, `evidence-unavailable` while the run is open */
+export async function findManifest(store: Store, principal: Principal, run: string): Promise<string> {
+  const { seal } = await requireRun(store, principal, run);
+  if (seal !== undefined) return seal.bundle;
+  throw new GatewayError(`Cannot show the manifest of ${run}: the run is open`, {
+    code: "evidence-unavailable",
+    retryAfterSeconds: 1,
+  });
+}
+
+async function requireRun(store: Store, principal: Principal, run: string): Promise<RunRow> {
+  requireEvidenceScope(principal);
+  const row = await store.findRun(principal.tenant, run);
+  if (row !== undefined) return row;
+  throw new GatewayError(`Cannot find run "${run}" in tenant "${principal.tenant}"`, {
+    code: "unknown-tool",
+  });
+}
+
+function requireEvidenceScope(principal: Principal): void {
+  if (principal.scopes.includes("evidence")) return;
+  throw new GatewayError(`Cannot read evidence: principal "${principal.id}" has no scope "evidence"`, {
+    code: "denied",
+    decision: "",
+    missing: ["scope"],
+  });
+}
+
+function summarise({ intent, seal }: RunRow, keyId: string): RunSummary {
+  const open: RunSummary = {
+    run: intent.run,
+    tool: intent.tool,
+    function: intent.function,
+    outcome: "open",
+    admittedAt: new Date(intent.admittedAtMs).toISOString(),
+  };
+  if (seal === undefined) return open;
+  return {
+    ...open,
+    // Written by ourselves from the union's own names.
+    outcome: seal.outcome as OutcomeKind,
+    sealedAt: new Date(seal.sealedAtMs).toISOString(),
+    receipt: { sequence: seal.sequence, digest: seal.digest, keyId },
+  };
+}

@@ -1,0 +1,181 @@
+/**
+ * What the gateway can be asked, whoever carries the question: `http/` today, other doors later. Interfaces only;
+ * the story behind `invoke` is in `invoke.ts`.
+ *
+ * Every method that takes a principal answers within that principal's tenant and nothing beyond it: another
+ * tenant's run is as absent as one that never was.
+ */
+import type { Outcome } from "../core/manifest/types.ts";
+import type { CapabilityWord, JsonValue, Operation, Principal } from "../core/policy/types.ts";
+
+/** The gateway as its doors see it. Refusals are thrown as `GatewayError`; anything else thrown is a bug. */
+export interface Gateway {
+  /**
+   * @param authorization the Authorization header, as sent; attacker-controlled
+   * @throws {GatewayError} `unauthenticated`, in the same shape whatever was wrong
+   */
+  authenticate(authorization: string | undefined): Promise<Principal>;
+
+  /**
+   * Runs a function of a tool and answers once the evidence is durable.
+   *
+   * @throws {GatewayError} any code but `unauthenticated`. The pointers of `invalid-request` point into the request's
+   *   body as a whole, so a fault of the input begins with `/input`. `decision` of `denied` is the id of the run that
+   *   carries the signed decision
+   */
+  invoke(principal: Principal, request: InvocationRequest): Promise<InvocationAnswer>;
+
+  /** Tools that a policy of the principal's tier names, by name. */
+  listTools(principal: Principal): Promise<readonly ToolSummary[]>;
+
+  /** @throws {GatewayError} `unknown-tool`, also when the principal may not know that it exists */
+  describeTool(principal: Principal, tool: string): Promise<ToolDetail>;
+
+  /**
+   * Newest first. Needs scope `evidence`, as do the two below.
+   *
+   * @throws {GatewayError} `denied` without the scope
+   */
+  listRuns(principal: Principal, page: RunPageRequest): Promise<RunPage>;
+
+  /** @throws {GatewayError} `unknown-tool` when there is no such run in the principal's tenant */
+  findRun(principal: Principal, run: string): Promise<RunSummary>;
+
+  /**
+   * @returns the execution manifest: JSON text of a Sigstore bundle v0.3, byte for byte as it was sealed
+   * @throws {GatewayError} `unknown-tool`; `evidence-unavailable` while the run is open
+   */
+  findManifest(principal: Principal, run: string): Promise<string>;
+
+  /** The public keys that verify manifests, as a JSON Web Key Set. Public. */
+  jwks(): Promise<object>;
+
+  /** Whether an invocation sent now would be served. Public: names of checks, no reasons. */
+  ready(): Promise<Readiness>;
+}
+
+/** One request to run a function, parsed. */
+export interface InvocationRequest {
+  /** Matches `^[a-z][a-z0-9-]{0,62}$`. */
+  readonly tool: string;
+  /** `interface/function`, or the bare function where that names only one. */
+  readonly function: string;
+  /** Not yet checked against the function's type. */
+  readonly input: JsonValue;
+  readonly purpose: string;
+  readonly task?: Task;
+  /** A valid W3C traceparent of version 00, or absent: then a new trace begins. */
+  readonly traceparent?: string;
+}
+
+/** The piece of work a run belongs to, as the caller names it. */
+export interface Task {
+  readonly id: string;
+  readonly class: "exploratory" | "customer_visible";
+}
+
+/** A run that happened. Its end may be a bad one: `outcome` says. */
+export interface InvocationAnswer {
+  readonly run: string;
+  readonly outcome: Outcome;
+  /** What the guest returned: null unless it is `completed` or `failed`, and when the function returns nothing. */
+  readonly output: JsonValue;
+  /** What the policy declared for a bad end; never put in `output`, so that nobody takes it for the tool's word. */
+  readonly fallback?: { readonly kind: "static"; readonly value: JsonValue };
+  /** The execution manifest: a Sigstore bundle v0.3. */
+  readonly manifest: object;
+  readonly receipt: Receipt;
+  /** The same trace with the gateway's own span: goes out as the `traceparent` header. */
+  readonly traceparent: string;
+}
+
+/** What a caller keeps of a sealed run. */
+export interface Receipt {
+  /** Position in the gateway's record of runs: from 0, without gaps. */
+  readonly sequence: number;
+  /** Hex sha256 of the exact bytes that were signed. */
+  readonly digest: string;
+  /** Key id in the JWKS. */
+  readonly keyId: string;
+}
+
+/** A tool, in short. */
+export interface ToolSummary {
+  readonly name: string;
+  readonly description: string;
+  /** `sha256:<hex>` of the component. */
+  readonly digest: string;
+  /** Keys of its functions, sorted. */
+  readonly functions: readonly string[];
+}
+
+/** A tool, as far as a caller needs to know it in order to call it or to review it. */
+export interface ToolDetail {
+  readonly name: string;
+  readonly description: string;
+  readonly digest: string;
+  readonly functions: readonly FunctionDetail[];
+  readonly imports: readonly ImportDetail[];
+  /** The policy that decides for the principal's tier. */
+  readonly policyId: string;
+  /** Purposes which that policy allows. */
+  readonly purposes: readonly string[];
+}
+
+/** One exported function. */
+export interface FunctionDetail {
+  /** `interface/function`, or the function alone when the world itself exports it. */
+  readonly name: string;
+  readonly description: string;
+  /** Null when the policy does not allow the function at all. */
+  readonly operation: Operation | null;
+  /** JSON Schemas (2020-12) of `input` and `output`. */
+  readonly inputSchema: object;
+  readonly outputSchema: object;
+}
+
+/** One imported interface, and what this host makes of it. */
+export interface ImportDetail {
+  /** As the component spells it, e.g. `wasi:http/types@0.2.12`. */
+  readonly name: string;
+  /** Null for plumbing without effect, and for what is present as a refusing stub only. */
+  readonly capability: CapabilityWord | null;
+  readonly served: boolean;
+  /** Why it is not served. */
+  readonly reason?: string;
+}
+
+/** Which runs to list. */
+export interface RunPageRequest {
+  /** 1 to 100. */
+  readonly limit: number;
+  /** A run id: only older ones are listed. */
+  readonly before?: string;
+}
+
+/** Some runs, newest first. */
+export interface RunPage {
+  readonly runs: readonly RunSummary[];
+  /** Pass as `before` for the page that follows; absent on the last. */
+  readonly next?: string;
+}
+
+/** One run, in short. */
+export interface RunSummary {
+  readonly run: string;
+  readonly tool: string;
+  readonly function: string;
+  /** Name of the outcome; `open` while it runs, or until the reconciler closes it. */
+  readonly outcome: Outcome["kind"] | "open";
+  /** RFC 3339, UTC. */
+  readonly admittedAt: string;
+  /** Absent while open. */
+  readonly sealedAt?: string;
+  readonly receipt?: Receipt;
+}
+
+/** The answer of `/readyz`. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly checks: readonly { readonly name: string; readonly ok: boolean }[];
+}

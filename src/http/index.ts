@@ -1,0 +1,3 @@
+/** The HTTP door: routes, limits, problems, OpenAPI and pages. Carries questions to the gateway, decides nothing. */
+export { createApp } from "./app.ts";
+export type { AppEnv, AppOptions } from "./context.ts";

@@ -1,0 +1,162 @@
+/** Every operation that the OpenAPI document describes: one row per route, in the reader's order. */
+import type { z } from "zod";
+import type { RefusalCode } from "../core/errors.ts";
+import { BUNDLE_MEDIA_TYPE } from "../core/manifest/index.ts";
+import { InvocationBody } from "./invocation.ts";
+import {
+  ExecutionManifest,
+  Health,
+  InvocationAnswer,
+  KeySet,
+  Readiness,
+  RunList,
+  RunSummary,
+  ToolDetail,
+  ToolList,
+} from "./schemas.ts";
+
+/** One operation. */
+export interface Operation {
+  readonly id: string;
+  readonly method: "get" | "post";
+  /** In OpenAPI's notation. */
+  readonly path: string;
+  readonly summary: string;
+  readonly body?: z.ZodType;
+  /** Schema of the answer; absent for a document of another standard, or a page. */
+  readonly answer?: z.ZodType;
+  /** Default `application/json`. */
+  readonly contentType?: string;
+  /** Which refusals it may answer; `internal` goes without saying. */
+  readonly refusals: readonly RefusalCode[];
+  /** Whether it takes credentials. */
+  readonly secured: boolean;
+}
+
+const READ: readonly RefusalCode[] = ["invalid-request", "unauthenticated"];
+const EVIDENCE: readonly RefusalCode[] = [...READ, "denied"];
+const INVOKE: readonly RefusalCode[] = [
+  ...READ,
+  "denied",
+  "unknown-tool",
+  "run-conflict",
+  "tool-suspended",
+  "input-too-large",
+  "component-refused",
+  "budget-spent",
+  "retry-budget-spent",
+  "loop-capped",
+  "sandbox-unavailable",
+  "evidence-unavailable",
+];
+
+const invocation = {
+  method: "post",
+  body: InvocationBody,
+  answer: InvocationAnswer,
+  refusals: INVOKE,
+  secured: true,
+} as const;
+
+const open = { method: "get", refusals: [], secured: false } as const;
+
+/** The operations. */
+export const OPERATIONS: readonly Operation[] = [
+  {
+    id: "invoke",
+    path: "/v1/tools/{tool}/{interface}/{function}",
+    summary: "Run a function of a tool, and get its output with the signed manifest of the run",
+    ...invocation,
+  },
+  {
+    id: "invokeBare",
+    path: "/v1/tools/{tool}/{function}",
+    summary: "The same, for a function that the world itself exports, or whose name only one interface has",
+    ...invocation,
+  },
+  {
+    id: "listTools",
+    method: "get",
+    path: "/v1/tools",
+    summary: "The tools that these credentials reach",
+    answer: ToolList,
+    refusals: READ,
+    secured: true,
+  },
+  {
+    id: "describeTool",
+    method: "get",
+    path: "/v1/tools/{tool}",
+    summary: "What a tool's functions take and give, and what its component may touch",
+    answer: ToolDetail,
+    refusals: [...READ, "unknown-tool"],
+    secured: true,
+  },
+  {
+    id: "listRuns",
+    method: "get",
+    path: "/v1/runs",
+    summary: "Runs of one's own tenant, newest first",
+    answer: RunList,
+    refusals: EVIDENCE,
+    secured: true,
+  },
+  {
+    id: "findRun",
+    method: "get",
+    path: "/v1/runs/{run}",
+    summary: "One run",
+    answer: RunSummary,
+    refusals: [...EVIDENCE, "unknown-tool"],
+    secured: true,
+  },
+  {
+    id: "findManifest",
+    method: "get",
+    path: "/v1/runs/{run}/manifest",
+    summary: "The execution manifest of a run, byte for byte as it was sealed",
+    answer: ExecutionManifest,
+    contentType: BUNDLE_MEDIA_TYPE,
+    refusals: [...EVIDENCE, "unknown-tool", "evidence-unavailable"],
+    secured: true,
+  },
+  {
+    id: "jwks",
+    path: "/.well-known/jwks.json",
+    summary: "The public keys that verify manifests",
+    answer: KeySet,
+    contentType: "application/jwk-set+json",
+    ...open,
+  },
+  { id: "healthz", path: "/healthz", summary: "Whether the process is alive", answer: Health, ...open },
+  {
+    id: "readyz",
+    path: "/readyz",
+    summary: "Whether a run sent now would be served; 503 when not",
+    answer: Readiness,
+    ...open,
+  },
+  {
+    id: "policySchema",
+    path: "/schemas/policy.json",
+    summary: "JSON Schema of a policy",
+    contentType: "application/schema+json",
+    ...open,
+  },
+  {
+    id: "executionManifestSchema",
+    path: "/schemas/execution-manifest.json",
+    summary: "JSON Schema of what an execution manifest says",
+    contentType: "application/schema+json",
+    ...open,
+  },
+  { id: "openapi", path: "/openapi.json", summary: "This document", ...open },
+  {
+    id: "problem",
+    path: "/problems/{code}",
+    summary: "What a problem means and what to do; HTML, or JSON if asked for",
+    contentType: "text/html",
+    ...open,
+  },
+  { id: "home", path: "/", summary: "The front page", contentType: "text/html", ...open },
+];

@@ -1,0 +1,49 @@
+/** The query part of a URL: what is not known is refused, never ignored. */
+import { z } from "zod";
+import type { RunPageRequest } from "../gateway/index.ts";
+import type { AppContext } from "./context.ts";
+import { refuse, toFaults } from "./invocation.ts";
+
+/** Form of a run id. */
+export const RUN_ID: RegExp = /^run_[0-9A-Za-z]{26}$/;
+
+/** Query of `GET /v1/runs`. */
+export const RunPageQuery = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^([1-9]\d?|100)$/)
+    .meta({ description: "How many runs at most: 1 to 100, default 20" })
+    .optional(),
+  before: z.string().regex(RUN_ID).meta({ description: "A run id: only older runs are listed" }).optional(),
+});
+
+/** Query of everything else. */
+const NoQuery = z.strictObject({});
+
+/** @throws {GatewayError} `invalid-request`, naming the parameters */
+export function readRunPage(context: AppContext): RunPageRequest {
+  const { limit = "20", before } = readQuery(context, RunPageQuery);
+  return before === undefined ? { limit: Number(limit) } : { limit: Number(limit), before };
+}
+
+/** @throws {GatewayError} `invalid-request` when there is any query at all */
+export function refuseQuery(context: AppContext): void {
+  if (context.req.url.includes("?")) readQuery(context, NoQuery);
+}
+
+function readQuery<T>(context: AppContext, schema: z.ZodType<T>): T {
+  const faults: { pointer: string; detail: string }[] = [];
+  const values = Object.create(null);
+  for (const [name, value] of new URL(context.req.url).searchParams) {
+    if (name in values) faults.push({ pointer: "", detail: "a query parameter appears more than once" });
+    values[name] = value;
+  }
+  const parsed = schema.safeParse({ ...values });
+  if (!parsed.success) faults.push(...parsed.error.issues.flatMap(toFaults));
+  if (!parsed.success || faults.length > 0) {
+    throw refuse(
+      faults.map(({ pointer, detail }) => ({ pointer: "", detail: `query${pointer}: ${detail}` })),
+    );
+  }
+  return parsed.data;
+}

@@ -1,0 +1,100 @@
+/** Tools: listing them, describing one, and running a function of one. */
+import { type Fault, GatewayError } from "../../core/errors.ts";
+import type { InvocationRequest } from "../../gateway/index.ts";
+import { answerJson } from "../answers.ts";
+import { authenticate } from "../authenticate.ts";
+import type { App, AppContext, Route } from "../context.ts";
+import { parseInvocation, refuse } from "../invocation.ts";
+import { parseJsonBody } from "../json-text.ts";
+import { readJsonBytes } from "../limits.ts";
+import { refuseQuery } from "../query.ts";
+import { parseTraceparent } from "../traceparent.ts";
+
+const TOOL = /^[a-z][a-z0-9-]{0,62}$/;
+const FUNCTION = /^[A-Za-z][A-Za-z0-9-]{0,127}(\/[A-Za-z][A-Za-z0-9-]{0,127})?$/;
+
+/** Headers that would change what a request means, if this version honoured them. Ignoring them would be a lie. */
+const NOT_OFFERED = ["idempotency-key"] as const;
+
+/** Routes under `/v1/tools`. */
+export function toolRoutes(app: App): readonly Route[] {
+  return [
+    { method: "GET", path: "/v1/tools", handler: (context) => listTools(context, app) },
+    { method: "GET", path: "/v1/tools/:tool", handler: (context) => describeTool(context, app) },
+    { method: "POST", path: "/v1/tools/:tool/:function", handler: (context) => invoke(context, app) },
+    {
+      method: "POST",
+      path: "/v1/tools/:tool/:interface/:function",
+      handler: (context) => invoke(context, app),
+    },
+  ];
+}
+
+async function listTools(context: AppContext, app: App): Promise<Response> {
+  const principal = await authenticate(context, app);
+  refuseQuery(context);
+  return answerJson({ tools: await app.gateway.listTools(principal) });
+}
+
+async function describeTool(context: AppContext, app: App): Promise<Response> {
+  const principal = await authenticate(context, app);
+  refuseQuery(context);
+  return answerJson(await app.gateway.describeTool(principal, toolName(context)));
+}
+
+/** Credentials first, so that a stranger can not make us read a body; then headers, size, form, schema. */
+async function invoke(context: AppContext, app: App): Promise<Response> {
+  const entry = context.get("entry");
+  const principal = await authenticate(context, app);
+  refuseQuery(context);
+  refuseHeaders(context);
+  const tool = toolName(context);
+  const name = functionName(context);
+  const body = parseInvocation(parseJsonBody(await readJsonBytes(context.req.raw, app)));
+  const traceparent = parseTraceparent(context.req.header("traceparent"));
+
+  const request: InvocationRequest = { tool, function: name, ...body, ...(traceparent && { traceparent }) };
+  const answer = await app.gateway.invoke(principal, request);
+
+  entry.run = answer.run;
+  entry.outcome = answer.outcome.kind;
+  const { run, outcome, output, fallback, manifest, receipt } = answer;
+  // Named one by one: what the gateway adds to its answer one day does not leave by accident.
+  return answerJson({ run, outcome, output, ...(fallback && { fallback }), manifest, receipt }, 200, {
+    traceparent: answer.traceparent,
+    "writ-run": run,
+    "writ-outcome": outcome.kind,
+  });
+}
+
+function refuseHeaders(context: AppContext): void {
+  const faults: Fault[] = NOT_OFFERED.filter((name) => context.req.header(name) !== undefined).map(
+    (name) => ({
+      pointer: "",
+      detail: `header ${name}: is not offered by this version of Writ; leave it out`,
+    }),
+  );
+  if (faults.length > 0) throw refuse(faults);
+}
+
+/** A name that no tool can have is answered like one that no tool has. */
+function toolName(context: AppContext): string {
+  const name = context.req.param("tool") ?? "";
+  if (!TOOL.test(name)) throw unknown();
+  return name;
+}
+
+/** `interface/function` from two segments, from one with an encoded slash, or a bare function from one without. */
+function functionName(context: AppContext): string {
+  const interfaceName = context.req.param("interface");
+  const last = context.req.param("function") ?? "";
+  const name = interfaceName === undefined ? last : `${interfaceName}/${last}`;
+  if (!FUNCTION.test(name)) throw unknown();
+  return name;
+}
+
+function unknown(): GatewayError {
+  return new GatewayError("Cannot find the tool or function: the name is not of the form that names have", {
+    code: "unknown-tool",
+  });
+}

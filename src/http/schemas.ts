@@ -1,0 +1,141 @@
+/**
+ * Shapes of the answers, for the OpenAPI document and for the tests that hold the answers against it. Answers are
+ * built from typed values and not validated on their way out.
+ */
+import { z } from "zod";
+
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+const runId = z.string().meta({ description: "Run id: run_ and 26 characters, ordered by time" });
+const jsonSchema = z.record(z.string(), z.unknown()).meta({ description: "A JSON Schema (2020-12)" });
+
+/** `receipt` of an answer. */
+export const Receipt = z
+  .object({
+    sequence: z.int().min(0).meta({ description: "Position in the record of runs: from 0, without gaps" }),
+    digest: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .meta({ description: "sha256 of the bytes that were signed" }),
+    keyId: z.string().meta({ description: "Which key of /.well-known/jwks.json signed" }),
+  })
+  .meta({ id: "Receipt" });
+
+/** How a run ended; `kind` says which other members there are. */
+export const Outcome = z
+  .looseObject({
+    kind: z.enum([
+      "denied",
+      "completed",
+      "failed",
+      "trapped",
+      "exhausted",
+      "timed-out",
+      "revoked",
+      "denied-import",
+      "indeterminate",
+    ]),
+  })
+  .meta({
+    id: "Outcome",
+    description: "How the run ended. A bad end is an answer too: it is signed, and paid for",
+  });
+
+/** A Sigstore bundle v0.3, as far as it is always the same. */
+export const ExecutionManifest = z
+  .looseObject({
+    mediaType: z.literal("application/vnd.dev.sigstore.bundle.v0.3+json"),
+    verificationMaterial: z.record(z.string(), z.unknown()),
+    dsseEnvelope: z.record(z.string(), z.unknown()),
+  })
+  .meta({
+    id: "ExecutionManifest",
+    description: "A Sigstore bundle v0.3 around the signed statement of the run",
+  });
+
+/** Answer of an invocation. */
+export const InvocationAnswer = z
+  .object({
+    run: runId,
+    outcome: Outcome,
+    output: z
+      .unknown()
+      .meta({ description: "What the function returned; null unless the outcome is completed" }),
+    fallback: z
+      .object({ kind: z.literal("static"), value: z.unknown() })
+      .meta({ description: "What the policy declared for a bad end; not the tool's word" })
+      .optional(),
+    manifest: ExecutionManifest,
+    receipt: Receipt,
+  })
+  .meta({ id: "InvocationAnswer" });
+
+/** One tool of a list. */
+export const ToolSummary = z
+  .object({ name: z.string(), description: z.string(), digest, functions: z.array(z.string()) })
+  .meta({ id: "ToolSummary" });
+
+/** Answer of `GET /v1/tools`. */
+export const ToolList = z.object({ tools: z.array(ToolSummary) }).meta({ id: "ToolList" });
+
+/** Answer of `GET /v1/tools/{tool}`. */
+export const ToolDetail = z
+  .object({
+    name: z.string(),
+    description: z.string(),
+    digest,
+    functions: z.array(
+      z.object({
+        name: z.string().meta({ description: "interface/function" }),
+        description: z.string(),
+        operation: z
+          .enum(["read", "write"])
+          .nullable()
+          .meta({ description: "null: the policy does not allow it" }),
+        inputSchema: jsonSchema,
+        outputSchema: jsonSchema,
+      }),
+    ),
+    imports: z.array(
+      z.object({
+        name: z.string().meta({ description: "The interface, as the component spells it" }),
+        capability: z.string().nullable().meta({ description: "Which capability it belongs to" }),
+        served: z.boolean(),
+        reason: z.string().optional(),
+      }),
+    ),
+    policyId: digest,
+    purposes: z.array(z.string()),
+  })
+  .meta({ id: "ToolDetail" });
+
+/** One run, in short. */
+export const RunSummary = z
+  .object({
+    run: runId,
+    tool: z.string(),
+    function: z.string(),
+    outcome: z.string().meta({ description: "Name of the outcome, or open" }),
+    admittedAt: z.iso.datetime(),
+    sealedAt: z.iso.datetime().optional(),
+    receipt: Receipt.optional(),
+  })
+  .meta({ id: "RunSummary" });
+
+/** Answer of `GET /v1/runs`. */
+export const RunList = z
+  .object({
+    runs: z.array(RunSummary),
+    next: z.string().meta({ description: "Pass as before for the page that follows" }).optional(),
+  })
+  .meta({ id: "RunList" });
+
+/** Answer of `/readyz`. */
+export const Readiness = z
+  .object({ ready: z.boolean(), checks: z.array(z.object({ name: z.string(), ok: z.boolean() })) })
+  .meta({ id: "Readiness" });
+
+/** Answer of `/healthz`. */
+export const Health = z.object({ status: z.literal("ok") }).meta({ id: "Health" });
+
+/** Answer of `/.well-known/jwks.json`. */
+export const KeySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())) }).meta({ id: "KeySet" });

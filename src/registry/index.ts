@@ -1,0 +1,11 @@
+/** The registry room: tools from folders, each decoded and checked before anything of it may run. */
+export {
+  admitComponent,
+  type ComponentFunction,
+  type ComponentImport,
+  type Intake,
+  inspectComponent,
+} from "./intake.ts";
+export { type LoadOptions, loadRegistry } from "./load.ts";
+export { findFunction, type Registry, type Tool, type ToolFunction } from "./registry.ts";
+export { RegistryError, type RegistryFault } from "./registry-error.ts";

@@ -1,0 +1,143 @@
+/**
+ * Every statement the store makes, written with Kysely and compiled to SQL; whoever holds a database runs them.
+ * Values are parameters throughout: no text from outside ever becomes SQL.
+ */
+import {
+  type Dialect,
+  DummyDriver,
+  Kysely,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  sql,
+} from "kysely";
+import type { Intent, KeyRow, Seal } from "../ports/index.ts";
+import type { Tables } from "./schema.ts";
+
+const dialect: Dialect = {
+  createAdapter: () => new SqliteAdapter(),
+  // Compiles only: a transaction must not be broken up by awaits (see write-queue.ts).
+  createDriver: () => new DummyDriver(),
+  createIntrospector: (db) => new SqliteIntrospector(db),
+  createQueryCompiler: () => new SqliteQueryCompiler(),
+};
+const db = new Kysely<Tables>({ dialect });
+
+/** Columns of a run with its seal, if any. */
+const RUN_COLUMNS = [
+  "runs.run",
+  "runs.tenant",
+  "runs.tool",
+  "runs.function",
+  "runs.admitted_at_ms",
+  "runs.predicate",
+  "seals.sequence",
+  "seals.outcome",
+  "seals.digest",
+  "seals.bundle",
+  "seals.sealed_at_ms",
+] as const;
+
+/** Adds the run. Fails when there is one of that id. */
+export function insertRun(intent: Intent) {
+  const { run, tenant, tool, admittedAtMs, predicate } = intent;
+  const row = { run, tenant, tool, function: intent.function, admitted_at_ms: admittedAtMs, predicate };
+  return db.insertInto("runs").values(row).compile();
+}
+
+/** Adds the run to those without a seal. */
+export function insertOpenRun(intent: Intent) {
+  return db
+    .insertInto("open_runs")
+    .values({ run: intent.run, admitted_at_ms: intent.admittedAtMs })
+    .compile();
+}
+
+/** Takes the run from those without a seal: one row is changed exactly when it was among them. */
+export function deleteOpenRun(run: string) {
+  return db.deleteFrom("open_runs").where("run", "=", run).compile();
+}
+
+/** Adds the seal under the next sequence number, and gives that number. */
+export function insertSeal(seal: Seal) {
+  const { run, outcome, digest, bundle, sealedAtMs } = seal;
+  const next = sql<number>`(select coalesce(max(sequence), -1) + 1 from seals)`;
+  return db
+    .insertInto("seals")
+    .values({ sequence: next, run, outcome, digest, bundle, sealed_at_ms: sealedAtMs })
+    .returning("sequence")
+    .compile();
+}
+
+/** Runs without a seal, oldest first. */
+export function selectOpenRuns(admittedBeforeMs: number, limit: number) {
+  return db
+    .selectFrom("open_runs")
+    .innerJoin("runs", "runs.run", "open_runs.run")
+    .select([
+      "runs.run",
+      "runs.tenant",
+      "runs.tool",
+      "runs.function",
+      "runs.admitted_at_ms",
+      "runs.predicate",
+    ])
+    .where("open_runs.admitted_at_ms", "<", admittedBeforeMs)
+    .orderBy("open_runs.admitted_at_ms")
+    .orderBy("open_runs.run")
+    .limit(limit)
+    .compile();
+}
+
+/** One run of a tenant. */
+export function selectRun(tenant: string, run: string) {
+  return runsWithSeals().where("runs.tenant", "=", tenant).where("runs.run", "=", run).compile();
+}
+
+/** Runs of a tenant, newest first: run ids are ordered by time. */
+export function selectRuns(tenant: string, limit: number, before: string | undefined) {
+  let query = runsWithSeals().where("runs.tenant", "=", tenant);
+  if (before !== undefined) query = query.where("runs.run", "<", before);
+  return query.orderBy("runs.run", "desc").limit(limit).compile();
+}
+
+/** Adds an API key's row. Fails when its id or its hash is there. */
+export function insertKey(key: KeyRow) {
+  const row = {
+    id: key.id,
+    hash: key.hash,
+    tenant: key.tenant,
+    tier: key.tier,
+    scopes: JSON.stringify(key.scopes),
+    created_at_ms: key.createdAtMs,
+    expires_at_ms: key.expiresAtMs ?? null,
+    revoked_at_ms: key.revokedAtMs ?? null,
+    label: key.label,
+  };
+  return db.insertInto("keys").values(row).compile();
+}
+
+/** The key of that hash. */
+export function selectKey(hash: string) {
+  return db.selectFrom("keys").selectAll().where("hash", "=", hash).compile();
+}
+
+/** All keys, oldest first. */
+export function selectKeys() {
+  return db.selectFrom("keys").selectAll().orderBy("created_at_ms").orderBy("id").compile();
+}
+
+/** Revokes a key; the first revocation's time stays. */
+export function revokeKey(id: string, atMs: number) {
+  const first = sql<number>`coalesce(revoked_at_ms, ${atMs})`;
+  return db.updateTable("keys").set({ revoked_at_ms: first }).where("id", "=", id).compile();
+}
+
+/** Changes one row, so that a commit has something to sync. */
+export function beat() {
+  return db.updateTable("probe").set({ beats: sql<number>`beats + 1` }).where("id", "=", 0).compile();
+}
+
+function runsWithSeals() {
+  return db.selectFrom("runs").leftJoin("seals", "seals.run", "runs.run").select(RUN_COLUMNS);
+}

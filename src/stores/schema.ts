@@ -1,0 +1,169 @@
+/**
+ * The tables, in TypeScript for Kysely and in SQL for the database, with the migrations between versions of them.
+ *
+ * Forward only: a migration that was released is never edited, a new one is appended. A database that a newer Writ
+ * wrote is refused, because what this one does not know it could break.
+ */
+import type { SqliteDatabase } from "../ports/index.ts";
+
+/** One admitted run. Append-only. */
+export interface RunsTable {
+  run: string;
+  tenant: string;
+  tool: string;
+  function: string;
+  admitted_at_ms: number;
+  predicate: string;
+}
+
+/** One seal. Append-only; `sequence` is the primary key, starts at 0 and has no gaps. */
+export interface SealsTable {
+  sequence: number;
+  run: string;
+  outcome: string;
+  digest: string;
+  bundle: string;
+  sealed_at_ms: number;
+}
+
+/** Runs without a seal, so that finding them does not read every run there ever was. */
+export interface OpenRunsTable {
+  run: string;
+  admitted_at_ms: number;
+}
+
+/** API keys at rest. */
+export interface KeysTable {
+  id: string;
+  hash: string;
+  tenant: string;
+  tier: string;
+  /** JSON array of strings. */
+  scopes: string;
+  created_at_ms: number;
+  expires_at_ms: number | null;
+  revoked_at_ms: number | null;
+  label: string;
+}
+
+/** One row that `check()` writes to. */
+export interface ProbeTable {
+  id: number;
+  beats: number;
+}
+
+/** The database, as Kysely sees it. */
+export interface Tables {
+  runs: RunsTable;
+  seals: SealsTable;
+  open_runs: OpenRunsTable;
+  keys: KeysTable;
+  probe: ProbeTable;
+}
+
+/** `WRIT` in ASCII: says that a file is ours, so that another program's database is never migrated. */
+export const APPLICATION_ID = 0x57524954;
+
+// The triggers hold against our own bugs, not against whoever can write the file. BEFORE INSERT is there because
+// INSERT OR REPLACE deletes without asking the DELETE trigger unless recursive_triggers is on.
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE runs (
+    run TEXT PRIMARY KEY NOT NULL, tenant TEXT NOT NULL, tool TEXT NOT NULL, function TEXT NOT NULL,
+    admitted_at_ms INTEGER NOT NULL, predicate TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX runs_by_tenant ON runs (tenant, run);
+  CREATE TABLE seals (
+    sequence INTEGER PRIMARY KEY NOT NULL CHECK (sequence >= 0), run TEXT NOT NULL UNIQUE REFERENCES runs (run),
+    outcome TEXT NOT NULL, digest TEXT NOT NULL, bundle TEXT NOT NULL, sealed_at_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE open_runs (
+    run TEXT PRIMARY KEY NOT NULL REFERENCES runs (run), admitted_at_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX open_runs_by_age ON open_runs (admitted_at_ms, run);
+  CREATE TABLE keys (
+    id TEXT PRIMARY KEY NOT NULL, hash TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, tier TEXT NOT NULL,
+    scopes TEXT NOT NULL, created_at_ms INTEGER NOT NULL, expires_at_ms INTEGER, revoked_at_ms INTEGER,
+    label TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE probe (id INTEGER PRIMARY KEY NOT NULL CHECK (id = 0), beats INTEGER NOT NULL) STRICT;
+  INSERT INTO probe (id, beats) VALUES (0, 0);
+  ${appendOnly("runs", "run")}
+  ${appendOnly("seals", "sequence")}
+  CREATE TRIGGER seals_have_no_gaps BEFORE INSERT ON seals
+    WHEN NEW.sequence <> (SELECT coalesce(max(sequence), -1) + 1 FROM seals)
+    BEGIN SELECT RAISE(ABORT, 'seals have no gaps'); END;
+  CREATE TRIGGER open_runs_close_by_seal BEFORE DELETE ON open_runs
+    WHEN NOT EXISTS (SELECT 1 FROM seals WHERE run = OLD.run)
+    BEGIN SELECT RAISE(ABORT, 'open runs close by a seal'); END;
+  `,
+];
+
+/**
+ * Brings a database to this version's schema, in one transaction.
+ *
+ * A crash anywhere in here leaves the database at the version it had.
+ *
+ * @param database open, and not in a transaction
+ * @throws {Error} when the file is another program's, or of a newer Writ
+ */
+export function migrate(database: SqliteDatabase): void {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    const version = readPragma(database, "user_version");
+    const application = readPragma(database, "application_id");
+    if (
+      application !== APPLICATION_ID &&
+      (application !== 0 || version !== 0 || countObjects(database) > 0)
+    ) {
+      throw new Error("Cannot open store: the database belongs to another program");
+    }
+    if (version > MIGRATIONS.length) {
+      throw new Error(
+        `Cannot open store: its schema is ${version}, this Writ knows up to ${MIGRATIONS.length}`,
+      );
+    }
+    for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}`);
+    database.exec("COMMIT");
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+/**
+ * Ends whatever transaction is open; does nothing when there is none.
+ *
+ * SQLite rolls back by itself after some failures, so a refusal here says nothing that its caller does not know.
+ */
+export function rollBack(database: SqliteDatabase): void {
+  try {
+    database.exec("ROLLBACK");
+  } catch {
+    // No transaction was open.
+  }
+}
+
+function appendOnly(table: string, key: string): string {
+  const refuse = `BEGIN SELECT RAISE(ABORT, '${table} are append-only'); END;`;
+  return `
+  CREATE TRIGGER ${table}_refuse_update BEFORE UPDATE ON ${table} ${refuse}
+  CREATE TRIGGER ${table}_refuse_delete BEFORE DELETE ON ${table} ${refuse}
+  CREATE TRIGGER ${table}_refuse_replace BEFORE INSERT ON ${table}
+    WHEN EXISTS (SELECT 1 FROM ${table} WHERE ${key} = NEW.${key} OR run = NEW.run) ${refuse}`;
+}
+
+function readPragma(database: SqliteDatabase, name: "user_version" | "application_id"): number {
+  return readNumber(database, `SELECT ${name} AS value FROM pragma_${name}`);
+}
+
+function countObjects(database: SqliteDatabase): number {
+  return readNumber(database, "SELECT count(*) AS value FROM sqlite_schema");
+}
+
+function readNumber(database: SqliteDatabase, sql: string): number {
+  const [row] = database.prepare(sql).all([]);
+  if (typeof row === "object" && row !== null && "value" in row) return Number(row.value);
+  throw new Error(`Cannot read store: ${JSON.stringify(sql)} gave no value`);
+}

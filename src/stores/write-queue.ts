@@ -1,0 +1,139 @@
+/**
+ * Groups writes: everything that waits goes into one transaction, and one sync to disk makes all of it durable. The
+ * sync is the slow part of an answer, so under load this is what the throughput is made of.
+ *
+ * INVARIANT: a transaction begins and ends within one synchronous turn. Readers on the same connection therefore
+ * never see what is not committed.
+ */
+import type { SqliteDatabase } from "../ports/index.ts";
+import { rollBack } from "./schema.ts";
+
+/** At most this many writes share a transaction; what waits beyond them goes into the next one. */
+const MAX_BATCH = 256;
+/** SQLITE_IOERR: the low byte of every input/output failure's extended code. */
+const SQLITE_IOERR = 10;
+
+interface Waiting {
+  /** Runs inside the transaction; keeps its result for `resolve`. */
+  readonly write: () => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The only door for writes to one database. */
+export class WriteQueue {
+  readonly #database: SqliteDatabase;
+  readonly #nextTurn: (action: () => void) => void;
+  #waiting: Waiting[] = [];
+  #scheduled = false;
+  #stopped: Error | undefined;
+
+  /**
+   * @param database used by this queue alone for writing
+   * @param nextTurn calls its argument once, after what the event loop has at hand: the longer that list, the larger
+   *   the batch
+   */
+  constructor(database: SqliteDatabase, nextTurn: (action: () => void) => void) {
+    this.#database = database;
+    this.#nextTurn = nextTurn;
+  }
+
+  /**
+   * Runs a write in a transaction.
+   *
+   * @param write synchronous; what it throws undoes its own statements only and rejects its own caller only
+   * @returns what `write` returned, after the COMMIT that made it durable
+   * @throws whatever made the transaction fail. The write may still be stored then: a COMMIT that failed says
+   *   nothing about the disk
+   */
+  async write<T>(write: () => T): Promise<T> {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    return await new Promise<T>((resolve, reject) => {
+      let settle = (): void => undefined;
+      this.#waiting.push({
+        write: () => {
+          const result = write();
+          settle = () => resolve(result);
+        },
+        resolve: () => settle(),
+        reject,
+      });
+      this.#schedule();
+    });
+  }
+
+  /** Writes what waits, then refuses every later write. */
+  drain(reason: string): void {
+    while (this.#waiting.length > 0) this.#flush();
+    this.#stopped ??= new Error(reason);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#nextTurn(() => {
+      this.#scheduled = false;
+      this.#flush();
+      if (this.#waiting.length > 0) this.#schedule();
+    });
+  }
+
+  #flush(): void {
+    const batch = this.#waiting.splice(0, MAX_BATCH);
+    if (batch.length === 0) return;
+    if (this.#stopped !== undefined) {
+      rejectAll(batch, this.#stopped);
+      return;
+    }
+    const written: Waiting[] = [];
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      for (const waiting of batch) if (this.#attempt(waiting, batch.length > 1)) written.push(waiting);
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      rollBack(this.#database);
+      this.#stopAfter(error);
+      rejectAll(batch, error);
+      return;
+    }
+    // A crash before this line leaves writes that are durable and that nobody was told of; never the reverse.
+    for (const { resolve } of written) resolve();
+  }
+
+  /** @returns false when the write failed by itself: then its caller knows, and the batch goes on. */
+  #attempt(waiting: Waiting, shared: boolean): boolean {
+    if (shared) this.#database.exec("SAVEPOINT one");
+    try {
+      waiting.write();
+    } catch (error) {
+      // Alone in its batch there is nothing to save from it, nor after a failure of the disk.
+      if (!shared || isIoError(error)) throw error;
+      this.#database.exec("ROLLBACK TO one");
+      this.#database.exec("RELEASE one");
+      waiting.reject(error);
+      return false;
+    }
+    if (shared) this.#database.exec("RELEASE one");
+    return true;
+  }
+
+  /**
+   * After a failed sync the system may have dropped the pages and forgotten the failure: a retry would succeed and
+   * prove nothing. So a failure of the disk ends writing until the process starts anew.
+   */
+  #stopAfter(error: unknown): void {
+    if (!isIoError(error)) return;
+    this.#stopped = new Error("Cannot write to store: the disk failed, restart after checking it", {
+      cause: error,
+    });
+  }
+}
+
+function isIoError(error: unknown): boolean {
+  if (!(error instanceof Error) || !("errcode" in error)) return false;
+  return typeof error.errcode === "number" && (error.errcode & 0xff) === SQLITE_IOERR;
+}
+
+function rejectAll(batch: readonly Waiting[], error: unknown): void {
+  for (const { reject } of batch) reject(error);
+}

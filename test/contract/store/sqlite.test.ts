@@ -1,0 +1,158 @@
+/** The SQLite store: the contract, and what is SQLite's own. */
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
+import { openStore } from "../../../src/stores/index.ts";
+import { arm, noFaults, openFaultySqlite, temporaryFolder } from "../../support/sqlite.ts";
+import { intentOf, sealOf } from "./intents.ts";
+import { storeSuite } from "./store.suite.ts";
+
+storeSuite("SQLite", async () => {
+  const folder = await temporaryFolder();
+  return {
+    open: (faults) => openStore(openFaultySqlite(join(folder.path, "writ.db"), faults)),
+    remove: folder.remove,
+  };
+});
+
+describe("openStore()", () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let path: string;
+
+  beforeEach(async () => {
+    folder = await temporaryFolder();
+    path = join(folder.path, "writ.db");
+  });
+  afterEach(() => folder.remove());
+
+  // Where two triggers refuse, SQLite does not say which speaks first.
+  /** Every way of changing what was sealed that SQL has. */
+  const TAMPERING: readonly (readonly [sql: string, refusal: string])[] = [
+    ["UPDATE seals SET outcome = 'completed'", "seals are append-only"],
+    ["UPDATE seals SET sequence = 7", "seals are append-only"],
+    ["DELETE FROM seals", "seals are append-only"],
+    ["UPDATE runs SET tenant = 'evil'", "runs are append-only"],
+    ["DELETE FROM runs", "runs are append-only"],
+    ["INSERT OR REPLACE INTO seals SELECT * FROM seals", "seals "],
+    [
+      "INSERT OR REPLACE INTO seals SELECT sequence + 1, run, 'x', 'x', 'x', 1 FROM seals",
+      "seals are append-only",
+    ],
+    ["INSERT OR REPLACE INTO runs SELECT * FROM runs LIMIT 1", "runs are append-only"],
+    ["INSERT INTO seals SELECT 5, run, 'x', 'x', 'x', 1 FROM open_runs", "seals have no gaps"],
+    ["INSERT INTO seals VALUES (1, 'run_none', 'x', 'x', 'x', 1)", "FOREIGN KEY"],
+    ["DELETE FROM open_runs", "open runs close by a seal"],
+  ];
+
+  for (const [sql, refusal] of TAMPERING) {
+    it(`refuses ${sql}`, async () => {
+      const database = runtime.openSqlite(path);
+      const store = await openStore(database);
+      await store.recordIntent(intentOf(1));
+      await store.recordIntent(intentOf(2));
+      await store.seal(sealOf(intentOf(1), "trapped"));
+      const before = await store.listRuns("acme", 10);
+      expect(() => database.exec(sql)).toThrow(refusal);
+      expect(await store.listRuns("acme", 10)).toEqual(before);
+      await store.close();
+    });
+  }
+
+  it("refuses to seal a run that is not listed as open, and uses up no sequence", async () => {
+    const database = runtime.openSqlite(path);
+    const store = await openStore(database);
+    database.exec(`INSERT INTO runs VALUES ('${intentOf(1).run}', 'acme', 't', 'f', 1, '{}')`);
+    await expect(store.seal(sealOf(intentOf(1)))).rejects.toThrow("it is not open");
+    await store.recordIntent(intentOf(2));
+    expect(await store.seal(sealOf(intentOf(2)))).toBe(0);
+    await store.close();
+  });
+
+  it("sets up for durability and says so when it can not be had", async () => {
+    const database = runtime.openSqlite(path);
+    const store = await openStore(database);
+    const pragma = (name: string) => database.prepare(`SELECT ${name} AS value FROM pragma_${name}`).all([]);
+    expect(pragma("journal_mode")).toEqual([{ value: "wal" }]);
+    expect(pragma("synchronous")).toEqual([{ value: 2 }]);
+    expect(pragma("foreign_keys")).toEqual([{ value: 1 }]);
+    await store.close();
+
+    const stubborn = runtime.openSqlite(path);
+    const prepare = stubborn.prepare.bind(stubborn);
+    const refusing = { ...stubborn, prepare: (sql: string) => prepare(sql.replace("= WAL", "= DELETE")) };
+    await expect(openStore(refusing)).rejects.toThrow("want journal_mode wal");
+    stubborn.close();
+  });
+
+  it("refuses another program's database and a newer schema, and changes neither", async () => {
+    const foreign = runtime.openSqlite(path);
+    foreign.exec("CREATE TABLE theirs (x)");
+    await expect(openStore(foreign)).rejects.toThrow("another program");
+    expect(foreign.prepare("SELECT name FROM sqlite_schema").all([])).toEqual([{ name: "theirs" }]);
+    foreign.close();
+
+    const newer = runtime.openSqlite(join(folder.path, "newer.db"));
+    const store = await openStore(newer);
+    newer.exec("PRAGMA user_version = 999");
+    await expect(openStore(newer)).rejects.toThrow("its schema is 999");
+    await store.close();
+  });
+
+  it("migrates whole or not at all at every failing step", async () => {
+    const faults = noFaults();
+    for (let step = 1; ; step++) {
+      arm(faults, step, "not-stored");
+      const database = openFaultySqlite(path, faults);
+      const opened = await openStore(database).then(
+        (store) => store,
+        () => undefined,
+      );
+      if (opened !== undefined) {
+        expect(step).toBeGreaterThanOrEqual(3);
+        await opened.close();
+        return;
+      }
+      arm(faults, undefined);
+      expect(database.prepare("SELECT count(*) AS n FROM sqlite_schema").all([])).toEqual([{ n: 0 }]);
+      database.close();
+    }
+  });
+
+  it("stops writing after a failed sync until it is opened anew", async () => {
+    const SQLITE_IOERR_FSYNC = 1034;
+    const faults = { ...noFaults(), errcode: SQLITE_IOERR_FSYNC };
+    const store = await openStore(openFaultySqlite(path, faults));
+    arm(faults, 4, "not-stored");
+    await expect(store.recordIntent(intentOf(1))).rejects.toThrow("COMMIT");
+    arm(faults, undefined);
+    await expect(store.recordIntent(intentOf(2))).rejects.toThrow("the disk failed");
+    await expect(store.check()).rejects.toThrow("the disk failed");
+    expect(faults.writes).toBe(0);
+    await store.close();
+    const again = await openStore(runtime.openSqlite(path));
+    await again.recordIntent(intentOf(2));
+    expect(await again.listRuns("acme", 10)).toHaveLength(1);
+    await again.close();
+  });
+
+  it("keeps serving after a full disk has room again", async () => {
+    const database = runtime.openSqlite(path);
+    const store = await openStore(database);
+    database.exec("PRAGMA max_page_count = 40");
+    const accepted: string[] = [];
+    let refusals = 0;
+    for (let n = 0; refusals < 3; n++) {
+      const intent = { ...intentOf(n), predicate: "x".repeat(5000) };
+      await store.recordIntent(intent).then(
+        () => accepted.push(intent.run),
+        () => refusals++,
+      );
+    }
+    expect(accepted.length).toBeGreaterThan(0);
+    database.exec("PRAGMA max_page_count = 4000");
+    await store.recordIntent(intentOf(900));
+    const stored = (await store.openRuns(Number.MAX_SAFE_INTEGER, 1000)).map(({ run }) => run);
+    expect(stored).toEqual([...accepted, intentOf(900).run]);
+    await store.close();
+  });
+});

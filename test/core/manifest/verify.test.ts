@@ -1,0 +1,460 @@
+/** Offline verification against forgers: first what must be refused, then what must be accepted. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { canonicalJson, sha256Hex } from "../../../src/core/digest.ts";
+import {
+  type Bundle,
+  type Comparison,
+  createStatement,
+  decodeBase64,
+  derToRaw,
+  encodeBase64,
+  encodeStatement,
+  MAX_BUNDLE_BYTES,
+  rawToDer,
+  verifyBundle,
+} from "../../../src/core/manifest/index.ts";
+import { verifyEs256 } from "../../../src/identity/index.ts";
+import { OUTCOMES, predicateOf, signManifest, signPayload, testKey } from "./fixtures.ts";
+
+const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+const key = await testKey();
+const foreign = await testKey();
+const trust = [foreign.trusted, key.trusted];
+const predicate = predicateOf();
+const bundle = await signManifest(key, predicate);
+const other = await signManifest(key, predicateOf({ tenant: "evil", run: "run_01J00000000000000000000001" }));
+const [signature] = bundle.dsseEnvelope.signatures;
+
+const bytes = (value: unknown) =>
+  new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value));
+const unbase64 = (text: string) => decodeBase64(text) ?? expect.fail(`not base64: ${text}`);
+const verify = (value: unknown, comparison?: Comparison) =>
+  verifyBundle(value instanceof Uint8Array ? value : bytes(value), [key.trusted], verifyEs256, comparison);
+
+/** The bundle with another envelope member. */
+function withEnvelope(changes: object): object {
+  return { ...bundle, dsseEnvelope: { ...bundle.dsseEnvelope, ...changes } };
+}
+
+/** The bundle with another signature text. */
+function withSig(sig: string): object {
+  return withEnvelope({ signatures: [{ ...signature, sig }] });
+}
+
+/** `data` with the bit at `at` (wrapping) flipped. */
+function flip(data: Uint8Array, at: number): Uint8Array<ArrayBuffer> {
+  const flipped = Uint8Array.from(data);
+  const bit = at % (data.length * 8);
+  flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+  return flipped;
+}
+
+/** A class of forgeries: `n` chooses one of them. */
+interface Forgery {
+  readonly name: string;
+  readonly times: number;
+  readonly forge: (n: number) => unknown;
+  /** The check that must refuse; undefined = whichever comes first. */
+  readonly refusedBy?: string;
+}
+
+const text = JSON.stringify(bundle);
+const der = unbase64(signature.sig);
+const payload = unbase64(bundle.dsseEnvelope.payload);
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_= \n";
+
+const FORGERIES: readonly Forgery[] = [
+  { name: "a bit of the document flipped", times: 1500, forge: (n) => flip(bytes(text), n) },
+  {
+    name: "a bit of the payload flipped",
+    times: 500,
+    forge: (n) => withEnvelope({ payload: encodeBase64(flip(payload, n)) }),
+    refusedBy: "signature",
+  },
+  { name: "a bit of the signature flipped", times: 500, forge: (n) => withSig(encodeBase64(flip(der, n))) },
+  { name: "the document cut short", times: 200, forge: (n) => text.slice(0, n % text.length) },
+  {
+    name: "the payload cut short",
+    times: 200,
+    forge: (n) => withEnvelope({ payload: encodeBase64(payload.subarray(0, n % payload.length)) }),
+    refusedBy: "signature",
+  },
+  {
+    name: "a letter of the payload's base64 replaced or added",
+    times: 300,
+    forge: (n) => {
+      const { payload: base64 } = bundle.dsseEnvelope;
+      const at = n % base64.length;
+      const letter = ALPHABET.charAt(n % ALPHABET.length);
+      const rest = base64.slice(at + (n % 2));
+      const forged = base64.slice(0, at) + letter + rest;
+      return withEnvelope({ payload: forged === base64 ? `${base64}=` : forged });
+    },
+  },
+  {
+    name: "a member said twice",
+    times: 50,
+    forge: (n) => {
+      const members = [...text.matchAll(/"(\w+)":/g)];
+      const member = members[n % members.length];
+      return `${text.slice(0, member?.index)}"${member?.[1]}":0,${text.slice(member?.index)}`;
+    },
+    refusedBy: "bundle",
+  },
+  {
+    name: "a member that a bundle does not have",
+    times: 50,
+    forge: (n) =>
+      [{ ...bundle, [`x${n}`]: 1 }, withEnvelope({ [`x${n}`]: 1 }), { ...bundle, tlogEntries: [{ n }] }][
+        n % 3
+      ],
+    refusedBy: "bundle",
+  },
+  {
+    name: "another payload type",
+    times: 50,
+    forge: (n) =>
+      withEnvelope({
+        payloadType: ["", "application/json", "application/vnd.in-toto+JSON", `text/${n}`][n % 4],
+      }),
+    refusedBy: "payload-type",
+  },
+  {
+    name: "a payload signed as another type and relabelled",
+    times: 20,
+    forge: async (n) => {
+      const signed = await signPayload(key, payload, `application/x-${n}`);
+      return signed;
+    },
+    refusedBy: "signature",
+  },
+  {
+    name: "no, two or many signatures",
+    times: 50,
+    forge: (n) => withEnvelope({ signatures: n % 3 === 0 ? [] : Array(1 + (n % 50 || 1)).fill(signature) }),
+    refusedBy: "bundle",
+  },
+  {
+    name: "a foreign key that claims to be ours",
+    times: 50,
+    forge: async (n) => {
+      const signed = await signManifest(foreign, predicateOf({ tool: `tool-${n}` }));
+      const [{ sig }] = signed.dsseEnvelope.signatures;
+      const { keyId } = key.trusted;
+      const verificationMaterial = { publicKey: { hint: keyId } };
+      return {
+        ...signed,
+        verificationMaterial,
+        dsseEnvelope: { ...signed.dsseEnvelope, signatures: [{ sig, keyid: keyId }] },
+      };
+    },
+    refusedBy: "signature",
+  },
+  {
+    name: "a foreign key in its own name",
+    times: 20,
+    forge: (n) => signManifest(foreign, predicateOf({ tool: `tool-${n}` })),
+    refusedBy: "signature",
+  },
+  {
+    name: "our signature of another manifest",
+    times: 1,
+    forge: () => withEnvelope({ payload: other.dsseEnvelope.payload }),
+    refusedBy: "signature",
+  },
+  {
+    name: "the same statement encoded anew",
+    times: 3,
+    forge: (n) => {
+      const statement = createStatement(predicate);
+      const { _type, ...rest } = statement;
+      const texts = [
+        JSON.stringify(statement, null, 1),
+        JSON.stringify({ ...rest, _type }),
+        `${JSON.stringify(statement)}\n`,
+      ];
+      return withEnvelope({ payload: encodeBase64(bytes(texts[n % 3])) });
+    },
+    refusedBy: "signature",
+  },
+  {
+    name: "a signature in another encoding",
+    times: 4,
+    forge: (n) => {
+      const raw = derToRaw(der) ?? expect.fail();
+      const longForm = Uint8Array.from([0x30, 0x81, der.length - 2, ...der.subarray(2)]);
+      return withSig(
+        encodeBase64([raw, longForm, Uint8Array.from([...der, 0]), new Uint8Array()][n % 4] ?? raw),
+      );
+    },
+    refusedBy: "encoding",
+  },
+  {
+    name: "a hint or a keyid of another key",
+    times: 40,
+    forge: (n) => {
+      const lie = [foreign.trusted.keyId, `x${n}`][n % 2] ?? "";
+      if (n % 4 < 2) return { ...bundle, verificationMaterial: { publicKey: { hint: lie } } };
+      return withEnvelope({ signatures: [{ ...signature, keyid: lie }] });
+    },
+    refusedBy: "key-hint",
+  },
+  {
+    name: "another media type",
+    times: 20,
+    forge: (n) => ({ ...bundle, mediaType: `application/vnd.dev.sigstore.bundle.v0.${n + 4}+json` }),
+    refusedBy: "bundle",
+  },
+];
+
+describe("verifyBundle() refuses", () => {
+  it("at least 2,000 forgeries of at least 8 classes", () => {
+    expect(FORGERIES.length).toBeGreaterThanOrEqual(8);
+    expect(FORGERIES.reduce((sum, { times }) => sum + times, 0)).toBeGreaterThanOrEqual(2000);
+  });
+
+  for (const { name, times, forge, refusedBy } of FORGERIES) {
+    it(`${name} (${times} times)`, async () => {
+      // Small classes are gone through in order; large ones are sampled.
+      const sample = fc.sample(fc.nat(1_000_000), { numRuns: times, seed: 7 });
+      for (let index = 0; index < times; index++) {
+        const n = times < 100 ? index : (sample[index] ?? index);
+        const report = await verify(await forge(n));
+        expect(report.ok, `${name} ${n}`).toBe(false);
+        const last = report.checks.at(-1);
+        expect(last?.ok).toBe(false);
+        if (refusedBy !== undefined) expect(last?.check, `${name} ${n}: ${last?.detail}`).toBe(refusedBy);
+      }
+    });
+  }
+
+  const statement = createStatement(predicate);
+  const SIGNED: readonly (readonly [name: string, payload: unknown, refusedBy: string])[] = [
+    ["no JSON", "hello", "statement"],
+    [
+      "a member said twice",
+      JSON.stringify(statement).replace('"tenant":', '"tenant":"evil","tenant":'),
+      "statement",
+    ],
+    ["another statement version", { ...statement, _type: "https://in-toto.io/Statement/v0.1" }, "statement"],
+    ["an extra member beside the predicate", { ...statement, extra: 1 }, "statement"],
+    [
+      "another predicate type",
+      { ...statement, predicateType: "https://slsa.dev/provenance/v1" },
+      "predicate-type",
+    ],
+    ["no predicate", { ...statement, predicate: undefined }, "statement"],
+    [
+      "an outcome it does not know",
+      { ...statement, predicate: { ...predicate, outcome: { kind: "fine" } } },
+      "predicate",
+    ],
+    ["a subject missing", { ...statement, subject: statement.subject.slice(1) }, "subjects"],
+    ["subjects in another order", { ...statement, subject: statement.subject.toReversed() }, "subjects"],
+    [
+      "a subject too many",
+      { ...statement, subject: [...statement.subject, statement.subject[0]] },
+      "subjects",
+    ],
+    [
+      "a subject of other bytes",
+      createStatementLike({ name: "output", digest: { sha256: "5".repeat(64) } }),
+      "subjects",
+    ],
+  ];
+  for (const [name, payload, refusedBy] of SIGNED) {
+    it(`a validly signed statement with ${name}`, async () => {
+      const report = await verify(await signPayload(key, bytes(payload)));
+      expect(report.checks.at(-1)).toMatchObject({ check: refusedBy, ok: false });
+      expect(report.ok).toBe(false);
+    });
+  }
+
+  function createStatementLike(first: object): object {
+    return { ...statement, subject: [first, ...statement.subject.slice(1)] };
+  }
+
+  it("a document that is too large, without reading it", async () => {
+    const report = await verify(new Uint8Array(MAX_BUNDLE_BYTES + 1));
+    expect(report.checks.map(({ check }) => check)).toEqual(["size"]);
+  });
+
+  it("everything when nothing is trusted", async () => {
+    expect((await verifyBundle(bytes(bundle), [], verifyEs256)).ok).toBe(false);
+  });
+
+  const finishedAtMs = Date.parse(predicate.finished_at);
+  const VALIDITY: readonly (readonly [string, { validFromMs: number; validUntilMs?: number }, boolean])[] = [
+    ["that begins after the run", { validFromMs: finishedAtMs + 1 }, false],
+    ["that ended when the run finished", { validFromMs: 0, validUntilMs: finishedAtMs }, false],
+    ["that begins when the run finished", { validFromMs: finishedAtMs }, true],
+    ["that ends just after the run", { validFromMs: 0, validUntilMs: finishedAtMs + 1 }, true],
+  ];
+  for (const [name, validity, accepted] of VALIDITY) {
+    it(`${accepted ? "not " : ""}a key's validity ${name}`, async () => {
+      const report = await verifyBundle(bytes(bundle), [{ ...key.trusted, ...validity }], verifyEs256);
+      expect(report.ok).toBe(accepted);
+      expect(report.checks.at(-1)).toMatchObject({ check: "key-validity", ok: accepted });
+    });
+  }
+
+  it("never parses what it has not verified", async () => {
+    const seen: string[] = [];
+    const report = await verifyBundle(
+      bytes(withEnvelope({ payload: encodeBase64(bytes("{")) })),
+      trust,
+      async (spki) => {
+        seen.push(encodeBase64(spki));
+        return false;
+      },
+    );
+    expect(report.checks.at(-1)?.check).toBe("signature");
+    expect(seen).toEqual(trust.map(({ spki }) => spki));
+  });
+
+  it("in printable ASCII, whatever the manifest says", async () => {
+    const lie = "\u001b[2J\u009b31m\u202eevil\n".repeat(100);
+    for (const forged of [
+      { ...bundle, [lie]: 1 },
+      withEnvelope({ payloadType: lie }),
+      { ...bundle, verificationMaterial: { publicKey: { hint: lie } } },
+      await signPayload(key, bytes({ ...createStatement(predicate), predicateType: lie })),
+    ]) {
+      const report = await verify(forged);
+      expect(report.ok).toBe(false);
+      for (const { detail } of report.checks) expect(detail).toMatch(/^[\x20-\x7e]{0,403}$/);
+    }
+  });
+});
+
+describe("verifyBundle() accepts", () => {
+  it("a manifest of every outcome, under whichever trusted key signed it", async () => {
+    for (const outcome of OUTCOMES) {
+      const signed = await signManifest(key, predicateOf({ outcome }));
+      const report = await verifyBundle(bytes(signed), trust, verifyEs256);
+      expect(report).toMatchObject({
+        ok: true,
+        keyId: key.trusted.keyId,
+        predicate: predicateOf({ outcome }),
+      });
+      expect(report.checks.map(({ check }) => check)).toEqual([
+        "size",
+        "bundle",
+        "encoding",
+        "payload-type",
+        "signature",
+        "key-hint",
+        "statement",
+        "predicate-type",
+        "predicate",
+        "subjects",
+        "key-validity",
+      ]);
+    }
+  });
+
+  it("the same manifest in another layout, without keyid, and in high-S form, which it names", async () => {
+    expect((await verify(JSON.stringify(bundle, null, 2))).ok).toBe(true);
+    expect((await verify(withEnvelope({ signatures: [{ ...signature, keyid: "" }] }))).ok).toBe(true);
+    const raw = derToRaw(der) ?? expect.fail();
+    const s = BigInt(`0x${Buffer.from(raw.subarray(32)).toString("hex")}`);
+    const mirrored = Buffer.from((ORDER - s).toString(16).padStart(64, "0"), "hex");
+    const twin = await verify(
+      withSig(encodeBase64(rawToDer(Uint8Array.from([...raw.subarray(0, 32), ...mirrored])))),
+    );
+    expect(twin.ok).toBe(true);
+    const details = [await verify(bundle), twin].map(
+      ({ checks }) => checks.find(({ check }) => check === "signature")?.detail,
+    );
+    expect(details.filter((detail) => detail?.includes("high-S"))).toHaveLength(1);
+  });
+
+  it("members that a later version adds", async () => {
+    const later = { ...predicate, later: { x: 1 }, outcome: { kind: "completed", later: 1 } };
+    const statement = { ...createStatement(predicate), predicate: later };
+    expect(await verify(await signPayload(key, bytes(statement)))).toMatchObject({
+      ok: true,
+      predicate: later,
+    });
+  });
+
+  it("any predicate that a gateway can sign", async () => {
+    const word = fc.string({ unit: "binary", minLength: 1, maxLength: 20 });
+    const arbitrary = fc.record({
+      run: word,
+      tenant: word,
+      tool: word,
+      purpose: word,
+      error: fc.jsonValue({ maxDepth: 20 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(arbitrary, async ({ error, ...words }) => {
+        // JSON.parse gives what JSON can carry: fast-check also makes -0.
+        const outcome = { kind: "failed", error: JSON.parse(JSON.stringify(error)) } as const;
+        const said = predicateOf({ ...words, outcome });
+        expect(await verify(await signManifest(key, said))).toMatchObject({ ok: true, predicate: said });
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("gives the digest of the signed bytes", async () => {
+    const report = await verify(bundle);
+    const statement = encodeStatement(createStatement(predicate));
+    const head = `DSSEv1 28 application/vnd.in-toto+json ${statement.length} `;
+    expect(report).toMatchObject({ digest: sha256Hex(Uint8Array.from([...bytes(head), ...statement])) });
+  });
+});
+
+describe("verifyBundle() compares", () => {
+  const value = { b: [1, 2.5e8], a: "ü" };
+  const component = Uint8Array.from([0, 97, 115, 109]);
+  const hash = `sha256:${sha256Hex(canonicalJson(value))}`;
+  const compared = predicateOf({
+    input_hash: hash,
+    output_hash: hash,
+    artifact_hash: `sha256:${sha256Hex(component)}`,
+  });
+  let signed: Bundle;
+
+  const CASES: readonly (readonly [string, Comparison, string | undefined])[] = [
+    ["an output in any layout", { output: bytes('{ "a": "\\u00fc", "b": [1.0, 250000000] }') }, undefined],
+    [
+      "everything at once",
+      { input: bytes(value), output: bytes(value), component, policyId: `sha256:${"1".repeat(64)}` },
+      undefined,
+    ],
+    ["another output", { output: bytes({ ...value, a: "u" }) }, "compare-output"],
+    ["an output that is no JSON", { output: bytes("{") }, "compare-output"],
+    [
+      "an output with a member said twice",
+      { output: bytes('{"b":[1,2.5e8],"a":"x","a":"ü"}') },
+      "compare-output",
+    ],
+    ["an output without canonical form", { output: bytes('"\\ud800"') }, "compare-output"],
+    ["another input", { input: bytes([]) }, "compare-input"],
+    ["another component", { component: flip(component, 3) }, "compare-component"],
+    ["another policy", { policyId: hash }, "compare-policy"],
+  ];
+  for (const [name, comparison, refusedBy] of CASES) {
+    it(`${name}: ${refusedBy === undefined ? "accepts" : "refuses"}`, async () => {
+      signed ??= await signManifest(key, compared);
+      const report = await verify(signed, comparison);
+      expect(report.ok).toBe(refusedBy === undefined);
+      if (refusedBy !== undefined)
+        expect(report.checks.at(-1)).toMatchObject({ check: refusedBy, ok: false });
+      else
+        expect(report.checks.filter(({ check }) => check.startsWith("compare-"))).toHaveLength(
+          Object.keys(comparison).length,
+        );
+    });
+  }
+
+  it("refuses an output for a run that had none", async () => {
+    const report = await verify(await signManifest(key, predicateOf({ output_hash: null })), {
+      output: bytes(null),
+    });
+    expect(report.checks.at(-1)).toMatchObject({ check: "compare-output", ok: false });
+  });
+});

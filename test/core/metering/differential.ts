@@ -1,0 +1,195 @@
+/**
+ * Runs one module three ways, plain, metered and counted by operator, through the same calls, and says where they
+ * disagree. The modules are those of binaryen's generator: their imports only log.
+ */
+
+import { FUEL_IMPORT, instrument } from "../../../src/core/metering/index.ts";
+import { countByOperator, REFERENCE_EXPORT } from "./reference.ts";
+import { createCounters } from "./support.ts";
+
+const BUDGET = 1n << 40n;
+/** A trap may leave the rest of its region paid and not run. */
+const REGION_SLACK = 400n;
+
+/** What one call left behind. */
+interface Step {
+  readonly call: string;
+  readonly end: string;
+  readonly state: string;
+  readonly units: bigint | undefined;
+}
+
+/** @returns disagreements in words; empty when all three runs agree. Undefined: the module does not run plain */
+export function compareRuns(wasm: Uint8Array<ArrayBuffer>): string[] | undefined {
+  if (!WebAssembly.validate(wasm)) return undefined;
+  const plain = run(wasm, undefined);
+  if (plain === undefined) return undefined;
+  const limits = { maxMemoryBytes: 2 ** 48, maxTableElements: 2 ** 40, maxCallDepth: 100_000 };
+  const counters = createCounters(BUDGET);
+  const metered = run(instrument(wasm, limits).wasm, {
+    imports: { left: counters.left, depth: counters.depth },
+    reset: () => {
+      counters.left.value = BUDGET;
+      counters.depth.value = 0;
+    },
+    units: () => BUDGET - counters.left.value,
+  });
+  const counted = run(countByOperator(wasm), "reference");
+  if (metered === undefined || counted === undefined) return ["a rewritten module does not instantiate"];
+  const differences: string[] = [];
+  plain.forEach((step, i) => {
+    const other = metered[i];
+    const reference = counted[i];
+    if (other === undefined || reference === undefined) return;
+    // The engine's own stack ends at another depth in every build: nothing to compare behind that.
+    if ([step, other, reference].some(({ end }) => end.includes("RangeError"))) return;
+    if ((reference.units ?? 0n) >= BUDGET) return;
+    if (other.end !== step.end) differences.push(`${step.call}: plain ${step.end}, metered ${other.end}`);
+    if (other.state !== step.state)
+      differences.push(`${step.call}: state ${step.state} against ${other.state}`);
+    if (reference.end !== step.end) return;
+    const over = (other.units ?? 0n) - (reference.units ?? 0n);
+    const trapped = step.end.startsWith("trap");
+    if (over < 0n || over > (trapped ? REGION_SLACK : 0n)) {
+      differences.push(`${step.call}: ${other.units} units, by operator ${reference.units} (${step.end})`);
+    }
+  });
+  return differences;
+}
+
+/** Runs every exported function twice. */
+function run(
+  wasm: Uint8Array<ArrayBuffer>,
+  meter:
+    | "reference"
+    | { imports: WebAssembly.ModuleImports; reset: () => void; units: () => bigint }
+    | undefined,
+): Step[] | undefined {
+  const log: string[] = [];
+  const module = new WebAssembly.Module(wasm);
+  const steps: Step[] = [];
+  let exports: WebAssembly.Exports | undefined;
+  const imports: WebAssembly.Imports = {
+    __fuzz_import: foreign(module),
+    "fuzzing-support": support(log, () => exports),
+    ...(typeof meter === "object" && { [FUEL_IMPORT.module]: meter.imports }),
+  };
+  if (typeof meter === "object") meter.reset();
+  const start = attempt(() => {
+    exports = new WebAssembly.Instance(module, imports).exports;
+  });
+  if (exports === undefined)
+    return start.startsWith("trap") || start.startsWith("exception") ? [] : undefined;
+  const names = WebAssembly.Module.exports(module).filter(({ kind }) => kind === "function");
+  for (const { name } of [...names, ...names]) {
+    const found = exports[name];
+    if (typeof found !== "function") continue;
+    if (typeof meter === "object") meter.reset();
+    const counter = exports[REFERENCE_EXPORT];
+    if (counter instanceof WebAssembly.Global) counter.value = 0n;
+    const end = attempt(() =>
+      found(...Array.from({ length: found.length }, (_, i) => String((i * 7 + name.length) % 5))),
+    );
+    const units =
+      typeof meter === "object"
+        ? meter.units()
+        : counter instanceof WebAssembly.Global
+          ? counter.value
+          : undefined;
+    steps.push({ call: name, end, state: `${log.join()} ${stateOf(exports)}`, units });
+    log.length = 0;
+  }
+  return steps;
+}
+
+/** Imported globals: references, of which only those to strings may not be null. */
+function foreign(module: WebAssembly.Module): WebAssembly.ModuleImports {
+  const names = WebAssembly.Module.imports(module).map(({ name }) => name);
+  // A reference global takes any JavaScript value; TypeScript's types know numbers only.
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      (name.startsWith("extern") ? name : null) as unknown as WebAssembly.ImportValue,
+    ]),
+  );
+}
+
+/** Numbers reach a call as strings, because a string converts to every number type and an i64 takes no number. */
+function support(log: string[], exports: () => WebAssembly.Exports | undefined): WebAssembly.ModuleImports {
+  const called = (index: number): unknown => {
+    count();
+    const found = Object.values(exports() ?? {})[index];
+    return typeof found === "function"
+      ? found(...Array.from({ length: found.length }, () => "1"))
+      : undefined;
+  };
+  // Exports that call exports through the host can go on for hours within any stack.
+  const count = (): void => {
+    log.push("");
+    if (log.length > 200) throw new Error("too many imports called");
+  };
+  const swallow = (action: () => unknown): number => {
+    const end = attempt(action);
+    if (end.startsWith("trap")) throw new WebAssembly.RuntimeError("passed on");
+    return end.startsWith("return") ? 0 : 1;
+  };
+  const logs = ["i32", "i64", "f32", "f64", "anyref", "funcref", "externref", "v128"].map((type) => [
+    `log-${type}`,
+    (value: unknown): void => {
+      count();
+      log.push(`${type}:${typeof value === "object" || typeof value === "function" ? "ref" : String(value)}`);
+    },
+  ]);
+  return {
+    ...Object.fromEntries(logs),
+    throw: () => {
+      throw new WebAssembly.Exception(JS_TAG, []);
+    },
+    "call-export": (index: number) => void called(index),
+    "call-export-catch": (index: number) => swallow(() => called(index)),
+    "call-ref": (called: () => unknown) => void called(),
+    "call-ref-catch": (called: () => unknown) => swallow(() => called()),
+    sleep: (_: number, id: number) => id,
+    "table-get": () => null,
+    "table-set": () => {},
+    wasmtag: new WebAssembly.Tag({ parameters: ["i32"] }),
+    jstag: JS_TAG,
+  };
+}
+
+const JS_TAG = new WebAssembly.Tag({ parameters: ["externref"] });
+
+function attempt(action: () => unknown): string {
+  try {
+    const result = action();
+    return typeof result === "object" || typeof result === "function" ? "return" : `return ${String(result)}`;
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) return `trap ${error.message}`;
+    if (error instanceof WebAssembly.Exception) return "exception";
+    return String(error);
+  }
+}
+
+/** Exported globals and a digest of exported memories. */
+function stateOf(exports: WebAssembly.Exports): string {
+  const parts: string[] = [];
+  for (const [name, value] of Object.entries(exports)) {
+    if (value instanceof WebAssembly.Global && name !== REFERENCE_EXPORT) {
+      const held = attemptValue(() => value.value);
+      parts.push(`${name}=${typeof held === "object" || typeof held === "function" ? "ref" : String(held)}`);
+    } else if (value instanceof WebAssembly.Memory) {
+      let digest = 0;
+      for (const byte of new Uint8Array(value.buffer).subarray(0, 1 << 17)) digest = (digest * 31 + byte) | 0;
+      parts.push(`${name}=${value.buffer.byteLength}:${digest}`);
+    }
+  }
+  return parts.join();
+}
+
+function attemptValue(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch {
+    return "unreadable";
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Guests that try to run without paying, to survive their end, or to reach the meter.
+ */
+
+import { expect, test } from "vitest";
+import { GatewayError } from "../../../src/core/errors.ts";
+import { instrument } from "../../../src/core/metering/index.ts";
+import { assemble, createCounters, instantiateMetered, instantiateWith, ROOMY } from "./support.ts";
+
+const SPINS = {
+  "an empty loop": `(func (export "f") (loop $l (br $l)))`,
+  "a loop in try_table with catch_all": `(func (export "f") (loop $again (block $h
+    (try_table (catch_all $h) (loop $l (br $l)))) (br $again)))`,
+  "a loop in a legacy try with catch_all": `(func (export "f") try loop $l br $l end catch_all loop $m br $m end end)`,
+  "a loop through br_table": `(func (export "f") (loop $l (br_table $l $l (i32.const 5))))`,
+  "a loop through br_on_null": `(func (export "f") (loop $l (br_on_null $l (ref.null func)) (drop)))`,
+  "a tail call to itself": `(func $f (export "f") (return_call $f))`,
+  "an indirect tail call to itself": `(table funcref (elem $f)) (type $t (func))
+    (func $f (export "f") (return_call_indirect (type $t) (i32.const 0)))`,
+  "two tail calls": `(func $g (return_call $f)) (func $f (export "f") (return_call $g))`,
+  "a throw and catch loop": `(tag $t) (func (export "f") (loop $l (try_table (catch $t $l) (throw $t))))`,
+} as const;
+
+for (const [name, fields] of Object.entries(SPINS)) {
+  test(`instrument() stops ${name} by a trap`, async () => {
+    const instance = instantiateMetered(await assemble(`(module ${fields})`), { budget: 10_000n });
+    expect(() => instance.call("f")).toThrow(WebAssembly.RuntimeError);
+    expect(instance.left()).toBeLessThan(0n);
+    expect(instance.used() - 10_000n).toBeLessThanOrEqual(200n);
+  });
+}
+
+for (const budget of [0n, 1n, 2n]) {
+  test(`instrument() lets nothing run on a budget of ${budget} that costs more`, async () => {
+    const wat = `(module (global $g (export "g") (mut i32) (i32.const 0))
+      (func (export "f") (global.set $g (i32.const 1))))`;
+    const instance = instantiateMetered(await assemble(wat), { budget });
+    expect(() => instance.call("f")).toThrow(WebAssembly.RuntimeError);
+    expect(instance.exports.g).toMatchObject({ value: 0 });
+    expect(instance.left()).toBeLessThan(0n);
+  });
+}
+
+test("instrument() lets a guest end that uses its budget to the unit", async () => {
+  const instance = instantiateMetered(await assemble(`(module (func (export "f") (drop (i32.const 1))))`), {
+    budget: 2n,
+  });
+  instance.call("f");
+  expect(instance.left()).toBe(0n);
+});
+
+test("instrument() charges a bulk operation before it acts", async () => {
+  const wat = `(module (memory (export "m") 2) (func (export "f")
+    (memory.fill (i32.const 0) (i32.const 1) (i32.const 65536))))`;
+  const instance = instantiateMetered(await assemble(wat), { budget: 5000n });
+  expect(() => instance.call("f")).toThrow(WebAssembly.RuntimeError);
+  const memory = instance.exports.m;
+  if (!(memory instanceof WebAssembly.Memory)) throw new TypeError("No exported memory");
+  expect(new Uint8Array(memory.buffer)[0]).toBe(0);
+  expect(instance.left()).toBeLessThan(0n);
+});
+
+test("instrument() is not overflowed by 64-bit sizes", async () => {
+  const wat = `(module (memory i64 1) (table $t i64 1 funcref)
+    (func (export "fill") (param i64) (memory.fill (i64.const 0) (i32.const 1) (local.get 0)))
+    (func (export "table") (param i64) (table.fill $t (i64.const 0) (ref.null func) (local.get 0)))
+    (func (export "grow") (param i64) (result i64) (memory.grow (local.get 0))))`;
+  for (const size of [-1n, 1n << 63n, 1n << 62n, 1n << 40n]) {
+    for (const name of ["fill", "table"]) {
+      const instance = instantiateMetered(await assemble(wat));
+      expect(() => instance.call(name, size)).toThrow(WebAssembly.RuntimeError);
+      expect(instance.left()).toBeLessThan(0n);
+    }
+    const instance = instantiateMetered(await assemble(wat));
+    expect(instance.call("grow", size)).toBe(-1n);
+    expect(instance.used()).toBe(514n);
+  }
+});
+
+test("instrument() meters start functions", async () => {
+  const wasm = await assemble(`(module (func $s (loop $l (br $l))) (start $s))`);
+  const counters = createCounters(1000n);
+  expect(() => instantiateWith(counters, wasm)).toThrow(WebAssembly.RuntimeError);
+  expect(counters.left.value).toBeLessThan(0n);
+});
+
+test("instrument() stops recursion at the same depth whatever the frames return", async () => {
+  for (const [maxCallDepth, deepest] of [
+    [10, 10],
+    [1000, 1000],
+  ] as const) {
+    const wat = `(module (global $n (export "n") (mut i32) (i32.const 0))
+      (func $f (export "f") (global.set $n (i32.add (global.get $n) (i32.const 1))) (call $f)))`;
+    const instance = instantiateMetered(await assemble(wat), { limits: { ...ROOMY, maxCallDepth } });
+    expect(() => instance.call("f")).toThrow(WebAssembly.RuntimeError);
+    expect(instance.exports.n).toMatchObject({ value: deepest });
+    expect(instance.depth()).toBeLessThan(0);
+    expect(instance.left()).toBeGreaterThan(0n);
+  }
+});
+
+test("instrument() gives call depth back on every way out of a frame", async () => {
+  const wat = `(module (tag $t)
+    (func $a (param i32) (result i32) (if (result i32) (local.get 0) (then (return (i32.const 1))) (else (i32.const 2))))
+    (func $b (result i32) (br 0 (i32.const 3)))
+    (func $c (result i32) (return_call $b))
+    (func $d (throw $t))
+    (func $e (result i32) (call $d) (i32.const 1))
+    (func (export "f") (result i32)
+      (drop (call $a (i32.const 0))) (drop (call $a (i32.const 1))) (drop (call $c))
+      (block $h (try_table (catch $t $h) (drop (call $e)))) (i32.const 4)))`;
+  const instance = instantiateMetered(await assemble(wat), { limits: { ...ROOMY, maxCallDepth: 3 } });
+  for (let turn = 0; turn < 5; turn += 1) expect(instance.call("f")).toBe(4);
+  expect(instance.depth()).toBe(0);
+});
+
+const REFUSED = {
+  "imports of the counter": [`(module (import "writ:fuel" "left" (global (mut i64))))`, "writ:fuel"],
+  "shared memory": [`(module (memory 1 2 shared))`, "shared memory"],
+  atomics: [`(module (memory 1) (func (result i32) (i32.atomic.load (i32.const 0))))`, "atomic operator"],
+  "relaxed SIMD": [
+    `(module (func (result v128) (i8x16.relaxed_swizzle (v128.const i64x2 0 0) (v128.const i64x2 0 0))))`,
+    "relaxed SIMD",
+  ],
+  "a memory above the cap": [`(module (memory 2000))`, "2000 memory pages"],
+  "memories above the cap together": [`(module (memory 600) (memory 600))`, "1200 memory pages"],
+  "a table above the cap": [`(module (table 2000000 funcref))`, "2000000 table elements"],
+} as const;
+
+for (const [name, [wat, reason]] of Object.entries(REFUSED)) {
+  test(`instrument() refuses ${name} by name`, async () => {
+    const wasm = await assemble(wat);
+    expect(() => instrument(wasm, ROOMY)).toThrow(GatewayError);
+    expect(() => instrument(wasm, ROOMY)).toThrow(reason);
+  });
+}
+
+test("instrument() refuses every truncation of a module or leaves it invalid", async () => {
+  const wasm = await assemble(`(module (memory 1) (func (export "f") (param i32) (result i32)
+    (block (br_if 0 (local.get 0))) (i32.load offset=4 (local.get 0))) (data (i32.const 0) "abc"))`);
+  for (let length = 0; length < wasm.length; length += 1) {
+    const cut = wasm.slice(0, length);
+    if (WebAssembly.validate(cut)) continue;
+    let metered: Uint8Array<ArrayBuffer> | undefined;
+    try {
+      metered = instrument(cut, ROOMY).wasm;
+    } catch (error) {
+      expect(error).toBeInstanceOf(GatewayError);
+    }
+    if (metered !== undefined) expect(WebAssembly.validate(metered)).toBe(false);
+  }
+});

@@ -1,0 +1,176 @@
+/** A gateway that is all surface: it answers what it is told, and keeps what it was asked. */
+import { GatewayError, type Refusal } from "../../src/core/errors.ts";
+import type { Principal } from "../../src/core/policy/index.ts";
+import type {
+  Gateway,
+  InvocationAnswer,
+  InvocationRequest,
+  RunPageRequest,
+  RunSummary,
+} from "../../src/gateway/index.ts";
+import type { AppOptions } from "../../src/http/context.ts";
+import { createApp } from "../../src/http/index.ts";
+import type { Clock, Entropy } from "../../src/ports/index.ts";
+
+export const BASE = "http://localhost";
+export const RUN = "run_01JCA2N3VQ8T5W6X7Y8Z9ABCDE";
+export const KEY = "Bearer good";
+export const TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+export const BUNDLE = {
+  mediaType: "application/vnd.dev.sigstore.bundle.v0.3+json",
+  verificationMaterial: { publicKey: { hint: "k" } },
+  dsseEnvelope: {
+    payload: "e30=",
+    payloadType: "application/vnd.in-toto+json",
+    signatures: [{ sig: "AA==" }],
+  },
+};
+const DIGEST = "a".repeat(64);
+
+const ANSWER: InvocationAnswer = {
+  run: RUN,
+  outcome: { kind: "completed" },
+  output: { forecast: "rain" },
+  manifest: BUNDLE,
+  receipt: { sequence: 7, digest: DIGEST, keyId: "k" },
+  traceparent: "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01",
+};
+
+const SUMMARY: RunSummary = {
+  run: RUN,
+  tool: "weather",
+  function: "weather/forecast",
+  outcome: "completed",
+  admittedAt: "2026-11-20T09:30:00.000Z",
+  sealedAt: "2026-11-20T09:30:00.120Z",
+  receipt: ANSWER.receipt,
+};
+
+/** A fake gateway with fault hooks. */
+export interface FakeGateway extends Gateway {
+  readonly invocations: InvocationRequest[];
+  readonly pages: RunPageRequest[];
+  /** Thrown by every method that takes a principal, when set. */
+  fault: unknown;
+  /** What `invoke` answers. */
+  answer: InvocationAnswer;
+  isReady: boolean;
+}
+
+export function createFakeGateway(): FakeGateway {
+  const principal: Principal = { id: "key:1", tenant: "acme", tier: "free", scopes: ["invoke", "evidence"] };
+  const fake: FakeGateway = {
+    invocations: [],
+    pages: [],
+    fault: undefined,
+    answer: ANSWER,
+    isReady: true,
+    authenticate: async (authorization) => {
+      if (authorization !== KEY)
+        throw new GatewayError("Cannot authenticate: no such key", { code: "unauthenticated" });
+      return principal;
+    },
+    invoke: async (_principal, request) => {
+      fake.invocations.push(request);
+      return serve(fake.answer);
+    },
+    listTools: async () =>
+      serve([{ name: "weather", description: "", digest: `sha256:${DIGEST}`, functions: [] }]),
+    describeTool: async (_principal, tool) =>
+      serve({
+        name: tool,
+        description: "Forecasts",
+        digest: `sha256:${DIGEST}`,
+        functions: [
+          {
+            name: "weather/forecast",
+            description: "",
+            operation: "read" as const,
+            inputSchema: { type: "object" },
+            outputSchema: {},
+          },
+        ],
+        imports: [{ name: "wasi:http/types@0.2.12", capability: "http-client" as const, served: true }],
+        policyId: `sha256:${DIGEST}`,
+        purposes: ["support-chat"],
+      }),
+    listRuns: async (_principal, page) => {
+      fake.pages.push(page);
+      return serve({ runs: [SUMMARY], next: RUN });
+    },
+    findRun: async () => serve(SUMMARY),
+    // The odd spacing is on purpose: the text must leave as it is.
+    findManifest: async () => serve(`${JSON.stringify(BUNDLE, null, 3)} `),
+    jwks: async () => ({ keys: [] }),
+    ready: async () => ({ ready: fake.isReady, checks: [{ name: "store", ok: fake.isReady }] }),
+  };
+  function serve<T>(value: T): T {
+    if (fake.fault !== undefined) throw fake.fault;
+    return value;
+  }
+  return fake;
+}
+
+/** Real time: bodies that stall need timers that fire. */
+const clock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after: (ms, action) => {
+    const timer = setTimeout(action, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+const entropy: Entropy = { bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) };
+
+/** An app over a fake gateway, and every line that it logged. */
+export function createTestApp(options: Partial<AppOptions> = {}) {
+  const gateway = createFakeGateway();
+  const lines: Record<string, unknown>[] = [];
+  const app = createApp(gateway, {
+    version: "0.1.0",
+    baseUrl: BASE,
+    clock,
+    entropy,
+    log: (line) => lines.push({ ...line }),
+    ...options,
+  });
+  return { app, gateway, lines };
+}
+
+/** A good invocation, to be spoilt by tests. */
+export const GOOD_BODY = { input: { place: "Bern" }, purpose: "support-chat" };
+
+/** An invocation request with parts replaced. */
+export function invocation(
+  parts: { path?: string; method?: string; headers?: Record<string, string>; body?: BodyInit | null } = {},
+): Request {
+  const body = parts.body === undefined ? JSON.stringify(GOOD_BODY) : parts.body;
+  const method = parts.method ?? "POST";
+  // Node wants to be told that a stream is sent before its answer is read; the type does not know the member.
+  const duplex = body instanceof ReadableStream ? { duplex: "half" } : {};
+  return new Request(`${BASE}${parts.path ?? "/v1/tools/weather/weather/forecast"}`, {
+    method,
+    headers: { authorization: KEY, "content-type": "application/json", ...parts.headers },
+    ...(method === "GET" || method === "HEAD" ? {} : { body }),
+    ...duplex,
+  });
+}
+
+/** A refusal of every code. */
+export const REFUSALS: readonly Refusal[] = [
+  { code: "invalid-request", errors: [{ pointer: "/input/x", detail: "is missing" }] },
+  { code: "unauthenticated" },
+  { code: "denied", decision: RUN, missing: ["purpose"] },
+  { code: "unknown-tool" },
+  { code: "run-conflict", run: RUN },
+  { code: "input-too-large", limitBytes: 10 },
+  { code: "component-refused", imports: ["wasi:keyvalue/store"] },
+  { code: "budget-spent", retryAfterSeconds: 3, budget: "fuel" },
+  { code: "retry-budget-spent", retryAfterSeconds: 0.2, budget: "retries" },
+  { code: "loop-capped", retryAfterSeconds: 0, budget: "loops" },
+  { code: "tool-suspended", reason: "widened", since: "2026-11-20T09:30:00.000Z" },
+  { code: "internal" },
+  { code: "sandbox-unavailable", retryAfterSeconds: 1 },
+  { code: "evidence-unavailable", retryAfterSeconds: 2 },
+];

@@ -1,0 +1,138 @@
+/** The gateway's own key: a file that is safe to use, or is not used. */
+import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { calculateJwkThumbprint, createLocalJWKSet } from "jose";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
+import { encodeBase64, parseTrustedKeys, thumbprint } from "../../src/core/manifest/index.ts";
+import { jwks, openSigner, verifyEs256 } from "../../src/identity/index.ts";
+import { temporaryFolder } from "../support/sqlite.ts";
+
+const { files } = runtime;
+const bytes = new TextEncoder().encode("what gets signed");
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let path: string;
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  path = join(folder.path, "keys", "manifest.pem");
+});
+afterEach(() => folder.remove());
+
+/** A PKCS#8 PEM of another kind of key. */
+async function pemOf(
+  algorithm: EcKeyGenParams | RsaHashedKeyGenParams,
+  label = "PRIVATE KEY",
+): Promise<string> {
+  const { privateKey } = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const der = new Uint8Array(await crypto.subtle.exportKey("pkcs8", privateKey));
+  return `-----BEGIN ${label}-----\n${encodeBase64(der)}\n-----END ${label}-----\n`;
+}
+
+const P256 = { name: "ECDSA", namedCurve: "P-256" };
+const RSA = {
+  name: "RSASSA-PKCS1-v1_5",
+  modulusLength: 2048,
+  publicExponent: Uint8Array.from([1, 0, 1]),
+  hash: "SHA-256",
+};
+
+describe("openSigner() refuses", () => {
+  for (const mode of [0o640, 0o644, 0o604, 0o660, 0o610, 0o601, 0o777]) {
+    it(`a key of mode 0${mode.toString(8)}`, async () => {
+      await openSigner({ files, path });
+      await chmod(path, mode);
+      await expect(openSigner({ files, path })).rejects.toThrow(
+        `its mode is 0${mode.toString(8)}, want 0600`,
+      );
+    });
+  }
+
+  const CONTENTS: readonly (readonly [string, () => Promise<string>])[] = [
+    ["nothing", async () => ""],
+    ["text", async () => "hello"],
+    ["a P-384 key", () => pemOf({ name: "ECDSA", namedCurve: "P-384" })],
+    ["an RSA key", () => pemOf(RSA)],
+    ["an encrypted key", () => pemOf(P256, "ENCRYPTED PRIVATE KEY")],
+    ["a SEC1 key", () => pemOf(P256, "EC PRIVATE KEY")],
+    ["two keys", async () => (await pemOf(P256)) + (await pemOf(P256))],
+    ["a key with its base64 cut", async () => (await pemOf(P256)).replace(/.{4}\n-----END/, "\n-----END")],
+  ];
+  for (const [name, contents] of CONTENTS) {
+    it(`${name}, and leaves the file as it is`, async () => {
+      const text = await contents();
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text, { mode: 0o600 });
+      await expect(openSigner({ files, path })).rejects.toMatchObject({ code: "evidence-unavailable" });
+      expect(await readFile(path, "utf8")).toBe(text);
+    });
+  }
+});
+
+describe("openSigner()", () => {
+  it("creates a key that only its owner can read, and opens the same one again", async () => {
+    const first = await openSigner({ files, path });
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    const second = await openSigner({ files, path });
+    expect(second.keyId).toBe(first.keyId);
+    expect(await verifyEs256(first.publicKeySpki, await second.sign(bytes), bytes)).toBe(true);
+  });
+
+  it("gives two gateways that start at once the key that is in the file", async () => {
+    const [a, b] = await Promise.all([openSigner({ files, path }), openSigner({ files, path })]);
+    const { keyId } = await openSigner({ files, path });
+    // Either may have read its own key before the other's replaced it; whoever opens later has what lasts.
+    expect([a?.keyId, b?.keyId]).toContain(keyId);
+  });
+
+  it("signs 200 messages in DER that verifies, whatever the lengths of r and s", async () => {
+    const signer = await openSigner({ files, path });
+    const lengths = new Set<number>();
+    for (let n = 0; n < 200; n++) {
+      const message = Uint8Array.from([n]);
+      const signature = await signer.sign(message);
+      lengths.add(signature.length);
+      expect(await verifyEs256(signer.publicKeySpki, signature, message)).toBe(true);
+      expect(await verifyEs256(signer.publicKeySpki, signature, Uint8Array.from([n + 1]))).toBe(false);
+    }
+    expect(lengths.size).toBeGreaterThan(1);
+  });
+
+  it("names its key by thumbprint, as jose and core do", async () => {
+    const signer = await openSigner({ files, path });
+    const { keys } = await jwks(signer);
+    expect(keys).toHaveLength(1);
+    expect(await calculateJwkThumbprint(keys[0] ?? {})).toBe(signer.keyId);
+    expect(thumbprint(signer.publicKeySpki)).toBe(signer.keyId);
+  });
+});
+
+describe("jwks()", () => {
+  it("publishes the public key and nothing of the private one, for jose and for writ verify", async () => {
+    const signer = await openSigner({ files, path });
+    const set = await jwks(signer);
+    expect(Object.keys(set.keys[0] ?? {}).toSorted()).toEqual(["alg", "crv", "kid", "kty", "use", "x", "y"]);
+    const key = await createLocalJWKSet({ keys: [...set.keys] })({ alg: "ES256", kid: signer.keyId });
+    expect(key.type).toBe("public");
+    const spki = encodeBase64(signer.publicKeySpki);
+    expect(parseTrustedKeys(new TextEncoder().encode(JSON.stringify(set)))).toEqual({
+      ok: true,
+      keys: [{ keyId: signer.keyId, spki, validFromMs: 0 }],
+    });
+  });
+});
+
+describe("verifyEs256()", () => {
+  it("answers false for keys and signatures that are none", async () => {
+    const signer = await openSigner({ files, path });
+    const signature = await signer.sign(bytes);
+    const offCurve = Uint8Array.from(signer.publicKeySpki);
+    offCurve[90] = (offCurve[90] ?? 0) ^ 1;
+    expect(await verifyEs256(offCurve, signature, bytes)).toBe(false);
+    expect(await verifyEs256(new Uint8Array(), signature, bytes)).toBe(false);
+    expect(await verifyEs256(signer.publicKeySpki, new Uint8Array(), bytes)).toBe(false);
+    expect(await verifyEs256(signer.publicKeySpki, signature, new Uint8Array())).toBe(false);
+    expect(await verifyEs256(signer.publicKeySpki, signature, bytes)).toBe(true);
+  });
+});
