@@ -4,7 +4,7 @@
  */
 import { createBroker, loadProfiles, type SecretProfile } from "./broker/index.ts";
 import { type ComponentDescription, decode } from "./core/component/index.ts";
-import type { PolicyRecord, Principal } from "./core/policy/index.ts";
+import type { PolicyRecord } from "./core/policy/index.ts";
 import { createEvidence, type Evidence } from "./evidence/index.ts";
 import { createGateway, type Gateway } from "./gateway/index.ts";
 import { createIdentity, type Identity, jwks, openSigner } from "./identity/index.ts";
@@ -145,10 +145,10 @@ export function policiesWithoutProfile(
     .filter(({ policy }) => policy.secret_profile !== undefined && !profiles.has(policy.secret_profile));
 }
 
-/** Who asks when there is no server: the person at the terminal. */
-export const LOCAL_PRINCIPAL: Principal = {
-  id: "local",
-  tenant: "local",
-  tier: "local",
-  scopes: ["invoke", "evidence"],
-};
+/** Makes the data folder, which SQLite does not, with a word for the stranger who finds it. */
+export async function makeDataFolder(runtime: Runtime, dataFolder: string): Promise<void> {
+  await runtime.files.write(
+    `${dataFolder}/README`,
+    "Data of a Writ gateway: keys, the record of runs, caches.\n",
+  );
+}

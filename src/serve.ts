@@ -3,7 +3,10 @@
  * Says what it is doing, and how far it is.
  */
 import { parseProfiles, resolveProfiles, type SecretProfile } from "./broker/index.ts";
+import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import {
+  type House,
+  makeDataFolder,
   openHouse,
   policiesWithoutProfile,
   readOffer,
@@ -12,57 +15,34 @@ import {
   writePublicKeys,
 } from "./compose.ts";
 import { createDemo, DEMO_ADDRESS } from "./demo/index.ts";
+import type { Gateway } from "./gateway/index.ts";
 import { createApp } from "./http/index.ts";
 import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
-import { loadRegistry } from "./registry/index.ts";
-
-/** What the operator may choose. */
-export interface ServerOptions {
-  readonly hostname: string;
-  /** 0 = any free port. */
-  readonly port: number;
-  readonly dataFolder: string;
-  readonly toolsFolder: string;
-  /** More policies beside those of the tools' folders. */
-  readonly policiesFolder?: string;
-  readonly profilesFile: string;
-  /** Executor processes kept alive. */
-  readonly executors: number;
-  /** Serves the sample weather API and gives the gateway its key. */
-  readonly demo: boolean;
-  readonly maxBodyBytes?: number;
-  readonly allowedHosts?: readonly string[];
-  readonly allowedOrigins?: readonly string[];
-  /** One line of progress, for people. */
-  readonly say: (line: string) => void;
-  /** One structured line, for machines. */
-  readonly log: (line: object) => void;
-}
-
-/** A gateway that listens. */
-export interface Server {
-  /** `http://127.0.0.1:8787` */
-  readonly url: string;
-  /** The first API key; only when this start issued it. Never shown again. */
-  readonly bootstrapKey?: string;
-  /** Finishes requests under way, ends what will not finish as `revoked`, seals everything. Idempotent. */
-  stop(): Promise<void>;
-}
+import { loadRegistry, type Registry } from "./registry/index.ts";
 
 /** How long requests under way may take to finish once the gateway is told to stop. */
 const GRACE_MS = 10_000;
 /** The demo's key protects made-up weather, so it may stand here; it shows how a profile keeps a real one. */
 const DEMO_KEY = "demo-key-of-the-sample-weather-api";
+const DEMO_URL = `http://${DEMO_ADDRESS.hostname}:${DEMO_ADDRESS.port}`;
 const DEMO_PROFILE = `weather-api:
   secret: { value: ${DEMO_KEY} }
-  audience: ["http://${DEMO_ADDRESS.hostname}:${DEMO_ADDRESS.port}"]
+  audience: ["${DEMO_URL}"]
   inject: { header: x-api-key }
   allow_addresses: ["127.0.0.1/32"]
 `;
 
-/** @throws when anything at all is wrong: a gateway that cannot keep every promise does not start */
-export async function startServer(runtime: Runtime, options: ServerOptions): Promise<Server> {
-  const { say, dataFolder } = options;
+/**
+ * @param say receives one line for each thing that is done
+ * @throws when anything at all is wrong: a gateway that cannot keep every promise does not start
+ */
+export async function startServer(
+  runtime: Runtime,
+  config: ServeConfig,
+  say: (line: string) => void,
+): Promise<RunningServer> {
+  const { dataFolder, profilesFile = `${dataFolder}/profiles.yaml` } = config;
+  const log = createLog(runtime, config.logLevel);
   const closers: (() => Promise<void>)[] = [];
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close();
@@ -73,18 +53,16 @@ export async function startServer(runtime: Runtime, options: ServerOptions): Pro
 
     const registry = await loadRegistry({
       files: runtime.files,
-      toolsFolder: options.toolsFolder,
-      ...(options.policiesFolder === undefined ? {} : { policiesFolder: options.policiesFolder }),
+      toolsFolder: config.toolsFolder,
+      ...(config.policiesFolder === undefined ? {} : { policiesFolder: config.policiesFolder }),
       offer: await readOffer(runtime),
     });
-    say(
-      `tools      ${registry.tools.map(({ name }) => name).join(", ") || "none"}  (${options.toolsFolder})`,
-    );
+    say(`tools      ${registry.tools.map(({ name }) => name).join(", ") || "none"}  (${config.toolsFolder})`);
 
-    const profiles = await loadProfiles(runtime, options);
+    const profiles = await loadProfiles(runtime, profilesFile, config.demo);
     for (const { policy } of policiesWithoutProfile(registry, profiles)) {
       say(
-        `suspended  ${policy.tool_id}: secret profile "${policy.secret_profile}" is not in ${options.profilesFile}`,
+        `suspended  ${policy.tool_id}: secret profile "${policy.secret_profile}" is not in ${profilesFile}`,
       );
     }
 
@@ -95,46 +73,50 @@ export async function startServer(runtime: Runtime, options: ServerOptions): Pro
       registry,
       profiles,
       allowAddresses: [],
-      executors: options.executors,
-      log: options.log,
+      executors: config.executors,
+      log,
     });
     closers.push(() => house.close());
     const { isolation } = house.sandbox;
-    say(`sandbox    ${options.executors} executors, ${isolation.level} (${isolation.verified.join(", ")})`);
+    say(`sandbox    ${config.executors} executors of ${isolation.executor}, ${isolation.level}`);
 
     // We hold the lock, so every open run belongs to a gateway that died.
     const { sealed, failed } = await house.evidence.reconcile(Number.POSITIVE_INFINITY);
     say(`evidence   ${dataFolder}/writ.sqlite, key ${house.signer.keyId}`);
     if (sealed + failed > 0)
-      say(`           ${sealed} runs of an earlier gateway sealed as indeterminate, ${failed} still open`);
+      say(`           ${sealed} open runs of an earlier gateway sealed, ${failed} still open`);
     await writePublicKeys(runtime, dataFolder, house.signer);
 
-    await prepareTools(house.sandbox, registry, say);
+    await prepareTools(house, registry, say);
 
-    if (options.demo) {
+    if (config.demo) {
       const demo = await runtime.serve(createDemo({ key: DEMO_KEY }), DEMO_ADDRESS);
       closers.push(() => demo.close());
-      say(`demo       sample weather API on http://${DEMO_ADDRESS.hostname}:${DEMO_ADDRESS.port}`);
+      say(`demo       sample weather API on ${DEMO_URL}`);
     }
 
-    const server = await listen(runtime, house.gateway, options);
-    const url = `http://${options.hostname.includes(":") ? `[${options.hostname}]` : options.hostname}:${server.port}`;
+    const server = await listen(runtime, house.gateway, config, log);
     const bootstrap = await house.identity.bootstrapKey();
-    let stopping: Promise<void> | undefined;
+    const stopped = Promise.withResolvers<void>();
     const stop = async () => {
-      // No new requests; those under way finish, or are revoked once the grace is over.
+      // No new requests; those under way finish, or are revoked and sealed once the grace is over.
       const finished = server.close();
       const cancel = runtime.clock.after(GRACE_MS, () => void house.sandbox.close());
       await finished;
       cancel();
       await closeAll();
     };
+    let stopping = false;
     return {
-      url,
+      url: baseUrl(config.host, server.port),
       ...(bootstrap === undefined ? {} : { bootstrapKey: bootstrap.text }),
+      ...(config.demo ? { demoUrl: DEMO_URL } : {}),
+      tools: describeTools(registry),
+      stopped: stopped.promise,
       stop() {
-        stopping ??= stop();
-        return stopping;
+        if (!stopping) stop().then(stopped.resolve, stopped.reject);
+        stopping = true;
+        return stopped.promise;
       },
     };
   } catch (error) {
@@ -164,42 +146,61 @@ async function lockData(runtime: Runtime, dataFolder: string): Promise<SqliteDat
 
 async function loadProfiles(
   runtime: Runtime,
-  options: ServerOptions,
+  path: string,
+  demo: boolean,
 ): Promise<ReadonlyMap<string, SecretProfile>> {
-  const profiles = await readProfiles(runtime, options.profilesFile);
-  if (!options.demo) return profiles;
-  const demo = await resolveProfiles(parseProfiles(DEMO_PROFILE, "the demo's profiles"), runtime);
-  return new Map([...demo, ...profiles]);
+  const profiles = await readProfiles(runtime, path);
+  if (!demo) return profiles;
+  const sample = await resolveProfiles(parseProfiles(DEMO_PROFILE, "the demo's profiles"), runtime);
+  return new Map([...sample, ...profiles]);
 }
 
-/** Transpiles and meters what is not in the cache, so that no caller waits for it, and no tool fails only when called. */
-async function prepareTools(
-  sandbox: Awaited<ReturnType<typeof openHouse>>["sandbox"],
-  registry: Awaited<ReturnType<typeof loadRegistry>>,
-  say: (line: string) => void,
-): Promise<void> {
+/** Transpiles and meters what is not in the cache, so that no caller waits for it and no tool fails only when called. */
+async function prepareTools(house: House, registry: Registry, say: (line: string) => void): Promise<void> {
   for (const [index, tool] of registry.tools.entries()) {
     const memories = new Set(tool.policies.map(({ policy }) => policy.budget.memory_bytes));
-    for (const memoryBytes of memories) await sandbox.prepare(tool.component, memoryBytes);
+    for (const memoryBytes of memories) await house.sandbox.prepare(tool.component, memoryBytes);
     say(`prepared   ${index + 1}/${registry.tools.length} ${tool.name} ${tool.digest.slice(0, 19)}…`);
   }
 }
 
 function listen(
   runtime: Runtime,
-  gateway: Awaited<ReturnType<typeof openHouse>>["gateway"],
-  options: ServerOptions,
+  gateway: Gateway,
+  config: ServeConfig,
+  log: (line: object) => void,
 ): Promise<HttpServer> {
-  const { hostname, port } = options;
+  const { host, port, allowedHosts } = config;
   const app = createApp(gateway, {
     version: VERSION,
-    baseUrl: `http://${hostname}:${port}`,
+    baseUrl: baseUrl(host, port),
     clock: runtime.clock,
     entropy: runtime.entropy,
-    log: options.log,
-    ...(options.allowedHosts === undefined ? {} : { allowedHosts: options.allowedHosts }),
-    ...(options.allowedOrigins === undefined ? {} : { allowedOrigins: options.allowedOrigins }),
-    ...(options.maxBodyBytes === undefined ? {} : { maxBodyBytes: options.maxBodyBytes }),
+    log,
+    // An empty list in the configuration means the door's own default: this machine's names.
+    ...(allowedHosts.length === 0 ? {} : { allowedHosts }),
+    allowedOrigins: config.allowedOrigins,
+    maxBodyBytes: config.maxBodyBytes,
   });
-  return runtime.serve((request) => app.fetch(request), { hostname, port });
+  return runtime.serve((request) => app.fetch(request), { hostname: host, port });
+}
+
+function describeTools(registry: Registry): RunningServer["tools"] {
+  return registry.tools.map(({ name, functions, policies }) => ({
+    name,
+    functions: functions.map(({ key }) => key),
+    purposes: [...new Set(policies.flatMap(({ policy }) => policy.purpose))],
+  }));
+}
+
+function baseUrl(host: string, port: number): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** One line of JSON for each event. Lines about trouble carry an `error`. */
+function createLog(runtime: Runtime, level: ServeConfig["logLevel"]): (line: object) => void {
+  if (level === "silent") return () => undefined;
+  return (line) => {
+    if (level !== "error" || "error" in line) runtime.print(JSON.stringify(line));
+  };
 }

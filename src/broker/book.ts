@@ -5,8 +5,8 @@
  * (a core module may wrap an import in `catch_all`), so the first stop is the answer to every later call.
  */
 import { chargeUpTo, type Lease, left, openLease } from "../core/budget/index.ts";
-import type { Outcome, RunEvent } from "../core/manifest/types.ts";
-import type { Budget, BudgetName } from "../core/policy/types.ts";
+import type { Outcome, RunEvent } from "../core/manifest/index.ts";
+import type { Budget, BudgetName } from "../core/policy/index.ts";
 import type { Clock, HostReply } from "../ports/index.ts";
 
 /** An event under way; what is known at its end is filled in until the book is closed. */
@@ -51,6 +51,11 @@ export class RunBook {
   /** The answer to every call from now on, when the run is over. */
   get stopped(): HostReply | undefined {
     return this.#stop;
+  }
+
+  /** Whether it was stopped because a budget is spent. */
+  get exhausted(): boolean {
+    return this.#stop?.outcome.kind === "exhausted";
   }
 
   /** The first denial. */

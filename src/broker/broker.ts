@@ -6,7 +6,7 @@
  */
 
 import { GatewayError } from "../core/errors.ts";
-import type { Budget, Grant } from "../core/policy/types.ts";
+import type { Budget, Grant } from "../core/policy/index.ts";
 import type { Clock, HostCall, HostReply, Resolver, RunHost } from "../ports/index.ts";
 import { type CallLimits, RunBook } from "./book.ts";
 import { CAPABILITIES } from "./calls.ts";

@@ -1,7 +1,7 @@
 /** What a capability's file gives to the table in `calls.ts`, and what it is given. */
 import type { z } from "zod";
-import type { RunEvent } from "../core/manifest/types.ts";
-import type { Grant, JsonValue } from "../core/policy/types.ts";
+import type { RunEvent } from "../core/manifest/index.ts";
+import type { Grant, JsonValue } from "../core/policy/index.ts";
 import type { HostReply } from "../ports/index.ts";
 import type { RunBook } from "./book.ts";
 import type { AddressBlock, Egress } from "./egress/index.ts";

@@ -5,12 +5,10 @@
  * that decided, bytes both ways, status. Never the query, headers, bodies, or the secret.
  */
 import { z } from "zod";
-import type { HostReply, HttpReadValue, HttpSendValue } from "../ports/index.ts";
+import type { HostReply, HttpSendValue } from "../ports/index.ts";
 import type { EventDraft } from "./book.ts";
-import { type Capability, grantOf, OK, ProtocolViolation, parseArgs, type RunContext } from "./capability.ts";
+import { type Capability, grantOf, OK, parseArgs, type RunContext } from "./capability.ts";
 import {
-  type EgressResponse,
-  EgressSpent,
   type ErrorCode,
   type Injection,
   type Meter,
@@ -20,6 +18,7 @@ import {
   responseHeaders,
   wordOf,
 } from "./egress/index.ts";
+import { HttpBodies } from "./http-bodies.ts";
 import type { SecretProfile } from "./profiles.ts";
 
 const IMPORT = "wasi:http/outgoing-handler#handle";
@@ -43,16 +42,6 @@ const sendArgs = z.strictObject({
 const readArgs = z.strictObject({ handle: z.int(), maxBytes: z.int().min(1) });
 const closeArgs = z.strictObject({ handle: z.int() });
 
-/** A response body that a guest holds a handle to. */
-interface Body {
-  readonly response: EgressResponse;
-  readonly event: EventDraft;
-  /** Set when nothing more will come: the end was seen, or the error that every later read repeats. */
-  ended?: { readonly error?: ErrorCode };
-  /** The read under way; reads of one body are served one after the other. */
-  last: Promise<unknown>;
-}
-
 /** Makes the capability live for one run. */
 export function createHttpClient(context: RunContext): Capability {
   const client = new HttpClient(context);
@@ -61,9 +50,12 @@ export function createHttpClient(context: RunContext): Capability {
       "http-client/send": (args, body) => client.send(parseArgs(sendArgs, args), body),
       "http-client/read": (args) => {
         const { handle, maxBytes } = parseArgs(readArgs, args);
-        return client.read(handle, Math.min(maxBytes, MAX_READ));
+        return client.bodies.read(handle, Math.min(maxBytes, MAX_READ));
       },
-      "http-client/close": (args) => client.close(parseArgs(closeArgs, args).handle),
+      "http-client/close": (args) => {
+        client.bodies.close(parseArgs(closeArgs, args).handle);
+        return OK;
+      },
     },
   };
 }
@@ -71,9 +63,9 @@ export function createHttpClient(context: RunContext): Capability {
 class HttpClient {
   readonly #context: RunContext;
   readonly #profile: SecretProfile | undefined;
-  readonly #bodies = new Map<number, Body>();
-  #nextHandle = 1;
-  #underWay = 0;
+  readonly bodies = new HttpBodies();
+  /** Requests whose response's head is not there yet. */
+  #waiting = 0;
 
   constructor(context: RunContext) {
     this.#context = context;
@@ -93,14 +85,16 @@ class HttpClient {
     if (fields.kind === "too-large") {
       return this.#deny(permit.label, "headers: too large", { tag: "HTTP-request-header-section-size" });
     }
-    if (this.#underWay >= MAX_CONCURRENT) {
+    if (this.#waiting + this.bodies.open >= MAX_CONCURRENT) {
       const result = "connection-limit-reached";
       book.write({ import: IMPORT, effect: "failed", target: permit.label, clause: permit.clause, result });
       return { kind: "error", error: { tag: result } };
     }
     if (book.charge("requests", 1) < 1) return stopOf(this.#context);
     const clause = permit.clause + injectionNote(profile, fields.replaced);
-    const event = book.write({ import: IMPORT, effect: "allowed", target: permit.label, clause });
+    // Written before anything leaves; "unfinished" is what stays when the run ends before the request does.
+    const result = "unfinished";
+    const event = book.write({ import: IMPORT, effect: "allowed", target: permit.label, clause, result });
     if (event === undefined) return stopOf(this.#context);
     return this.#exchange(permit, args, fields.headers, body, profile, event);
   }
@@ -114,7 +108,8 @@ class HttpClient {
     event: EventDraft,
   ): Promise<HostReply> {
     const { book, egress, open } = this.#context;
-    this.#underWay += 1;
+    const fail = (error: unknown) => this.#fail(event, error);
+    this.#waiting += 1;
     try {
       const response = await egress.send({
         permit,
@@ -127,68 +122,18 @@ class HttpClient {
         ...(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs }),
       });
       event.result = String(response.status);
-      const handle = this.#nextHandle;
-      this.#nextHandle += 1;
-      this.#bodies.set(handle, { response, event, last: Promise.resolve() });
       const secrets = this.#profile === undefined ? [] : [this.#profile.secret.reveal()];
       const value: HttpSendValue = {
         status: response.status,
         headers: responseHeaders(response.headers, secrets),
-        body: handle,
+        body: this.bodies.add(response, fail),
       };
       return { kind: "ok", value: { ...value } };
     } catch (error) {
-      this.#underWay -= 1;
-      return { kind: "error", error: { ...this.#fail(event, error) } };
+      return { kind: "error", error: { ...fail(error) } };
+    } finally {
+      this.#waiting -= 1;
     }
-  }
-
-  read(handle: number, maxBytes: number): Promise<HostReply> {
-    const body = this.#body(handle);
-    const reply = body.last.then(() => this.#readNext(body, maxBytes));
-    body.last = reply.catch(() => {});
-    return reply;
-  }
-
-  close(handle: number): HostReply {
-    const body = this.#body(handle);
-    this.#end(body, {});
-    this.#bodies.delete(handle);
-    return OK;
-  }
-
-  async #readNext(body: Body, maxBytes: number): Promise<HostReply> {
-    if (body.ended === undefined) {
-      try {
-        const bytes = await body.response.read(maxBytes);
-        if (bytes !== undefined) {
-          const value: HttpReadValue = { end: false };
-          return { kind: "ok", value: { ...value }, body: bytes };
-        }
-        this.#end(body, {});
-      } catch (error) {
-        this.#end(body, { error: this.#fail(body.event, error) });
-      }
-    }
-    const error = body.ended?.error;
-    return error === undefined
-      ? { kind: "ok", value: { end: true } }
-      : { kind: "error", error: { ...error } };
-  }
-
-  /** Handles are this run's own integers: one that was never given, or was closed, is a forgery. */
-  #body(handle: number): Body {
-    const body = this.#bodies.get(handle);
-    if (body === undefined)
-      throw new ProtocolViolation(`Cannot use body ${handle}: this run holds no such handle`);
-    return body;
-  }
-
-  #end(body: Body, ended: NonNullable<Body["ended"]>): void {
-    if (body.ended !== undefined) return;
-    body.ended = ended;
-    body.response.close();
-    this.#underWay -= 1;
   }
 
   /** Whether the secret goes along: only to exactly an origin of its audience. */
@@ -206,11 +151,13 @@ class HttpClient {
   }
 
   #fail(event: EventDraft, error: unknown): ErrorCode {
+    const { book } = this.#context;
     const word = wordOf(error);
     const prohibited = word.tag === "destination-IP-prohibited";
     event.effect = prohibited ? "denied" : "failed";
-    event.result = error instanceof EgressSpent ? "exhausted" : word.tag;
-    if (prohibited) this.#context.book.noteDenial(event);
+    // When the run itself is exhausted, the connection was cut for that, whatever the socket said then.
+    event.result = book.exhausted ? "exhausted" : word.tag;
+    if (prohibited) book.noteDenial(event);
     return word;
   }
 }

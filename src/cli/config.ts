@@ -21,8 +21,8 @@ export interface ServeConfig {
   readonly toolsFolder: string;
   /** Folder of more policy files; undefined = only those beside the tools. */
   readonly policiesFolder: string | undefined;
-  /** The operator's secret profiles; undefined = `profiles.yaml` in the data folder, when it is there. */
-  readonly profilesFile: string | undefined;
+  /** The operator's secret profiles; need not exist. */
+  readonly profilesFile: string;
   /** Executor processes kept alive. */
   readonly executors: number;
   /** Whether the sample API is served beside the gateway. */
@@ -62,7 +62,7 @@ export interface Setting<T> {
   /** Checks a value of any origin; text of flags and variables is given to `fromText` first. */
   readonly schema: z.ZodType<T>;
   readonly fromText: (text: string) => unknown;
-  readonly initial: (root: string) => T;
+  readonly initial: (root: string, dataFolder: string) => T;
 }
 
 /** Where the file is unless `--config` says. */
@@ -70,7 +70,8 @@ export const CONFIG_FILE = "writ.config.json";
 
 const text = (value: string): unknown => value;
 const integer = (value: string): unknown => (/^(0|[1-9][0-9]{0,15})$/.test(value) ? Number(value) : value);
-const flag = (value: string): unknown => ({ true: true, "1": true, false: false, "0": false })[value] ?? value;
+const flag = (value: string): unknown =>
+  ({ true: true, "1": true, false: false, "0": false })[value] ?? value;
 const list = (value: string): unknown =>
   value.split(",").flatMap((item) => (item.trim() === "" ? [] : [item.trim()]));
 
@@ -127,10 +128,10 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
   profilesFile: {
     flag: "--profiles <file>",
     variable: "WRIT_PROFILES",
-    help: "secret profiles",
-    schema: path.optional(),
+    help: "secret profiles; default: profiles.yaml in the data folder",
+    schema: path,
     fromText: text,
-    initial: () => undefined,
+    initial: (_root, dataFolder) => `${dataFolder}/profiles.yaml`,
   },
   executors: {
     flag: "--executors <number>",
@@ -202,25 +203,26 @@ export async function loadConfig(
   const faults: string[] = [...file.faults];
   const sources: Partial<Record<SettingName, string>> = {};
 
-  function find<K extends SettingName>(name: K): ServeConfig[K] {
+  function find<K extends SettingName>(name: K, dataFolder = ""): ServeConfig[K] {
     const setting: Setting<ServeConfig[K]> = SETTINGS[name];
     const found = findValue(world, name, setting, flags[name], file);
     sources[name] = found?.source ?? "default";
-    if (found === undefined) return setting.initial(world.root);
+    if (found === undefined) return setting.initial(world.root, dataFolder);
     const read = setting.schema.safeParse(found.value);
     if (read.success) return read.data;
     const wanted = read.error.issues[0]?.message ?? "another value";
     faults.push(`${found.source} is ${JSON.stringify(found.value)}, wanted ${wanted}`);
-    return setting.initial(world.root);
+    return setting.initial(world.root, dataFolder);
   }
 
+  const dataFolder = find("dataFolder");
   const config: ServeConfig = {
     host: find("host"),
     port: find("port"),
-    dataFolder: find("dataFolder"),
+    dataFolder,
     toolsFolder: find("toolsFolder"),
     policiesFolder: find("policiesFolder"),
-    profilesFile: find("profilesFile"),
+    profilesFile: find("profilesFile", dataFolder),
     executors: find("executors"),
     demo: find("demo"),
     maxBodyBytes: find("maxBodyBytes"),
@@ -255,7 +257,9 @@ function findValue<T>(
   if (variable !== undefined && variable !== "") {
     return { value: setting.fromText(variable), source: setting.variable };
   }
-  return file.values.has(name) ? { value: file.values.get(name), source: `${file.name} /${name}` } : undefined;
+  return file.values.has(name)
+    ? { value: file.values.get(name), source: `${file.name} /${name}` }
+    : undefined;
 }
 
 async function readConfigFile(world: Pick<CliWorld, "runtime">, wanted?: string): Promise<ConfigFile> {

@@ -74,8 +74,8 @@ export interface LocalGatewayOptions {
   readonly policySource: string;
   /** Evidence, keys and caches are here. */
   readonly dataFolder: string;
-  /** The operator's secret profiles; undefined = none. */
-  readonly profilesFile: string | undefined;
+  /** The operator's secret profiles; need not exist. */
+  readonly profilesFile: string;
   /** CIDR blocks that may be reached although they are not public. */
   readonly allowAddresses: readonly string[];
 }

@@ -11,7 +11,7 @@
  */
 import { GatewayError } from "../core/errors.ts";
 import { missingFields, type RunPredicate } from "../core/manifest/index.ts";
-import type { ObservabilityField } from "../core/policy/types.ts";
+import type { ObservabilityField } from "../core/policy/index.ts";
 import type { Clock, Intent, Signer, Store } from "../ports/index.ts";
 import { type Reconciled, Reconciler, unknownEnd } from "./reconciler.ts";
 import { type Sealed, signPredicate } from "./seal.ts";

@@ -15,7 +15,7 @@ import {
   type Policy,
   type Principal,
 } from "../core/policy/index.ts";
-import type { Evidence } from "../evidence/index.ts";
+import type { Evidence, KnownBeforeRun } from "../evidence/index.ts";
 import type { Clock, Entropy, RunHost, Sandbox, SandboxEnd } from "../ports/index.ts";
 import { findFunction, type Registry, type Tool, type ToolFunction } from "../registry/index.ts";
 import { continueTrace, newRunId } from "./ids.ts";
@@ -85,7 +85,7 @@ export async function invoke(
   const host = openHost(parts.broker, admission, decision);
 
   // The intent is durable before anything runs. A crash after this line leaves an open run for the reconciler.
-  await evidence.admit(known);
+  await admit(evidence, known, host);
 
   const ended = await runGuest(sandbox, admission, policy, host);
 
@@ -131,11 +131,14 @@ export function isOpenTo(tool: Tool, principal: Principal): boolean {
 function denied(admission: Admission, decision: Extract<Decision, { kind: "deny" }>): GatewayError {
   const denials = decision.reasons.filter(({ effect }) => effect === "deny");
   const why = denials.map(({ detail }) => detail).join("; ");
-  return new GatewayError(`Cannot invoke "${admission.callee.key}" of tool "${admission.tool.name}": ${why}`, {
-    code: "denied",
-    decision: admission.run,
-    missing: denials.map(({ clause }) => clause),
-  });
+  return new GatewayError(
+    `Cannot invoke "${admission.callee.key}" of tool "${admission.tool.name}": ${why}`,
+    {
+      code: "denied",
+      decision: admission.run,
+      missing: denials.map(({ clause }) => clause),
+    },
+  );
 }
 
 function requireIsolation(sandbox: Sandbox, policy: Policy): void {
@@ -159,6 +162,15 @@ function requireValidInput({ callee, request }: Admission): void {
 function openHost(broker: Broker, admission: Admission, decision: Allowed): RunHost {
   const { run, startedAtMs } = admission;
   return broker.openRun({ run, grants: decision.grants, budget: decision.record.policy.budget, startedAtMs });
+}
+
+async function admit(evidence: Evidence, known: KnownBeforeRun, host: RunHost): Promise<void> {
+  try {
+    await evidence.admit(known);
+  } catch (error) {
+    host.close();
+    throw error;
+  }
 }
 
 /** An end that can be sealed, always; `refusal` is what the caller is told instead of an answer, once it is. */

@@ -5,8 +5,8 @@
  * Every method that takes a principal answers within that principal's tenant and nothing beyond it: another
  * tenant's run is as absent as one that never was.
  */
-import type { Outcome } from "../core/manifest/types.ts";
-import type { CapabilityWord, JsonValue, Operation, Principal } from "../core/policy/types.ts";
+import type { Outcome } from "../core/manifest/index.ts";
+import type { CapabilityWord, JsonValue, Operation, Principal } from "../core/policy/index.ts";
 
 /** The gateway as its doors see it. Refusals are thrown as `GatewayError`; anything else thrown is a bug. */
 export interface Gateway {

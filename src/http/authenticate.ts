@@ -1,5 +1,5 @@
 /** Who asks: the first step of every route under `/v1`, before a byte of the body is read. */
-import type { Principal } from "../core/policy/types.ts";
+import type { Principal } from "../core/policy/index.ts";
 import type { App, AppContext } from "./context.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** The body of an invocation: its schema, and how it is read. */
 import { z } from "zod";
 import { type Fault, GatewayError } from "../core/errors.ts";
-import type { JsonValue } from "../core/policy/types.ts";
+import type { JsonValue } from "../core/policy/index.ts";
 import type { Task } from "../gateway/index.ts";
 
 /** The schema of the request body, as zod has it; published in the OpenAPI document. */

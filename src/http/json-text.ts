@@ -6,7 +6,7 @@
  * recursive sees the value. Input here is attacker-controlled; every loop is linear in its length.
  */
 import { type Fault, GatewayError } from "../core/errors.ts";
-import type { JsonValue } from "../core/policy/types.ts";
+import type { JsonValue } from "../core/policy/index.ts";
 
 /** Nesting allowed in a document. The deepest real input seen needs 9. */
 const MAX_DEPTH = 64;

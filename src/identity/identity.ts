@@ -7,7 +7,7 @@
  */
 import { sha256Hex } from "../core/digest.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { Principal, Scope } from "../core/policy/types.ts";
+import type { Principal, Scope } from "../core/policy/index.ts";
 import type { Clock, Entropy, KeyRow, Store } from "../ports/index.ts";
 import { isKeyText, KEY_BYTES, writeKey } from "./key-text.ts";
 

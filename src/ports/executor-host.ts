@@ -1,6 +1,7 @@
+/** What the executor process may use of its own runtime: one pipe, and the tools to see its own cage. */
 import type { ExecutorRole } from "./runtime.ts";
 
-/** What the executor process may use of its own runtime: one pipe, and the tools to see its own cage. */
+/** The powers of an executor process. */
 export interface ExecutorHost {
   /** Which program this process is to run. */
   readonly role: ExecutorRole;

@@ -4,8 +4,8 @@
  * The executor is assumed compromised. Every call is parsed as hostile, checked against the run's grants and
  * charged to its lease by the broker, whatever the executor says about itself.
  */
-import type { Outcome, RunEvent } from "../core/manifest/types.ts";
-import type { JsonValue } from "../core/policy/types.ts";
+import type { Outcome, RunEvent } from "../core/manifest/index.ts";
+import type { JsonValue } from "../core/policy/index.ts";
 
 /** One call: a name, arguments as JSON, and optionally bytes. */
 export interface HostCall {

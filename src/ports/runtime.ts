@@ -49,6 +49,10 @@ export interface Runtime {
   /** Terminal output. */
   print(line: string): void;
   printError(line: string): void;
+  /** Whether `print` goes to a terminal, and how many columns that has. */
+  readonly terminal: { readonly isTty: boolean; readonly columns: number | undefined };
+  /** All of standard input. */
+  readStdin(): Promise<Uint8Array<ArrayBuffer>>;
   /** Sets the exit code and lets the process end by itself. */
   setExitCode(code: number): void;
   /** Calls `action` once on SIGINT or SIGTERM. */

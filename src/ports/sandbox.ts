@@ -1,7 +1,7 @@
 /** Running a prepared component in a locked-down executor process. Implemented by `sandbox/`. */
 import type { WitFunction } from "../core/component/index.ts";
-import type { Outcome } from "../core/manifest/types.ts";
-import type { IsolationLevel, JsonValue } from "../core/policy/types.ts";
+import type { Outcome } from "../core/manifest/index.ts";
+import type { IsolationLevel, JsonValue } from "../core/policy/index.ts";
 import type { RunHost } from "./host-calls.ts";
 
 /** One import interface of a component, and what serves it. */

@@ -6,6 +6,6 @@ export {
   type Intake,
   inspectComponent,
 } from "./intake.ts";
-export { type LoadOptions, loadRegistry } from "./load.ts";
+export { type LoadOptions, loadRegistry, registryOfOne } from "./load.ts";
 export { findFunction, type Registry, type Tool, type ToolFunction } from "./registry.ts";
 export { RegistryError, type RegistryFault } from "./registry-error.ts";

@@ -53,6 +53,34 @@ export async function loadRegistry(options: LoadOptions): Promise<Registry> {
   return createRegistry(tools.map(({ tool }) => withPolicies(tool, policies.records)));
 }
 
+/**
+ * A registry of one component that nobody has installed: what `writ run` needs.
+ *
+ * @param options `name`: what its policies call it in `tool_id`
+ * @throws {GatewayError} `component-refused`
+ * @throws {RegistryError} when a policy does not fit the component
+ */
+export async function registryOfOne(options: {
+  readonly name: string;
+  readonly component: Uint8Array<ArrayBuffer>;
+  readonly policies: readonly PolicyRecord[];
+  readonly offer: ComponentDescription;
+}): Promise<Registry> {
+  const { name, component, policies, offer } = options;
+  const intake = await inspectComponent(component, offer);
+  const file: ToolFile = {
+    name,
+    description: "",
+    component: "",
+    digest: `sha256:${intake.digest}`,
+    functions: new Map(),
+  };
+  const tool = assemble(file, intake, admitComponent(intake, component));
+  const faults = checkAgainstTools(policies, [{ tool }], [name]);
+  if (faults.length > 0) throw new RegistryError(faults);
+  return createRegistry([withPolicies(tool, policies)]);
+}
+
 /** A tool without its policies, which are known last. */
 interface LoadedTool {
   readonly tool: Omit<Tool, "policies">;

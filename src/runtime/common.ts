@@ -2,6 +2,7 @@
  * What both runtimes do alike, over the `node:` modules that each of them ships. Whatever differs between them
  * is in `node.ts` and `deno.ts`; no other room names a runtime.
  */
+import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { Resolver as DnsResolver } from "node:dns/promises";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
@@ -113,6 +114,13 @@ export function openSqlite(path: string): SqliteDatabase {
     exec: (sql) => database.exec(sql),
     close: () => database.close(),
   };
+}
+
+/** Everything a stream holds. */
+export async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return new Uint8Array(Buffer.concat(chunks));
 }
 
 /** Keeps the last bytes of a child's stderr, for the operator's log. */

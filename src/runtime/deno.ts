@@ -1,6 +1,14 @@
 /** The Deno half of `#runtime`. */
 import type { Runtime } from "../ports/index.ts";
-import { openSqlite, readTail, systemClock, systemEntropy, systemFiles, systemResolver } from "./common.ts";
+import {
+  openSqlite,
+  readAll,
+  readTail,
+  systemClock,
+  systemEntropy,
+  systemFiles,
+  systemResolver,
+} from "./common.ts";
 import { denoArguments } from "./lockdown.ts";
 
 /** What this process can do, on Deno. */
@@ -15,6 +23,11 @@ export const runtime: Runtime = {
   env: (name) => Deno.env.get(name),
   print: (line) => console.log(line),
   printError: (line) => console.error(line),
+  terminal: {
+    isTty: Deno.stdout.isTerminal(),
+    columns: Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined,
+  },
+  readStdin: () => readAll(Deno.stdin.readable),
   setExitCode(code) {
     Deno.exitCode = code;
   },

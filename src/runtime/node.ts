@@ -4,7 +4,15 @@ import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import type { Runtime } from "../ports/index.ts";
-import { openSqlite, readTail, systemClock, systemEntropy, systemFiles, systemResolver } from "./common.ts";
+import {
+  openSqlite,
+  readAll,
+  readTail,
+  systemClock,
+  systemEntropy,
+  systemFiles,
+  systemResolver,
+} from "./common.ts";
 import { nodeArguments } from "./lockdown.ts";
 
 /** What this process can do, on Node. */
@@ -19,6 +27,8 @@ export const runtime: Runtime = {
   env: (name) => process.env[name],
   print: (line) => void process.stdout.write(`${line}\n`),
   printError: (line) => void process.stderr.write(`${line}\n`),
+  terminal: { isTty: process.stdout.isTTY === true, columns: process.stdout.columns },
+  readStdin: () => readAll(process.stdin),
   setExitCode(code) {
     process.exitCode = code;
   },

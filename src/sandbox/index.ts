@@ -1,5 +1,5 @@
 /** The sandbox: runs prepared components in locked-down executor processes. See `executor/` for the child's code. */
-import type { IsolationLevel } from "../core/policy/types.ts";
+import type { IsolationLevel } from "../core/policy/index.ts";
 import type {
   Clock,
   Entropy,
@@ -20,8 +20,11 @@ import { createPreparer, type Prepared } from "./prepared.ts";
 const PERMISSION_PROBES = ["no-environment", "no-network", "no-processes", "no-read", "no-write"];
 /** Bytes lifted out of guest memory in one run, over and above what the output may have. */
 const LIFTED_BYTES = 64 * 1024 * 1024;
-/** Import calls of one run, drops of handles included. */
-const HOST_CALLS = 1_000_000;
+/**
+ * Import calls of one run, drops of handles included. Each may leave an object behind in the executor (a handle, a
+ * timer, a stream) of about a kilobyte, so this bounds its memory too; wasmtime allows 100,000 handles likewise.
+ */
+const HOST_CALLS = 100_000;
 const LONGEST_QUEUE_WAIT_MS = 10_000;
 
 /** What the sandbox is made from. */

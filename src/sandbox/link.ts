@@ -3,7 +3,7 @@
  * guest's calls through the run's broker, and kills the process when in doubt.
  */
 
-import type { Outcome } from "../core/manifest/types.ts";
+import type { Outcome } from "../core/manifest/index.ts";
 import type { Clock, ExecutorProcess, HostReply, RunHost } from "../ports/index.ts";
 import { encodeFrame, readFrames } from "./pipe/frames.ts";
 import {

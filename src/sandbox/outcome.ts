@@ -1,7 +1,7 @@
 /** From what the link saw to the outcome that is signed. The executor's word counts for nothing where we know better. */
 import { checkValue, type WitFunction } from "../core/component/index.ts";
-import type { Outcome } from "../core/manifest/types.ts";
-import type { JsonValue } from "../core/policy/types.ts";
+import type { Outcome } from "../core/manifest/index.ts";
+import type { JsonValue } from "../core/policy/index.ts";
 import type { RunHost, SandboxEnd } from "../ports/index.ts";
 import type { LinkEnd } from "./link.ts";
 import type { GuestEnd } from "./pipe/messages.ts";

@@ -1,5 +1,5 @@
 /** Words of `wasi:http/types.error-code`, and what stands behind them. The words are all that a guest learns. */
-import type { JsonValue } from "../../core/policy/types.ts";
+import type { JsonValue } from "../../core/policy/index.ts";
 
 /** A case of `wasi:http/types@0.2 error-code`, as the WIT spells it; `val` is the case's payload, absent = none. */
 export interface ErrorCode {
@@ -58,9 +58,9 @@ const WORDS: readonly (readonly [RegExp, ErrorTag])[] = [
     /^(ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET|ERR_STREAM_PREMATURE_CLOSE|UND_ERR_CLOSED|UND_ERR_DESTROYED)$/,
     "connection-terminated",
   ],
-  [/^UND_ERR_HEADERS_OVERFLOW$|^HPE_HEADER_OVERFLOW$/, "HTTP-response-header-section-size"],
-  [/^UND_ERR_RES_CONTENT_LENGTH_MISMATCH$|^HPE_INVALID_EOF_STATE$/, "HTTP-response-incomplete"],
-  [/^HPE_|^UND_ERR_INVALID_ARG$/, "HTTP-protocol-error"],
+  [/^UND_ERR_HEADERS_OVERFLOW$/, "HTTP-response-header-section-size"],
+  [/^UND_ERR_RES_CONTENT_LENGTH_MISMATCH$/, "HTTP-response-incomplete"],
+  [/^UND_ERR_INVALID_ARG$/, "HTTP-protocol-error"],
   [/CERT|^UNABLE_TO_|^ERR_TLS_CERT/, "TLS-certificate-error"],
   [/^EPROTO$|^ERR_SSL|^ERR_TLS|^ERR_OSSL/, "TLS-protocol-error"],
 ];
@@ -75,14 +75,14 @@ export function wordOf(thrown: unknown): ErrorCode {
   let error = thrown;
   for (let depth = 0; depth < 4 && error instanceof Error; depth += 1) {
     if (error instanceof EgressFailure) return error.word;
+    // Where a code is missing or says too little: undici's parser and upgrades, and Deno's TLS (rustls).
+    if (error.name === "HTTPParserError") return { tag: "HTTP-protocol-error" };
+    if (/^bad upgrade/i.test(error.message)) return { tag: "HTTP-upgrade-failed" };
+    if (/invalid peer certificate|UnknownIssuer/i.test(error.message))
+      return { tag: "TLS-certificate-error" };
     const code = "code" in error && typeof error.code === "string" ? error.code : "";
     const found = WORDS.find(([pattern]) => pattern.test(code));
     if (found !== undefined) return { tag: found[1] };
-    // Deno's TLS (rustls) gives no code, only a sentence.
-    if (/invalid peer certificate|certificate not valid|UnknownIssuer/i.test(error.message)) {
-      return { tag: "TLS-certificate-error" };
-    }
-    if (/bad upgrade/i.test(error.message)) return { tag: "HTTP-upgrade-failed" };
     error = error.cause;
   }
   return { tag: "internal-error" };

@@ -1,6 +1,7 @@
 /** Decides whether a run's rules permit a request, before anything is resolved or connected. Pure. */
+
+import type { NetworkRule } from "../../core/policy/index.ts";
 import { matchRequest } from "../../core/policy/index.ts";
-import type { NetworkRule } from "../../core/policy/types.ts";
 import type { ErrorCode } from "./errors.ts";
 import { labelOf, parseTarget, type RawTarget, type Target } from "./target.ts";
 

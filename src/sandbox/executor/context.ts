@@ -1,6 +1,6 @@
 /** What the bindings of one run share: the pipe to the broker, the run's clocks and its random numbers. */
 
-import type { JsonValue } from "../../core/policy/types.ts";
+import type { JsonValue } from "../../core/policy/index.ts";
 import type { HostReply } from "../../ports/index.ts";
 import { GuestError, type RunGuard } from "./guard.ts";
 

@@ -4,7 +4,7 @@
  * A guest may wrap an import call in `catch_all`, so a JavaScript exception from us stops nothing. Only a real
  * wasm trap does, and it must stay: once the guard has stopped a run, every later import call traps at once.
  */
-import type { Outcome } from "../../core/manifest/types.ts";
+import type { Outcome } from "../../core/manifest/index.ts";
 import type { GuestEnd } from "../pipe/messages.ts";
 
 /**

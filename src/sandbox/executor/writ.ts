@@ -1,5 +1,5 @@
 /** The interfaces of package `writ:host`: log, secrets and run-info. */
-import type { JsonValue } from "../../core/policy/types.ts";
+import type { JsonValue } from "../../core/policy/index.ts";
 import type { Binding } from "./binding.ts";
 import type { GuestContext } from "./context.ts";
 

@@ -3,7 +3,7 @@
  * hostile: unknown kinds, wrong types and impossible numbers are a {@link FrameError}, which ends the executor.
  */
 import type { WitFunction } from "../../core/component/index.ts";
-import type { JsonValue } from "../../core/policy/types.ts";
+import type { JsonValue } from "../../core/policy/index.ts";
 import type { HostReply, ImportBinding } from "../../ports/index.ts";
 import { type Frame, FrameError } from "./frames.ts";
 

@@ -4,7 +4,7 @@
  *
  * Only what a client needs is here; the server half of the interface is left to refusing stubs.
  */
-import type { JsonValue } from "../../../core/policy/types.ts";
+import type { JsonValue } from "../../../core/policy/index.ts";
 import type { Binding } from "../binding.ts";
 import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";

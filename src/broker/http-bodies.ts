@@ -1,0 +1,87 @@
+/**
+ * The response bodies that one run holds handles to.
+ *
+ * INVARIANT: a handle is an integer of this run alone. One that was never given, or was closed, is a forgery, and
+ * forging one ends the run.
+ */
+import type { HostReply, HttpReadValue } from "../ports/index.ts";
+import { ProtocolViolation } from "./capability.ts";
+import type { EgressResponse, ErrorCode } from "./egress/index.ts";
+
+interface Body {
+  readonly response: EgressResponse;
+  /** Notes a failure of the body in its request's event, and names it for the guest. */
+  readonly fail: (error: unknown) => ErrorCode;
+  /** Set when nothing more will come: the end was seen, or the error that every later read repeats. */
+  ended?: { readonly error?: ErrorCode };
+  /** The read under way; reads of one body are served one after the other. */
+  last: Promise<unknown>;
+}
+
+/** The bodies of one run. */
+export class HttpBodies {
+  readonly #bodies = new Map<number, Body>();
+  #nextHandle = 1;
+  #open = 0;
+
+  /** Bodies whose end was not seen yet: each holds a connection. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** @returns the handle for a response's body */
+  add(response: EgressResponse, fail: (error: unknown) => ErrorCode): number {
+    const handle = this.#nextHandle;
+    this.#nextHandle += 1;
+    this.#open += 1;
+    this.#bodies.set(handle, { response, fail, last: Promise.resolve() });
+    return handle;
+  }
+
+  /** Reads at most `maxBytes`; after the end, or a failure, answers the same for ever. */
+  read(handle: number, maxBytes: number): Promise<HostReply> {
+    const body = this.#held(handle);
+    const reply = body.last.then(() => this.#next(body, maxBytes));
+    body.last = reply.catch(() => {});
+    return reply;
+  }
+
+  /** Ends the connection and forgets the handle. */
+  close(handle: number): void {
+    this.#end(this.#held(handle), {});
+    this.#bodies.delete(handle);
+  }
+
+  async #next(body: Body, maxBytes: number): Promise<HostReply> {
+    if (body.ended === undefined) {
+      try {
+        const bytes = await body.response.read(maxBytes);
+        if (bytes !== undefined) return { kind: "ok", value: readValue(false), body: bytes };
+        this.#end(body, {});
+      } catch (error) {
+        this.#end(body, { error: body.fail(error) });
+      }
+    }
+    const error = body.ended?.error;
+    return error === undefined
+      ? { kind: "ok", value: readValue(true) }
+      : { kind: "error", error: { ...error } };
+  }
+
+  #held(handle: number): Body {
+    const body = this.#bodies.get(handle);
+    if (body !== undefined) return body;
+    throw new ProtocolViolation(`Cannot use body ${handle}: this run holds no such handle`);
+  }
+
+  #end(body: Body, ended: NonNullable<Body["ended"]>): void {
+    if (body.ended !== undefined) return;
+    body.ended = ended;
+    body.response.close();
+    this.#open -= 1;
+  }
+}
+
+function readValue(end: boolean): { readonly end: boolean } {
+  return { end } satisfies HttpReadValue;
+}

@@ -1,0 +1,171 @@
+/** `writ keys`: issue, list and revoke API keys. Works on the data folder, whether or not a gateway runs on it. */
+import type { Command } from "commander";
+import type { Scope } from "../core/policy/index.ts";
+import type { KeyRow } from "../ports/index.ts";
+import { loadConfig } from "./config.ts";
+import type { CommandContext } from "./context.ts";
+import { EXIT } from "./exit.ts";
+import { alignColumns, printable, printJson } from "./output.ts";
+import { UsageError } from "./usage-error.ts";
+import type { CliWorld, Keys } from "./world.ts";
+
+interface KeyFlags {
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+interface IssueFlags extends KeyFlags {
+  readonly tenant: string;
+  readonly tier: string;
+  readonly scopes: string;
+  readonly label: string;
+  readonly expires?: string;
+}
+
+const SCOPES: readonly Scope[] = ["invoke", "evidence", "operate"];
+const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** Ten years: a longer word is a mistake in it. */
+const LONGEST_MS = 3650 * 86_400_000;
+
+/** Adds the commands. */
+export function addKeys(program: Command, { world, end }: CommandContext): void {
+  const keys = program.command("keys").description("Issues, lists and revokes API keys");
+  const withKeys = async <T>(flags: KeyFlags, use: (keys: Keys) => Promise<T>): Promise<T> => {
+    const { config } = await loadConfig(world, { dataFolder: flags.data });
+    const opened = await world.openKeys(config.dataFolder);
+    try {
+      return await use(opened);
+    } finally {
+      await opened.close();
+    }
+  };
+
+  keys
+    .command("issue")
+    .description("Issues a key and prints it, this once")
+    .option("--tenant <name>", "whose runs it makes and sees", "default")
+    .option("--tier <name>", "tier that policies name", "free")
+    .option("--scopes <names>", `by comma: ${SCOPES.join(", ")}`, "invoke,evidence")
+    .option("--label <text>", "what you call it", "cli")
+    .option("--expires <span>", "time until it is refused, such as 12h or 30d; default: never")
+    .option("--data <folder>", "the gateway's data folder")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  writ keys issue --tenant acme --tier pro --scopes invoke --expires 30d",
+    )
+    .action(async (flags: IssueFlags) => {
+      const options = readIssue(flags, world.runtime.clock.nowMs());
+      const { text, row } = await withKeys(flags, (opened) => opened.issue(options));
+      if (flags.json) printJson(world, { key: text, ...describe(row) });
+      else {
+        // The key alone on standard output, so that a script can take it.
+        world.runtime.print(text);
+        world.runtime.printError(`${row.id} for tenant ${row.tenant}, tier ${row.tier}; kept nowhere`);
+      }
+    });
+
+  keys
+    .command("list")
+    .description("Lists all keys ever issued; only their hashes are kept")
+    .option("--data <folder>", "the gateway's data folder")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExample:\n  writ keys list --json")
+    .action(async (flags: KeyFlags) => {
+      const rows = await withKeys(flags, (opened) => opened.list());
+      if (flags.json) printJson(world, { keys: rows.map(describe) });
+      else printRows(world, rows);
+    });
+
+  keys
+    .command("revoke")
+    .description("Revokes a key; it is refused from then on")
+    .argument("<id>", "public id, such as key_7f3a91c2")
+    .option("--data <folder>", "the gateway's data folder")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExample:\n  writ keys revoke key_7f3a91c2")
+    .action(async (id: string, flags: KeyFlags) => {
+      const revoked = await withKeys(flags, (opened) => opened.revoke(id));
+      if (flags.json) printJson(world, { id, revoked });
+      else if (revoked) world.runtime.print(`revoked ${id}`);
+      else world.runtime.printError(`writ: Cannot revoke ${JSON.stringify(id)}: there is no such key`);
+      if (!revoked) end(EXIT.refused);
+    });
+}
+
+function readIssue(flags: IssueFlags, nowMs: number): Parameters<Keys["issue"]>[0] {
+  for (const name of ["tenant", "tier"] as const) {
+    if (!NAME.test(flags[name]) || flags[name].length > 64) {
+      throw new UsageError(
+        `Cannot issue key: --${name} is ${JSON.stringify(flags[name])}, wanted lower-case words joined by hyphens`,
+      );
+    }
+  }
+  const wanted = flags.scopes.split(",").map((word) => word.trim());
+  const scopes = SCOPES.filter((scope) => wanted.includes(scope));
+  const strange = wanted.filter((word) => !scopes.some((scope) => scope === word));
+  if (strange.length > 0) {
+    throw new UsageError(
+      `Cannot issue key: no scope ${JSON.stringify(strange[0])}, wanted ${SCOPES.join(", ")}`,
+    );
+  }
+  const { tenant, tier, label, expires } = flags;
+  const issue = { tenant, tier, scopes, label };
+  return expires === undefined ? issue : { ...issue, expiresAtMs: nowMs + readSpan(expires) };
+}
+
+function readSpan(text: string): number {
+  const [, digits = "", unit = ""] = /^([1-9][0-9]{0,6})([mhd])$/.exec(text) ?? [];
+  const spanMs = Number(digits) * (UNIT_MS[unit] ?? Number.NaN);
+  if (!(spanMs > 0 && spanMs <= LONGEST_MS)) {
+    throw new UsageError(
+      `Cannot issue key: --expires is ${JSON.stringify(text)}, wanted 1m to 3650d, in m, h or d`,
+    );
+  }
+  return spanMs;
+}
+
+/** A row for people and scripts: no hash, times as text. */
+function describe(row: KeyRow): object {
+  const { id, tenant, tier, scopes, label, createdAtMs, expiresAtMs, revokedAtMs } = row;
+  return {
+    id,
+    tenant,
+    tier,
+    scopes,
+    label,
+    createdAt: instant(createdAtMs),
+    expiresAt: expiresAtMs === undefined ? null : instant(expiresAtMs),
+    revokedAt: revokedAtMs === undefined ? null : instant(revokedAtMs),
+  };
+}
+
+function printRows({ runtime }: CliWorld, rows: readonly KeyRow[]): void {
+  if (rows.length === 0) {
+    runtime.print("no keys; issue one with: writ keys issue");
+    return;
+  }
+  const nowMs = runtime.clock.nowMs();
+  const head = ["id", "tenant", "tier", "scopes", "state", "created", "label"];
+  const lines = rows.map((row) => [
+    row.id,
+    printable(row.tenant),
+    printable(row.tier),
+    row.scopes.join(","),
+    state(row, nowMs),
+    instant(row.createdAtMs).slice(0, 10),
+    printable(row.label),
+  ]);
+  for (const line of alignColumns([head, ...lines])) runtime.print(line);
+}
+
+function state({ revokedAtMs, expiresAtMs }: KeyRow, nowMs: number): string {
+  if (revokedAtMs !== undefined) return `revoked ${instant(revokedAtMs).slice(0, 10)}`;
+  if (expiresAtMs === undefined) return "live";
+  return `${expiresAtMs <= nowMs ? "expired" : "live until"} ${instant(expiresAtMs).slice(0, 10)}`;
+}
+
+function instant(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,55 @@
+/** What the command line opens without a server: a gateway for one component, and the keys of a data folder. */
+import type { Keys, LocalGateway, LocalGatewayOptions } from "./cli/index.ts";
+import { makeDataFolder, openHouse, readOffer, readProfiles, writePublicKeys } from "./compose.ts";
+import { readPolicy } from "./core/policy/index.ts";
+import { createIdentity } from "./identity/index.ts";
+import type { Runtime } from "./ports/index.ts";
+import { registryOfOne } from "./registry/index.ts";
+import { openStore } from "./stores/index.ts";
+
+/**
+ * A gateway without a socket. Its runs are recorded like any other, in a database of its own: the gateway of the
+ * same data folder must not take them for its own dead runs.
+ */
+export async function openLocalGateway(
+  runtime: Runtime,
+  options: LocalGatewayOptions,
+): Promise<LocalGateway> {
+  const { dataFolder, profilesFile = `${dataFolder}/profiles.yaml` } = options;
+  await makeDataFolder(runtime, dataFolder);
+  const registry = await registryOfOne({
+    name: options.tool,
+    component: options.component,
+    policies: [readPolicy(options.policyText, options.policySource)],
+    offer: await readOffer(runtime),
+  });
+  const house = await openHouse({
+    runtime,
+    dataFolder,
+    database: `${dataFolder}/local.sqlite`,
+    registry,
+    profiles: await readProfiles(runtime, profilesFile),
+    allowAddresses: options.allowAddresses,
+    executors: 1,
+    log: (line) => runtime.printError(JSON.stringify(line)),
+  });
+  await writePublicKeys(runtime, dataFolder, house.signer);
+  return {
+    gateway: house.gateway,
+    principal: { id: "local", tenant: "local", tier: options.tier, scopes: ["invoke", "evidence"] },
+    close: () => house.close(),
+  };
+}
+
+/** The keys of a data folder, whether or not a gateway runs on it. */
+export async function openKeys(runtime: Runtime, dataFolder: string): Promise<Keys> {
+  await makeDataFolder(runtime, dataFolder);
+  const store = await openStore(runtime.openSqlite(`${dataFolder}/writ.sqlite`));
+  const identity = createIdentity({ store, clock: runtime.clock, entropy: runtime.entropy });
+  return {
+    issue: (options) => identity.issueKey(options),
+    list: () => identity.listKeys(),
+    revoke: (id) => identity.revokeKey(id),
+    close: () => store.close(),
+  };
+}

@@ -1,0 +1,22 @@
+/** Composition root of `writ`: gives the command line its world, and the runtime its exit code. */
+import { runtime } from "#runtime";
+import { type CliWorld, runCli } from "./cli/index.ts";
+import { PROJECT_FOLDER, readOffer, VERSION } from "./compose.ts";
+import { openKeys, openLocalGateway } from "./local.ts";
+import { startServer } from "./serve.ts";
+
+const world: CliWorld = {
+  runtime,
+  version: VERSION,
+  root: PROJECT_FOLDER,
+  terminal: runtime.terminal,
+  readStdin: () => runtime.readStdin(),
+  startServer: (config, say) => startServer(runtime, config, say),
+  openLocalGateway: (options) => openLocalGateway(runtime, options),
+  openKeys: (dataFolder) => openKeys(runtime, dataFolder),
+  offer: () => readOffer(runtime),
+  // Loaded only when something is built: these packages are big.
+  openToolchain: () => import("./toolchain/index.ts"),
+};
+
+runtime.setExitCode(await runCli(runtime.args, world));

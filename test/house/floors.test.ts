@@ -1,0 +1,119 @@
+/** The floor rule: a file imports from its own room or a lower floor, and enters other rooms by their index. */
+import { describe, expect, it } from "vitest";
+import { readSources, resolveImport } from "./source-tree.ts";
+
+/** Floors of the rooms under `src/`; files beside the rooms are the roof. */
+const FLOORS: Readonly<Record<string, number>> = {
+  core: 0,
+  ports: 1,
+  broker: 2,
+  demo: 2,
+  evidence: 2,
+  identity: 2,
+  registry: 2,
+  runtime: 2,
+  sandbox: 2,
+  stores: 2,
+  toolchain: 2,
+  gateway: 3,
+  cli: 4,
+  http: 4,
+};
+const ROOF = 5;
+
+/** npm packages, and the only places that may name them. */
+const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
+  "@bytecodealliance/componentize-js": ["src/toolchain/"],
+  "@bytecodealliance/jco-transpile": ["src/sandbox/executor/prepare.ts", "src/toolchain/"],
+  "@bytecodealliance/preview2-shim": ["src/toolchain/"],
+  "@hono/node-server": ["src/runtime/node.ts"],
+  "@noble/hashes": ["src/core/"],
+  canonicalize: ["src/core/"],
+  commander: ["src/cli/"],
+  "componentize-qjs": ["src/toolchain/"],
+  hono: ["src/http/"],
+  "ipaddr.js": ["src/broker/egress/", "src/core/policy/"],
+  jose: ["src/identity/"],
+  kysely: ["src/stores/"],
+  undici: ["src/broker/egress/"],
+  yaml: ["src/broker/", "src/core/policy/", "src/toolchain/"],
+  zod: ["src/core/", "src/http/", "src/broker/", "src/registry/", "src/cli/", "src/toolchain/"],
+};
+
+const sources = readSources("src");
+
+function roomOf(path: string): string | undefined {
+  const [, room, rest] = path.split("/");
+  return rest === undefined ? undefined : room;
+}
+
+function floorOf(path: string): number {
+  const room = roomOf(path);
+  if (room === undefined) return ROOF;
+  const floor = FLOORS[room];
+  if (floor === undefined) throw new TypeError(`Room "${room}" has no floor: give it one in this test`);
+  return floor;
+}
+
+function packageOf(specifier: string): string {
+  return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+}
+
+describe("floors", () => {
+  it("reads the sources it judges", () => {
+    expect(sources.length).toBeGreaterThan(100);
+    expect(sources.flatMap(({ imports }) => imports).length).toBeGreaterThan(300);
+  });
+
+  it("a file imports from its own room or a lower floor", () => {
+    const faults = sources.flatMap(({ path, imports }) =>
+      imports
+        .filter((specifier) => specifier.startsWith("."))
+        .map((specifier) => resolveImport(path, specifier))
+        .filter((target) => roomOf(target) !== roomOf(path) && floorOf(target) >= floorOf(path))
+        .map((target) => `${path} imports ${target}`),
+    );
+    expect(faults).toEqual([]);
+  });
+
+  it("a room is entered by its index", () => {
+    const faults = sources.flatMap(({ path, imports }) =>
+      imports
+        .filter((specifier) => specifier.startsWith("."))
+        .map((specifier) => resolveImport(path, specifier))
+        .filter((target) => roomOf(target) !== roomOf(path) && roomOf(target) !== undefined)
+        .filter((target) => !target.endsWith("/index.ts"))
+        // Two files of core are no rooms but words that every room speaks.
+        .filter((target) => target !== "src/core/errors.ts" && target !== "src/core/digest.ts")
+        .map((target) => `${path} imports ${target}`),
+    );
+    expect(faults).toEqual([]);
+  });
+
+  it("the runtime is named by the roof alone", () => {
+    const faults = sources
+      .filter(({ path, imports }) => imports.some((specifier) => specifier.startsWith("#")) && floorOf(path) !== ROOF)
+      .map(({ path }) => path);
+    expect(faults).toEqual([]);
+  });
+
+  it("node modules are imported by runtime and toolchain alone", () => {
+    const faults = sources
+      .filter(({ path }) => !path.startsWith("src/runtime/") && !path.startsWith("src/toolchain/"))
+      .flatMap(({ path, imports }) => imports.filter((name) => name.startsWith("node:")).map((name) => `${path} imports ${name}`))
+      // The egress module is where connections are made; it makes them with these.
+      .filter((fault) => !/^src\/broker\/egress\/.* imports node:(net|tls)$/.test(fault));
+    expect(faults).toEqual([]);
+  });
+
+  it("npm packages stay in their homes", () => {
+    const faults = sources.flatMap(({ path, imports }) =>
+      imports
+        .filter((specifier) => !/^[.#]|^node:/.test(specifier))
+        .map(packageOf)
+        .filter((name) => !(PACKAGE_HOMES[name] ?? []).some((home) => path.startsWith(home)))
+        .map((name) => `${path} imports ${name}`),
+    );
+    expect(faults).toEqual([]);
+  });
+});

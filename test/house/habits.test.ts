@@ -1,0 +1,77 @@
+/** Habits that a compiler does not check. */
+import { describe, expect, it } from "vitest";
+import { readSources, stripProse } from "./source-tree.ts";
+
+const sources = readSources("src");
+
+/** What must not be called where. `except` names the files that are the one place for it. */
+const BANNED: readonly { readonly name: string; readonly pattern: RegExp; readonly except: readonly string[] }[] = [
+  { name: "Math.random", pattern: /\bMath\s*\.\s*random\b/, except: [] },
+  { name: "eval", pattern: /\beval\s*\(/, except: [] },
+  { name: "new Function", pattern: /\bnew\s+Function\b/, except: ["src/sandbox/executor/glue.ts"] },
+  { name: "fetch", pattern: /(?<![.\w])fetch\s*\(/, except: [] },
+  { name: "WebSocket or EventSource", pattern: /\bnew\s+(WebSocket|EventSource)\b/, except: [] },
+  { name: "Deno.connect", pattern: /\bDeno\s*\.\s*connect/, except: [] },
+  { name: "Deno", pattern: /\bDeno\s*\./, except: ["src/runtime/"] },
+  { name: "process", pattern: /(?<![.\w])process\s*\.\s*(env|argv|exit|stdout|stderr|stdin|cwd)\b/, except: ["src/runtime/", "src/toolchain/"] },
+  { name: "console", pattern: /(?<![.\w])console\s*\./, except: ["src/runtime/"] },
+  { name: "Date.now", pattern: /\bDate\s*\.\s*now\b|\bnew\s+Date\s*\(\s*\)/, except: ["src/runtime/"] },
+];
+
+describe("habits", () => {
+  for (const { name, pattern, except } of BANNED) {
+    it(`${name} is called nowhere${except.length > 0 ? ` but in ${except.join(", ")}` : ""}`, () => {
+      const faults = sources
+        .filter(({ path }) => !except.some((place) => path.startsWith(place)))
+        .filter(({ text }) => pattern.test(stripProse(text)))
+        .map(({ path }) => path);
+      expect(faults).toEqual([]);
+    });
+  }
+
+  it("connections are opened by the egress module alone", () => {
+    const openers = /\bfrom "(undici|node:(net|tls|http|https|dgram|http2))"/;
+    const allowed = [
+      "src/broker/egress/",
+      // Listens; opens nothing.
+      "src/runtime/node.ts",
+      // Tries to connect from inside the cage, to see that it cannot.
+      "src/runtime/executor-common.ts",
+    ];
+    const faults = sources
+      .filter(({ path, text }) => openers.test(text) && !allowed.some((place) => path.startsWith(place)))
+      .map(({ path }) => path);
+    expect(faults).toEqual([]);
+  });
+
+  it("every file begins by saying what it is for", () => {
+    const faults = sources.filter(({ text }) => !text.startsWith("/**")).map(({ path }) => path);
+    expect(faults).toEqual([]);
+  });
+
+  it("every export is documented", () => {
+    const faults = sources.flatMap(({ path, text }) => {
+      const lines = text.split("\n");
+      return lines.flatMap((line, index) => {
+        if (!/^export (async )?(function|const|let|class|abstract class|interface|type \w+)\b/.test(line)) return [];
+        const before = lines.slice(0, index).findLast((candidate) => candidate.trim() !== "");
+        const isOverload = /^export (async )?function/.test(line) && before?.startsWith("export ");
+        return before?.trimEnd().endsWith("*/") || isOverload ? [] : [`${path}:${index + 1} ${line}`];
+      });
+    });
+    expect(faults).toEqual([]);
+  });
+
+  it("no file has grown past one subject", () => {
+    const faults = sources
+      .map(({ path, text }) => ({ path, lines: text.split("\n").length }))
+      .filter(({ lines }) => lines > 400)
+      .map(({ path, lines }) => `${path} has ${lines} lines`);
+    expect(faults).toEqual([]);
+  });
+
+  it("nothing is left for later without saying so", () => {
+    const faults = sources.filter(({ text }) => /\b(TODO|FIXME|XXX|HACK)\b/.test(text)).map(({ path }) => path);
+    expect(faults).toEqual([]);
+  });
+});

@@ -1,0 +1,60 @@
+/**
+ * The executor's own code, run in this process behind the port of a child process: the same frames, no cage. A
+ * `kill` stops what it hears and says; it can not stop a guest that computes.
+ */
+import type { ExecutorProcess } from "../../src/ports/index.ts";
+import { randomStream } from "../../src/runtime/executor-common.ts";
+import { serveExecutor } from "../../src/sandbox/executor/index.ts";
+
+/** Starts one. */
+export function createInProcessExecutor(): ExecutorProcess {
+  const commands = new TransformStream<Uint8Array, Uint8Array>(
+    undefined,
+    { highWaterMark: 1000 },
+    { highWaterMark: 1000 },
+  );
+  const reports = new TransformStream<Uint8Array, Uint8Array>(
+    undefined,
+    { highWaterMark: 1000 },
+    { highWaterMark: 1000 },
+  );
+  const toExecutor = commands.writable.getWriter();
+  const toGateway = reports.writable.getWriter();
+  const exited = Promise.withResolvers<{ code: number | null; diagnostics: string }>();
+  let alive = true;
+
+  function end(code: number | null, diagnostics = ""): void {
+    if (!alive) return;
+    alive = false;
+    toGateway.close().catch(() => undefined);
+    toExecutor.close().catch(() => undefined);
+    exited.resolve({ code, diagnostics });
+  }
+
+  serveExecutor({
+    role: "run",
+    input: commands.readable,
+    async write(bytes) {
+      if (alive) await toGateway.write(bytes);
+    },
+    runtime: "in-process",
+    monotonicMs: () => performance.now(),
+    randomStream,
+    probe: () => Promise.resolve([]),
+    exit(code) {
+      end(code);
+      throw new TypeError("The in-process executor exited");
+    },
+  }).then(
+    () => end(0),
+    (error: unknown) => end(1, String(error)),
+  );
+
+  return {
+    pid: -1,
+    output: reports.readable,
+    write: (bytes) => (alive ? toExecutor.write(bytes) : Promise.reject(new TypeError("It is gone"))),
+    kill: () => end(null),
+    exited: exited.promise,
+  };
+}
