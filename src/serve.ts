@@ -130,10 +130,7 @@ export async function startServer(
  * own, held by the operating system, so that it ends with the process however that ends.
  */
 async function lockData(runtime: Runtime, dataFolder: string): Promise<SqliteDatabase> {
-  await runtime.files.write(
-    `${dataFolder}/README`,
-    "Data of a Writ gateway: keys, the record of runs, caches.\n",
-  );
+  await makeDataFolder(runtime, dataFolder);
   const lock = runtime.openSqlite(`${dataFolder}/lock.sqlite`);
   try {
     lock.exec("BEGIN EXCLUSIVE");

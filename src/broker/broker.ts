@@ -32,7 +32,6 @@ export interface BrokerOptions {
 
 /** One run, as the broker needs to know it. */
 export interface OpenRun {
-  readonly run: string;
   readonly grants: readonly Grant[];
   readonly budget: Budget;
   /** Wall clock at the run's start; events count from here. */
@@ -44,7 +43,7 @@ export interface OpenRun {
 /** Opens runs. */
 export interface Broker {
   /**
-   * @throws {GatewayError} `internal` when a grant names a profile that the operator does not keep
+   * @throws {GatewayError} `tool-suspended` when a grant names a profile that the operator does not keep
    */
   openRun(run: OpenRun): RunHost;
 }
@@ -57,11 +56,12 @@ export interface Broker {
 export function createBroker({ clock, resolver, profiles, egress: options = {} }: BrokerOptions): Broker {
   const { allowAddresses = [], ...rest } = options;
   const open = allowAddresses.map(parseBlock);
+  const since = new Date(clock.nowMs()).toISOString();
   const egress: Egress = createEgress({ clock, resolver, ...rest });
   return {
-    openRun({ run, grants, budget, startedAtMs, limits }) {
+    openRun({ grants, budget, startedAtMs, limits }) {
       const book = new RunBook(budget, clock, startedAtMs, { events: 10_000, calls: 1_000_000, ...limits });
-      const profile = (name: string) => profileOf(profiles, name, run);
+      const profile = (name: string) => profileOf(profiles, name, since);
       const context = { book, grants, egress, open, profile };
       return hostOf(
         book,
@@ -118,13 +118,12 @@ async function serve(
   }
 }
 
-function profileOf(profiles: ReadonlyMap<string, SecretProfile>, name: string, run: string): SecretProfile {
+function profileOf(profiles: ReadonlyMap<string, SecretProfile>, name: string, since: string): SecretProfile {
   const profile = profiles.get(name);
   if (profile !== undefined) return profile;
-  throw new GatewayError(
-    `Cannot open run "${run}": secret profile "${name}" is not among the operator's profiles`,
-    {
-      code: "internal",
-    },
-  );
+  throw new GatewayError(`Cannot open a run: secret profile "${name}" is not among the operator's profiles`, {
+    code: "tool-suspended",
+    reason: "its secret profile is not configured",
+    since,
+  });
 }

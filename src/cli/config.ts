@@ -21,8 +21,8 @@ export interface ServeConfig {
   readonly toolsFolder: string;
   /** Folder of more policy files; undefined = only those beside the tools. */
   readonly policiesFolder: string | undefined;
-  /** The operator's secret profiles; need not exist. */
-  readonly profilesFile: string;
+  /** The operator's secret profiles; undefined = `profiles.yaml` in the data folder, when it is there. */
+  readonly profilesFile: string | undefined;
   /** Executor processes kept alive. */
   readonly executors: number;
   /** Whether the sample API is served beside the gateway. */
@@ -62,7 +62,7 @@ export interface Setting<T> {
   /** Checks a value of any origin; text of flags and variables is given to `fromText` first. */
   readonly schema: z.ZodType<T>;
   readonly fromText: (text: string) => unknown;
-  readonly initial: (root: string, dataFolder: string) => T;
+  readonly initial: (root: string) => T;
 }
 
 /** Where the file is unless `--config` says. */
@@ -129,9 +129,9 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     flag: "--profiles <file>",
     variable: "WRIT_PROFILES",
     help: "secret profiles; default: profiles.yaml in the data folder",
-    schema: path,
+    schema: path.optional(),
     fromText: text,
-    initial: (_root, dataFolder) => `${dataFolder}/profiles.yaml`,
+    initial: () => undefined,
   },
   executors: {
     flag: "--executors <number>",
@@ -203,26 +203,25 @@ export async function loadConfig(
   const faults: string[] = [...file.faults];
   const sources: Partial<Record<SettingName, string>> = {};
 
-  function find<K extends SettingName>(name: K, dataFolder = ""): ServeConfig[K] {
+  function find<K extends SettingName>(name: K): ServeConfig[K] {
     const setting: Setting<ServeConfig[K]> = SETTINGS[name];
     const found = findValue(world, name, setting, flags[name], file);
     sources[name] = found?.source ?? "default";
-    if (found === undefined) return setting.initial(world.root, dataFolder);
+    if (found === undefined) return setting.initial(world.root);
     const read = setting.schema.safeParse(found.value);
     if (read.success) return read.data;
     const wanted = read.error.issues[0]?.message ?? "another value";
     faults.push(`${found.source} is ${JSON.stringify(found.value)}, wanted ${wanted}`);
-    return setting.initial(world.root, dataFolder);
+    return setting.initial(world.root);
   }
 
-  const dataFolder = find("dataFolder");
   const config: ServeConfig = {
     host: find("host"),
     port: find("port"),
-    dataFolder,
+    dataFolder: find("dataFolder"),
     toolsFolder: find("toolsFolder"),
     policiesFolder: find("policiesFolder"),
-    profilesFile: find("profilesFile", dataFolder),
+    profilesFile: find("profilesFile"),
     executors: find("executors"),
     demo: find("demo"),
     maxBodyBytes: find("maxBodyBytes"),

@@ -4,10 +4,10 @@
  */
 import type { Command } from "commander";
 import { formatDefinition, formatFunction, type WitInterface } from "../core/component/index.ts";
-import { type ComponentImport, type Intake, inspectComponent } from "../registry/index.ts";
+import type { ComponentImport, Intake } from "../registry/index.ts";
+import { openComponent } from "./component-file.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { readInput } from "./input.ts";
 import {
   alignColumns,
   createPaint,
@@ -44,8 +44,7 @@ export function addInspect(program: Command, { world, end }: CommandContext): vo
       "\nExit code 0: it can run under a policy; 2: refused.\n\nExample:\n  writ inspect weather.wasm",
     )
     .action(async (path: string, flags: InspectFlags) => {
-      const bytes = await readInput(world, path, "component");
-      const intake = await inspectComponent(bytes, await world.offer());
+      const { bytes, intake } = await openComponent(world, path);
       const inspected = { path, byteLength: bytes.byteLength, intake, verdict: judge(intake) };
       if (flags.json) printJson(world, describe(inspected));
       else for (const line of report(inspected, createPaint(world), flags)) world.runtime.print(line);

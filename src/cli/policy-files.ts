@@ -15,7 +15,7 @@ export interface ReadPolicies {
 /**
  * Reads policies.
  *
- * @param paths files, folders (whose `.yaml`, `.yml` and `.json` files are read, not those below), or `-`
+ * @param paths files, folders (whose `.yaml`, `.yml` and `.json` files are read but `tool.*`, not those below), or `-`
  * @throws {UsageError} when a path is missing, or a folder holds no policy
  */
 export async function readPolicies(world: CliWorld, paths: readonly string[]): Promise<ReadPolicies> {
@@ -63,7 +63,10 @@ async function expand({ runtime }: CliWorld, path: string): Promise<readonly str
   const folder = path.replace(/(?<=.)\/+$/, "");
   const entries = await runtime.files.list(folder);
   if (entries.length === 0) return [path];
-  const names = entries.filter(({ name, isFolder }) => !isFolder && /^[^.].*\.(yaml|yml|json)$/.test(name));
+  const names = entries.filter(
+    // `tool.yaml` and `tool.json` describe the tool whose folder it is.
+    ({ name, isFolder }) => !isFolder && /^(?!\.|tool\.).*\.(yaml|yml|json)$/.test(name),
+  );
   if (names.length === 0) {
     throw new UsageError(
       `Cannot read policies in ${JSON.stringify(path)}: it holds no .yaml, .yml or .json file`,

@@ -10,11 +10,10 @@ import {
   PolicyError,
   policySchema,
 } from "../core/policy/index.ts";
-import { inspectComponent } from "../registry/index.ts";
+import { openComponent } from "./component-file.ts";
 import { loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { readInput, readOptionalFile } from "./input.ts";
 import { createPaint, formatCount, printable, printJson } from "./output.ts";
 import { listToolPolicies, readPolicies } from "./policy-files.ts";
 import { UsageError } from "./usage-error.ts";
@@ -141,11 +140,10 @@ async function findNeeds(
   { component, tool }: ExplainFlags,
   toolsFolder: string,
 ): Promise<readonly CapabilityWord[] | null> {
-  if (component !== undefined) {
-    const bytes = await readInput(world, component, "component");
-    return (await inspectComponent(bytes, await world.offer())).needs;
-  }
+  if (component !== undefined) return (await openComponent(world, component)).intake.needs;
+  // Also keeps a name with `../` in it from naming a file.
   if (!/^[a-z][a-z0-9-]{0,62}$/.test(tool)) return null;
-  const built = await readOptionalFile(world, `${toolsFolder}/${tool}/${tool}.wasm`);
-  return built === undefined ? null : (await inspectComponent(built, await world.offer())).needs;
+  const built = `${toolsFolder}/${tool}/${tool}.wasm`;
+  const isBuilt = (await world.runtime.files.mode(built)) !== undefined;
+  return isBuilt ? (await openComponent(world, built)).intake.needs : null;
 }

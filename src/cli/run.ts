@@ -8,8 +8,9 @@ import { GatewayError } from "../core/errors.ts";
 import { parseStrictJson } from "../core/manifest/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
 import type { InvocationAnswer } from "../gateway/index.ts";
-import { type ComponentFunction, findFunction, type Intake, inspectComponent } from "../registry/index.ts";
+import { type ComponentFunction, findFunction, type Intake } from "../registry/index.ts";
 import { closedPolicy, toolNameOf } from "./closed-policy.ts";
+import { openComponent } from "./component-file.ts";
 import { type LoadedConfig, loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -75,8 +76,7 @@ async function run(
   name: string | undefined,
   flags: RunFlags,
 ): Promise<number> {
-  const component = await readInput(world, path, "component");
-  const intake = await inspectComponent(component, await world.offer());
+  const { bytes: component, intake } = await openComponent(world, path);
   const callee = findCallee(intake, path, name);
   const input = await readRunInput(world, callee, flags);
   const policy = await choosePolicy(world, path, callee, flags);

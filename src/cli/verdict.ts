@@ -11,7 +11,7 @@ export interface Verdict {
   readonly notes: readonly string[];
   /** Clauses that its policy should have; without them what they unlock is denied at the call. */
   readonly clauses: readonly string[];
-  /** The highest of its imports. */
+  /** The highest of what it would really have: stubs count for nothing, what nobody knows counts as R5. */
   readonly risk: RiskClass;
 }
 
@@ -21,7 +21,10 @@ export function judge({ functions, imports, uncallable }: Intake): Verdict {
   const stubs = imports.filter(({ state }) => state === "stub");
   const clauses = unique(imports.flatMap(({ capability }) => capability?.clause ?? []));
   // An interface that the table does not know is of the highest class; the names sort by it.
-  const risk = imports.map(({ capability }) => capability?.risk ?? "R5").reduce(higher, "R0");
+  const risk = imports
+    .filter(({ state }) => state !== "stub")
+    .map(({ capability }) => capability?.risk ?? "R5")
+    .reduce(higher, "R0");
   const stubWords = unique(stubs.flatMap(({ capability }) => capability?.word ?? []));
   const stubNote =
     stubWords.length === 0
@@ -46,9 +49,10 @@ export function judge({ functions, imports, uncallable }: Intake): Verdict {
 
 /** The functions that can be called, a line each, for whoever named one that can not. */
 export function listFunctions({ functions }: Pick<Intake, "functions">): readonly string[] {
+  const width = Math.max(0, ...functions.map(({ key }) => key.length));
   return functions.map(({ key, function: func }) => {
     const signature = formatFunction(func);
-    return `${key}  ${signature.slice(signature.indexOf(":") + 1).trim()}`;
+    return `${key.padEnd(width)}  ${signature.slice(signature.indexOf(":") + 1).trim()}`;
   });
 }
 

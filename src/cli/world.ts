@@ -74,8 +74,8 @@ export interface LocalGatewayOptions {
   readonly policySource: string;
   /** Evidence, keys and caches are here. */
   readonly dataFolder: string;
-  /** The operator's secret profiles; need not exist. */
-  readonly profilesFile: string;
+  /** The operator's secret profiles; undefined = `profiles.yaml` in the data folder, when it is there. */
+  readonly profilesFile: string | undefined;
   /** CIDR blocks that may be reached although they are not public. */
   readonly allowAddresses: readonly string[];
 }

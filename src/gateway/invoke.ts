@@ -160,8 +160,8 @@ function requireValidInput({ callee, request }: Admission): void {
 }
 
 function openHost(broker: Broker, admission: Admission, decision: Allowed): RunHost {
-  const { run, startedAtMs } = admission;
-  return broker.openRun({ run, grants: decision.grants, budget: decision.record.policy.budget, startedAtMs });
+  const { startedAtMs } = admission;
+  return broker.openRun({ grants: decision.grants, budget: decision.record.policy.budget, startedAtMs });
 }
 
 async function admit(evidence: Evidence, known: KnownBeforeRun, host: RunHost): Promise<void> {

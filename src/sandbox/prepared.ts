@@ -10,7 +10,7 @@ import { encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.t
 import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe/messages.ts";
 
 /** Changes whenever the same component would be prepared differently: jco's version, our own steps. */
-const PREPARATION = `jco-transpile@0.15.0 ${COST_TABLE_VERSION} 1`;
+const PREPARATION = `jco-transpile@0.15.0 ${COST_TABLE_VERSION} 2`;
 const LARGEST_PREPARED_BYTES = 512 * 1024 * 1024;
 
 /** A component as an executor loads it. */

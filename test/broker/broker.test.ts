@@ -136,7 +136,7 @@ describe("RunHost.call() and a lying executor", () => {
       clock: { ...clock, monotonicMs },
       profiles: new Map(),
       resolver: { resolve: async () => [] },
-    }).openRun({ run: "run_broken", grants: [], budget: BUDGET, startedAtMs: Date.now() });
+    }).openRun({ grants: [], budget: BUDGET, startedAtMs: Date.now() });
     await expect(send(host, get(80))).rejects.toThrow("broken clock");
     expect(await send(host, get(80))).toEqual({
       kind: "stop",
@@ -162,7 +162,6 @@ describe("RunHost and its end", () => {
 
   it("numbers events without gaps and counts time from the run's start", async () => {
     const host = createBroker({ clock, profiles: new Map(), resolver: { resolve: async () => [] } }).openRun({
-      run: "run_x",
       grants: [],
       budget: BUDGET,
       startedAtMs: Date.now() - 5000,

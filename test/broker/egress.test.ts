@@ -320,7 +320,6 @@ describe("http-client and time", () => {
       profiles: new Map(),
       resolver: { resolve: () => new Promise(() => {}) },
     }).openRun({
-      run: "run_slow",
       grants: [{ kind: "http-client", rules: [rule("slow.test", 80)] }],
       budget: BUDGET,
       startedAtMs: Date.now(),

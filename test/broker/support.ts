@@ -161,7 +161,6 @@ export function openRun(options: RunOptions = {}) {
     },
   ];
   const start = {
-    run: "run_test",
     grants,
     budget: { ...BUDGET, ...options.budget },
     startedAtMs: Date.now(),

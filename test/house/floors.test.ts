@@ -56,7 +56,10 @@ function floorOf(path: string): number {
 }
 
 function packageOf(specifier: string): string {
-  return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
 }
 
 describe("floors", () => {
@@ -92,7 +95,10 @@ describe("floors", () => {
 
   it("the runtime is named by the roof alone", () => {
     const faults = sources
-      .filter(({ path, imports }) => imports.some((specifier) => specifier.startsWith("#")) && floorOf(path) !== ROOF)
+      .filter(
+        ({ path, imports }) =>
+          imports.some((specifier) => specifier.startsWith("#")) && floorOf(path) !== ROOF,
+      )
       .map(({ path }) => path);
     expect(faults).toEqual([]);
   });
@@ -100,7 +106,9 @@ describe("floors", () => {
   it("node modules are imported by runtime and toolchain alone", () => {
     const faults = sources
       .filter(({ path }) => !path.startsWith("src/runtime/") && !path.startsWith("src/toolchain/"))
-      .flatMap(({ path, imports }) => imports.filter((name) => name.startsWith("node:")).map((name) => `${path} imports ${name}`))
+      .flatMap(({ path, imports }) =>
+        imports.filter((name) => name.startsWith("node:")).map((name) => `${path} imports ${name}`),
+      )
       // The egress module is where connections are made; it makes them with these.
       .filter((fault) => !/^src\/broker\/egress\/.* imports node:(net|tls)$/.test(fault));
     expect(faults).toEqual([]);

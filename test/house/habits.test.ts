@@ -5,7 +5,11 @@ import { readSources, stripProse } from "./source-tree.ts";
 const sources = readSources("src");
 
 /** What must not be called where. `except` names the files that are the one place for it. */
-const BANNED: readonly { readonly name: string; readonly pattern: RegExp; readonly except: readonly string[] }[] = [
+const BANNED: readonly {
+  readonly name: string;
+  readonly pattern: RegExp;
+  readonly except: readonly string[];
+}[] = [
   { name: "Math.random", pattern: /\bMath\s*\.\s*random\b/, except: [] },
   { name: "eval", pattern: /\beval\s*\(/, except: [] },
   { name: "new Function", pattern: /\bnew\s+Function\b/, except: ["src/sandbox/executor/glue.ts"] },
@@ -13,7 +17,11 @@ const BANNED: readonly { readonly name: string; readonly pattern: RegExp; readon
   { name: "WebSocket or EventSource", pattern: /\bnew\s+(WebSocket|EventSource)\b/, except: [] },
   { name: "Deno.connect", pattern: /\bDeno\s*\.\s*connect/, except: [] },
   { name: "Deno", pattern: /\bDeno\s*\./, except: ["src/runtime/"] },
-  { name: "process", pattern: /(?<![.\w])process\s*\.\s*(env|argv|exit|stdout|stderr|stdin|cwd)\b/, except: ["src/runtime/", "src/toolchain/"] },
+  {
+    name: "process",
+    pattern: /(?<![.\w])process\s*\.\s*(env|argv|exit|stdout|stderr|stdin|cwd)\b/,
+    except: ["src/runtime/", "src/toolchain/"],
+  },
   { name: "console", pattern: /(?<![.\w])console\s*\./, except: ["src/runtime/"] },
   { name: "Date.now", pattern: /\bDate\s*\.\s*now\b|\bnew\s+Date\s*\(\s*\)/, except: ["src/runtime/"] },
 ];
@@ -53,7 +61,8 @@ describe("habits", () => {
     const faults = sources.flatMap(({ path, text }) => {
       const lines = text.split("\n");
       return lines.flatMap((line, index) => {
-        if (!/^export (async )?(function|const|let|class|abstract class|interface|type \w+)\b/.test(line)) return [];
+        if (!/^export (async )?(function|const|let|class|abstract class|interface|type \w+)\b/.test(line))
+          return [];
         const before = lines.slice(0, index).findLast((candidate) => candidate.trim() !== "");
         const isOverload = /^export (async )?function/.test(line) && before?.startsWith("export ");
         return before?.trimEnd().endsWith("*/") || isOverload ? [] : [`${path}:${index + 1} ${line}`];
@@ -71,7 +80,9 @@ describe("habits", () => {
   });
 
   it("nothing is left for later without saying so", () => {
-    const faults = sources.filter(({ text }) => /\b(TODO|FIXME|XXX|HACK)\b/.test(text)).map(({ path }) => path);
+    const faults = sources
+      .filter(({ text }) => /\b(TODO|FIXME|XXX|HACK)\b/.test(text))
+      .map(({ path }) => path);
     expect(faults).toEqual([]);
   });
 });

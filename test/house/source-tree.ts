@@ -40,6 +40,12 @@ export function stripProse(text: string): string {
 
 function readSource(path: string): SourceFile {
   const text = readFileSync(join(ROOT, path), "utf8");
-  const found = text.matchAll(/^(?:import|export|\}) ?[^\n]*?\bfrom "([^"\n]+)";|^import "([^"\n]+)";|\bimport\("([^"\n]+)"\)/gm);
-  return { path, text, imports: [...found].flatMap(([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? []) };
+  const found = text.matchAll(
+    /^(?:import|export|\}) ?[^\n]*?\bfrom "([^"\n]+)";|^import "([^"\n]+)";|\bimport\("([^"\n]+)"\)/gm,
+  );
+  return {
+    path,
+    text,
+    imports: [...found].flatMap(([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? []),
+  };
 }

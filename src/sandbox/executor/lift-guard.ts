@@ -8,8 +8,14 @@
  */
 import type { RunGuard } from "./guard.ts";
 
-/** Host memory that one read of a scalar may turn into: a list element, a record's field, a handle. */
-const SCALAR_COST = 16;
+/** Host memory that one read of a scalar may turn into: a slot in an array that doubles, a bigint, a text of one character. */
+const SCALAR_COST = 48;
+/** A record, tuple or variant with its slots. */
+const OBJECT_COST = 64;
+/** A text, beside its characters: two bytes each, for one of them may need as many. */
+const TEXT_COST = 32;
+/** A typed array and the buffer beneath it, beside their bytes. An empty one costs no less. */
+const BUFFER_COST = 512;
 
 /** Every way in which a DataView reads. */
 const READERS = [
@@ -36,8 +42,10 @@ export interface LiftDoors {
 /**
  * @param guard the run's guard
  * @param limitBytes bytes that may be lifted during the whole run
+ * @param objects objects that may come with one read, at most; see `lift-weight.ts`
  */
-export function createLiftDoors(guard: RunGuard, limitBytes: number): LiftDoors {
+export function createLiftDoors(guard: RunGuard, limitBytes: number, objects: number): LiftDoors {
+  const readCost = SCALAR_COST + Math.ceil(OBJECT_COST * objects);
   let left = limitBytes;
 
   function charge(bytes: number): void {
@@ -52,7 +60,7 @@ export function createLiftDoors(guard: RunGuard, limitBytes: number): LiftDoors 
     const read = DataView.prototype[name] as (offset: number, little?: boolean) => unknown;
     Object.defineProperty(GuardedView.prototype, name, {
       value(this: DataView, offset: number, little?: boolean) {
-        charge(SCALAR_COST);
+        charge(readCost);
         return read.call(this, offset, little);
       },
     });
@@ -64,7 +72,7 @@ export function createLiftDoors(guard: RunGuard, limitBytes: number): LiftDoors 
       super(label, { fatal: true, ignoreBOM: true });
     }
     override decode(input?: AllowSharedBufferSource): string {
-      charge(SCALAR_COST + (input?.byteLength ?? 0));
+      charge(TEXT_COST + 2 * (input?.byteLength ?? 0));
       return super.decode(input);
     }
   }
@@ -82,7 +90,9 @@ export function createLiftDoors(guard: RunGuard, limitBytes: number): LiftDoors 
           guarded.add(buffer);
           Object.defineProperty(buffer, "slice", {
             value(start: number, end: number): ArrayBuffer {
-              charge(SCALAR_COST + Math.max(0, end - start));
+              charge(BUFFER_COST + Math.max(0, end - start));
+              // The canonical ABI traps here; `slice` alone would give the guest's reader a shorter list.
+              if (end > buffer.byteLength) throw new RangeError("Cannot lift a list: it ends outside the memory");
               return ArrayBuffer.prototype.slice.call(buffer, start, end);
             },
           });

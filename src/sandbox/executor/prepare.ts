@@ -57,7 +57,7 @@ async function transpile(
   let instantiationFuel = 0;
   const modules: { name: string; wasm: Uint8Array }[] = [];
   for (const [name, bytes] of files) {
-    if (name.endsWith(".js")) glue = bytes;
+    if (name.endsWith(".js")) glue = mendGlue(bytes);
     if (!name.endsWith(".wasm")) continue;
     // The original bytes: some modules that are invalid would become valid by being metered.
     if (!WebAssembly.validate(bytes.slice()))
@@ -81,4 +81,19 @@ async function transpile(
       pieces.reduce((sum, piece) => sum + piece.length, 0),
     ),
   };
+}
+
+/**
+ * jco 1.35 answers an exception out of a waiting import without a result (`pollable.block`, `poll`) with a promise
+ * that never settles: a guest that forged a handle would hold its executor until the deadline. Thrown on instead,
+ * as jco does for imports that do not wait, it reaches the guard, which stops the run.
+ */
+function mendGlue(glue: Uint8Array): Uint8Array {
+  const text = new TextDecoder().decode(glue);
+  return new TextEncoder().encode(
+    text.replace(
+      /(\[Instruction::CallInterface\] error during async call'[^}]*\}\);[^}]*?)return task\.completionPromise\(\);/g,
+      "$1throw err;",
+    ),
+  );
 }

@@ -15,6 +15,7 @@ import type { Glue } from "./glue.ts";
 import { createGuard, type Stop } from "./guard.ts";
 import { buildImports } from "./imports.ts";
 import { createLiftDoors } from "./lift-guard.ts";
+import { liftedTypes, objectsPerRead } from "./lift-weight.ts";
 
 /** A component that this process has compiled. */
 export interface LoadedComponent {
@@ -51,7 +52,11 @@ export function startRun(
 ): RunUnderWay {
   const { limits } = command;
   const guard = createGuard(limits.hostCalls);
-  const doors = createLiftDoors(guard, limits.liftedBytes);
+  const lifted = liftedTypes(
+    command.imports.flatMap(({ functions }) => functions),
+    command.function,
+  );
+  const doors = createLiftDoors(guard, limits.liftedBytes, objectsPerRead(lifted));
   const linker = createCoreLinker(guard, doors, limits.fuel - component.instantiationFuel);
   const context = createContext({
     guard,

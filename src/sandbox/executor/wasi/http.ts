@@ -136,9 +136,11 @@ export class RequestOptions {
   }
 
   setBetweenBytesTimeout(duration: bigint | undefined): void {
+    // First, so that a forged handle is refused as one.
+    const timeouts = this.#timeouts;
     // Not enforced by the broker, so refused: `result<_, _>` is how the interface says so.
     if (duration !== undefined) throw new GuestError(undefined);
-    this.#timeouts.betweenBytes = duration;
+    timeouts.betweenBytes = duration;
   }
 
   /** The timeouts as the broker wants them, in ms. */

@@ -1,0 +1,92 @@
+/** A whole invocation over HTTP, durable and signed, beside a Hono server that does nothing, in the same run. */
+import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { compare, planFor, rowOf, type Row } from "../harness.ts";
+import { median } from "../stats.ts";
+import type { Figure, Suite } from "../suite.ts";
+import { type BenchRequest, connect, saturate } from "../support/client.ts";
+import { startServer } from "../support/server.ts";
+
+const PATH = "/v1/tools/hash/hash/fnv1a64";
+const BODY = JSON.stringify({ input: { data: "aGVsbG8=" }, purpose: "benchmark" });
+const CONNECTIONS = 16;
+
+/** The suite. */
+export const http: Suite = {
+  name: "http",
+  about: "hash over HTTP on the real gateway, beside a bare Hono echo on the same runtime",
+  async run({ folder, host, seconds, quick, say }) {
+    say(`starting the gateway and the echo on ${host}`);
+    const gateway = await startServer(host, "gateway-server.ts", [join(folder, "data"), "2"]);
+    const echo = await startServer(host, "echo-server.ts");
+    const headers = { "content-type": "application/json" };
+    const echoRequest: BenchRequest = { method: "POST", path: PATH, headers, body: BODY };
+    const runRequest = { ...echoRequest, headers: { ...headers, authorization: `Bearer ${gateway.key}` } };
+    const [echoConnection, gatewayConnection] = [connect(echo.url), connect(gateway.url)];
+    const sync = openSync(join(folder, "sync"), "w");
+    const page = new Uint8Array(4096);
+    try {
+      const answer = await gatewayConnection.send(runRequest);
+      requireCompleted(answer);
+      say(`one after another, ${seconds} s each`);
+      const sequential = await compare(
+        [
+          { name: "hono echo", run: async () => void (await echoConnection.send(echoRequest)) },
+          { name: "writ hash/fnv1a64", run: async () => void (await gatewayConnection.send(runRequest)) },
+          {
+            name: "fdatasync of 4 KiB (a run makes two)",
+            run() {
+              writeSync(sync, page);
+              fdatasyncSync(sync);
+            },
+          },
+        ],
+        planFor(2, seconds),
+      );
+
+      say(`${CONNECTIONS} connections, turn by turn`);
+      const turns = quick ? 1 : 5;
+      const echoes = [];
+      const runs = [];
+      for (let turn = 0; turn < turns; turn++) {
+        const options = { connections: CONNECTIONS, forMs: quick ? 300 : 2000 };
+        echoes.push(await saturate(echo.url, echoRequest, options));
+        runs.push(await saturate(gateway.url, runRequest, options));
+      }
+      const concurrent: Row[] = [
+        rowOf("hono echo", echoes.flatMap(({ latencies }) => latencies)),
+        rowOf("writ hash/fnv1a64", runs.flatMap(({ latencies }) => latencies)),
+      ];
+      const perSecond = (name: string, all: typeof runs): Figure => ({
+        name,
+        value: median(all.map((one) => one.perSecond)),
+        unit: `runs/s, median of ${turns} turns`,
+      });
+      return {
+        tables: [
+          { title: "one connection, one request after another", rows: sequential },
+          { title: `${CONNECTIONS} connections, each with one request after another`, rows: concurrent },
+        ],
+        figures: [
+          perSecond(`hono echo, ${CONNECTIONS} connections`, echoes),
+          perSecond(`writ hash/fnv1a64, ${CONNECTIONS} connections`, runs),
+          { name: "request body", value: BODY.length, unit: "bytes" },
+          { name: "answer with manifest", value: answer.length, unit: "bytes" },
+        ],
+        notes: [
+          "client, servers and executors share the cores named in the result file; the gateway has 2 executors of one tenant",
+        ],
+      };
+    } finally {
+      closeSync(sync);
+      await Promise.all([echoConnection.close(), gatewayConnection.close()]);
+      await Promise.all([echo.stop(), gateway.stop()]);
+    }
+  },
+};
+
+/** Status 200 says that a run happened, not that it went well. */
+function requireCompleted(text: string): void {
+  const { outcome }: { outcome: { kind: string } } = JSON.parse(text);
+  if (outcome.kind !== "completed") throw new Error(`The run ended as ${JSON.stringify(outcome)}`);
+}

@@ -1,0 +1,202 @@
+/** The story of a run over HTTP, with the real tools, down to a manifest that verifies offline. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { canonicalJson, sha256Hex } from "../../src/core/digest.ts";
+import { parseTrustedKeys, type RunPredicate, verifyBundle } from "../../src/core/manifest/index.ts";
+import { verifyEs256 } from "../../src/identity/index.ts";
+import { type Answer, callGateway, openTestGateway, type TestGateway } from "../support/gateway.ts";
+
+const PLACE = { latitude: 52.52, longitude: 13.41 };
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await openTestGateway({ demo: true });
+}, 120_000);
+afterAll(() => gateway?.close());
+
+/** Verifies a bundle with the gateway's published keys, as a stranger would, and returns what it says. */
+async function verified(manifest: unknown): Promise<RunPredicate> {
+  const jwks = await gateway.get("/.well-known/jwks.json");
+  const trust = parseTrustedKeys(new TextEncoder().encode(jwks.text));
+  if (!trust.ok) throw new Error("The published keys cannot be read");
+  const bytes = new TextEncoder().encode(typeof manifest === "string" ? manifest : JSON.stringify(manifest));
+  const report = await verifyBundle(bytes, trust.keys, verifyEs256);
+  if (!report.ok) throw new Error(JSON.stringify(report.checks));
+  return report.predicate;
+}
+
+function invoke(path: string, input: unknown, purpose = "support-chat"): Promise<Answer> {
+  return gateway.post(`/v1/tools/${path}`, { input, purpose });
+}
+
+describe("an invocation that completes", () => {
+  it("answers run, outcome, output, manifest and receipt", async () => {
+    const answer = await invoke("hash/hash/sha256", { data: "aGVsbG8=" });
+    expect(answer.status).toBe(200);
+    expect(answer.json.outcome).toEqual({ kind: "completed" });
+    expect(answer.json.output).toBe("LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=");
+    expect(answer.headers.get("writ-run")).toBe(answer.json.run);
+
+    const predicate = await verified(answer.json.manifest);
+    expect(predicate.run).toBe(answer.json.run);
+    expect(predicate.output_hash).toBe(`sha256:${sha256Hex(canonicalJson(answer.json.output))}`);
+    expect(predicate.input_hash).toBe(`sha256:${sha256Hex(canonicalJson({ data: "aGVsbG8=" }))}`);
+    expect(predicate.budget?.fuel.used).toBeGreaterThan(0);
+    expect(predicate.isolation?.level).toBe("process+permissions");
+    expect(predicate.events).toEqual([]);
+  });
+
+  it("keeps the caller's trace and adds its own span", async () => {
+    const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const answer = await gateway.post(
+      "/v1/tools/hash/fnv1a64",
+      { input: { data: "" }, purpose: "support-chat" },
+      { traceparent: `00-${trace}-00f067aa0ba902b7-01` },
+    );
+    expect(answer.headers.get("traceparent")).toMatch(
+      new RegExp(`^00-${trace}-(?!00f067aa0ba902b7)[0-9a-f]{16}-01$`),
+    );
+    expect((await verified(answer.json.manifest)).trace_id).toBe(trace);
+  });
+
+  it("spends the same fuel for the same input", async () => {
+    const fuel = async () => {
+      const answer = await invoke("text/text/slug", { title: "Déjà vu, again & again" });
+      expect(answer.json.outcome).toEqual({ kind: "completed" });
+      return (await verified(answer.json.manifest)).budget?.fuel.used;
+    };
+    expect(await fuel()).toBe(await fuel());
+  });
+
+  it("uses a secret that neither the guest nor any evidence shows", async () => {
+    const answer = await invoke("weather/weather/forecast", { place: PLACE });
+    expect(answer.json.outcome).toEqual({ kind: "completed" });
+    expect(answer.json.output.ok.place).toEqual(PLACE);
+    const predicate = await verified(answer.json.manifest);
+    expect(predicate.events).toHaveLength(1);
+    expect(predicate.events[0]).toMatchObject({
+      import: "wasi:http/outgoing-handler#handle",
+      effect: "allowed",
+      target: "GET http://127.0.0.1:8788/v1/forecast",
+      result: "200",
+    });
+    expect(answer.text + JSON.stringify(predicate) + gateway.log.join("\n")).not.toContain("demo-key");
+  });
+});
+
+describe("an invocation that is denied", () => {
+  it("ends as denied-import when the guest wants a host outside the allowlist", async () => {
+    const answer = await invoke("weather/weather/forecast-from", {
+      url: "http://example.com/",
+      place: PLACE,
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.json.outcome).toEqual({
+      kind: "denied-import",
+      import: "wasi:http/outgoing-handler#handle",
+      target: "GET http://example.com:80/",
+    });
+    const [event] = (await verified(answer.json.manifest)).events;
+    expect(event).toMatchObject({ effect: "denied", clause: "network_allowlist" });
+  });
+
+  it("is refused and signed when the purpose is not allowed", async () => {
+    const answer = await invoke("hash/hash/sha256", { data: "" }, "curiosity");
+    expect(answer.status).toBe(403);
+    expect(answer.json.missing).toEqual(["purpose"]);
+    const manifest = await gateway.get(`/v1/runs/${answer.json.decision}/manifest`);
+    const predicate = await verified(manifest.text);
+    expect(predicate.outcome).toEqual({ kind: "denied" });
+    expect(predicate.decision.effect).toBe("deny");
+  });
+
+  it("is refused before anything runs when the input is not of the function's type", async () => {
+    const answer = await invoke("weather/weather/forecast", { place: { latitude: "north" } });
+    expect(answer.status).toBe(400);
+    expect(answer.json.errors.map(({ pointer }: { pointer: string }) => pointer).sort()).toEqual([
+      "/input/place/latitude",
+      "/input/place/longitude",
+    ]);
+  });
+
+  it("does not know tools, functions and runs that are not there", async () => {
+    for (const answer of [
+      await invoke("nothing/at/all", {}),
+      await invoke("hash/hash/md5", {}),
+      await invoke("text/init", {}),
+      await gateway.get("/v1/runs/run_00000000000000000000000000"),
+    ]) {
+      expect([403, 404]).toContain(answer.status);
+      expect(answer.json.output).toBeUndefined();
+    }
+  });
+});
+
+describe("a guest that misbehaves ends as a typed outcome", () => {
+  const cases: readonly (readonly [name: string, input: unknown, outcome: object])[] = [
+    [
+      "reach-host",
+      { url: "https://example.com/" },
+      { kind: "denied-import", import: "wasi:http/outgoing-handler#handle" },
+    ],
+    ["spin", {}, { kind: "exhausted", budget: "fuel" }],
+    ["wait", {}, { kind: "timed-out" }],
+    ["recurse", {}, {}],
+    ["grow-memory", {}, { kind: "exhausted", budget: "memory_bytes" }],
+    ["flood-log", {}, { kind: "exhausted", budget: "log_bytes" }],
+    ["flood-stdout", {}, { kind: "exhausted", budget: "log_bytes" }],
+    ["huge-output", { bytes: 100_000 }, { kind: "exhausted", budget: "output_bytes" }],
+    ["read-env", {}, { kind: "completed" }],
+    ["read-file", { path: "/etc/passwd" }, {}],
+  ];
+  for (const [name, input, outcome] of cases) {
+    it(`rogue/${name}`, async () => {
+      const answer = await invoke(`rogue/rogue/${name}`, input, "security-drill");
+      expect(answer.status).toBe(200);
+      expect(answer.json.outcome).toMatchObject(outcome);
+      if (name !== "read-env") expect(answer.json.outcome.kind).not.toBe("completed");
+      expect(answer.text).not.toContain("root:");
+      expect((await verified(answer.json.manifest)).outcome).toEqual(answer.json.outcome);
+    }, 30_000);
+  }
+});
+
+describe("many runs", () => {
+  it("are all sealed, in a sequence without gaps", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, (_, index) => invoke("hash/hash/fnv1a64", { data: btoa(`run ${index}`) })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    const sequences = answers.map(({ json }) => json.receipt.sequence).sort((a, b) => a - b);
+    expect(sequences).toEqual(sequences.map((_, index) => sequences[0] + index));
+  });
+
+  it("are another tenant's own business", async () => {
+    const { json } = await invoke("hash/hash/fnv1a64", { data: "" });
+    for (const path of [`/v1/runs/${json.run}`, `/v1/runs/${json.run}/manifest`]) {
+      expect((await gateway.get(path)).status).toBe(200);
+      const stranger = await callGateway(gateway.server.url, path, {
+        headers: { authorization: "Bearer writ_x" },
+      });
+      expect(stranger.status).toBe(401);
+    }
+  });
+});
+
+describe("stopping", () => {
+  it("finishes or seals what is running", async () => {
+    const other = await openTestGateway();
+    const invocation = other.post("/v1/tools/rogue/wait", { input: {}, purpose: "security-drill" });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await other.close();
+    const answer = await invocation;
+    expect(answer.status).toBe(200);
+    expect(["timed-out", "revoked"]).toContain(answer.json.outcome.kind);
+    expect(answer.json.receipt.sequence).toBe(0);
+  }, 60_000);
+
+  it("frees the data folder, which one gateway uses at a time", async () => {
+    await expect(openTestGateway({ dataFolder: gateway.dataFolder })).rejects.toThrow(
+      "another gateway uses it",
+    );
+  }, 60_000);
+});

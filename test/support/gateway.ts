@@ -1,0 +1,93 @@
+/** A whole gateway for tests: real rooms, real sockets, a data folder of its own, everything closed at the end. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { runtime } from "#runtime";
+import type { RunningServer, ServeConfig } from "../../src/cli/index.ts";
+import { startServer } from "../../src/serve.ts";
+
+/** The project's folder. */
+export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** A gateway that listens, and a way to call it. */
+export interface TestGateway {
+  readonly server: RunningServer;
+  readonly key: string;
+  readonly dataFolder: string;
+  /** Lines that the gateway logged. */
+  readonly log: readonly string[];
+  /** Sends JSON with the bootstrap key. */
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
+  get(path: string, headers?: Record<string, string>): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+/** A response, read whole. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** Parsed when the response says that it is JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape, and fail where it is not there
+  readonly json: any;
+}
+
+/** What {@link ServeConfig} is unless a test says otherwise. */
+export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {}): ServeConfig {
+  return {
+    host: "127.0.0.1",
+    port: 0,
+    dataFolder,
+    toolsFolder: join(PROJECT, ".writ", "tools"),
+    policiesFolder: undefined,
+    profilesFile: undefined,
+    executors: 2,
+    demo: false,
+    maxBodyBytes: 2 ** 20,
+    allowedHosts: [],
+    allowedOrigins: [],
+    logLevel: "info",
+    ...changes,
+  };
+}
+
+/** Starts a gateway on a free port. */
+export async function openTestGateway(changes: Partial<ServeConfig> = {}): Promise<TestGateway> {
+  const dataFolder = changes.dataFolder ?? (await mkdtemp(join(tmpdir(), "writ-e2e-")));
+  const log: string[] = [];
+  const quiet = { ...runtime, print: (line: string) => void log.push(line) };
+  const server = await startServer(quiet, testConfig(dataFolder, changes), () => undefined);
+  const key = server.bootstrapKey ?? "";
+  const call = (path: string, init: RequestInit) => callGateway(server.url, path, init);
+  return {
+    server,
+    key,
+    dataFolder,
+    log,
+    post: (path, body, headers) =>
+      call(path, {
+        method: "POST",
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
+        body: JSON.stringify(body),
+      }),
+    get: (path, headers) => call(path, { headers: { authorization: `Bearer ${key}`, ...headers } }),
+    async close() {
+      await server.stop();
+      if (changes.dataFolder === undefined) await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** One request, read whole. */
+export async function callGateway(url: string, path: string, init: RequestInit): Promise<Answer> {
+  const response = await fetch(`${url}${path}`, init);
+  const text = await response.text();
+  const isJson = /json/.test(response.headers.get("content-type") ?? "");
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    json: isJson ? JSON.parse(text) : undefined,
+  };
+}
