@@ -185,7 +185,10 @@ function listen(
 function describeTools(registry: Registry): RunningServer["tools"] {
   return registry.tools.map(({ name, functions, policies }) => ({
     name,
-    functions: functions.map(({ key }) => key),
+    // Others may be exported, but no policy lets anyone call them.
+    functions: functions
+      .map(({ key }) => key)
+      .filter((key) => policies.some(({ policy }) => Object.hasOwn(policy.functions, key))),
     purposes: [...new Set(policies.flatMap(({ policy }) => policy.purpose))],
   }));
 }

@@ -64,9 +64,15 @@ async function installPackages() {
   const done = step(1, `installing ${count} packages into node_modules (once, about a minute)`);
   const { code, output } = await runNpm(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
   if (code !== 0) {
-    throw new SetupError(`Cannot install packages: npm ci ended with ${code}\n${output.trim()}`);
+    throw new SetupError(`Cannot install packages: npm ci ended with ${code}\n${firstLines(output)}`);
   }
   done();
+}
+
+/** npm says what is wrong first, and then how it is used. */
+function firstLines(output) {
+  const lines = output.split("\n").filter((line) => line.replace("npm error", "").trim() !== "");
+  return lines.slice(0, 12).join("\n");
 }
 
 /** Runs both runtimes: a package that was unpacked but whose install script was blocked looks installed. */
@@ -110,7 +116,9 @@ async function buildTools(lock) {
     3,
     `building ${names.length} sample tools (once, some ten seconds each for the big ones)`,
   );
-  const args = [join(root, "src", "main.ts"), "build", "--tools", "--quiet-if-fresh"];
+  // Stripping types of the tools' sources is experimental in Node, which says so each time.
+  const quiet = "--disable-warning=ExperimentalWarning";
+  const args = [quiet, join(root, "src", "main.ts"), "build", "--tools", "--quiet-if-fresh"];
   const { code } = await run(runtimePath("node"), args, { shown: true });
   if (code !== 0) throw new SetupError(`Cannot build the sample tools: writ build ended with ${code}`);
   mkdirSync(dirname(toolsStamp), { recursive: true });
@@ -137,7 +145,7 @@ function run(command, args, { shown = false } = {}) {
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (chunk) => {
-        output = (output + chunk).slice(-8000);
+        output = (output + chunk).slice(0, 8000);
       });
     }
     child.once("error", (error) => resolve({ code: null, output: error.message }));

@@ -53,8 +53,8 @@ async function build(world: CliWorld, folders: readonly string[], flags: BuildFl
     printJson(world, { offer: offer ?? null, tools: built });
     return;
   }
-  const shown = flags.quietIfFresh ? built.filter(({ cached }) => !cached) : built;
-  const rows = shown.map(({ name, digest, path }) => [name, digest.slice(0, 19), path]);
+  if (flags.quietIfFresh) return;
+  const rows = built.map(({ name, digest, path }) => [name, digest.slice(0, 19), path]);
   for (const line of alignColumns(rows)) runtime.print(line);
 }
 

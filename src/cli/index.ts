@@ -15,7 +15,7 @@ import { addServe } from "./serve.ts";
 import { addVerify } from "./verify.ts";
 import type { CliWorld } from "./world.ts";
 
-export type { LogLevel, ServeConfig } from "./config.ts";
+export type { LogLevel, ServeConfig } from "./settings.ts";
 export { UsageError } from "./usage-error.ts";
 export type {
   CliWorld,

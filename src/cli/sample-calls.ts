@@ -13,7 +13,7 @@ interface Sample {
   readonly purpose: string;
   readonly input: object;
   readonly title: string;
-  /** Only with the sample API beside the gateway. */
+  /** Only with the sample API beside the gateway, which brings the secret profile that the tool wants. */
   readonly needsDemo: boolean;
   readonly shows: "result" | "denial";
 }
@@ -42,12 +42,21 @@ const SAMPLES: readonly Sample[] = [
   },
   {
     shows: "denial",
-    needsDemo: false,
+    needsDemo: true,
     tool: "weather",
     function: "weather/forecast-from",
     purpose: "travel-planning",
     input: { url: "https://example.com/v1/forecast", place: BERLIN },
     title: "Ask it for a host that no rule allows; the denial is in the signed manifest",
+  },
+  {
+    shows: "denial",
+    needsDemo: false,
+    tool: "rogue",
+    function: "rogue/reach-host",
+    purpose: "security-drill",
+    input: { url: "https://example.com/" },
+    title: "Let a tool reach for a host that no rule allows; the denial is in the signed manifest",
   },
 ];
 

@@ -1,9 +1,10 @@
 /** `writ serve`: the gateway, until it is told to stop. */
 import type { Command } from "commander";
-import { CONFIG_FILE, type Flags, type LoadedConfig, loadConfig, SETTING_NAMES, SETTINGS } from "./config.ts";
+import { CONFIG_FILE, type Flags, type LoadedConfig, loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { alignColumns, createPaint, formatCount, printJson } from "./output.ts";
 import { sampleCalls } from "./sample-calls.ts";
+import { SETTING_NAMES, SETTINGS } from "./settings.ts";
 import type { CliWorld, RunningServer } from "./world.ts";
 
 interface ServeFlags extends Flags {

@@ -6,7 +6,7 @@ import type { ComponentDescription } from "../core/component/index.ts";
 import type { Principal, Scope } from "../core/policy/index.ts";
 import type { Gateway } from "../gateway/index.ts";
 import type { KeyRow, Runtime } from "../ports/index.ts";
-import type { ServeConfig } from "./config.ts";
+import type { ServeConfig } from "./settings.ts";
 
 /** The powers of the command line. Whatever opens something is asynchronous, so that nothing is loaded unused. */
 export interface CliWorld {

@@ -49,6 +49,7 @@ export interface SandboxPowers {
 export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
   const { clock, entropy, files } = powers;
   const preparer = createPreparer({
+    clock,
     files,
     folder: powers.cacheFolder,
     spawn: () => powers.spawn("prepare"),
@@ -76,7 +77,7 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
   ): Promise<LinkEnd> {
     const { link } = loan;
     const { key, parts, body } = prepared;
-    await link.load({ type: "load", key, ...parts }, body);
+    await link.load({ type: "load", key, ...parts }, body, leftMs());
     const command: RunCommand = {
       type: "run",
       run: run.run,
@@ -87,6 +88,7 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
       input: run.input,
       limits: {
         fuel: run.fuel,
+        memoryBytes: run.memoryBytes,
         outputBytes: run.outputBytes,
         liftedBytes: LIFTED_BYTES + run.outputBytes,
         hostCalls: HOST_CALLS,

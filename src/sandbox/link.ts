@@ -16,8 +16,10 @@ import {
 
 /** A report's largest frame: one request body, one output, and their JSON around them. */
 const LARGEST_REPORT_BYTES = 64 * 1024 * 1024;
-/** An honest executor has one call under way, or a few pipelined writes. */
-const MOST_CALLS_UNDER_WAY = 64;
+/** An honest executor has one call under way, or some pipelined writes; see `MOST_UNDER_WAY` in its context. */
+const MOST_CALLS_UNDER_WAY = 1100;
+/** Bytes of those calls together: what an executor can make this process hold for it. */
+const MOST_BYTES_UNDER_WAY = 64 * 1024 * 1024;
 /** An executor that is not ready by then never will be. */
 const START_TIMEOUT_MS = 20_000;
 
@@ -37,7 +39,7 @@ export type LinkEnd =
       /** The broker's own reason, when it stopped the run. */
       readonly stop: Outcome | undefined;
     }
-  | { readonly kind: "killed"; readonly why: "deadline" | "revoked" }
+  | { readonly kind: "killed"; readonly why: "deadline" | "revoked" | "broker-failed" }
   | { readonly kind: "died"; readonly diagnostics: string }
   /** It broke the protocol: it is no longer ours. */
   | { readonly kind: "protocol"; readonly detail: string };
@@ -48,8 +50,12 @@ export interface ExecutorLink {
   readonly greeting: Promise<Greeting>;
   /** Keys of the components it knows. */
   readonly loaded: ReadonlySet<string>;
-  /** Does nothing when the component is known; when the process dies of it, the next `run` says so. */
-  load(command: LoadCommand, body: Uint8Array): Promise<void>;
+  /**
+   * Does nothing when the component is known; when the process dies of it, the next `run` says so.
+   *
+   * @param deadlineMs ms from now until the process is killed
+   */
+  load(command: LoadCommand, body: Uint8Array, deadlineMs: number): Promise<void>;
   /**
    * Runs one guest. After anything but a `reported` end the process is dead.
    *
@@ -65,6 +71,7 @@ interface Current {
   readonly run: string;
   readonly finish: (end: LinkEnd) => void;
   callsUnderWay: number;
+  bytesUnderWay: number;
   stop: Outcome | undefined;
 }
 
@@ -72,7 +79,8 @@ interface Current {
 export function createLink(process: ExecutorProcess, clock: Clock): ExecutorLink {
   const loaded = new Set<string>();
   const greeted = Promise.withResolvers<Greeting>();
-  let loading: PromiseWithResolvers<void> | undefined;
+  let loading: ({ readonly key: string } & PromiseWithResolvers<void>) | undefined;
+  let greetings = 0;
   let current: Current | undefined;
   /** Why we killed it; decides what a death means. */
   let killed: LinkEnd | undefined;
@@ -90,33 +98,56 @@ export function createLink(process: ExecutorProcess, clock: Clock): ExecutorLink
   function handle(report: ReportFrame): void {
     switch (report.type) {
       case "ready":
+        greetings += 1;
+        if (greetings > 1) break;
         greeted.resolve({ runtime: report.runtime, verified: report.verified });
         return;
       case "loaded":
+        if (loading?.key !== report.key) break;
         loaded.add(report.key);
-        loading?.resolve();
+        loading.resolve();
+        loading = undefined;
         return;
       case "call":
         if (current === undefined) break;
         void serve(current, report);
         return;
-      case "end":
+      case "end": {
         if (current?.run !== report.run) break;
-        current.finish(reported(report, current.stop));
+        const { finish, stop } = current;
+        // At once: a call that stands behind the end in the same chunk belongs to no run.
+        current = undefined;
+        finish(reported(report, stop));
         return;
+      }
     }
     kill({ kind: "protocol", detail: `unexpected report ${report.type}` });
   }
 
   async function serve(run: Current, report: ReportFrame & { type: "call" }): Promise<void> {
     run.callsUnderWay += 1;
-    if (run.callsUnderWay > MOST_CALLS_UNDER_WAY)
+    run.bytesUnderWay += report.body.length;
+    if (run.callsUnderWay > MOST_CALLS_UNDER_WAY || run.bytesUnderWay > MOST_BYTES_UNDER_WAY)
       return kill({ kind: "protocol", detail: "too many calls under way" });
-    const reply = await run.host.call({ name: report.name, args: report.args, body: report.body });
+    const reply = await askHost(run, report);
     run.callsUnderWay -= 1;
+    run.bytesUnderWay -= report.body.length;
+    if (reply === undefined) return kill({ kind: "killed", why: "broker-failed" });
     if (reply.kind === "stop") run.stop ??= reply.outcome;
     // The run may be over, and another one under way: its calls are numbered on, so a late reply finds nobody.
     await process.write(encodeReply(report.call, reply)).catch(() => undefined);
+  }
+
+  /** @returns undefined when the broker threw: a bug of ours, after which nothing is known about the run's effects */
+  async function askHost(
+    run: Current,
+    report: ReportFrame & { type: "call" },
+  ): Promise<HostReply | undefined> {
+    try {
+      return await run.host.call({ name: report.name, args: report.args, body: report.body });
+    } catch {
+      return undefined;
+    }
   }
 
   async function listen(): Promise<void> {
@@ -130,7 +161,11 @@ export function createLink(process: ExecutorProcess, clock: Clock): ExecutorLink
     const end: LinkEnd = killed ?? { kind: "died", diagnostics };
     killed ??= end;
     current?.finish(end);
-    greeted.reject(new Error(`Cannot start an executor: it ended (${end.kind}) ${"diagnostics" in end ? end.diagnostics : ""}`));
+    greeted.reject(
+      new Error(
+        `Cannot start an executor: it ended (${end.kind}) ${"diagnostics" in end ? end.diagnostics : ""}`,
+      ),
+    );
     loading?.resolve();
   }
 
@@ -143,16 +178,26 @@ export function createLink(process: ExecutorProcess, clock: Clock): ExecutorLink
     loaded,
     exited,
     kill: () => kill({ kind: "killed", why: "revoked" }),
-    async load(command, body) {
+    async load(command, body, deadlineMs) {
       if (killed !== undefined || loaded.has(command.key)) return;
-      loading = Promise.withResolvers<void>();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      loading = { key: command.key, promise, resolve, reject };
+      const cancel = clock.after(deadlineMs, () => kill({ kind: "killed", why: "deadline" }));
       await process.write(encodeFrame(command, body)).catch(() => undefined);
-      await loading.promise;
+      await promise;
+      cancel();
     },
     async run(command, host, deadlineMs) {
       if (killed !== undefined) return killed;
       const { promise, resolve } = Promise.withResolvers<LinkEnd>();
-      current = { host, run: command.run, finish: resolve, callsUnderWay: 0, stop: undefined };
+      current = {
+        host,
+        run: command.run,
+        finish: resolve,
+        callsUnderWay: 0,
+        bytesUnderWay: 0,
+        stop: undefined,
+      };
       const cancel = clock.after(deadlineMs, () => kill({ kind: "killed", why: "deadline" }));
       try {
         // A write that fails means that the process is dying; `listen` says how.

@@ -24,13 +24,7 @@ export function concludeRun(
   const unknown = { fuelUsed: null, memoryPeakBytes: null, outputBytes: 0, wallMs };
   switch (end.kind) {
     case "killed":
-      return {
-        ...unknown,
-        outcome:
-          end.why === "deadline"
-            ? { kind: "timed-out", afterMs: Math.round(wallMs) }
-            : { kind: "revoked", reason: "gateway-stopping" },
-      };
+      return { ...unknown, outcome: outcomeOfKill(end.why, wallMs) };
     case "died":
       return { ...unknown, outcome: { kind: "trapped", reason: "executor-died" } };
     case "protocol":
@@ -47,6 +41,17 @@ export function concludeRun(
       if (output === undefined) return { ...readings, outcome, outputBytes: 0 };
       return { ...readings, outcome, output, outputBytes: byteLength(output) };
     }
+  }
+}
+
+function outcomeOfKill(why: (LinkEnd & { readonly kind: "killed" })["why"], wallMs: number): Outcome {
+  switch (why) {
+    case "deadline":
+      return { kind: "timed-out", afterMs: Math.round(wallMs) };
+    case "revoked":
+      return { kind: "revoked", reason: "gateway-stopping" };
+    case "broker-failed":
+      return { kind: "revoked", reason: "broker-failed" };
   }
 }
 

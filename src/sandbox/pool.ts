@@ -24,6 +24,9 @@ export interface Pool {
   close(): Promise<void>;
 }
 
+/** How long a tenant may keep an executor from one that has none, if it always has another run for it. */
+const LONGEST_TURN_MS = 100;
+
 interface Member {
   readonly link: ExecutorLink;
   tenant: string | undefined;
@@ -32,6 +35,7 @@ interface Member {
 
 interface Waiter {
   readonly tenant: string;
+  readonly sinceMs: number;
   readonly grant: (loan: Loan) => void;
   readonly refuse: (error: Error) => void;
 }
@@ -49,6 +53,8 @@ export function createPool(
   /** In the order of arrival; {@link nextWaiter} takes turns between tenants. */
   const waiters: Waiter[] = [];
   let lastServed: string | undefined;
+  /** An idle executor was killed to make room, and its place is not yet taken. */
+  let replacing = false;
   let closed = false;
 
   for (let index = 0; index < options.size; index++) add();
@@ -60,6 +66,7 @@ export function createPool(
     void member.link.exited.then(() => {
       // Whatever it died of: the pool keeps its size. A start that fails again and again is slowed down.
       members.delete(member);
+      replacing = false;
       const failedAtStart = member.tenant === undefined;
       if (failedAtStart) clock.after(500, add);
       else add();
@@ -99,11 +106,12 @@ export function createPool(
   }
 
   function serveWaiters(): void {
-    while (waiters.length > 0) {
+    for (;;) {
+      const starving = waiters.find((waiter) => waiter.tenant !== lastServed);
+      if (starving !== undefined && findFree(starving.tenant) === undefined) makeRoomFor(starving);
       const waiter = nextWaiter();
-      if (waiter === undefined) return;
-      const member = findFree(waiter.tenant);
-      if (member === undefined) return;
+      const member = waiter === undefined ? undefined : findFree(waiter.tenant);
+      if (waiter === undefined || member === undefined) return;
       waiters.splice(waiters.indexOf(waiter), 1);
       lastServed = waiter.tenant;
       waiter.grant(lend(member, waiter.tenant));
@@ -113,19 +121,24 @@ export function createPool(
   /** The first waiter whose tenant was not served last, so that a burst of one tenant does not starve another. */
   function nextWaiter(): Waiter | undefined {
     const servable = waiters.filter((waiter) => findFree(waiter.tenant) !== undefined);
-    const next = servable.find((waiter) => waiter.tenant !== lastServed) ?? servable[0];
-    if (next === undefined) reclaim();
-    return next;
+    return servable.find((waiter) => waiter.tenant !== lastServed) ?? servable[0];
   }
 
-  /** Somebody waits and nothing is free for him: an idle executor of another tenant makes room for a new one. */
-  function reclaim(): void {
-    for (const member of members) {
-      if (member.busy || member.tenant === undefined) continue;
-      members.delete(member);
-      member.link.kill();
-      return;
-    }
+  /**
+   * Nothing is free for this waiter: an idle executor of another tenant is replaced by a new one, which belongs to
+   * nobody yet. At once when that tenant does not need it; else only after a while, for a replacement costs more
+   * than most runs do. One at a time.
+   */
+  function makeRoomFor(waiter: Waiter): void {
+    if (replacing) return;
+    const idle = [...members].filter((member) => !member.busy && member.tenant !== undefined);
+    const needless = idle.find(({ tenant }) => waiters.every((other) => other.tenant !== tenant));
+    const patient = clock.monotonicMs() - waiter.sinceMs < LONGEST_TURN_MS;
+    const member = needless ?? (patient ? undefined : idle[0]);
+    if (member === undefined) return;
+    replacing = true;
+    member.busy = true;
+    member.link.kill();
   }
 
   return {
@@ -138,6 +151,7 @@ export function createPool(
       return new Promise((resolve, reject) => {
         const waiter: Waiter = {
           tenant,
+          sinceMs: clock.monotonicMs(),
           grant(loan) {
             cancel();
             resolve(loan);

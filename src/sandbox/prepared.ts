@@ -4,7 +4,7 @@
  */
 import { refuseComponent } from "../core/errors.ts";
 import { COST_TABLE_VERSION } from "../core/metering/index.ts";
-import type { ExecutorProcess, Files, SandboxComponent } from "../ports/index.ts";
+import type { Clock, ExecutorProcess, Files, SandboxComponent } from "../ports/index.ts";
 import { waitingFunctions } from "./executor/bindings.ts";
 import { encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.ts";
 import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe/messages.ts";
@@ -12,6 +12,8 @@ import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe
 /** Changes whenever the same component would be prepared differently: jco's version, our own steps. */
 const PREPARATION = `jco-transpile@0.15.0 ${COST_TABLE_VERSION} 2`;
 const LARGEST_PREPARED_BYTES = 512 * 1024 * 1024;
+/** The largest tools take a few seconds; what takes longer is hostile to the transpiler. */
+const LONGEST_PREPARATION_MS = 60_000;
 
 /** A component as an executor loads it. */
 export interface Prepared {
@@ -34,6 +36,7 @@ export interface Preparer {
  * @param powers `folder` is the cache's; `spawn` starts a preparer process
  */
 export function createPreparer(powers: {
+  readonly clock: Clock;
   readonly files: Files;
   readonly folder: string;
   readonly spawn: () => ExecutorProcess;
@@ -50,7 +53,7 @@ export function createPreparer(powers: {
     const cached = kept === undefined ? undefined : await readCached(key, kept);
     if (cached !== undefined) return cached;
 
-    const { parts, body } = await transpile(powers.spawn(), component, maxMemoryBytes);
+    const { parts, body } = await transpile(powers.spawn(), powers.clock, component, maxMemoryBytes);
     await powers.files.write(path, encodeFrame({ ...parts, key, sha256: await sha256(body) }, body));
     return { key, parts, body };
   }
@@ -71,6 +74,7 @@ export function createPreparer(powers: {
 
 async function transpile(
   process: ExecutorProcess,
+  clock: Clock,
   component: SandboxComponent,
   maxMemoryBytes: number,
 ): Promise<{ parts: Parts; body: Uint8Array }> {
@@ -86,6 +90,11 @@ async function transpile(
     ),
     maxMemoryBytes,
   };
+  let late = false;
+  const cancel = clock.after(LONGEST_PREPARATION_MS, () => {
+    late = true;
+    process.kill();
+  });
   // A write to a process that is dying fails; what it said, or that it said nothing, is decided below.
   await process.write(encodeFrame(command, component.bytes)).catch(() => undefined);
   try {
@@ -99,8 +108,11 @@ async function transpile(
     if (!(error instanceof FrameError)) throw error;
     throw refuseComponent(`Cannot prepare the component: ${error.message}`);
   } finally {
+    cancel();
     process.kill();
   }
+  if (late)
+    throw refuseComponent(`Cannot prepare the component: it takes longer than ${LONGEST_PREPARATION_MS} ms`);
   const { diagnostics } = await process.exited;
   throw refuseComponent(`Cannot prepare the component: the preparer ended without an answer: ${diagnostics}`);
 }

@@ -7,8 +7,8 @@ import { median, quantile } from "./stats.ts";
 /** Something to be timed. */
 export interface Subject {
   readonly name: string;
-  /** One operation; its duration is the sample. May return its own duration in ms, when only a part of it counts. */
-  readonly run: () => Promise<number | void> | number | void;
+  /** One operation; its duration is the sample. A promise is awaited; a number returned is its own duration in ms, when only a part of it counts. */
+  readonly run: () => unknown;
 }
 
 /** How much to measure. */
@@ -32,7 +32,12 @@ export interface Row {
   readonly p95: number;
   readonly p99: number;
   /** Against the first subject: median of the ratios of each round's medians, and the smallest and largest of them. */
-  readonly ratio?: { readonly to: string; readonly median: number; readonly low: number; readonly high: number };
+  readonly ratio?: {
+    readonly to: string;
+    readonly median: number;
+    readonly low: number;
+    readonly high: number;
+  };
 }
 
 /** A plan for operations of about that many ms, within about `seconds` for each subject. */
@@ -81,7 +86,7 @@ export function rowOf(name: string, samples: readonly number[]): Row {
   return {
     name,
     samples: samples.length,
-    min: Math.min(...samples),
+    min: quantile(samples, 0),
     p50: quantile(samples, 0.5),
     p95: quantile(samples, 0.95),
     p99: quantile(samples, 0.99),

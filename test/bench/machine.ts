@@ -60,7 +60,11 @@ function versionOf(name: string): string | null {
 function commit(): string | null {
   try {
     const git = (...args: string[]) =>
-      execFileSync("git", args, { cwd: PROJECT_FOLDER, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+      execFileSync("git", args, {
+        cwd: PROJECT_FOLDER,
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "ignore"],
+      });
     const dirty = git("status", "--porcelain", "--untracked-files=no").trim() !== "";
     return `${git("rev-parse", "--short=12", "HEAD").trim()}${dirty ? "-dirty" : ""}`;
   } catch {

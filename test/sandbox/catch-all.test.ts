@@ -42,7 +42,8 @@ function swallowingGuest(swallow: (call: string) => string, call: string, times:
 }
 
 /** An entry without a message and without fields. */
-const WRITE = "(call $write (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 16))";
+const WRITE =
+  "(call $write (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 16))";
 /** A level that the enum has not: no honest guest's value. */
 const WRITE_NONSENSE = WRITE.replace("(i32.const 0)", "(i32.const 99)");
 const DESCRIBE = "(call $describe (i32.const 16))";
@@ -56,30 +57,45 @@ afterAll(() => box.close());
 describe.each(Object.entries(FORMS))("run() of a guest that swallows with %s", (_name, swallow) => {
   it("ends after the broker's stop, without one more call", async () => {
     const component = await componentOf(swallowingGuest(swallow, WRITE, 5));
-    const end = await box.call(component, "run", {}, {
-      reply: () => ({ kind: "stop", outcome: { kind: "exhausted", budget: "log_bytes" } }),
-    });
+    const end = await box.call(
+      component,
+      "run",
+      {},
+      {
+        reply: () => ({ kind: "stop", outcome: { kind: "exhausted", budget: "log_bytes" } }),
+      },
+    );
     expect(end.outcome).toEqual({ kind: "exhausted", budget: "log_bytes" });
     expect(end.host.calls).toHaveLength(1);
   });
 
   it("ends after the second call, when that is the one that is stopped", async () => {
     const component = await componentOf(swallowingGuest(swallow, WRITE, 5));
-    const end = await box.call(component, "run", {}, {
-      reply: (_call, index) =>
-        index === 0
-          ? { kind: "ok", value: null }
-          : { kind: "stop", outcome: { kind: "revoked", reason: "operator" } },
-    });
+    const end = await box.call(
+      component,
+      "run",
+      {},
+      {
+        reply: (_call, index) =>
+          index === 0
+            ? { kind: "ok", value: null }
+            : { kind: "stop", outcome: { kind: "revoked", reason: "operator" } },
+      },
+    );
     expect(end.outcome).toEqual({ kind: "revoked", reason: "operator" });
     expect(end.host.calls).toHaveLength(2);
   });
 
   it("goes on after the interface's own error, which is a value and no exception", async () => {
     const component = await componentOf(swallowingGuest(swallow, WRITE, 5));
-    const end = await box.call(component, "run", {}, {
-      reply: () => ({ kind: "error", error: { tag: "budget-spent" } }),
-    });
+    const end = await box.call(
+      component,
+      "run",
+      {},
+      {
+        reply: () => ({ kind: "error", error: { tag: "budget-spent" } }),
+      },
+    );
     expect(end).toMatchObject({ outcome: { kind: "completed" }, output: 5 });
     expect(end.host.calls).toHaveLength(5);
   });
@@ -106,8 +122,20 @@ describe("createGuard()", () => {
   };
   const SOURCES: readonly (readonly [string, () => Trampoline])[] = [
     ["a trampoline", () => stopped(9).wrap("x", () => undefined)],
-    ["a trampoline that throws", () => createGuard(9).wrap("x", () => { throw new Error("x"); })],
-    ["a waiting import that throws before it waits", () => createGuard(9).wrapWaiting(() => { throw new Error("x"); })],
+    [
+      "a trampoline that throws",
+      () =>
+        createGuard(9).wrap("x", () => {
+          throw new Error("x");
+        }),
+    ],
+    [
+      "a waiting import that throws before it waits",
+      () =>
+        createGuard(9).wrapWaiting(() => {
+          throw new Error("x");
+        }),
+    ],
     ["a waiting import that rejects", () => createGuard(9).wrapWaiting(() => Promise.reject(new Error("x")))],
     ["a waiting import of a stopped run", () => stopped(9).wrapWaiting(async () => undefined)],
   ];
@@ -120,7 +148,9 @@ describe("createGuard()", () => {
       const Suspending: new (call: Trampoline) => Trampoline = Reflect.get(WebAssembly, "Suspending");
       const promising: (call: unknown) => () => Promise<number> = Reflect.get(WebAssembly, "promising");
       for (const f of _name.includes("waiting") ? [new Suspending(call)] : [call]) {
-        const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { h: { f } } as WebAssembly.Imports);
+        const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+          h: { f },
+        } as WebAssembly.Imports);
         await expect(promising(exports["run"])()).rejects.toThrow(WebAssembly.RuntimeError);
       }
     }

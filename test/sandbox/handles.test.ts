@@ -6,8 +6,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lowerCamel, type WitFunction, type WitType } from "../../src/core/component/index.ts";
 import type { SandboxComponent } from "../../src/ports/index.ts";
-import { bindInterface } from "../../src/sandbox/executor/bindings.ts";
 import { upperCamel } from "../../src/sandbox/executor/binding.ts";
+import { bindInterface } from "../../src/sandbox/executor/bindings.ts";
 import type { GuestContext } from "../../src/sandbox/executor/context.ts";
 import { buildOfferGuest, type CoreFunction } from "../support/offer-guest.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
@@ -116,7 +116,10 @@ function readStaleCases(imports: readonly CoreFunction[]) {
         what: `${entry.module} ${entry.name}`,
         body: `i32.const ${HANDLE} ${make} ${maker.call} i32.store
           (i32.load (i32.const ${HANDLE})) ${drop.call}
-          (i32.load (i32.const ${HANDLE})) ${entry.params.slice(1).map((type) => `${type}.const ${type === "i32" ? FORGED : 0}`).join(" ")}
+          (i32.load (i32.const ${HANDLE})) ${entry.params
+            .slice(1)
+            .map((type) => `${type}.const ${type === "i32" ? FORGED : 0}`)
+            .join(" ")}
           ${entry.call} ${dropped(entry)}`,
       }));
   });
@@ -131,7 +134,7 @@ describe("bindInterface()", () => {
         const implementation = binding?.resources[upperCamel(resource)];
         if (implementation === undefined) continue;
         const forged: object = Object.create(implementation.prototype);
-        for (const [method, { value }] of Object.entries(Object.getOwnPropertyDescriptors(implementation.prototype))) {
+        for (const [method, value] of methodsOf(implementation.prototype)) {
           if (method === "constructor" || typeof value !== "function") continue;
           members += 1;
           const call = async () => value.call(forged, ...Array.from({ length: value.length }, () => 0n));
@@ -154,9 +157,19 @@ describe("bindInterface()", () => {
         const [, member = ""] = func.name.split(".");
         const camel = member.replace(/-([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase());
         const holder = func.kind === "method" ? implementation.prototype : implementation;
-        if (func.kind !== "constructor" && !Object.hasOwn(holder, camel)) missing.push(`${name} ${func.name}`);
+        if (func.kind !== "constructor" && !(camel in holder))
+          missing.push(`${name} ${func.name}`);
       }
     }
     expect(missing).toEqual([]);
   });
 });
+
+/** Methods of a class, inherited ones too. */
+function methodsOf(prototype: object): [string, unknown][] {
+  if (prototype === Object.prototype) return [];
+  const own = Object.entries(Object.getOwnPropertyDescriptors(prototype)).map(
+    ([name, { value }]): [string, unknown] => [name, value],
+  );
+  return [...own, ...methodsOf(Object.getPrototypeOf(prototype))];
+}

@@ -48,6 +48,8 @@ export type CostClass = keyof typeof OPERATOR_COSTS;
 export const ENTRY_COST = 1;
 /** Declared locals that one unit clears at entry; a begun group counts whole. */
 export const LOCALS_PER_UNIT = 8;
+/** A 64-bit size counts as no more than this: an engine serves none that is larger. */
+export const LARGEST_SIZE = 2 ** 32;
 /** Bytes that one unit copies, fills or initialises; rounded down, the operator's fixed cost covers the rest. */
 export const BULK_BYTES_PER_UNIT = 8;
 /** Units per page by which a memory grows. A grow that would pass the maximum takes only its fixed cost. */

@@ -6,6 +6,7 @@
  */
 
 export { COST_TABLE_VERSION, OPERATOR_COSTS } from "./costs.ts";
+export { FUEL_EXPORT, FUEL_IMPORT, leftAfterTrap } from "./fuel-import.ts";
 export type { MeteredModule, MeterOptions, MeterStats } from "./instrument.ts";
-export { DEFAULT_MAX_CALL_DEPTH, FUEL_IMPORT, instrument } from "./instrument.ts";
+export { DEFAULT_MAX_CALL_DEPTH, instrument } from "./instrument.ts";
 export { DEFAULT_MAX_TABLE_ELEMENTS, MAX_MODULE_BYTES } from "./limits.ts";

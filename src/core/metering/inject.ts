@@ -1,212 +1,296 @@
 /**
- * Writes a function body anew: charges in front of regions and of sized operators, call depth, moved indices.
+ * Writes a function body anew: charges and checks where the plan has them, the fuel word through every call,
+ * charges by size, moved indices.
  *
- * Everything else is copied byte for byte. What is added leaves the operand stack as it found it and uses only
- * locals of its own, so it is valid wherever an operator is, dead code included.
+ * The word lives in a local, the function's last parameter. Everything else is copied byte for byte. What is added
+ * leaves the operand stack as it found it and uses only locals of its own, so it is valid wherever an operator is,
+ * dead code included.
  */
 
 import { Reader } from "./binary/reader.ts";
-import type { Writer } from "./binary/writer.ts";
+import { Writer } from "./binary/writer.ts";
 import type { FunctionBody } from "./body.ts";
+import { LARGEST_SIZE } from "./costs.ts";
 import type { WasmModule } from "./module.ts";
-import { planCharges } from "./regions.ts";
+import type { BodyPlan } from "./plan.ts";
+import type { Signatures } from "./signatures.ts";
 import type { Maxima, SizeCharge } from "./sizes.ts";
 import { sizeChargeOf } from "./sizes.ts";
 import { OP, Walker } from "./walker.ts";
+import { DEPTH_GUARD, inWord } from "./word.ts";
+import type { Counters, Wrappers } from "./wrappers.ts";
+import { i32, i64, op, reloadWord, spillWord } from "./wrappers.ts";
 
 /** What all bodies of one module share. */
 export interface InjectContext {
   readonly module: WasmModule;
   readonly maxima: Maxima;
   readonly relaxedSimd: boolean;
-  readonly maxCallDepth: number;
-  /** Indices of the imported globals in the metered module. */
-  readonly leftGlobal: number;
-  readonly depthGlobal: number;
+  readonly signatures: Signatures;
+  readonly wrappers: Wrappers;
+  readonly counters: Counters;
+  /** A global's index in the metered module. */
   readonly global: (index: number) => number;
-  /** The block type of a block with the given function's results, spelled out. */
-  readonly resultBlockType: (body: FunctionBody) => Uint8Array;
+  /** Functions that code refers to by ref.func: the metered module must declare them. */
+  readonly references: Set<number>;
 }
-
-/** Locals that one unit of call depth covers: a frame with many takes several, as it takes more native stack. */
-const LOCALS_PER_DEPTH = 16;
 
 const I32 = 0x7f;
 const I64 = 0x7e;
 const EMPTY = 0x40;
 
-/** Writes the metered body (locals and code, no size prefix) to `writer`. @returns the number of charges */
-export function injectBody(context: InjectContext, body: FunctionBody, writer: Writer): number {
-  const { module } = context;
-  const plan = planCharges(module, body, walk(context, body));
-  const emit = new Emitter(context, body, writer);
-  emit.locals();
-  emit.enter();
-  writer.byte(OP.block);
-  writer.copy(context.resultBlockType(body));
-  const walker = walk(context, body);
-  let copied = body.codeStart;
-  let charge = 0;
-  let landing = 0;
-  const flush = (until: number): void => {
-    writer.copy(module.bytes, copied, until);
-    copied = until;
-  };
-  while (walker.next()) {
-    const { at, opcode } = walker;
-    if (plan.landings[landing] === at) {
-      flush(at);
-      landing += 1;
-      emit.resume();
-    }
-    if (plan.offsets[charge] === at) {
-      flush(at);
-      emit.charge(plan.units[charge] ?? 0);
-      charge += 1;
-    }
-    if (opcode === OP.globalGet || opcode === OP.globalSet) {
-      flush(at);
-      writer.byte(opcode);
-      writer.u32(context.global(walker.first));
-      copied = walker.reader.pos;
-    } else if (leaves(opcode)) {
-      flush(at);
-      emit.leave();
-    } else if (opcode >= 0xfb000 || opcode === OP.memoryGrow) {
-      const size = sizeChargeOf(module, context.maxima, walker);
-      if (size !== undefined) {
-        flush(at);
-        emit.sizeCharge(size);
-      }
-    }
-  }
-  flush(body.codeEnd); // its last byte, `end`, closes the block around the body
-  emit.leave();
-  writer.byte(OP.end);
-  return plan.offsets.length;
+/**
+ * Writes one metered body (locals and code, no size prefix) to `out`.
+ *
+ * @param depth what the frame takes of the call depth; 0 for leaves
+ */
+export function injectBody(
+  context: InjectContext,
+  body: FunctionBody,
+  plan: BodyPlan,
+  depth: number,
+  out: Writer,
+  scratch: Writer,
+): void {
+  scratch.clear();
+  const emitter = new Emitter(context, body, plan, depth, scratch);
+  emitter.body();
+  emitter.locals(out);
+  out.copy(scratch.view);
 }
 
-function walk(context: InjectContext, body: FunctionBody): Walker {
-  return new Walker(new Reader(context.module.bytes, body.codeStart, body.codeEnd), context.relaxedSimd);
-}
-
-function leaves(opcode: number): boolean {
-  return (
-    opcode === OP.return ||
-    opcode === OP.returnCall ||
-    opcode === OP.returnCallIndirect ||
-    opcode === OP.returnCallRef
-  );
-}
-
-/** Spells the operators that metering adds to one body. */
 class Emitter {
   readonly #context: InjectContext;
   readonly #body: FunctionBody;
-  readonly #writer: Writer;
-  /** Locals of our own, behind the function's: units of a sized operator, sizes, depth. */
-  readonly #units: number;
-  readonly #wideSize: number;
-  readonly #size: number;
+  readonly #plan: BodyPlan;
   readonly #depth: number;
-  readonly #frameDepth: number;
+  readonly #writer: Writer;
+  /** The fuel word's local. */
+  readonly #word: number;
+  /** Value types of the locals that metering adds, and the first one's index. */
+  readonly #added: (readonly number[])[] = [];
+  readonly #firstAdded: number;
+  readonly #addedByType = new Map<string, number>();
+  /** Labels around the operator: for each, whether an exception may land there. */
+  readonly #labels: { readonly landing: boolean; readonly loop: boolean }[] = [];
+  /** Labels that metering put around the body: the one to stop at, and the function's own. */
+  readonly #stops: boolean;
+  readonly #around: number;
+  #copied: number;
 
-  constructor(context: InjectContext, body: FunctionBody, writer: Writer) {
+  constructor(context: InjectContext, body: FunctionBody, plan: BodyPlan, depth: number, writer: Writer) {
     this.#context = context;
     this.#body = body;
+    this.#plan = plan;
+    this.#depth = depth;
     this.#writer = writer;
-    const first = body.type.params.count + body.declaredLocals;
-    this.#units = first;
-    this.#wideSize = first + 1;
-    this.#size = first + 2;
-    this.#depth = first + 3;
-    this.#frameDepth = 1 + Math.floor(first / LOCALS_PER_DEPTH);
+    this.#word = body.type.params.count;
+    this.#firstAdded = this.#word + 1 + body.declaredLocals;
+    this.#copied = body.codeStart;
+    this.#stops = plan.checks.includes(true) || plan.sized;
+    this.#around = plan.outerTargeted ? 1 : 0;
   }
 
-  /** The declaration of locals. */
-  locals(): void {
+  /** The declaration of locals; after the body, which asks for them. */
+  locals(out: Writer): void {
     const { localGroups, localsStart, codeStart } = this.#body;
-    this.#writer.u32(localGroups + 2);
-    this.#writer.copy(this.#context.module.bytes, localsStart, codeStart);
-    this.#writer.bytes(2, I64, 2, I32);
+    out.u32(localGroups + this.#added.length);
+    out.copy(this.#context.module.bytes, localsStart, codeStart);
+    for (const type of this.#added) out.bytes(1, ...type);
   }
 
-  /** Takes the frame's depth, or traps where it would pass the limit. */
-  enter(): void {
-    const { depthGlobal, maxCallDepth } = this.#context;
-    this.#op(OP.globalGet, depthGlobal);
-    this.#i32(this.#frameDepth);
-    this.#writer.byte(0x6a); // i32.add
-    this.#op(OP.localTee, this.#depth);
-    this.#i32(maxCallDepth);
-    this.#writer.bytes(0x4a, OP.if, EMPTY); // i32.gt_s
-    this.#i32(-1);
-    this.#op(OP.globalSet, depthGlobal);
-    this.#writer.bytes(OP.unreachable, OP.end);
-    this.resume();
+  body(): void {
+    const { module, relaxedSimd } = this.#context;
+    const { codeStart, codeEnd } = this.#body;
+    const plan = this.#plan;
+    const writer = this.#writer;
+    const walker = new Walker(new Reader(module.bytes, codeStart, codeEnd), relaxedSimd);
+    if (this.#stops) writer.bytes(OP.block, EMPTY);
+    if (plan.outerTargeted) {
+      writer.byte(OP.block);
+      this.#resultBlockType();
+    }
+    this.#labels.push({ landing: plan.outerLanding, loop: false });
+    let next = 0;
+    let ended = false;
+    while (walker.next()) {
+      while (plan.offsets[next] === walker.at) {
+        this.#flush(walker.at);
+        this.#charge(plan.units[next] ?? 0, plan.checks[next] ?? false, next === 0);
+        next += 1;
+      }
+      this.#operator(walker);
+      ended = walker.opcode === OP.end && this.#labels.length === 0;
+    }
+    if (!ended) throw new RangeError(`Function ${this.#body.index} does not end`);
+    while (next < plan.offsets.length) {
+      this.#charge(plan.units[next] ?? 0, plan.checks[next] ?? false, false);
+      next += 1;
+    }
+    this.#leave();
+    if (this.#stops) {
+      writer.bytes(OP.return, OP.end);
+      op(writer, OP.localGet, this.#word);
+      op(writer, OP.call, this.#context.wrappers.stop);
+      writer.byte(OP.unreachable);
+    }
+    writer.byte(OP.end);
   }
 
-  /** Control is in this frame again: its depth counts. */
-  resume(): void {
-    this.#op(OP.localGet, this.#depth);
-    this.#op(OP.globalSet, this.#context.depthGlobal);
+  #operator(walker: Walker): void {
+    const { opcode, at } = walker;
+    switch (opcode) {
+      case OP.block:
+      case OP.loop:
+      case OP.if:
+      case OP.try:
+      case OP.tryTable: {
+        const landing = this.#plan.landings.has(at);
+        if (landing && (opcode === OP.loop || opcode === OP.if)) this.#spill(at);
+        this.#blockType(walker);
+        this.#labels.push({ landing, loop: opcode === OP.loop });
+        if (landing && opcode === OP.loop) this.#reload(walker.reader.pos);
+        return;
+      }
+      case OP.end:
+      case OP.delegate: {
+        const label = this.#labels.pop();
+        const landing = label?.landing === true && !label.loop;
+        if (landing) this.#spill(at);
+        if (this.#labels.length === 0 && this.#around === 0) {
+          this.#flush(at); // the body's own end is written last
+          this.#copied = walker.reader.pos;
+          return;
+        }
+        this.#flush(walker.reader.pos);
+        if (landing) this.#reload(walker.reader.pos);
+        return;
+      }
+      case OP.else:
+        if (this.#labels[this.#labels.length - 1]?.landing) this.#spill(at);
+        return;
+      case OP.catch:
+      case OP.catchAll:
+        if (this.#labels[this.#labels.length - 1]?.landing) this.#spill(at);
+        this.#reload(walker.reader.pos);
+        return;
+      case OP.br:
+      case OP.brIf:
+      case OP.brOnNull:
+      case OP.brOnNonNull:
+        if (this.#lands(walker.first)) this.#spill(at);
+        return;
+      case OP.brTable:
+      case OP.brOnCast:
+      case OP.brOnCastFail:
+        if (walker.labels.some((label) => this.#lands(label))) this.#spill(at);
+        return;
+      case OP.throw:
+      case OP.throwRef:
+      case OP.rethrow:
+        this.#spill(at);
+        return;
+      case OP.return:
+        this.#flush(at);
+        this.#leave();
+        return;
+      case OP.unreachable:
+        this.#flush(at);
+        this.#show();
+        return;
+      case OP.localGet:
+      case OP.localSet:
+      case OP.localTee:
+        if (walker.first < this.#word) return;
+        this.#replace(walker, walker.first + 1);
+        return;
+      case OP.globalGet:
+      case OP.globalSet:
+        this.#replace(walker, this.#context.global(walker.first));
+        return;
+      case OP.refFunc: {
+        const index = this.#context.wrappers.inside(walker.first);
+        this.#context.references.add(index);
+        this.#replace(walker, index);
+        return;
+      }
+      case OP.call:
+      case OP.callIndirect:
+      case OP.callRef:
+      case OP.returnCall:
+      case OP.returnCallIndirect:
+      case OP.returnCallRef:
+        this.#call(walker);
+        return;
+      default:
+        if (opcode < 0xfb000 && opcode !== OP.memoryGrow) return;
+        this.#sized(walker);
+        return;
+    }
   }
 
-  /** Gives the frame's depth back. */
-  leave(): void {
-    this.#op(OP.localGet, this.#depth);
-    this.#i32(this.#frameDepth);
-    this.#writer.byte(0x6b); // i32.sub
-    this.#op(OP.globalSet, this.#context.depthGlobal);
+  #call(walker: Walker): void {
+    const { opcode, at, first } = walker;
+    const { module, wrappers } = this.#context;
+    const writer = this.#writer;
+    this.#flush(at);
+    const tail = opcode === OP.returnCall || opcode === OP.returnCallIndirect || opcode === OP.returnCallRef;
+    if (tail && this.#depth > 0) this.#addDepth();
+    if (opcode === OP.call || opcode === OP.returnCall) {
+      op(writer, OP.localGet, this.#word);
+      op(writer, opcode, wrappers.inside(first));
+      this.#copied = walker.reader.pos;
+    } else {
+      // What says whom to call is on top of the stack, the word belongs beneath it.
+      const callee =
+        opcode === OP.callRef || opcode === OP.returnCallRef
+          ? this.#local([0x63, ...signedBytes(first)])
+          : this.#local([module.tables[walker.second]?.is64 ? I64 : I32]);
+      op(writer, OP.localSet, callee);
+      op(writer, OP.localGet, this.#word);
+      op(writer, OP.localGet, callee);
+    }
+    this.#flush(walker.reader.pos);
+    if (!tail) op(writer, OP.localSet, this.#word);
   }
 
-  /** Takes a fixed number of units, or traps before anything of the region runs. */
-  charge(units: number): void {
-    this.#take(() => this.#i64(units));
-  }
-
-  /** Takes the units of a sized operator, whose size is on top of the stack and stays there. */
-  sizeCharge(charge: SizeCharge): void {
-    const size = charge.wide ? this.#wideSize : this.#size;
-    this.#op(OP.localSet, size);
+  #sized(walker: Walker): void {
+    const { module, maxima } = this.#context;
+    const charge = sizeChargeOf(module, maxima, walker);
+    if (charge === undefined) return;
+    const writer = this.#writer;
+    this.#flush(walker.at);
+    const size = this.#local([charge.wide ? I64 : I32]);
+    op(writer, OP.localSet, size);
+    op(writer, OP.localGet, this.#word);
     this.#unitsOf(charge, size);
-    this.#op(OP.localSet, this.#units);
-    this.#take(() => this.#op(OP.localGet, this.#units));
-    this.#op(OP.localGet, size);
+    i64(writer, inWord(1));
+    writer.bytes(0x7e, 0x7d); // i64.mul, i64.sub
+    op(writer, OP.localSet, this.#word);
+    this.#check();
+    this.#show();
+    op(writer, OP.localGet, size);
   }
 
-  #take(units: () => void): void {
-    const { leftGlobal } = this.#context;
-    this.#op(OP.globalGet, leftGlobal);
-    units();
-    this.#writer.bytes(0x53, OP.if, EMPTY); // i64.lt_s
-    this.#i64(-1);
-    this.#op(OP.globalSet, leftGlobal);
-    this.#writer.bytes(OP.unreachable, OP.end);
-    this.#op(OP.globalGet, leftGlobal);
-    units();
-    this.#writer.byte(0x7d); // i64.sub
-    this.#op(OP.globalSet, leftGlobal);
-  }
-
-  /** Pushes the units for the size in a local. */
+  /** Pushes the units for the size in a local: below 2^46, so that no size overflows the word. */
   #unitsOf(charge: SizeCharge, size: number): void {
     const writer = this.#writer;
     this.#wide(charge, size);
-    if (charge.itemsPerUnit > 1) {
-      this.#i64(Math.log2(charge.itemsPerUnit));
-      writer.byte(0x88); // i64.shr_u: below 2^61, so no size overflows the counter
-      return;
+    if (charge.wide) {
+      i64(writer, LARGEST_SIZE);
+      this.#wide(charge, size);
+      i64(writer, LARGEST_SIZE);
+      writer.bytes(0x54, 0x1b); // i64.lt_u, select: a larger size fails or traps after the charge
     }
-    // A size no engine can serve fails or traps after the charge; clamping it keeps the product from wrapping.
-    this.#i64(2 ** 40);
-    this.#wide(charge, size);
-    this.#i64(2 ** 40);
-    writer.bytes(0x54, 0x1b); // i64.lt_u, select
-    this.#i64(charge.unitsPerItem);
-    writer.byte(0x7e); // i64.mul
+    if (charge.itemsPerUnit > 1) {
+      i64(writer, Math.log2(charge.itemsPerUnit));
+      writer.byte(0x88); // i64.shr_u
+    } else {
+      i64(writer, charge.unitsPerItem);
+      writer.byte(0x7e); // i64.mul
+    }
     if (charge.growth === undefined) return;
-    this.#i64(0);
+    i64(writer, 0);
     this.#room(charge, charge.growth);
     this.#wide(charge, size);
     writer.bytes(0x5a, 0x1b); // i64.ge_u, select: growth past the maximum fails and takes nothing
@@ -215,7 +299,7 @@ class Emitter {
   /** Pushes how much room a memory or table has left to grow. */
   #room(charge: SizeCharge, { kind, index, maximum }: NonNullable<SizeCharge["growth"]>): void {
     const writer = this.#writer;
-    this.#i64(Number(maximum));
+    i64(writer, Number(maximum));
     if (kind === "memory") writer.byte(OP.memorySize);
     else writer.bytes(0xfc, 0x10); // table.size
     writer.u32(index);
@@ -224,22 +308,125 @@ class Emitter {
   }
 
   #wide(charge: SizeCharge, size: number): void {
-    this.#op(OP.localGet, size);
+    op(this.#writer, OP.localGet, size);
     if (!charge.wide) this.#writer.byte(0xad); // i64.extend_i32_u
   }
 
-  #op(opcode: number, index: number): void {
-    this.#writer.byte(opcode);
-    this.#writer.u32(index);
+  /** Takes units (and at entry the frame's depth), and compares with zero. */
+  #charge(units: number, check: boolean, entry: boolean): void {
+    const writer = this.#writer;
+    const taken = inWord(units) + (entry ? this.#depth : 0);
+    if (taken !== 0) {
+      op(writer, OP.localGet, this.#word);
+      i64(writer, taken);
+      writer.byte(0x7d); // i64.sub
+      op(writer, OP.localSet, this.#word);
+    }
+    if (check) {
+      this.#check();
+      this.#show();
+    }
+    if (entry && this.#depth > 0) {
+      op(writer, OP.localGet, this.#word);
+      writer.byte(0xa7); // i32.wrap_i64
+      i32(writer, DEPTH_GUARD);
+      writer.byte(0x71); // i32.and
+      op(writer, OP.brIf, this.#stopLabel());
+    }
   }
 
-  #i32(value: number): void {
-    this.#writer.byte(OP.i32Const);
-    this.#writer.signed(value);
+  #check(): void {
+    op(this.#writer, OP.localGet, this.#word);
+    i64(this.#writer, 0);
+    this.#writer.byte(0x53); // i64.lt_s
+    op(this.#writer, OP.brIf, this.#stopLabel());
   }
 
-  #i64(value: number): void {
-    this.#writer.byte(OP.i64Const);
-    this.#writer.signed(value);
+  /** Leaves the word where the host finds it after a trap, which takes all locals with it. */
+  #show(): void {
+    op(this.#writer, OP.localGet, this.#word);
+    op(this.#writer, OP.globalSet, this.#context.counters.seen);
   }
+
+  /** The label behind which the guest is stopped, seen from here. */
+  #stopLabel(): number {
+    // Around the body stand its own label, only if something branches there, and the one to stop at.
+    return this.#labels.length - 1 + this.#around;
+  }
+
+  /** Leaves the frame: the word is the last result. */
+  #leave(): void {
+    if (this.#depth > 0) this.#addDepth();
+    op(this.#writer, OP.localGet, this.#word);
+  }
+
+  #addDepth(): void {
+    op(this.#writer, OP.localGet, this.#word);
+    i64(this.#writer, this.#depth);
+    this.#writer.byte(0x7c); // i64.add
+    op(this.#writer, OP.localSet, this.#word);
+  }
+
+  #lands(label: number): boolean {
+    return this.#labels[this.#labels.length - 1 - label]?.landing ?? false;
+  }
+
+  #spill(at: number): void {
+    this.#flush(at);
+    spillWord(this.#writer, this.#context.counters, this.#word);
+  }
+
+  #reload(behind: number): void {
+    this.#flush(behind);
+    reloadWord(this.#writer, this.#context.counters, this.#word);
+  }
+
+  /** A local of the given type; the same one for every use, as each is set right before it is read. */
+  #local(type: readonly number[]): number {
+    const key = type.join();
+    const known = this.#addedByType.get(key);
+    if (known !== undefined) return known;
+    const index = this.#firstAdded + this.#added.length;
+    this.#added.push(type);
+    this.#addedByType.set(key, index);
+    return index;
+  }
+
+  #replace(walker: Walker, index: number): void {
+    this.#flush(walker.at);
+    op(this.#writer, walker.opcode, index);
+    this.#copied = walker.reader.pos;
+  }
+
+  /** A block type given by type index means the type as it was. */
+  #blockType(walker: Walker): void {
+    const { module, signatures } = this.#context;
+    const code = module.bytes[walker.blockTypeStart] ?? 0;
+    if (code >= 0x40 && code < 0x80) return;
+    const typeIndex = new Reader(module.bytes, walker.blockTypeStart, walker.blockTypeEnd).s33();
+    this.#flush(walker.blockTypeStart);
+    this.#writer.signed(signatures.plainOf(typeIndex));
+    this.#copied = walker.blockTypeEnd;
+  }
+
+  #resultBlockType(): void {
+    const { module, signatures } = this.#context;
+    const { count, start, end } = this.#body.type.results;
+    if (count === 0) this.#writer.byte(EMPTY);
+    else if (count === 1) this.#writer.copy(module.bytes, start, end);
+    else this.#writer.signed(signatures.resultsOf(module.functions[this.#body.index] ?? 0));
+  }
+
+  #flush(until: number): void {
+    if (until > this.#copied) {
+      this.#writer.copy(this.#context.module.bytes, this.#copied, until);
+      this.#copied = until;
+    }
+  }
+}
+
+function signedBytes(value: number): number[] {
+  const writer = new Writer(16);
+  writer.signed(value);
+  return [...writer.view];
 }

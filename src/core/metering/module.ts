@@ -69,6 +69,8 @@ export interface WasmModule {
   readonly memories: readonly Limits[];
   readonly importedMemories: number;
   readonly importedGlobals: number;
+  readonly definedGlobals: number;
+  readonly exports: readonly string[];
   /** The start function, if there is one. */
   readonly start: number | undefined;
   /** Where each defined function's body lies, its size prefix excluded. */
@@ -88,9 +90,16 @@ export function readModule(bytes: Uint8Array): WasmModule {
   const tables: Limits[] = [];
   const memories: Limits[] = [];
   const imports: ImportName[] = [];
-  const spaces = { functions, tables, memories, globals: 0 };
+  let importedGlobals = 0;
   withSection(bytes, sections, SECTION.import, (reader) => {
-    for (let count = reader.u32(); count > 0; count -= 1) imports.push(readImport(reader, spaces));
+    for (let count = reader.u32(); count > 0; count -= 1) {
+      const { module, name, kind, limits, typeIndex } = readImport(reader);
+      imports.push({ module, name, kind });
+      if (kind === 0) functions.push(typeIndex);
+      else if (kind === 1 && limits !== undefined) tables.push(limits);
+      else if (kind === 2 && limits !== undefined) memories.push(limits);
+      else if (kind === 3) importedGlobals += 1;
+    }
   });
   const imported = { functions: functions.length, tables: tables.length, memories: memories.length };
   withSection(bytes, sections, SECTION.function, (reader) => {
@@ -102,6 +111,12 @@ export function readModule(bytes: Uint8Array): WasmModule {
   withSection(bytes, sections, SECTION.memory, (reader) => {
     for (let count = reader.u32(); count > 0; count -= 1) memories.push(readLimits(reader));
   });
+  const bodies = withSection(bytes, sections, SECTION.code, readBodies) ?? [];
+  if (bodies.length !== functions.length - imported.functions) {
+    throw refuseComponent(
+      `Cannot meter wasm module: ${functions.length - imported.functions} functions have ${bodies.length} bodies`,
+    );
+  }
   return {
     bytes,
     sections,
@@ -113,9 +128,11 @@ export function readModule(bytes: Uint8Array): WasmModule {
     importedTables: imported.tables,
     memories,
     importedMemories: imported.memories,
-    importedGlobals: spaces.globals,
+    importedGlobals,
+    definedGlobals: withSection(bytes, sections, SECTION.global, (reader) => reader.u32()) ?? 0,
+    exports: withSection(bytes, sections, SECTION.export, readExportNames) ?? [],
     start: withSection(bytes, sections, SECTION.start, (reader) => reader.u32()),
-    bodies: withSection(bytes, sections, SECTION.code, readBodies) ?? [],
+    bodies,
   };
 }
 
@@ -227,28 +244,48 @@ function withSection<T>(
   return section && read(new Reader(bytes, section.start, section.end));
 }
 
-function readImport(
-  reader: Reader,
-  spaces: { functions: number[]; tables: Limits[]; memories: Limits[]; globals: number },
-): ImportName {
+/**
+ * Reads one import.
+ *
+ * @returns its names, its kind, where its type begins, and what the type adds to an index space
+ * @throws `GatewayError` component-refused for kinds that are not metered
+ */
+export function readImport(reader: Reader): ImportName & {
+  readonly typeStart: number;
+  readonly limits: Limits | undefined;
+  readonly typeIndex: number;
+} {
   const module = reader.name();
   const name = reader.name();
   const at = reader.pos;
   const kind = reader.byte();
-  if (kind === 0) spaces.functions.push(reader.u32());
-  else if (kind === 1) spaces.tables.push(readTable(reader).limits);
-  else if (kind === 2) spaces.memories.push(readLimits(reader));
+  let typeStart = reader.pos;
+  let limits: Limits | undefined;
+  let typeIndex = 0;
+  if (kind === 0) typeIndex = reader.u32();
+  else if (kind === 1) limits = readTable(reader).limits;
+  else if (kind === 2) limits = readLimits(reader);
   else if (kind === 3) {
     skipValueType(reader);
     if (reader.byte() > 1) throw refuseComponent(`Cannot meter wasm module: shared global at ${at}`);
-    spaces.globals += 1;
   } else if (kind === 4) {
-    reader.byte();
-    reader.u32();
+    reader.byte(); // attribute: an exception
+    typeStart = reader.pos;
+    typeIndex = reader.u32();
   } else {
     throw refuseComponent(`Cannot meter wasm module: import kind ${kind} of "${module}" "${name}"`, [module]);
   }
-  return { module, name, kind };
+  return { module, name, kind, typeStart, limits, typeIndex };
+}
+
+function readExportNames(reader: Reader): string[] {
+  const names: string[] = [];
+  for (let count = reader.u32(); count > 0; count -= 1) {
+    names.push(reader.name());
+    reader.byte();
+    reader.u32();
+  }
+  return names;
 }
 
 function readBodies(reader: Reader): { start: number; end: number }[] {

@@ -9,7 +9,7 @@ import { refuseComponent } from "../errors.ts";
 import { Reader } from "./binary/reader.ts";
 import { Writer } from "./binary/writer.ts";
 import type { Section, WasmModule } from "./module.ts";
-import { nextConstant, readLimits, readTable, SECTION } from "./module.ts";
+import { nextConstant, readImport, readLimits, readTable, SECTION } from "./module.ts";
 import type { Maxima } from "./sizes.ts";
 import { skipValueType } from "./types.ts";
 
@@ -27,6 +27,68 @@ export interface IndexMap {
 export interface SegmentSizes {
   readonly dataBytes: number;
   readonly elements: number;
+}
+
+/**
+ * Import section with plain function types, and the counters behind the module's own imports.
+ *
+ * @param plainOf a function type as the module spelled it
+ * @param counters how many imports `entries` holds
+ */
+export function writeImports(
+  module: WasmModule,
+  section: Section | undefined,
+  plainOf: (typeIndex: number) => number,
+  counters: number,
+  entries: Writer,
+): Writer {
+  const writer = new Writer(entries.length + 16 + (section ? section.end - section.start : 0));
+  if (section === undefined) {
+    writer.u32(counters);
+  } else {
+    const reader = new Reader(module.bytes, section.start, section.end);
+    const count = reader.u32();
+    writer.u32(count + counters);
+    for (let i = 0; i < count; i += 1) {
+      const start = reader.pos;
+      const { kind, typeStart } = readImport(reader);
+      if (kind === 0 || kind === 4) {
+        writer.copy(module.bytes, start, typeStart);
+        writer.u32(plainOf(new Reader(module.bytes, typeStart, reader.pos).u32()));
+      } else {
+        writer.copy(module.bytes, start, reader.pos);
+      }
+    }
+  }
+  writer.copy(entries.view);
+  return writer;
+}
+
+/** Function section with `added` further entries. */
+export function writeFunctions(module: WasmModule, added: number, entries: Writer): Writer {
+  const defined = module.functions.slice(module.importedFunctions);
+  const writer = new Writer(defined.length * 2 + entries.length + 8);
+  writer.u32(defined.length + added);
+  for (const typeIndex of defined) writer.u32(typeIndex);
+  writer.copy(entries.view);
+  return writer;
+}
+
+/** Tag section with plain types. */
+export function writeTags(
+  module: WasmModule,
+  section: Section,
+  plainOf: (typeIndex: number) => number,
+): Writer {
+  const reader = new Reader(module.bytes, section.start, section.end);
+  const writer = new Writer(section.end - section.start + 16);
+  const count = reader.u32();
+  writer.u32(count);
+  for (let i = 0; i < count; i += 1) {
+    writer.byte(reader.byte());
+    writer.u32(plainOf(reader.u32()));
+  }
+  return writer;
 }
 
 /** Table section with maxima written in. */
@@ -61,12 +123,18 @@ export function writeMemories(module: WasmModule, section: Section, maxima: Maxi
   return writer;
 }
 
-/** Global section with its initialisers translated; `extra` writes further definitions behind. */
-export function writeGlobals(module: WasmModule, section: Section, map: IndexMap): Writer {
-  const reader = new Reader(module.bytes, section.start, section.end);
-  const writer = new Writer(section.end - section.start + 16);
-  const count = reader.u32();
-  writer.u32(count);
+/** Global section with its initialisers translated, and `added` further definitions that `entries` holds. */
+export function writeGlobals(
+  module: WasmModule,
+  section: Section | undefined,
+  map: IndexMap,
+  added: number,
+  entries: Writer,
+): Writer {
+  const reader = readerOf(module, section);
+  const writer = new Writer(reader.end - reader.pos + entries.length + 16);
+  const count = section === undefined ? 0 : reader.u32();
+  writer.u32(count + added);
   for (let i = 0; i < count; i += 1) {
     const start = reader.pos;
     skipValueType(reader);
@@ -74,15 +142,22 @@ export function writeGlobals(module: WasmModule, section: Section, map: IndexMap
     writer.copy(module.bytes, start, reader.pos);
     copyExpression(reader, writer, map);
   }
+  writer.copy(entries.view);
   return writer;
 }
 
-/** Export section with functions and globals translated. */
-export function writeExports(module: WasmModule, section: Section, map: IndexMap): Writer {
-  const reader = new Reader(module.bytes, section.start, section.end);
-  const writer = new Writer(section.end - section.start + 16);
-  const count = reader.u32();
-  writer.u32(count);
+/** Export section with functions and globals translated, and `added` further exports that `entries` holds. */
+export function writeExports(
+  module: WasmModule,
+  section: Section | undefined,
+  map: IndexMap,
+  added: number,
+  entries: Writer,
+): Writer {
+  const reader = readerOf(module, section);
+  const writer = new Writer(reader.end - reader.pos + entries.length + 16);
+  const count = section === undefined ? 0 : reader.u32();
+  writer.u32(count + added);
   for (let i = 0; i < count; i += 1) {
     const start = reader.pos;
     reader.skip(reader.u32());
@@ -91,19 +166,25 @@ export function writeExports(module: WasmModule, section: Section, map: IndexMap
     const index = reader.u32();
     writer.u32(kind === 0 ? map.export(index) : kind === 3 ? map.global(index) : index);
   }
+  writer.copy(entries.view);
   return writer;
 }
 
-/** Element section with offsets and elements translated, and how many elements instantiation writes. */
+/**
+ * Element section with offsets and elements translated, and how many elements instantiation writes.
+ *
+ * @param declared functions that code refers to: declared by a segment of their own behind the module's segments
+ */
 export function writeElements(
   module: WasmModule,
-  section: Section,
+  section: Section | undefined,
   map: IndexMap,
+  declared: ReadonlySet<number>,
 ): { readonly content: Writer; readonly elements: number } {
-  const reader = new Reader(module.bytes, section.start, section.end);
-  const writer = new Writer(section.end - section.start + 16);
-  const count = reader.u32();
-  writer.u32(count);
+  const reader = readerOf(module, section);
+  const writer = new Writer((reader.end - reader.pos) * 2 + declared.size * 5 + 16);
+  const count = section === undefined ? 0 : reader.u32();
+  writer.u32(count + (declared.size > 0 ? 1 : 0));
   let active = 0;
   for (let i = 0; i < count; i += 1) {
     const flags = reader.u32();
@@ -124,6 +205,11 @@ export function writeElements(
       else writer.u32(map.reference(reader.u32()));
     }
     if (isActive) active += size;
+  }
+  if (declared.size > 0) {
+    writer.bytes(0x03, 0x00); // declarative, function indices
+    writer.u32(declared.size);
+    for (const index of declared) writer.u32(index);
   }
   return { content: writer, elements: active };
 }
@@ -161,6 +247,10 @@ export function survives(section: Section): boolean {
   return (
     section.name !== "linking" && !section.name.startsWith("reloc.") && section.name !== "external_debug_info"
   );
+}
+
+function readerOf(module: WasmModule, section: Section | undefined): Reader {
+  return new Reader(module.bytes, section?.start ?? 0, section?.end ?? 0);
 }
 
 function copyExpression(reader: Reader, writer: Writer, map: IndexMap): void {

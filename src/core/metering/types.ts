@@ -18,8 +18,17 @@ export interface ValueTypes {
   readonly end: number;
 }
 
+/** Where a type stands. */
+export interface TypePlace {
+  /** Where its entry begins and ends, subtype declaration included. */
+  readonly entryStart: number;
+  readonly entryEnd: number;
+  /** The recursion group it is part of: the type index of its first member, and how many there are. */
+  readonly group: { readonly first: number; readonly size: number };
+}
+
 /** A function type. */
-export interface FunctionType {
+export interface FunctionType extends TypePlace {
   readonly kind: "func";
   readonly params: ValueTypes;
   readonly results: ValueTypes;
@@ -33,7 +42,7 @@ export interface FunctionType {
 }
 
 /** A type that is no function: metering needs its number of fields only. An array has one. */
-export interface AggregateType {
+export interface AggregateType extends TypePlace {
   readonly kind: "struct" | "array";
   readonly fields: number;
 }
@@ -45,11 +54,13 @@ export type TypeDefinition = FunctionType | AggregateType;
 export function readTypes(reader: Reader): TypeDefinition[] {
   const types: TypeDefinition[] = [];
   for (let groups = reader.u32(); groups > 0; groups -= 1) {
-    if (reader.bytes[reader.pos] === 0x4e) {
-      reader.pos += 1;
-      for (let members = reader.u32(); members > 0; members -= 1) types.push(readSubType(reader));
-    } else {
-      types.push(readSubType(reader));
+    const isRecursive = reader.bytes[reader.pos] === 0x4e;
+    if (isRecursive) reader.pos += 1;
+    const group = { first: types.length, size: isRecursive ? reader.u32() : 1 };
+    for (let i = 0; i < group.size; i += 1) {
+      const entryStart = reader.pos;
+      const type = readSubType(reader);
+      types.push({ ...type, entryStart, entryEnd: reader.pos, group });
     }
   }
   return types;
@@ -83,7 +94,9 @@ export function skipHeapType(reader: Reader): void {
   throw refuseComponent(`Cannot meter wasm heap type at ${at}: it belongs to a proposal not supported`);
 }
 
-function readSubType(reader: Reader): TypeDefinition {
+type Shape = Omit<FunctionType, keyof TypePlace> | Omit<AggregateType, keyof TypePlace>;
+
+function readSubType(reader: Reader): Shape {
   const code = reader.bytes[reader.pos];
   if (code !== 0x50 && code !== 0x4f) return readComposite(reader, true, []);
   reader.pos += 1;
@@ -92,7 +105,7 @@ function readSubType(reader: Reader): TypeDefinition {
   return readComposite(reader, code === 0x4f, supers);
 }
 
-function readComposite(reader: Reader, final: boolean, supers: readonly number[]): TypeDefinition {
+function readComposite(reader: Reader, final: boolean, supers: readonly number[]): Shape {
   const start = reader.pos;
   const code = reader.byte();
   if (code === 0x60) {

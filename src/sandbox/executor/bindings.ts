@@ -3,6 +3,7 @@
  */
 import type { Binding } from "./binding.ts";
 import type { GuestContext } from "./context.ts";
+import { createEnvironment, createExit, createNoTerminal, createTerminals } from "./wasi/cli.ts";
 import { createMonotonicClock, createWallClock } from "./wasi/clocks.ts";
 import { createHttpTypes, createOutgoingHandler } from "./wasi/http.ts";
 import { createPoll } from "./wasi/poll.ts";
@@ -40,6 +41,13 @@ const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
   ["wasi:random/random", { create: createRandom }],
   ["wasi:random/insecure", { create: createInsecure }],
   ["wasi:random/insecure-seed", { create: createInsecureSeed }],
+  ["wasi:cli/environment", { create: createEnvironment }],
+  ["wasi:cli/exit", { create: createExit }],
+  ["wasi:cli/terminal-input", { create: createTerminals }],
+  ["wasi:cli/terminal-output", { create: createTerminals }],
+  ["wasi:cli/terminal-stdin", { create: createNoTerminal }],
+  ["wasi:cli/terminal-stdout", { create: createNoTerminal }],
+  ["wasi:cli/terminal-stderr", { create: createNoTerminal }],
   ["wasi:cli/stdin", { create: createStdin }],
   ["wasi:cli/stdout", { create: createStdout }],
   ["wasi:cli/stderr", { create: createStderr }],

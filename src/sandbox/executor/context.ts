@@ -2,6 +2,7 @@
 
 import type { JsonValue } from "../../core/policy/index.ts";
 import type { HostReply } from "../../ports/index.ts";
+import type { GuestEnd } from "../pipe/messages.ts";
 import { GuestError, type RunGuard } from "./guard.ts";
 
 /** Sends a call to the broker and waits for its reply. */
@@ -25,8 +26,12 @@ export interface GuestContext {
    * at the next import call; `settled` waits for all of them.
    */
   send(name: string, args: JsonValue, body?: Uint8Array): void;
+  /** Calls sent and not yet answered. */
+  readonly underWay: number;
   /** Resolves when everything that was sent has been answered. */
   settled(): Promise<void>;
+  /** Ends the run as the guest asked: by a trap, whatever the outcome is. */
+  exit(code: number): never;
   /** Wall clock in whole ms. */
   wallMs(): number;
   /** Monotonic clock since the run's start, in whole ms. Coarse, so that it measures no cache. */
@@ -49,6 +54,8 @@ export interface RunInfo {
 }
 
 const NO_BYTES = new Uint8Array(0);
+/** Calls under way at once; the gateway takes somewhat more, see `link.ts`. A guest that never waits gets no further. */
+const MOST_UNDER_WAY = 1000;
 
 /**
  * @param powers the guard, the pipe, and the run's own clock and random stream
@@ -59,6 +66,8 @@ export function createContext(powers: {
   readonly monotonicMs: () => number;
   readonly startWallMs: number;
   readonly random: (length: number) => Uint8Array<ArrayBuffer>;
+  /** What it means that the guest exits with a code, 0 for success. */
+  readonly endOfExit: (code: number) => GuestEnd;
   readonly info: RunInfo;
 }): GuestContext {
   const { guard } = powers;
@@ -83,7 +92,14 @@ export function createContext(powers: {
   return {
     guard,
     call,
+    get underWay() {
+      return underWay.size;
+    },
     send(name, args, body) {
+      if (underWay.size >= MOST_UNDER_WAY) {
+        guard.stop({ kind: "exhausted", budget: "host_calls" });
+        guard.trap();
+      }
       // The rejection is not lost: a `stop` is kept by the guard, and an `error` has nobody to go to.
       const sent = call(name, args, body).then(
         () => undefined,
@@ -94,6 +110,10 @@ export function createContext(powers: {
     },
     async settled() {
       while (underWay.size > 0) await Promise.allSettled(underWay);
+    },
+    exit(code) {
+      guard.stop(powers.endOfExit(code));
+      return guard.trap();
     },
     wallMs: () => powers.startWallMs + elapsedMs(),
     elapsedMs,

@@ -16,15 +16,30 @@ export interface CoreLinker {
   fuelLeft(): bigint;
   /** Whether the call depth limit stopped the guest. */
   depthExceeded(): boolean;
-  /** Bytes of all memories. A memory never shrinks, so at the end this is the peak. */
+  /**
+   * Bytes of all memories. A memory never shrinks, so at the end this is the peak. One that its module does not
+   * export can not be seen, and is not in it; the cap holds for it all the same.
+   */
   memoryBytes(): number;
+  /** The same, as they were before the guest ran. */
+  initialMemoryBytes(): number;
 }
 
-/**
- * @param fuel units that the run may spend, all core modules together
- */
-export function createCoreLinker(guard: RunGuard, doors: LiftDoors, fuel: number): CoreLinker {
-  const left = new WebAssembly.Global({ value: "i64", mutable: true }, BigInt(fuel));
+/** Bounds of one run, all core modules together. */
+export interface CoreLimits {
+  /** Units that the run may spend. */
+  readonly fuel: number;
+  /** What the memories of all instances may grow to. */
+  readonly memoryBytes: number;
+  /** What the memories of one instance of a module may grow to, as the preparer wrote it in. */
+  memoryMaximumOf(module: WebAssembly.Module): number;
+}
+
+/** Links the core modules of one run. */
+export function createCoreLinker(guard: RunGuard, doors: LiftDoors, limits: CoreLimits): CoreLinker {
+  const left = new WebAssembly.Global({ value: "i64", mutable: true }, BigInt(limits.fuel));
+  let promisedBytes = 0;
+  let initialBytes = 0;
   const depth = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
   const memories = new Set<WebAssembly.Memory>();
   /** Functions that are wasm's own. A JavaScript wrapper around one would stand in the way of suspension. */
@@ -51,10 +66,17 @@ export function createCoreLinker(guard: RunGuard, doors: LiftDoors, fuel: number
     }
     // Last, so that no name of the guest's can take its place; the metering pass refuses such imports anyway.
     linked[FUEL_IMPORT.module] = { [FUEL_IMPORT.left.name]: left, [FUEL_IMPORT.depth.name]: depth };
+    // The preparer shared the cap among modules; a component that makes several instances of one asks for more.
+    promisedBytes += limits.memoryMaximumOf(module);
+    if (promisedBytes > limits.memoryBytes) {
+      guard.stop({ kind: "exhausted", budget: "memory_bytes" });
+      guard.trap();
+    }
     const { exports } = new WebAssembly.Instance(module, linked);
     for (const value of Object.values(exports)) {
       if (typeof value === "function") wasmFunctions.add(value);
       if (value instanceof WebAssembly.Memory) {
+        if (!memories.has(value)) initialBytes += value.buffer.byteLength;
         memories.add(value);
         doors.guardMemory(value);
       }
@@ -89,6 +111,7 @@ export function createCoreLinker(guard: RunGuard, doors: LiftDoors, fuel: number
       for (const memory of memories) bytes += memory.buffer.byteLength;
       return bytes;
     },
+    initialMemoryBytes: () => initialBytes,
   };
 }
 

@@ -60,6 +60,8 @@ export type Trampoline = (...args: unknown[]) => unknown;
 export function createGuard(hostCalls: number): RunGuard {
   const raise = trapFunction();
   let stopped: Stop | undefined;
+  /** A trap has gone through an import: the instance is over, and its end says why, unless `stopped` does. */
+  let over = false;
   let left = hostCalls;
 
   function stop(reason: Stop): void {
@@ -67,13 +69,13 @@ export function createGuard(hostCalls: number): RunGuard {
   }
 
   function trap(): never {
-    stop({ kind: "trapped", reason: "stopped" });
+    over = true;
     raise();
     throw new TypeError("The trap function returned");
   }
 
   function enter(): void {
-    if (stopped !== undefined) trap();
+    if (over || stopped !== undefined) trap();
     left -= 1;
     if (left < 0) {
       stop({ kind: "exhausted", budget: "host_calls" });
@@ -82,7 +84,8 @@ export function createGuard(hostCalls: number): RunGuard {
   }
 
   function fail(name: string, error: unknown): never {
-    // The text of the error may hold what the guest wrote: the reason is ours alone.
+    // A RuntimeError is the guest's own trap, in a `realloc` that the import called: fuel, memory, unreachable.
+    // The text of any other error may hold what the guest wrote: the reason is ours alone.
     if (!(error instanceof WebAssembly.RuntimeError))
       stop({ kind: "trapped", reason: `bad-import-call ${name}`.slice(0, 200) });
     return trap();
@@ -98,7 +101,7 @@ export function createGuard(hostCalls: number): RunGuard {
         return fail(name, error);
       }
       // The call itself may have spent the last of a budget: nothing of its result may reach the guest.
-      return stopped === undefined ? result : trap();
+      return over || stopped !== undefined ? trap() : result;
     };
   }
 
@@ -111,7 +114,7 @@ export function createGuard(hostCalls: number): RunGuard {
       } catch (error) {
         return fail("(waiting)", error);
       }
-      return stopped === undefined ? result : trap();
+      return over || stopped !== undefined ? trap() : result;
     };
   }
 

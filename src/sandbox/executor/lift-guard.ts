@@ -92,7 +92,8 @@ export function createLiftDoors(guard: RunGuard, limitBytes: number, objects: nu
             value(start: number, end: number): ArrayBuffer {
               charge(BUFFER_COST + Math.max(0, end - start));
               // The canonical ABI traps here; `slice` alone would give the guest's reader a shorter list.
-              if (end > buffer.byteLength) throw new RangeError("Cannot lift a list: it ends outside the memory");
+              if (end > buffer.byteLength)
+                throw new RangeError("Cannot lift a list: it ends outside the memory");
               return ArrayBuffer.prototype.slice.call(buffer, start, end);
             },
           });

@@ -8,6 +8,7 @@ import { instrument } from "../../core/metering/index.ts";
 import type { ExecutorHost } from "../../ports/index.ts";
 import { concatBytes, encodeFrame, readFrames } from "../pipe/frames.ts";
 import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
+import { shareMemory } from "./memories.ts";
 
 const LARGEST_COMMAND_BYTES = 128 * 1024 * 1024;
 
@@ -46,34 +47,28 @@ async function transpile(
   const { files } = generate(component, {
     name: "component",
     instantiation: { tag: "async" },
-    asyncMode: { tag: "jspi", val: { imports: [...command.asyncImports], exports: [...command.asyncExports] } },
+    asyncMode: {
+      tag: "jspi",
+      val: { imports: [...command.asyncImports], exports: [...command.asyncExports] },
+    },
     map: [],
     noTypescript: true,
     noNodejsCompat: true,
     noComponentErrorWrapping: true,
   });
 
-  let glue: Uint8Array | undefined;
-  let instantiationFuel = 0;
-  const modules: { name: string; wasm: Uint8Array }[] = [];
-  for (const [name, bytes] of files) {
-    if (name.endsWith(".js")) glue = mendGlue(bytes);
-    if (!name.endsWith(".wasm")) continue;
-    // The original bytes: some modules that are invalid would become valid by being metered.
-    if (!WebAssembly.validate(bytes.slice()))
-      throw new TypeError(`core module ${name} is not valid WebAssembly`);
-    const metered = instrument(bytes, { maxMemoryBytes: command.maxMemoryBytes });
-    instantiationFuel += metered.stats.instantiationFuel;
-    modules.push({ name, wasm: metered.wasm });
-  }
+  const glue = files.find(([name]) => name.endsWith(".js"))?.[1];
   if (glue === undefined) throw new TypeError("jco generated no glue");
+  const mended = mendGlue(glue);
+  const originals = files.filter(([name]) => name.endsWith(".wasm"));
+  const modules = meter(originals, command.maxMemoryBytes);
 
   const parts: Parts = {
-    glueBytes: glue.length,
+    glueBytes: mended.length,
     modules: modules.map(({ name, wasm }) => ({ name, bytes: wasm.length })),
-    instantiationFuel,
+    instantiationFuel: modules.reduce((sum, { instantiationFuel }) => sum + instantiationFuel, 0),
   };
-  const pieces = [glue, ...modules.map(({ wasm }) => wasm)];
+  const pieces = [mended, ...modules.map(({ wasm }) => wasm)];
   return {
     parts,
     body: concatBytes(
@@ -81,6 +76,22 @@ async function transpile(
       pieces.reduce((sum, piece) => sum + piece.length, 0),
     ),
   };
+}
+
+function meter(originals: readonly [name: string, wasm: Uint8Array][], maxMemoryBytes: number) {
+  for (const [name, wasm] of originals) {
+    // The original bytes: some modules that are invalid would become valid by being metered.
+    if (!WebAssembly.validate(wasm.slice()))
+      throw new TypeError(`core module ${name} is not valid WebAssembly`);
+  }
+  const caps = shareMemory(
+    originals.map(([, wasm]) => wasm),
+    maxMemoryBytes,
+  );
+  return originals.map(([name, bytes], index) => {
+    const { wasm, stats } = instrument(bytes, { maxMemoryBytes: Math.max(0, caps[index] ?? 0) });
+    return { name, wasm, instantiationFuel: stats.instantiationFuel };
+  });
 }
 
 /**

@@ -9,6 +9,7 @@ import {
 } from "../../core/component/index.ts";
 import type { ExecutorHost } from "../../ports/index.ts";
 import type { GuestEnd, RunCommand } from "../pipe/messages.ts";
+import { withoutVersion } from "./bindings.ts";
 import { type AskBroker, createContext } from "./context.ts";
 import { createCoreLinker } from "./core-linker.ts";
 import type { Glue } from "./glue.ts";
@@ -17,10 +18,15 @@ import { buildImports } from "./imports.ts";
 import { createLiftDoors } from "./lift-guard.ts";
 import { liftedTypes, objectsPerRead } from "./lift-weight.ts";
 
+/** What allocators grow by at once: a chunk of a megabyte, and what rounding adds. */
+const ORDINARY_GROWTH_BYTES = 1024 * 1024 + 65_536;
+
 /** A component that this process has compiled. */
 export interface LoadedComponent {
   readonly glue: Glue;
   readonly modules: ReadonlyMap<string, WebAssembly.Module>;
+  /** What the memories that each module defines may grow to, in bytes. */
+  readonly memoryMaxima: ReadonlyMap<WebAssembly.Module, number>;
   /** Units for segments and tables, charged before anything is instantiated. */
   readonly instantiationFuel: number;
 }
@@ -57,13 +63,18 @@ export function startRun(
     command.function,
   );
   const doors = createLiftDoors(guard, limits.liftedBytes, objectsPerRead(lifted));
-  const linker = createCoreLinker(guard, doors, limits.fuel - component.instantiationFuel);
+  const linker = createCoreLinker(guard, doors, {
+    fuel: limits.fuel - component.instantiationFuel,
+    memoryBytes: limits.memoryBytes,
+    memoryMaximumOf: (module) => component.memoryMaxima.get(module) ?? 0,
+  });
   const context = createContext({
     guard,
     ask,
     monotonicMs: host.monotonicMs,
     startWallMs: command.wallMs,
     random: host.randomStream(fromHex(command.seed)),
+    endOfExit: (code) => endOfExit(command, code),
     info: {
       run: command.run,
       function: command.function.name,
@@ -95,8 +106,20 @@ export function startRun(
     } catch (error) {
       if (linker.fuelLeft() < 0n) return { kind: "exhausted", budget: "fuel" };
       if (linker.depthExceeded()) return { kind: "exhausted", budget: "call_depth" };
-      return endOf(command, error);
+      const end = endOf(command, error);
+      return end.kind === "trapped" && ranOutOfMemory() ? { kind: "exhausted", budget: "memory_bytes" } : end;
     }
+  }
+
+  /**
+   * A refused growth can not be seen from here. What can: the guest trapped after its memory had grown so near to
+   * the cap that the next growth of an ordinary allocator is refused. A guest that holds so much and traps for
+   * another reason is told the same; the number in the manifest shows how near it was.
+   */
+  function ranOutOfMemory(): boolean {
+    const bytes = linker.memoryBytes();
+    const next = Math.min(ORDINARY_GROWTH_BYTES, limits.memoryBytes / 32);
+    return bytes > linker.initialMemoryBytes() && bytes + next > limits.memoryBytes;
   }
 
   async function finish(): Promise<RunReport> {
@@ -139,6 +162,16 @@ function endOfThrown(error: unknown): GuestEnd {
   if (isWasmException(error)) return { kind: "trapped", reason: "uncaught-exception" };
   if (error instanceof WebAssembly.LinkError) return { kind: "trapped", reason: "link-error" };
   return { kind: "trapped", reason: "invalid-value" };
+}
+
+/**
+ * A command's `run` has no result but its exit code, so exit is how it returns. Everywhere else the caller waits
+ * for a value that now never comes.
+ */
+function endOfExit(command: RunCommand, code: number): GuestEnd {
+  if (withoutVersion(command.interface ?? "") !== "wasi:cli/run")
+    return { kind: "trapped", reason: `exited-with-code-${code}` };
+  return code === 0 ? { kind: "completed", output: { ok: null } } : { kind: "failed", output: { err: null } };
 }
 
 function endOfStop(stop: Stop): GuestEnd {

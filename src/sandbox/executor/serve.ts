@@ -7,6 +7,7 @@ import { encodeFrame, type Frame, readFrames } from "../pipe/frames.ts";
 import type { LoadCommand, ReplyCommand, Report, RunCommand } from "../pipe/messages.ts";
 import type { AskBroker, BrokerReply } from "./context.ts";
 import { compileGlue } from "./glue.ts";
+import { readMemoryNeed } from "./memories.ts";
 import { type LoadedComponent, startRun } from "./run.ts";
 
 /** Commands come from the gateway; the limit only keeps a broken pipe from filling memory. */
@@ -59,12 +60,16 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
 function load(command: LoadCommand, frame: Frame): LoadedComponent {
   let offset = command.glueBytes;
   const modules = new Map<string, WebAssembly.Module>();
+  const memoryMaxima = new Map<WebAssembly.Module, number>();
   for (const { name, bytes } of command.modules) {
-    modules.set(name, new WebAssembly.Module(frame.body.slice(offset, offset + bytes)));
+    const wasm = frame.body.slice(offset, offset + bytes);
+    const module = new WebAssembly.Module(wasm);
+    modules.set(name, module);
+    memoryMaxima.set(module, readMemoryNeed(wasm).maximumBytes);
     offset += bytes;
   }
   const source = new TextDecoder().decode(frame.body.subarray(0, command.glueBytes));
-  return { glue: compileGlue(source), modules, instantiationFuel: command.instantiationFuel };
+  return { glue: compileGlue(source), modules, memoryMaxima, instantiationFuel: command.instantiationFuel };
 }
 
 function withBody(reply: HostReply, body: Uint8Array): BrokerReply {

@@ -18,6 +18,8 @@ export interface Parts {
 /** Bounds that the executor itself keeps, so that an honest one stops early and says why. */
 export interface GuestLimits {
   readonly fuel: number;
+  /** Of all memories together; the prepared component was made for the same number. */
+  readonly memoryBytes: number;
   readonly outputBytes: number;
   /** Bytes lifted out of guest memory during the whole run; see `executor/lift-guard.ts`. */
   readonly liftedBytes: number;

@@ -1,11 +1,11 @@
 /** A whole invocation over HTTP, durable and signed, beside a Hono server that does nothing, in the same run. */
 import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { compare, planFor, rowOf, type Row } from "../harness.ts";
+import { compare, planFor, type Row, rowOf } from "../harness.ts";
 import { median } from "../stats.ts";
 import type { Figure, Suite } from "../suite.ts";
-import { type BenchRequest, connect, saturate } from "../support/client.ts";
-import { startServer } from "../support/server.ts";
+import { type BenchRequest, connect, type Saturation, saturate } from "../support/client.ts";
+import { startEcho, startGateway } from "../support/server.ts";
 
 const PATH = "/v1/tools/hash/hash/fnv1a64";
 const BODY = JSON.stringify({ input: { data: "aGVsbG8=" }, purpose: "benchmark" });
@@ -17,8 +17,8 @@ export const http: Suite = {
   about: "hash over HTTP on the real gateway, beside a bare Hono echo on the same runtime",
   async run({ folder, host, seconds, quick, say }) {
     say(`starting the gateway and the echo on ${host}`);
-    const gateway = await startServer(host, "gateway-server.ts", [join(folder, "data"), "2"]);
-    const echo = await startServer(host, "echo-server.ts");
+    const gateway = await startGateway(host, join(folder, "data"), 2);
+    const echo = await startEcho(host);
     const headers = { "content-type": "application/json" };
     const echoRequest: BenchRequest = { method: "POST", path: PATH, headers, body: BODY };
     const runRequest = { ...echoRequest, headers: { ...headers, authorization: `Bearer ${gateway.key}` } };
@@ -46,18 +46,24 @@ export const http: Suite = {
 
       say(`${CONNECTIONS} connections, turn by turn`);
       const turns = quick ? 1 : 5;
-      const echoes = [];
-      const runs = [];
+      const echoes: Saturation[] = [];
+      const runs: Saturation[] = [];
       for (let turn = 0; turn < turns; turn++) {
         const options = { connections: CONNECTIONS, forMs: quick ? 300 : 2000 };
         echoes.push(await saturate(echo.url, echoRequest, options));
         runs.push(await saturate(gateway.url, runRequest, options));
       }
       const concurrent: Row[] = [
-        rowOf("hono echo", echoes.flatMap(({ latencies }) => latencies)),
-        rowOf("writ hash/fnv1a64", runs.flatMap(({ latencies }) => latencies)),
+        rowOf(
+          "hono echo",
+          echoes.flatMap(({ latencies }) => latencies),
+        ),
+        rowOf(
+          "writ hash/fnv1a64",
+          runs.flatMap(({ latencies }) => latencies),
+        ),
       ];
-      const perSecond = (name: string, all: typeof runs): Figure => ({
+      const perSecond = (name: string, all: readonly Saturation[]): Figure => ({
         name,
         value: median(all.map((one) => one.perSecond)),
         unit: `runs/s, median of ${turns} turns`,

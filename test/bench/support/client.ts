@@ -16,6 +16,14 @@ export interface BenchRequest {
   readonly body?: string;
 }
 
+/** What {@link saturate} saw. */
+export interface Saturation {
+  /** Completed requests. */
+  readonly perSecond: number;
+  /** In ms, of every request. */
+  readonly latencies: readonly number[];
+}
+
 /** Opens one connection to `http://host:port`. */
 export function connect(url: string): Connection {
   const client = new Client(url, { pipelining: 1 });
@@ -35,13 +43,13 @@ export function connect(url: string): Connection {
  * Keeps connections busy for a while, each with one request after another.
  *
  * @param prepare makes the request of one connection
- * @returns completed requests per second, and the latency of each in ms
+ * @throws when any answer is not 200
  */
 export async function saturate(
   url: string,
   request: BenchRequest,
   options: { readonly connections: number; readonly forMs: number },
-): Promise<{ readonly perSecond: number; readonly latencies: readonly number[] }> {
+): Promise<Saturation> {
   const connections = Array.from({ length: options.connections }, () => connect(url));
   const latencies: number[] = [];
   const startedAt = performance.now();

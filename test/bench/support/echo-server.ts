@@ -5,6 +5,5 @@ import { runtime } from "#runtime";
 const app = new Hono();
 app.post("/v1/tools/:tool/:interface/:function", async (context) => context.json(await context.req.json()));
 const server = await runtime.serve((request) => app.fetch(request), { hostname: "127.0.0.1", port: 0 });
-runtime.print(JSON.stringify({ url: `http://127.0.0.1:${server.port}`, key: "" }));
-for await (const _ of process.stdin) continue;
-await server.close();
+runtime.print(JSON.stringify({ url: `http://127.0.0.1:${server.port}` }));
+runtime.onStopSignal(() => void server.close());

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { PROJECT_FOLDER } from "../../../src/compose.ts";
+import { TOOLS_FOLDER } from "./tools.ts";
 
 /** A server that listens. */
 export interface RunningServer {
@@ -15,36 +16,47 @@ export interface RunningServer {
 
 const DENO = join(PROJECT_FOLDER, "node_modules", ".bin", "deno");
 
-/**
- * @param script file of `support/` that prints `{ "url": …, "key": … }` once it listens, and ends when its stdin does
- * @param args handed to it
- * @throws when it ends before it listens
- */
-export async function startServer(
+/** `writ serve` as an operator starts it, a line of log for every request included. */
+export function startGateway(
   host: "node" | "deno",
-  script: "gateway-server.ts" | "echo-server.ts",
-  args: readonly string[] = [],
+  dataFolder: string,
+  executors: number,
 ): Promise<RunningServer> {
-  const path = join(import.meta.dirname, script);
-  const [command, ...before] = host === "node" ? [process.execPath] : [DENO, "run", "-A"];
-  const child = spawn(command ?? process.execPath, [...before, path, ...args], {
+  const flags = { port: 0, data: dataFolder, tools: TOOLS_FOLDER, executors, "log-level": "info" };
+  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return start(host, [join(PROJECT_FOLDER, "src", "main.ts"), "serve", "--json", ...args]);
+}
+
+/** The bare Hono server of `echo-server.ts`. */
+export function startEcho(host: "node" | "deno"): Promise<RunningServer> {
+  return start(host, [join(import.meta.dirname, "echo-server.ts")]);
+}
+
+/** @throws when it ends before its first line, which says where it listens */
+async function start(host: "node" | "deno", args: readonly string[]): Promise<RunningServer> {
+  const [command, before] = host === "node" ? [process.execPath, []] : [DENO, ["run", "-A"]];
+  const child = spawn(command, [...before, ...args], {
     cwd: PROJECT_FOLDER,
-    stdio: ["pipe", "pipe", process.env["WRIT_BENCH_STDERR"] === undefined ? "ignore" : "inherit"],
+    stdio: ["ignore", "pipe", process.env["WRIT_BENCH_STDERR"] === undefined ? "ignore" : "inherit"],
   });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const lines = createInterface(child.stdout);
   const line = await Promise.race([
-    new Promise<string>((resolve) => createInterface(child.stdout).once("line", resolve)),
+    new Promise<string>((resolve) => lines.once("line", resolve)),
     ended.then(() => {
-      throw new Error(`${script} ended before it listened; set WRIT_BENCH_STDERR=1 to see why`);
+      throw new Error(`${args[0]} ended before it listened; set WRIT_BENCH_STDERR=1 to see why`);
     }),
   ]);
-  const { url, key }: { url: string; key: string } = JSON.parse(line);
+  // Whatever it logs from now on is read, so that its pipe never fills, and dropped.
+  lines.close();
+  child.stdout.resume();
+  const { url, bootstrapKey = "" }: { url: string; bootstrapKey?: string } = JSON.parse(line);
   return {
     url,
-    key,
+    key: bootstrapKey,
     pid: child.pid ?? -1,
     async stop() {
-      child.stdin.end();
+      child.kill("SIGTERM");
       const impatience = setTimeout(() => child.kill("SIGKILL"), 15_000);
       await ended;
       clearTimeout(impatience);

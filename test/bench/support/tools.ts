@@ -1,7 +1,13 @@
 /** The sample tools, as the registry reads them. */
 import { runtime } from "#runtime";
 import { PROJECT_FOLDER, readOffer } from "../../../src/compose.ts";
-import { findFunction, loadRegistry, type Registry, type Tool, type ToolFunction } from "../../../src/registry/index.ts";
+import {
+  findFunction,
+  loadRegistry,
+  type Registry,
+  type Tool,
+  type ToolFunction,
+} from "../../../src/registry/index.ts";
 
 /** Folder of the built sample tools. */
 export const TOOLS_FOLDER = `${PROJECT_FOLDER}/.writ/tools`;

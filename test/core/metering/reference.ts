@@ -8,7 +8,7 @@
 import { Reader } from "../../../src/core/metering/binary/reader.ts";
 import { Writer } from "../../../src/core/metering/binary/writer.ts";
 import { fixedCost, readBody } from "../../../src/core/metering/body.ts";
-import { entryCost } from "../../../src/core/metering/costs.ts";
+import { entryCost, LARGEST_SIZE } from "../../../src/core/metering/costs.ts";
 import type { WasmModule } from "../../../src/core/metering/module.ts";
 import { readModule, SECTION } from "../../../src/core/metering/module.ts";
 import type { SizeCharge } from "../../../src/core/metering/sizes.ts";
@@ -101,7 +101,17 @@ export function countByOperator(wasm: Uint8Array<ArrayBuffer>): Uint8Array<Array
     const push = (): void => {
       out.byte(0x20);
       out.u32(local);
-      if (!size.wide) out.byte(0xad);
+      if (!size.wide) {
+        out.byte(0xad);
+        return;
+      }
+      out.byte(0x42);
+      out.signed(LARGEST_SIZE);
+      out.byte(0x20);
+      out.u32(local);
+      out.byte(0x42);
+      out.signed(LARGEST_SIZE);
+      out.bytes(0x54, 0x1b); // lt_u, select
     };
     const { growth } = size;
     if (growth !== undefined) {

@@ -8,10 +8,18 @@ import { type Pollable, readyPollable } from "./poll.ts";
 import { type ByteSource, CHUNK_BYTES, InputStream, OutputStream } from "./streams.ts";
 
 /**
- * Largest request body: it is held here whole until the guest finishes it. The egress budget is charged by the
- * broker; this bound only keeps a guest from filling the executor before that.
+ * Bytes of all request bodies of one run: each is held here whole until the guest finishes it. The egress budget is
+ * charged by the broker; this only keeps a guest from filling the executor before that, for which `write-zeroes`
+ * alone would do: its bytes were never in guest memory, so nothing else counts them.
  */
-const LARGEST_REQUEST_BODY = 16 * 1024 * 1024;
+export interface BodyAllowance {
+  leftBytes: number;
+}
+
+/** What a run may hold in request bodies. */
+export function createBodyAllowance(): BodyAllowance {
+  return { leftBytes: 16 * 1024 * 1024 };
+}
 
 /** Resource `outgoing-body`. */
 export class OutgoingBody {
@@ -19,17 +27,19 @@ export class OutgoingBody {
     chunks: Uint8Array[];
     length: number;
     streamTaken: boolean;
+    readonly allowance: BodyAllowance;
     readonly finished: {
       readonly promise: Promise<Uint8Array>;
       readonly resolve: (body: Uint8Array) => void;
     };
   };
 
-  constructor() {
+  constructor(allowance: BodyAllowance) {
     this.#state = {
       chunks: [],
       length: 0,
       streamTaken: false,
+      allowance,
       finished: Promise.withResolvers<Uint8Array>(),
     };
   }
@@ -39,11 +49,12 @@ export class OutgoingBody {
     if (state.streamTaken) throw new GuestError(undefined);
     state.streamTaken = true;
     return new OutputStream({
-      room: () => Math.min(CHUNK_BYTES, LARGEST_REQUEST_BODY - state.length),
+      room: () => Math.min(CHUNK_BYTES, state.allowance.leftBytes),
       write(bytes) {
         // A copy: the glue hands out views of guest memory in places, and the guest goes on running.
         state.chunks.push(bytes.slice());
         state.length += bytes.length;
+        state.allowance.leftBytes -= bytes.length;
       },
       flush: () => Promise.resolve(),
     });

@@ -20,11 +20,15 @@ const FORBIDDEN_NAMES: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
+/** Entries that a guest may put into one object: with clones, a few long lists would fill the executor. */
+const MOST_ENTRIES = 128;
+
 type Entry = readonly [name: string, value: Uint8Array];
 
 /** Resource `fields`. */
 export class Fields {
-  #state: { entries: Entry[]; readonly mutable: boolean };
+  /** The list is never changed in place: clones share it. */
+  #state: { entries: readonly Entry[]; readonly mutable: boolean };
 
   constructor() {
     this.#state = { entries: [], mutable: true };
@@ -39,7 +43,7 @@ export class Fields {
   /** Fields that the guest may read but not change, as the specification wants them. */
   static immutable(entries: readonly Entry[]): Fields {
     const fields = new Fields();
-    fields.#state = { entries: [...entries], mutable: false };
+    fields.#state = { entries, mutable: false };
     return fields;
   }
 
@@ -56,7 +60,7 @@ export class Fields {
     checkName(name);
     for (const value of values) checkValue(value);
     this.#remove(name);
-    for (const value of values) this.#state.entries.push([name, value]);
+    this.#add(values.map((value) => [name, value] as const));
   }
 
   delete(name: string): void {
@@ -69,17 +73,24 @@ export class Fields {
     this.#requireMutable();
     checkName(name);
     checkValue(value);
-    this.#state.entries.push([name, value]);
+    this.#add([[name, value]]);
   }
 
-  entries(): Entry[] {
-    return [...this.#state.entries];
+  entries(): readonly Entry[] {
+    return this.#state.entries;
   }
 
   clone(): Fields {
     const copy = new Fields();
-    copy.#state = { entries: [...this.#state.entries], mutable: true };
+    copy.#state = { entries: this.#state.entries, mutable: true };
     return copy;
+  }
+
+  #add(added: readonly Entry[]): void {
+    const entries = [...this.#state.entries, ...added];
+    if (entries.length > MOST_ENTRIES)
+      throw new RangeError(`Cannot hold ${entries.length} header fields: the limit is ${MOST_ENTRIES}`);
+    this.#state.entries = entries;
   }
 
   #remove(name: string): void {

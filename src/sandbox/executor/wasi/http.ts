@@ -1,15 +1,22 @@
 /**
  * `wasi:http/types` and `wasi:http/outgoing-handler`: the resources live here, the effect lives in the broker.
  * A request is one call with its whole body; a response's body is pulled piece by piece.
- *
- * Only what a client needs is here; the server half of the interface is left to refusing stubs.
+ * The server's half of the types is in `http-server.ts`.
  */
 import type { JsonValue } from "../../../core/policy/index.ts";
 import type { Binding } from "../binding.ts";
 import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
-import { brokerSource, FutureTrailers, IncomingBody, OutgoingBody } from "./http-body.ts";
+import {
+  type BodyAllowance,
+  brokerSource,
+  createBodyAllowance,
+  FutureTrailers,
+  IncomingBody,
+  OutgoingBody,
+} from "./http-body.ts";
 import { Fields, fromLatin1, toLatin1 } from "./http-fields.ts";
+import { createServerTypes } from "./http-server.ts";
 import { Pollable, type Readiness, readinessOf } from "./poll.ts";
 import { IoError } from "./streams.ts";
 
@@ -25,6 +32,7 @@ const METHOD_TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 export class OutgoingRequest {
   readonly #state: {
     readonly headers: Fields;
+    readonly allowance: BodyAllowance;
     method: Tagged;
     pathWithQuery: string | undefined;
     scheme: Tagged | undefined;
@@ -32,9 +40,10 @@ export class OutgoingRequest {
     body: OutgoingBody | undefined;
   };
 
-  constructor(headers: Fields) {
+  constructor(headers: Fields, allowance: BodyAllowance) {
     this.#state = {
       headers: Fields.immutable(headers.entries()),
+      allowance,
       method: { tag: "get" },
       pathWithQuery: undefined,
       scheme: undefined,
@@ -45,7 +54,7 @@ export class OutgoingRequest {
 
   body(): OutgoingBody {
     if (this.#state.body !== undefined) throw new GuestError(undefined);
-    this.#state.body = new OutgoingBody();
+    this.#state.body = new OutgoingBody(this.#state.allowance);
     return this.#state.body;
   }
 
@@ -217,15 +226,23 @@ export class FutureIncomingResponse {
 
 /** Binding of `wasi:http/types`. */
 export function createHttpTypes(): Binding {
+  const allowance = createBodyAllowance();
+  /** The guest constructs requests itself; those of one run share what their bodies may hold. */
+  class RunRequest extends OutgoingRequest {
+    constructor(headers: Fields) {
+      super(headers, allowance);
+    }
+  }
   return {
     resources: {
+      ...createServerTypes(allowance),
       Fields,
       FutureIncomingResponse,
       FutureTrailers,
       IncomingBody,
       IncomingResponse,
       OutgoingBody,
-      OutgoingRequest,
+      OutgoingRequest: RunRequest,
       RequestOptions,
     },
     functions: {

@@ -21,9 +21,12 @@ export function createStderr(context: GuestContext): Binding {
   return { resources: {}, functions: { getStderr: () => captured(context, "stderr") } };
 }
 
+/** Writes under way before a guest has to wait: what bounds the bytes that are held between two processes. */
+const WRITES_UNDER_WAY = 16;
+
 function captured(context: GuestContext, stream: "stdout" | "stderr"): OutputStream {
   return new OutputStream({
-    room: () => CHUNK_BYTES,
+    room: () => (context.underWay < WRITES_UNDER_WAY ? CHUNK_BYTES : 0),
     write: (bytes) => context.send("stdio/write", { stream }, bytes),
     flush: () => context.settled(),
   });

@@ -159,6 +159,7 @@ export class OutputStream {
   }
 
   async blockingWriteAndFlush(bytes: Uint8Array): Promise<void> {
+    await this.#waitForRoom(bytes.length);
     this.write(bytes);
     await this.#sink.flush();
   }
@@ -181,7 +182,9 @@ export class OutputStream {
   }
 
   async blockingWriteZeroesAndFlush(length: bigint): Promise<void> {
-    this.write(zeroes(length));
+    const bytes = zeroes(length);
+    await this.#waitForRoom(bytes.length);
+    this.write(bytes);
     await this.#sink.flush();
   }
 
@@ -192,9 +195,15 @@ export class OutputStream {
   }
 
   async blockingSplice(source: InputStream, length: bigint): Promise<bigint> {
+    await this.#waitForRoom(1);
     const bytes = await source.blockingRead(min(length, this.checkWrite()));
     this.write(bytes);
     return BigInt(bytes.length);
+  }
+
+  /** A sink without room has writes under way. One that is full for good stays so, and the write traps. */
+  async #waitForRoom(length: number): Promise<void> {
+    if (length > this.#sink.room()) await this.#sink.flush();
   }
 }
 

@@ -6,26 +6,32 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import bytes from "tiny.bin";
 
 const DATE = "2026-01-01";
-const FRESH = `fresh-${crypto.randomUUID()}`;
+/** Made in the first request: workerd gives out no random values before. */
+let fresh;
 let loads = 0;
 
-const script = (mark) => ({
+const mark = () => {
+  fresh ??= crypto.randomUUID();
+  return `${fresh}-${loads++}`;
+};
+
+const script = (text) => ({
   compatibilityDate: DATE,
   mainModule: "main.js",
   globalOutbound: null,
   modules: {
-    "main.js": `export default { fetch() { return new Response("ok ${mark}"); } };`,
+    "main.js": `export default { fetch() { return new Response("ok ${text}"); } };`,
   },
 });
 
-const wasm = (mark) => ({
+const wasm = (text) => ({
   compatibilityDate: DATE,
   mainModule: "main.js",
   globalOutbound: null,
   modules: {
     "tiny.wasm": { wasm: bytes },
     "main.js": `import tiny from "./tiny.wasm";
-      export default { fetch() { const { exports } = new WebAssembly.Instance(tiny); return new Response("ok ${mark} " + exports.f(7)); } };`,
+      export default { fetch() { const { exports } = new WebAssembly.Instance(tiny); return new Response("ok ${text} " + exports.f(7)); } };`,
   },
 });
 
@@ -38,9 +44,9 @@ export class Host extends WorkerEntrypoint {
       case "/echo":
         return new Response("ok");
       case "/load":
-        return call(LOADER.load(script(`${FRESH}-${loads++}`)));
+        return call(LOADER.load(script(mark())));
       case "/load-wasm":
-        return call(LOADER.load(wasm(`${FRESH}-${loads++}`)));
+        return call(LOADER.load(wasm(mark())));
       case "/get":
         return call(LOADER.get("warm", () => script("warm")));
       case "/get-wasm":

@@ -1,0 +1,169 @@
+/**
+ * Every setting, said once: its flag, its variable, its form, its default and its sentence in the help. A new setting
+ * is one row here and one line in `config.ts`.
+ */
+import { z } from "zod";
+
+/** Everything that `serve` can be told. Paths are relative to the working directory. */
+export interface ServeConfig {
+  readonly host: string;
+  /** 0 = any that is free. */
+  readonly port: number;
+  /** Database, keys and caches are here. */
+  readonly dataFolder: string;
+  /** Folder of built tools: `<folder>/<name>/tool.json`. */
+  readonly toolsFolder: string;
+  /** Folder of more policy files; undefined = only those beside the tools. */
+  readonly policiesFolder: string | undefined;
+  /** The operator's secret profiles; undefined = `profiles.yaml` in the data folder, when it is there. */
+  readonly profilesFile: string | undefined;
+  /** Executor processes kept alive. */
+  readonly executors: number;
+  /** Whether the sample API is served beside the gateway. */
+  readonly demo: boolean;
+  readonly maxBodyBytes: number;
+  /** Host names that requests may be addressed to; empty = the http room's default, this machine only. */
+  readonly allowedHosts: readonly string[];
+  /** Origins whose pages may call. */
+  readonly allowedOrigins: readonly string[];
+  readonly logLevel: LogLevel;
+}
+
+/** `silent` = nothing; `error` = bugs and refusals of our own making; `info` = a line per request; `debug` = all. */
+export type LogLevel = "silent" | "error" | "info" | "debug";
+
+/** Name of a setting: its key in `writ.config.json` too. */
+export type SettingName = keyof ServeConfig;
+
+/** One setting. */
+export interface Setting<T> {
+  /** In commander's notation; without `<…>` it is a switch. */
+  readonly flag: string;
+  readonly variable: string;
+  readonly help: string;
+  /** Checks a value of any origin; text of flags and variables is given to `fromText` first. */
+  readonly schema: z.ZodType<T>;
+  readonly fromText: (text: string) => unknown;
+  readonly initial: (root: string) => T;
+}
+
+const text = (value: string): unknown => value;
+const integer = (value: string): unknown => (/^(0|[1-9][0-9]{0,15})$/.test(value) ? Number(value) : value);
+const flag = (value: string): unknown =>
+  ({ true: true, "1": true, false: false, "0": false })[value] ?? value;
+const list = (value: string): unknown =>
+  value.split(",").flatMap((item) => (item.trim() === "" ? [] : [item.trim()]));
+
+const path = z.string({ error: "a path" }).min(1, { error: "a path" });
+const count = (least: number, most: number) => {
+  const wanted = { error: `an integer from ${least} to ${most}` };
+  return z.int(wanted).min(least, wanted).max(most, wanted);
+};
+const words = (wanted: string, form: RegExp) =>
+  z.array(z.string({ error: wanted }).regex(form, { error: wanted }), { error: `a list of: ${wanted}` });
+
+/** The table, in the order of the help. */
+export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } = {
+  host: {
+    flag: "--host <address>",
+    variable: "WRIT_HOST",
+    help: "address to listen on",
+    schema: z.string().regex(/^[0-9A-Za-z.:-]{1,253}$/, { error: "an address or a host name" }),
+    fromText: text,
+    initial: () => "127.0.0.1",
+  },
+  port: {
+    flag: "--port <number>",
+    variable: "WRIT_PORT",
+    help: "port to listen on; 0 = any that is free",
+    schema: count(0, 65535),
+    fromText: integer,
+    initial: () => 8787,
+  },
+  dataFolder: {
+    flag: "--data <folder>",
+    variable: "WRIT_DATA",
+    help: "database, keys and caches",
+    schema: path,
+    fromText: text,
+    initial: () => "./.writ",
+  },
+  toolsFolder: {
+    flag: "--tools <folder>",
+    variable: "WRIT_TOOLS",
+    help: "built tools, a folder for each",
+    schema: path,
+    fromText: text,
+    initial: (root) => `${root}/.writ/tools`,
+  },
+  policiesFolder: {
+    flag: "--policies <folder>",
+    variable: "WRIT_POLICIES",
+    help: "more policies, beside those in the tools' folders",
+    schema: path.optional(),
+    fromText: text,
+    initial: () => undefined,
+  },
+  profilesFile: {
+    flag: "--profiles <file>",
+    variable: "WRIT_PROFILES",
+    help: "secret profiles; default: profiles.yaml in the data folder",
+    schema: path.optional(),
+    fromText: text,
+    initial: () => undefined,
+  },
+  executors: {
+    flag: "--executors <number>",
+    variable: "WRIT_EXECUTORS",
+    help: "executor processes kept alive",
+    schema: count(1, 256),
+    fromText: integer,
+    initial: () => 2,
+  },
+  demo: {
+    flag: "--demo",
+    variable: "WRIT_DEMO",
+    help: "serve the sample API beside the gateway",
+    schema: z.boolean({ error: "true or false" }),
+    fromText: flag,
+    initial: () => false,
+  },
+  maxBodyBytes: {
+    flag: "--max-body-bytes <number>",
+    variable: "WRIT_MAX_BODY_BYTES",
+    help: "largest request body",
+    schema: count(1, 2 ** 30),
+    fromText: integer,
+    initial: () => 2 ** 20,
+  },
+  allowedHosts: {
+    flag: "--allowed-hosts <names>",
+    variable: "WRIT_ALLOWED_HOSTS",
+    help: "host names that requests may be addressed to, by comma; default: this machine's",
+    schema: words("a host name without a port", /^(\[[0-9a-f:.]+\]|[0-9a-z.-]{1,253})$/),
+    fromText: list,
+    initial: () => [],
+  },
+  allowedOrigins: {
+    flag: "--allowed-origins <origins>",
+    variable: "WRIT_ALLOWED_ORIGINS",
+    help: "origins whose pages may call, by comma",
+    schema: words("an origin such as https://console.example.com", /^https?:\/\/[^/\s?#@]+$/),
+    fromText: list,
+    initial: () => [],
+  },
+  logLevel: {
+    flag: "--log-level <level>",
+    variable: "WRIT_LOG_LEVEL",
+    help: "silent, error, info or debug",
+    schema: z.enum(["silent", "error", "info", "debug"], { error: "silent, error, info or debug" }),
+    fromText: text,
+    initial: () => "info",
+  },
+};
+
+/**
+ * The names in {@link SETTINGS}, in its order. `as`, because Object.keys forgets the type of the keys of a literal
+ * that has exactly these.
+ */
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];

@@ -1,0 +1,158 @@
+/**
+ * Puts the metered module together: sections in their order, those that metering adds where they belong.
+ */
+
+import { Writer } from "./binary/writer.ts";
+import { instantiationCost } from "./costs.ts";
+import { FUEL_EXPORT, FUEL_IMPORT } from "./fuel-import.ts";
+import type { InjectContext } from "./inject.ts";
+import type { Section } from "./module.ts";
+import { SECTION } from "./module.ts";
+import { writeNames } from "./names.ts";
+import type { IndexMap } from "./sections.ts";
+import {
+  survives,
+  writeData,
+  writeElements,
+  writeExports,
+  writeFunctions,
+  writeGlobals,
+  writeImports,
+  writeMemories,
+  writeTables,
+  writeTags,
+} from "./sections.ts";
+
+/** The order that the format asks of sections; custom sections stand anywhere. */
+const ORDER: readonly number[] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
+
+/** 2^62 as a constant's immediate: more than any word, so that a module that never ran says nothing. */
+const NOTHING_SEEN = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0xc0, 0x00];
+
+/**
+ * Assembles the metered module.
+ *
+ * @param context whose wrappers and signatures the code has asked for what it needs
+ * @param bodies the module's own bodies, metered, each behind its size
+ */
+export function assemble(
+  context: InjectContext,
+  bodies: Writer,
+): { readonly out: Uint8Array<ArrayBuffer>; readonly instantiationFuel: number } {
+  const { module } = context;
+  const { contents, instantiationFuel } = writeContents(context, bodies);
+  const writer = new Writer(module.bytes.length + bodies.length);
+  writer.copy(module.bytes, 0, 8);
+  let next = 0;
+  const writeUpTo = (rank: number): void => {
+    for (; next <= rank; next += 1) {
+      const content = contents.get(ORDER[next] ?? -1);
+      if (content !== undefined) writer.section(ORDER[next] ?? 0, content);
+    }
+  };
+  for (const section of module.sections) {
+    if (section.id !== SECTION.custom) writeUpTo(ORDER.indexOf(section.id));
+    else if (survives(section)) writer.section(SECTION.custom, writeCustom(context, section));
+  }
+  writeUpTo(ORDER.length - 1);
+  return { out: writer.toBytes(), instantiationFuel };
+}
+
+/** The contents of all sections that the metered module has, by id. */
+function writeContents(
+  context: InjectContext,
+  bodies: Writer,
+): { readonly contents: ReadonlyMap<number, Writer>; readonly instantiationFuel: number } {
+  const { module, maxima, signatures, wrappers, references, global } = context;
+  const sections = new Map(module.sections.map((section) => [section.id, section]));
+  const map: IndexMap = {
+    global,
+    reference: (index) => wrappers.inside(index),
+    export: (index) => wrappers.outside(index),
+  };
+  const plainOf = (typeIndex: number): number => signatures.plainOf(typeIndex);
+  const contents = new Map<number, Writer>();
+  const write = (id: number, content: (section: Section) => Writer): void => {
+    const section = sections.get(id);
+    if (section !== undefined) contents.set(id, content(section));
+  };
+  // Whatever may ask for a wrapper or a plain type comes before the sections that list them.
+  const entries = counterImports();
+  contents.set(SECTION.import, writeImports(module, sections.get(SECTION.import), plainOf, 2, entries));
+  write(SECTION.table, (section) => writeTables(module, section, maxima, map));
+  write(SECTION.memory, (section) => writeMemories(module, section, maxima));
+  write(SECTION.tag, (section) => writeTags(module, section, plainOf));
+  const seen = new Writer(16);
+  seen.bytes(0x7e, 0x01, 0x42, ...NOTHING_SEEN, 0x0b);
+  contents.set(SECTION.global, writeGlobals(module, sections.get(SECTION.global), map, 1, seen));
+  const seenExport = new Writer(16);
+  seenExport.name(FUEL_EXPORT);
+  seenExport.byte(3);
+  seenExport.u32(context.counters.seen);
+  contents.set(SECTION.export, writeExports(module, sections.get(SECTION.export), map, 1, seenExport));
+  let elements = 0;
+  if (sections.has(SECTION.element) || references.size > 0) {
+    const written = writeElements(module, sections.get(SECTION.element), map, references);
+    contents.set(SECTION.element, written.content);
+    elements = written.elements;
+  }
+  write(SECTION.dataCount, (section) => copySection(module.bytes, section));
+  let dataBytes = 0;
+  write(SECTION.data, (section) => {
+    const written = writeData(module, section, map);
+    dataBytes = written.dataBytes;
+    return written.content;
+  });
+  if (module.start !== undefined) {
+    const start = new Writer(8);
+    start.u32(wrappers.outside(module.start));
+    contents.set(SECTION.start, start);
+  }
+  const added = new Writer(4096);
+  wrappers.writeTypes(added);
+  if (module.bodies.length + wrappers.count > 0) {
+    contents.set(SECTION.function, writeFunctions(module, wrappers.count, added));
+    const code = new Writer(bodies.length + 65_536);
+    code.u32(module.bodies.length + wrappers.count);
+    code.copy(bodies.view);
+    wrappers.writeBodies(code);
+    contents.set(SECTION.code, code);
+  }
+  const types = signatures.write(sections.get(SECTION.type));
+  if (types.length > 1) contents.set(SECTION.type, types);
+  const definedTables = module.tables.slice(module.importedTables);
+  const tableElements = definedTables.reduce((sum, limits) => sum + Number(limits.minimum), 0);
+  return { contents, instantiationFuel: instantiationCost(dataBytes, elements, tableElements) };
+}
+
+function counterImports(): Writer {
+  const entries = new Writer(64);
+  for (const { name, type } of [FUEL_IMPORT.left, FUEL_IMPORT.depth]) {
+    entries.name(FUEL_IMPORT.module);
+    entries.name(name);
+    entries.bytes(0x03, type === "i64" ? 0x7e : 0x7f, 0x01);
+  }
+  return entries;
+}
+
+function copySection(bytes: Uint8Array, section: Section): Writer {
+  const writer = new Writer(section.end - section.start);
+  writer.copy(bytes, section.start, section.end);
+  return writer;
+}
+
+function writeCustom(context: InjectContext, section: Section): Writer {
+  const { module, global } = context;
+  const writer = new Writer(section.end - section.start + 16);
+  writer.name(section.name);
+  if (section.name !== "name") {
+    writer.copy(module.bytes, section.start, section.end);
+    return writer;
+  }
+  const local = (functionIndex: number, index: number): number => {
+    const type = module.types[module.functions[functionIndex] ?? -1];
+    return type?.kind === "func" && index >= type.params.count ? index + 1 : index;
+  };
+  writer.copy(writeNames(module, section, { global, local }).view);
+  return writer;
+}

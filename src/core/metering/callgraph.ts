@@ -1,0 +1,135 @@
+/**
+ * Finds the functions that need no check of their own, and what they cost at most.
+ *
+ * A function is bounded when it has no loop, calls only bounded functions, directly, and all of it together costs
+ * at most {@link MAX_UNCHECKED}. Whoever calls it accounts for that cost as if it were inlined. Every cycle in a
+ * run goes through a loop header or a function that is not bounded, so every cycle has a check.
+ */
+
+import type { Reader } from "./binary/reader.ts";
+import type { FunctionBody } from "./body.ts";
+import { fixedCost } from "./body.ts";
+import { entryCost } from "./costs.ts";
+import type { WasmModule } from "./module.ts";
+import { OP, Walker } from "./walker.ts";
+
+/** Units that a bounded function may cost, the functions it calls included. */
+export const MAX_UNCHECKED = 60;
+
+/** What a scan of one body finds. */
+export interface FunctionFacts {
+  /** All operators of the body, entry included: an upper bound for a body without loops. */
+  readonly cost: number;
+  /** It has a loop, an indirect call or a call of an import. */
+  readonly open: boolean;
+  /** Makes calls through tables or references, or of imports. */
+  readonly callsOut: boolean;
+  /** It throws or catches. */
+  readonly exceptions: boolean;
+  /** Indices of the functions that it calls by name. */
+  readonly callees: readonly number[];
+}
+
+/** What is known about the functions of a module as callees. */
+export interface CallGraph {
+  readonly facts: readonly FunctionFacts[];
+  /** By position of the defined function: what it costs at most, or undefined where it is not bounded. */
+  readonly bound: readonly (number | undefined)[];
+  /** Positions with callees before their callers, as far as recursion lets them. */
+  readonly order: readonly number[];
+}
+
+/** Scans one body. */
+export function scanBody(
+  module: WasmModule,
+  body: FunctionBody,
+  reader: Reader,
+  relaxedSimd: boolean,
+): FunctionFacts {
+  const walker = new Walker(reader, relaxedSimd);
+  const callees: number[] = [];
+  let cost = entryCost(body.declaredLocals);
+  let open = false;
+  let callsOut = false;
+  let exceptions = false;
+  while (walker.next()) {
+    cost += fixedCost(module, walker);
+    switch (walker.opcode) {
+      case OP.loop:
+        open = true;
+        break;
+      case OP.call:
+      case OP.returnCall:
+        if (walker.first < module.importedFunctions) callsOut = true;
+        else callees.push(walker.first);
+        break;
+      case OP.callIndirect:
+      case OP.returnCallIndirect:
+      case OP.callRef:
+      case OP.returnCallRef:
+        callsOut = true;
+        break;
+      case OP.try:
+      case OP.tryTable:
+      case OP.throw:
+      case OP.throwRef:
+      case OP.rethrow:
+        exceptions = true;
+        break;
+      default:
+    }
+  }
+  return { cost, open: open || callsOut, callsOut, exceptions, callees };
+}
+
+/** Orders functions bottom-up and finds the bounded ones. The walk keeps its own stack: call chains can be long. */
+export function buildCallGraph(module: WasmModule, facts: readonly FunctionFacts[]): CallGraph {
+  const bound = new Array<number | undefined>(facts.length).fill(undefined);
+  const state = new Uint8Array(facts.length); // 0 new, 1 on the stack, 2 done
+  const order: number[] = [];
+  for (let root = 0; root < facts.length; root += 1) {
+    if (state[root] !== 0) continue;
+    const stack = [root];
+    const progress = [0];
+    state[root] = 1;
+    while (stack.length > 0) {
+      const top = stack.length - 1;
+      const position = stack[top] ?? 0;
+      const callees = facts[position]?.callees ?? [];
+      const next = progress[top] ?? 0;
+      if (next < callees.length) {
+        progress[top] = next + 1;
+        const callee = (callees[next] ?? 0) - module.importedFunctions;
+        if (state[callee] === 0) {
+          state[callee] = 1;
+          stack.push(callee);
+          progress.push(0);
+        }
+        continue;
+      }
+      stack.pop();
+      progress.pop();
+      state[position] = 2;
+      order.push(position);
+      bound[position] = boundOf(module, facts[position], bound);
+    }
+  }
+  return { facts, bound, order };
+}
+
+/** A callee on the stack has no bound yet, which makes its caller unbounded: recursion always meets a check. */
+function boundOf(
+  module: WasmModule,
+  facts: FunctionFacts | undefined,
+  bound: readonly (number | undefined)[],
+): number | undefined {
+  if (facts === undefined || facts.open) return undefined;
+  let sum = facts.cost;
+  for (const callee of facts.callees) {
+    const cost = bound[callee - module.importedFunctions];
+    if (cost === undefined) return undefined;
+    sum += cost;
+    if (sum > MAX_UNCHECKED) return undefined;
+  }
+  return sum > MAX_UNCHECKED ? undefined : sum;
+}

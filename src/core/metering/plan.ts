@@ -1,0 +1,67 @@
+/**
+ * Plans one function: its flow, its charges, its checks, in the form that writing needs.
+ */
+
+import type { Reader } from "./binary/reader.ts";
+import type { FunctionBody } from "./body.ts";
+import { placeCharges } from "./charges.ts";
+import { placeChecks } from "./checks.ts";
+import type { Callee } from "./flow.ts";
+import { readFlow } from "./flow.ts";
+import type { WasmModule } from "./module.ts";
+import { Walker } from "./walker.ts";
+
+/** What is written where in one body. */
+export interface BodyPlan {
+  /** Offsets in front of whose operators something is charged or checked, rising. */
+  readonly offsets: readonly number[];
+  /** Units at each offset; negative ones are given back. */
+  readonly units: readonly number[];
+  readonly checks: readonly boolean[];
+  readonly landings: ReadonlySet<number>;
+  readonly outerTargeted: boolean;
+  readonly outerLanding: boolean;
+  /** It has operators that charge by size, and check when they do. */
+  readonly sized: boolean;
+  /** Units that may be unseen at the function's exit. */
+  readonly exit: number;
+}
+
+/** What planning needs to know around the body. */
+export interface PlanContext {
+  readonly module: WasmModule;
+  readonly relaxedSimd: boolean;
+  readonly calleeOf: (walker: Walker) => Callee;
+  /** Every call ends a region. */
+  readonly everyCall: boolean;
+}
+
+/**
+ * Plans one body.
+ *
+ * @param checked whether the function checks for itself; a bounded one is accounted for by its callers
+ * @param maxExit units that its exit may leave unseen
+ */
+export function planBody(
+  context: PlanContext,
+  body: FunctionBody,
+  reader: Reader,
+  checked: boolean,
+  maxExit: number,
+): BodyPlan {
+  const walker = new Walker(reader, context.relaxedSimd);
+  const flow = readFlow(context.module, body, walker, context.calleeOf, context.everyCall);
+  const charges = placeCharges(flow);
+  const checks = placeChecks(flow, charges, checked, maxExit);
+  const kept = flow.regions.flatMap((_, i) => (charges[i] !== 0 || checks.regions[i] ? [i] : []));
+  return {
+    offsets: kept.map((i) => flow.regions[i]?.offset ?? 0),
+    units: kept.map((i) => charges[i] ?? 0),
+    checks: kept.map((i) => checks.regions[i] ?? false),
+    landings: flow.landings,
+    outerTargeted: flow.outerTargeted,
+    outerLanding: flow.outerLanding,
+    sized: flow.sized,
+    exit: checks.exit,
+  };
+}

@@ -1,0 +1,127 @@
+/** A whole gateway in this process, built from its rooms as `compose.ts` does, with room for a stop-watch between them. */
+import { join } from "node:path";
+import { runtime } from "#runtime";
+import { createBroker } from "../../../src/broker/index.ts";
+import { VERSION } from "../../../src/compose.ts";
+import type { Principal } from "../../../src/core/policy/index.ts";
+import { createEvidence } from "../../../src/evidence/index.ts";
+import { createGateway, type Gateway } from "../../../src/gateway/index.ts";
+import { createApp } from "../../../src/http/index.ts";
+import { createIdentity, openSigner } from "../../../src/identity/index.ts";
+import type { ExecutorProcess, SqliteDatabase, Store } from "../../../src/ports/index.ts";
+import type { Registry } from "../../../src/registry/index.ts";
+import { createSandbox } from "../../../src/sandbox/index.ts";
+import { openStore } from "../../../src/stores/index.ts";
+import { StopWatch } from "./clocked.ts";
+
+/** The gateway and what a bench needs to reach into. */
+export interface BenchHouse {
+  readonly gateway: Gateway;
+  readonly app: { fetch(request: Request): Response | Promise<Response> };
+  readonly store: Store;
+  readonly key: string;
+  readonly principal: Principal;
+  readonly watch: StopWatch;
+  close(): Promise<void>;
+}
+
+/** Opens one on a folder. */
+export async function openBenchHouse(folder: string, registry: Registry, executors = 1): Promise<BenchHouse> {
+  const { clock, entropy } = runtime;
+  const watch = new StopWatch();
+  const files = watch.around(runtime.files, { read: "    files.read of the prepared component" });
+  const signer = watch.around(
+    await openSigner({ files: runtime.files, path: join(folder, "manifest.pem") }),
+    {
+      sign: "    signer.sign (WebCrypto, copy, DER)",
+    },
+  );
+  const database = timedDatabase(runtime.openSqlite(join(folder, "writ.sqlite")), watch);
+  const store = watch.around(await openStore(database), {
+    findKey: "    store.findKey",
+    recordIntent: "    store.recordIntent (insert, commit, sync)",
+    seal: "    store.seal (insert, commit, sync)",
+  });
+  const sandbox = watch.around(
+    await createSandbox({
+      clock,
+      entropy,
+      files,
+      spawn: (role) => timedExecutor(runtime.spawnExecutor(role), watch),
+      cacheFolder: join(folder, "cache"),
+      executors,
+      queue: 1000,
+    }),
+    { run: "  sandbox.run" },
+  );
+  const identity = createIdentity({ store, clock, entropy });
+  const evidence = watch.around(createEvidence({ store, signer, clock }), {
+    admit: "  evidence.admit",
+    seal: "  evidence.seal",
+  });
+  const broker = watch.around(
+    createBroker({ clock, resolver: runtime.resolver, profiles: new Map(), egress: { allowAddresses: [] } }),
+    { openRun: "  broker.openRun" },
+  );
+  const versions = { host: `${runtime.name} ${runtime.version}`, writ: VERSION };
+  const gateway = watch.around(
+    createGateway({ registry, identity, broker, sandbox, evidence, store, signer, clock, entropy, versions }),
+    { authenticate: "  gateway.authenticate", invoke: "gateway.invoke" },
+  );
+  const app = createApp(gateway, {
+    version: VERSION,
+    baseUrl: "http://127.0.0.1",
+    clock,
+    entropy,
+    log: () => undefined,
+  });
+  const issued = await identity.bootstrapKey();
+  if (issued === undefined) throw new Error("Cannot issue a key: the store has had one");
+  return {
+    gateway,
+    app,
+    store,
+    key: issued.text,
+    principal: await identity.authenticate(`Bearer ${issued.text}`),
+    watch,
+    async close() {
+      await sandbox.close();
+      await store.close();
+    },
+  };
+}
+
+/** Only the commit is timed: it is the sync to disk. */
+function timedDatabase(database: SqliteDatabase, watch: StopWatch): SqliteDatabase {
+  return {
+    prepare: (sql) => database.prepare(sql),
+    exec(sql) {
+      if (sql === "COMMIT") watch.time("      COMMIT (sync to disk), two per run", () => database.exec(sql));
+      else database.exec(sql);
+    },
+    close: () => database.close(),
+  };
+}
+
+/** Command written → first bytes of the report: the executor's whole part, and the two pipes. */
+function timedExecutor(process: ExecutorProcess, watch: StopWatch): ExecutorProcess {
+  let writtenAt: number | undefined;
+  const output = process.output.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        if (writtenAt !== undefined)
+          watch.add("    pipe, guest, pipe (command written → report read)", performance.now() - writtenAt);
+        writtenAt = undefined;
+        controller.enqueue(chunk);
+      },
+    }),
+  );
+  return {
+    ...process,
+    output,
+    write(bytes) {
+      writtenAt = performance.now();
+      return process.write(bytes);
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** `writ keys`, on a real data folder. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cli, makeFolder, type TestFolder } from "./support.ts";
+
+let folder: TestFolder;
+beforeAll(async () => {
+  folder = await makeFolder();
+});
+afterAll(() => folder.remove());
+
+const keys = (...args: readonly string[]) => cli(["keys", ...args, "--data", folder.path]);
+
+describe("keys", () => {
+  const hostile: readonly (readonly [readonly string[], RegExp])[] = [
+    [["--scopes", "invoke,root"], /no scope "root", wanted invoke, evidence, operate/],
+    [["--scopes", ""], /no scope ""/],
+    [["--tenant", "../etc"], /--tenant is "\.\.\/etc"/],
+    [["--tier", "Gold"], /--tier is "Gold"/],
+    [["--expires", "30"], /--expires is "30", wanted 1m to 3650d/],
+    [["--expires", "0d"], /--expires is "0d"/],
+    [["--expires", "-1d"], /--expires is "-1d"/],
+    [["--expires", "9999999d"], /--expires is "9999999d"/],
+  ];
+  for (const [flags, wanted] of hostile) {
+    it(`issue refuses ${flags.join(" ")}`, async () => {
+      const { code, out, err } = await keys("issue", ...flags);
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      expect(err).toMatch(wanted);
+    });
+  }
+
+  it("nothing was issued by what was refused", async () => {
+    expect(JSON.parse((await keys("list", "--json")).out)).toEqual({ keys: [] });
+  });
+
+  it("revoke ends with 2 for a key that is not there", async () => {
+    const { code, err } = await keys("revoke", "key_00000000");
+    expect(code).toBe(2);
+    expect(err).toMatch(/there is no such key/);
+  });
+
+  it("issue prints the key alone, list shows no key and no hash, revoke ends it", async () => {
+    const issued = await keys("issue", "--tenant", "acme", "--scopes", "invoke", "--expires", "30d");
+    expect(issued.code).toBe(0);
+    expect(issued.out).toMatch(/^writ_[0-9a-f]{8}_\w+$/);
+    const id = /key_[0-9a-f]{8}/.exec(issued.err)?.[0] ?? "";
+
+    const listed = await keys("list");
+    expect(listed.out).toMatch(new RegExp(`${id} +acme +free +invoke +live until \\d{4}-\\d\\d-\\d\\d`));
+    expect(listed.out).not.toContain(issued.out);
+    const json = JSON.parse((await keys("list", "--json")).out);
+    expect(Object.keys(json.keys[0])).not.toContain("hash");
+
+    expect((await keys("revoke", id)).code).toBe(0);
+    expect((await keys("list")).out).toMatch(new RegExp(`${id} .* revoked \\d{4}`));
+  });
+});

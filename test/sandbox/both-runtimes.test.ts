@@ -1,0 +1,97 @@
+/**
+ * The same run in a Node and in a Deno executor: fuel, depth, output and random numbers must be the same to the
+ * unit, or a manifest could not be replayed elsewhere.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
+import type { OutcomeKind } from "../../src/core/manifest/types.ts";
+import type { JsonValue } from "../../src/core/policy/types.ts";
+import type { HostCall, HostReply } from "../../src/ports/index.ts";
+import { componentOf, sampleTool } from "../support/components.ts";
+import { EACH_RUNTIME } from "../support/each-runtime.ts";
+import { RANDOM_GUEST } from "../support/guests.ts";
+import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
+
+/** Draws seeds that a test can draw again. */
+const seeded = (seed: number) => ({ bytes: (length: number) => new Uint8Array(length).fill(seed) });
+
+let boxes: readonly TestSandbox[];
+let cacheFolder: string;
+beforeAll(async () => {
+  cacheFolder = await mkdtemp(join(tmpdir(), "writ-both-"));
+  boxes = await Promise.all(
+    EACH_RUNTIME.map(([, spawn]) =>
+      openSandbox({
+        cacheFolder,
+        entropy: seeded(7),
+        // Prepared by this runtime for both: two preparers at once would take the time of the test.
+        spawn: (role) => (role === "prepare" ? runtime.spawnExecutor(role) : spawn(role)),
+      }),
+    ),
+  );
+});
+afterAll(async () => {
+  await Promise.all((boxes ?? []).map((box) => box.close()));
+  await rm(cacheFolder, { recursive: true, force: true });
+});
+
+const answerHttp = (call: HostCall): HostReply => {
+  switch (call.name) {
+    case "http-client/send":
+      return { kind: "ok", value: { status: 200, headers: [["content-type", "application/json"]], body: 1 } };
+    case "http-client/read":
+      return { kind: "ok", value: { end: true } };
+    default:
+      return { kind: "ok", value: null };
+  }
+};
+
+const place = { latitude: 52.5, longitude: 13.4 };
+const TOOLS: readonly (readonly [tool: string, func: string, input: JsonValue, kind: OutcomeKind])[] = [
+  ["hash", "sha256", { data: "aGVsbG8gd29ybGQ=" }, "completed"],
+  ["text", "stats", { text: "one two\nthree" }, "completed"],
+  ["weather", "forecast", { place }, "failed"],
+  ["rogue", "read-env", {}, "completed"],
+  ["rogue", "read-file", { path: "/etc/passwd" }, "failed"],
+];
+
+describe.each(TOOLS)("run() of %s %s", (tool, func, input, kind) => {
+  it("is the same on both runtimes, fuel and all", async () => {
+    const component = await sampleTool(tool);
+    const ends = [];
+    for (const box of boxes) {
+      const { wallMs, host, ...end } = await box.call(component, func, input, { reply: answerHttp, fuel: 1e9 });
+      ends.push({ ...end, calls: host.calls.map(({ name, args }) => ({ name, args })) });
+    }
+    expect(ends[0]?.fuelUsed).toBeGreaterThan(0);
+    expect(ends[0]?.outcome.kind).toBe(kind);
+    if (func === "read-env") expect(ends[0]?.output).toEqual([]);
+    expect(ends[1]).toEqual(ends[0]);
+  });
+});
+
+describe("run()", () => {
+  it.each([0, 1, 40])("nests as many frames on both runtimes, with %d locals each", async (count) => {
+    const component = await componentOf(`(component
+      (core module $guest (func $f (export "run") (local ${"i64 ".repeat(count)}) call $f))
+      (core instance $guest (instantiate $guest))
+      (func (export "run") (canon lift (core func $guest "run"))))`);
+    const ends = await Promise.all(boxes.map((box) => box.call(component, "run", {})));
+    expect(ends.map(({ outcome }) => outcome)).toEqual([
+      { kind: "exhausted", budget: "call_depth" },
+      { kind: "exhausted", budget: "call_depth" },
+    ]);
+    expect(ends[1]?.fuelUsed).toBe(ends[0]?.fuelUsed);
+    expect(ends[0]?.fuelUsed).toBeGreaterThan(20);
+  });
+
+  it("draws the same random numbers from the same seed on both runtimes", async () => {
+    const component = await componentOf(RANDOM_GUEST);
+    const ends = await Promise.all(boxes.map((box) => box.call(component, "run", {})));
+    expect(ends[0]?.output).toMatch(/^\d{10,20}$/);
+    expect(ends[1]?.output).toBe(ends[0]?.output);
+  });
+});

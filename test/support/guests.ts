@@ -1,0 +1,57 @@
+/** Small guests that more than one test runs. */
+
+/** `run` returns one random number. */
+export const RANDOM_GUEST = `(component
+  (import "wasi:random/random@0.2.12" (instance $random (export "get-random-u64" (func (result u64)))))
+  (core func $draw (canon lower (func $random "get-random-u64")))
+  (core module $guest (import "r" "draw" (func $draw (result i64))) (func (export "run") (result i64) call $draw))
+  (core instance $guest (instantiate $guest (with "r" (instance (export "draw" (func $draw))))))
+  (func (export "run") (result u64) (canon lift (core func $guest "run"))))`;
+
+/** `run` returns its argument, after as many rounds of doing nothing. */
+export const ECHO_GUEST = `(component
+  (core module $guest
+    (func (export "run") (param i32) (result i32) (local $left i32)
+      (local.set $left (local.get 0))
+      block $done
+        loop $again
+          (br_if $done (i32.eqz (local.get $left)))
+          (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+          br $again
+        end
+      end
+      local.get 0))
+  (core instance $guest (instantiate $guest))
+  (func (export "run") (param "n" u32) (result u32) (canon lift (core func $guest "run"))))`;
+
+/** `run` traps at once. */
+export const TRAP_GUEST = `(component
+  (core module $guest (func (export "run") unreachable))
+  (core instance $guest (instantiate $guest))
+  (func (export "run") (canon lift (core func $guest "run"))))`;
+
+/** `run` never ends. */
+export const SPIN_GUEST = `(component
+  (core module $guest (func (export "run") loop $again br $again end))
+  (core instance $guest (instantiate $guest))
+  (func (export "run") (canon lift (core func $guest "run"))))`;
+
+/** `run` waits an hour. */
+export const WAIT_GUEST = `(component
+  (import "wasi:io/poll@0.2.12" (instance $poll
+    (export "pollable" (type $pollable (sub resource)))
+    (export "[method]pollable.block" (func (param "self" (borrow $pollable))))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "wasi:clocks/monotonic-clock@0.2.12" (instance $clock
+    (alias outer 1 $pollable (type $p'))
+    (export "pollable" (type $p (eq $p')))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
+  (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+  (core func $block (canon lower (func $poll "[method]pollable.block")))
+  (core module $guest
+    (import "h" "subscribe" (func $subscribe (param i64) (result i32)))
+    (import "h" "block" (func $block (param i32)))
+    (func (export "run") (call $block (call $subscribe (i64.const 3600000000000)))))
+  (core instance $guest (instantiate $guest (with "h" (instance
+    (export "subscribe" (func $subscribe)) (export "block" (func $block))))))
+  (func (export "run") (canon lift (core func $guest "run"))))`;

@@ -1,0 +1,51 @@
+/** What the system says of a process, read from /proc. */
+import { readdirSync, readFileSync } from "node:fs";
+import type { ExecutorProcess } from "../../src/ports/index.ts";
+
+/** Bytes of memory that a process holds, and the most that it ever held; 0 when it is gone. */
+export function memoryOf(pid: number | "self"): { readonly nowBytes: number; readonly peakBytes: number } {
+  const read = (status: string, name: string) =>
+    1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? 0);
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return { nowBytes: read(status, "VmRSS"), peakBytes: read(status, "VmHWM") };
+  } catch {
+    return { nowBytes: 0, peakBytes: 0 };
+  }
+}
+
+/** Processes that are there and no zombies, of some. */
+export function alive(pids: readonly number[]): readonly number[] {
+  return pids.filter((pid) => {
+    try {
+      return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Children of this very process, zombies included. */
+export function childrenOf(parent: number): readonly number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return new RegExp(`^PPid:\\s+${parent}$`, "m").test(readFileSync(`/proc/${pid}/status`, "utf8"));
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Notes the most memory that a process held, at the moment before it is killed. */
+export function watchPeak(process: ExecutorProcess, note: (peakBytes: number) => void): ExecutorProcess {
+  return {
+    ...process,
+    kill() {
+      note(memoryOf(process.pid).peakBytes);
+      process.kill();
+    },
+  };
+}
