@@ -9,7 +9,7 @@ import { createEvidence, type Evidence } from "./evidence/index.ts";
 import { createGateway, type Gateway } from "./gateway/index.ts";
 import { createIdentity, type Identity, jwks, openSigner } from "./identity/index.ts";
 import type { Runtime, Sandbox, Signer, Store } from "./ports/index.ts";
-import type { Registry } from "./registry/index.ts";
+import type { Registry, Tool } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
 import { openStore } from "./stores/index.ts";
 
@@ -151,4 +151,22 @@ export async function makeDataFolder(runtime: Runtime, dataFolder: string): Prom
     `${dataFolder}/README`,
     "Data of a Writ gateway: keys, the record of runs, caches.\n",
   );
+}
+
+/**
+ * Transpiles and meters what is not in the cache, so that no caller waits for it within a run's time to live, and no
+ * tool fails only when it is called.
+ *
+ * @param prepared told of each tool when it is done, with how many are
+ */
+export async function prepareTools(
+  sandbox: Sandbox,
+  registry: Registry,
+  prepared: (tool: Tool, count: number) => void,
+): Promise<void> {
+  for (const [index, tool] of registry.tools.entries()) {
+    const caps = new Set(tool.policies.map(({ policy }) => policy.budget.memory_bytes));
+    for (const memoryBytes of caps) await sandbox.prepare(tool.component, memoryBytes);
+    prepared(tool, index + 1);
+  }
 }

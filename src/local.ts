@@ -1,6 +1,13 @@
 /** What the command line opens without a server: a gateway for one component, and the keys of a data folder. */
 import type { Keys, LocalGateway, LocalGatewayOptions } from "./cli/index.ts";
-import { makeDataFolder, openHouse, readOffer, readProfiles, writePublicKeys } from "./compose.ts";
+import {
+  makeDataFolder,
+  openHouse,
+  prepareTools,
+  readOffer,
+  readProfiles,
+  writePublicKeys,
+} from "./compose.ts";
 import { readPolicy } from "./core/policy/index.ts";
 import { createIdentity } from "./identity/index.ts";
 import type { Runtime } from "./ports/index.ts";
@@ -33,7 +40,13 @@ export async function openLocalGateway(
     executors: 1,
     log: (line) => runtime.printError(JSON.stringify(line)),
   });
-  await writePublicKeys(runtime, dataFolder, house.signer);
+  try {
+    await prepareTools(house.sandbox, registry, () => undefined);
+    await writePublicKeys(runtime, dataFolder, house.signer);
+  } catch (error) {
+    await house.close();
+    throw error;
+  }
   return {
     gateway: house.gateway,
     principal: { id: "local", tenant: "local", tier: options.tier, scopes: ["invoke", "evidence"] },

@@ -5,10 +5,10 @@
 import { parseProfiles, resolveProfiles, type SecretProfile } from "./broker/index.ts";
 import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import {
-  type House,
   makeDataFolder,
   openHouse,
   policiesWithoutProfile,
+  prepareTools,
   readOffer,
   readProfiles,
   VERSION,
@@ -87,7 +87,9 @@ export async function startServer(
       say(`           ${sealed} open runs of an earlier gateway sealed, ${failed} still open`);
     await writePublicKeys(runtime, dataFolder, house.signer);
 
-    await prepareTools(house, registry, say);
+    await prepareTools(house.sandbox, registry, (tool, count) =>
+      say(`prepared   ${count}/${registry.tools.length} ${tool.name} ${tool.digest.slice(0, 19)}…`),
+    );
 
     if (config.demo) {
       const demo = await runtime.serve(createDemo({ key: DEMO_KEY }), DEMO_ADDRESS);
@@ -150,15 +152,6 @@ async function loadProfiles(
   if (!demo) return profiles;
   const sample = await resolveProfiles(parseProfiles(DEMO_PROFILE, "the demo's profiles"), runtime);
   return new Map([...sample, ...profiles]);
-}
-
-/** Transpiles and meters what is not in the cache, so that no caller waits for it and no tool fails only when called. */
-async function prepareTools(house: House, registry: Registry, say: (line: string) => void): Promise<void> {
-  for (const [index, tool] of registry.tools.entries()) {
-    const memories = new Set(tool.policies.map(({ policy }) => policy.budget.memory_bytes));
-    for (const memoryBytes of memories) await house.sandbox.prepare(tool.component, memoryBytes);
-    say(`prepared   ${index + 1}/${registry.tools.length} ${tool.name} ${tool.digest.slice(0, 19)}…`);
-  }
 }
 
 function listen(

@@ -28,6 +28,8 @@ export interface Row {
   readonly name: string;
   readonly samples: number;
   readonly min: number;
+  /** On a machine that others use too, nearer than the median to what an idle one would show. */
+  readonly p10: number;
   readonly p50: number;
   readonly p95: number;
   readonly p99: number;
@@ -87,6 +89,7 @@ export function rowOf(name: string, samples: readonly number[]): Row {
     name,
     samples: samples.length,
     min: quantile(samples, 0),
+    p10: quantile(samples, 0.1),
     p50: quantile(samples, 0.5),
     p95: quantile(samples, 0.95),
     p99: quantile(samples, 0.99),

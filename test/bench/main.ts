@@ -3,6 +3,7 @@
  * Suites run one after another, never at once: they would measure each other.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { PROJECT_FOLDER } from "../../src/compose.ts";
@@ -52,7 +53,8 @@ async function runSuite(suite: Suite, hostRuntime: "node" | "deno"): Promise<voi
   const before = load();
   try {
     const say = (line: string) => console.log(`  … ${line}`);
-    const output = await suite.run({ quick, seconds: quick ? 0.3 : 4, folder, host: hostRuntime, say });
+    const measured = await suite.run({ quick, seconds: quick ? 0.3 : 4, folder, host: hostRuntime, say });
+    const output = { ...measured, notes: [...measured.notes, ...warnings(Math.max(before, load()))] };
     for (const line of format(output)) console.log(line);
     if (values["no-keep"]) return;
     const path = await keep(join(PROJECT_FOLDER, "test", "bench", "results"), {
@@ -70,4 +72,13 @@ async function runSuite(suite: Suite, hostRuntime: "node" | "deno"): Promise<voi
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Figures from a machine that was busy with other things are kept, and say so. */
+function warnings(highest: number): readonly string[] {
+  const cores = availableParallelism();
+  if (highest <= cores * 0.75) return [];
+  return [
+    `the load was ${highest} on ${cores} cores: others were using this machine, and p50 and above are worse than it can do; p10 and the ratios suffer less`,
+  ];
 }

@@ -34,7 +34,7 @@ export function format({ tables, figures, notes }: SuiteOutput): readonly string
     lines.push("", title);
     const width = Math.max(...rows.map(({ name }) => name.length), 8);
     lines.push(
-      `  ${"".padEnd(width)}  ${["p50 ms", "p95 ms", "p99 ms", "samples"].map((head) => head.padStart(9)).join("")}  ratio (low–high)`,
+      `  ${"".padEnd(width)}  ${["p10 ms", "p50 ms", "p95 ms", "p99 ms", "samples"].map((head) => head.padStart(9)).join("")}  ratio (low–high)`,
     );
     for (const row of rows) lines.push(`  ${row.name.padEnd(width)}  ${formatRow(row)}`);
   }
@@ -48,8 +48,8 @@ export function format({ tables, figures, notes }: SuiteOutput): readonly string
   return lines;
 }
 
-function formatRow({ p50, p95, p99, samples, ratio }: Row): string {
-  const cells = [digits(p50), digits(p95), digits(p99), String(samples)]
+function formatRow({ p10, p50, p95, p99, samples, ratio }: Row): string {
+  const cells = [digits(p10), digits(p50), digits(p95), digits(p99), String(samples)]
     .map((cell) => cell.padStart(9))
     .join("");
   if (ratio === undefined) return cells;

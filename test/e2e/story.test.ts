@@ -144,7 +144,7 @@ describe("a guest that misbehaves ends as a typed outcome", () => {
     ["grow-memory", {}, { kind: "exhausted", budget: "memory_bytes" }],
     ["flood-log", {}, { kind: "exhausted", budget: "log_bytes" }],
     ["flood-stdout", {}, { kind: "exhausted", budget: "log_bytes" }],
-    ["huge-output", { bytes: 100_000 }, { kind: "exhausted", budget: "output_bytes" }],
+    ["huge-output", { bytes: 70_000 }, { kind: "exhausted", budget: "output_bytes" }],
     ["read-env", {}, { kind: "completed" }],
     ["read-file", { path: "/etc/passwd" }, {}],
   ];

@@ -32,10 +32,6 @@ export interface Bundle {
  *   without a hash (no output, no policy) is left out
  * @returns an in-toto Statement v1
  * @throws {TypeError} when a hash is not `sha256:` and 64 lower-case hex digits
- * @example
- * ```ts
- * createStatement(predicate).subject; // [{ name: "component", digest: { sha256: "5f…" } }]
- * ```
  */
 export function createStatement(predicate: RunPredicate): Statement {
   const hashes = [

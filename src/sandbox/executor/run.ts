@@ -99,7 +99,9 @@ export function startRun(
         TextDecoder: doors.TextDecoder,
       });
       const imports = buildImports(command.imports, context);
-      const exports = await instantiate((name) => moduleOf(component, name), imports, linker.instantiate);
+      const made = instantiate((name) => moduleOf(component, name), imports, linker.instantiate);
+      // Awaited only if it is a promise: a component may export a function called `then`.
+      const exports = made instanceof Promise ? await made : made;
       const target = findExport(exports, command.interface, command.function);
       const returned = await target(...toGuestArguments(command.function, command.input));
       return answer(command, { returned });
