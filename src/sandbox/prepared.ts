@@ -10,7 +10,7 @@ import { encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.t
 import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe/messages.ts";
 
 /** Changes whenever the same component would be prepared differently: jco's version, our own steps. */
-const PREPARATION = `jco-transpile@0.15.0 ${COST_TABLE_VERSION} 2`;
+const PREPARATION = `jco-transpile@0.15.0 ${COST_TABLE_VERSION} 3`;
 const LARGEST_PREPARED_BYTES = 512 * 1024 * 1024;
 /** The largest tools take a few seconds; what takes longer is hostile to the transpiler. */
 const LONGEST_PREPARATION_MS = 60_000;
@@ -84,9 +84,10 @@ async function transpile(
       served ? waitingFunctions(name).map((func) => `${name}#${func}`) : [],
     ),
     asyncExports: component.exports.flatMap((scope) =>
-      scope.functions.map((func) =>
-        scope.interface === null ? func.name : `${scope.interface}#${func.name}`,
-      ),
+      scope.functions
+        // Methods of exported resources are never called from outside, and jco's code for waiting ones is invalid.
+        .filter(({ kind }) => kind === "free")
+        .map(({ name }) => (scope.interface === null ? name : `${scope.interface}#${name}`)),
     ),
     maxMemoryBytes,
   };

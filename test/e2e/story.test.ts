@@ -1,9 +1,12 @@
 /** The story of a run over HTTP, with the real tools, down to a manifest that verifies offline. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { canonicalJson, sha256Hex } from "../../src/core/digest.ts";
 import { parseTrustedKeys, type RunPredicate, verifyBundle } from "../../src/core/manifest/index.ts";
+import { readPolicy } from "../../src/core/policy/index.ts";
 import { verifyEs256 } from "../../src/identity/index.ts";
-import { type Answer, callGateway, openTestGateway, type TestGateway } from "../support/gateway.ts";
+import { type Answer, callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
 
 const PLACE = { latitude: 52.52, longitude: 13.41 };
 let gateway: TestGateway;
@@ -27,6 +30,47 @@ async function verified(manifest: unknown): Promise<RunPredicate> {
 function invoke(path: string, input: unknown, purpose = "support-chat"): Promise<Answer> {
   return gateway.post(`/v1/tools/${path}`, { input, purpose });
 }
+
+/** The README's calls, each with the answer printed under it. */
+function readmeCalls(): readonly { readonly path: string; readonly body: string; readonly answer: object }[] {
+  const text = readFileSync(join(PROJECT, "README.md"), "utf8");
+  const blocks = text.matchAll(
+    /```\ncurl -s http:\/\/127\.0\.0\.1:8787(\S+)[\s\S]*?-d '([^']+)'[^`]*```\n```json\n([\s\S]*?)```/g,
+  );
+  return [...blocks].map(([, path = "", body = "", answer = ""]) => ({
+    path,
+    body,
+    answer: JSON.parse(answer),
+  }));
+}
+
+describe("the README", () => {
+  const calls = readmeCalls();
+
+  it("shows three calls", () => {
+    expect(calls).toHaveLength(3);
+  });
+
+  for (const { path, body, answer } of calls) {
+    it(`${path} with ${body.slice(-28)} answers what is printed`, async () => {
+      const { json } = await gateway.post(path, JSON.parse(body));
+      // What differs from run to run, and what is shortened in print.
+      for (const own of ["run", "decision", "manifest", "receipt", "type"]) {
+        expect(own in json).toBe(own in answer);
+        Reflect.deleteProperty(json, own);
+        Reflect.deleteProperty(answer, own);
+      }
+      expect(json).toEqual(answer);
+    });
+  }
+
+  it("prints the weather tool's own policy", () => {
+    const text = readFileSync(join(PROJECT, "README.md"), "utf8");
+    const [, printed = ""] = /```yaml\n([\s\S]*?)```/.exec(text) ?? [];
+    const policy = readFileSync(join(PROJECT, "tools", "weather", "policy.yaml"), "utf8");
+    expect(readPolicy(printed, "README.md").policyId).toBe(readPolicy(policy, "policy.yaml").policyId);
+  });
+});
 
 describe("an invocation that completes", () => {
   it("answers run, outcome, output, manifest and receipt", async () => {

@@ -32,16 +32,18 @@ export function createScriptedExecutor(
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   let alive = true;
   let killed = false;
+  /** The gateway has stopped to listen. */
+  let unread = false;
 
   const mouth: Mouth = {
     say: (head, body) => mouth.sayBytes(encodeFrame(head, body)),
     sayBytes(bytes) {
-      if (alive) controller?.enqueue(bytes);
+      if (alive && !unread) controller?.enqueue(bytes);
     },
     die(diagnostics = "") {
       if (!alive) return;
       alive = false;
-      controller?.close();
+      if (!unread) controller?.close();
       writer.close().catch(() => undefined);
       exited.resolve({ code: null, diagnostics });
     },
@@ -50,6 +52,9 @@ export function createScriptedExecutor(
     start(it) {
       controller = it;
       queueMicrotask(() => script({ type: "start" }, mouth, new Uint8Array(0)));
+    },
+    cancel() {
+      unread = true;
     },
   });
   void (async () => {

@@ -11,8 +11,9 @@
  * which makes one of the regions behind it free. Barriers and the function's exits have potential zero, so whatever
  * happens there sees the exact count.
  *
- * Only regions that end in a trap or a throw can get negative charges: they give back what was paid for the way
- * they did not take.
+ * Only regions from which every way ends in `unreachable` can get negative charges: they give back what was paid for
+ * the way they did not take. So what has been charged never exceeds what a run that does not trap will have cost, and
+ * a budget of exactly that is enough.
  */
 
 import type { Flow } from "./flow.ts";

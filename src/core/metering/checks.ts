@@ -27,7 +27,7 @@ export interface Checks {
  * @param maxExit what its exit may leave unseen
  */
 export function placeChecks(flow: Flow, charges: readonly number[], entry: boolean, maxExit: number): Checks {
-  const unseen = flow.joints.map(({ arrival }) => arrival ?? 0);
+  const unseen = flow.joints.map(({ arrival, landing }) => (landing ? MAX_UNSEEN : (arrival ?? 0)));
   const regions: boolean[] = [];
   let exit = 0;
   flow.regions.forEach((region, i) => {

@@ -14,8 +14,8 @@ import type { WasmModule } from "./module.ts";
 import type { Walker } from "./walker.ts";
 import { OP } from "./walker.ts";
 
-/** How a region ends. */
-export type Ending = "goes" | "leaves" | "traps";
+/** How a region ends: it goes on to successors, leaves the function, throws, or traps. */
+export type Ending = "goes" | "leaves" | "throws" | "traps";
 
 /** A run of operators that is left at its end only. */
 export interface Region {
@@ -27,7 +27,7 @@ export interface Region {
   cost: number;
   /** Units that bounded callees take at most. */
   callees: number;
-  /** `goes`: to `successors`. `leaves`: the function, normally. `traps`: by unreachable, or throws. */
+  /** Only one that goes has successors. */
   ending: Ending;
   successors: readonly number[];
 }
@@ -37,6 +37,8 @@ export interface Joint {
   /** Nothing may be paid in advance here: loop headers, behind calls that are not bounded, exception landings. */
   barrier: boolean;
   readonly loop: boolean;
+  /** An exception may land here, out of any depth. */
+  landing: boolean;
   /** Behind a call that is not bounded: units that may have been taken since the last check at its return. */
   readonly arrival: number | undefined;
   /** The other way in, where an `if` has no else. */
@@ -142,17 +144,22 @@ export function readFlow(
       case OP.brOnCastFail:
         builder.branchOrGo(walker.labels, behind);
         break;
-      case OP.return:
       case OP.returnCall:
+        builder.addCallee(calleeOf(walker).bound ?? 0);
+        builder.finish("leaves");
+        break;
+      case OP.return:
       case OP.returnCallIndirect:
       case OP.returnCallRef:
         builder.finish("leaves");
         break;
       case OP.unreachable:
+        builder.finish("traps");
+        break;
       case OP.throw:
       case OP.throwRef:
       case OP.rethrow:
-        builder.finish("traps");
+        builder.finish("throws");
         break;
       case OP.call:
       case OP.callIndirect:
@@ -257,7 +264,10 @@ class FlowBuilder implements Flow {
     if (frame === undefined || frame.dead) return;
     if (this.#region) frame.targeted = true;
     this.#go([frame.label]);
-    this.#begin(behind, this.#joint(true));
+    const landing = this.#joint(true);
+    const joint = this.joints[landing];
+    if (joint) joint.landing = true;
+    this.#begin(behind, landing);
   }
 
   close(behind: number): void {
@@ -305,7 +315,9 @@ class FlowBuilder implements Flow {
     frame.landing = true;
     this.landings.add(frame.at);
     const joint = this.joints[frame.label];
-    if (joint) joint.barrier = true;
+    if (joint === undefined) return;
+    joint.barrier = true;
+    joint.landing = true;
   }
 
   cut(behind: number, barrier: boolean, arrival?: number): void {
@@ -343,7 +355,7 @@ class FlowBuilder implements Flow {
 
   #joint(barrier: boolean, loop = false, arrival?: number): number {
     this.#parents.push(this.joints.length);
-    return this.joints.push({ barrier, loop, arrival, alias: undefined }) - 1;
+    return this.joints.push({ barrier, loop, landing: false, arrival, alias: undefined }) - 1;
   }
 
   #unite(a: number, b: number): void {

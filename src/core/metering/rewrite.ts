@@ -69,7 +69,8 @@ function planAll(context: InjectContext, bodies: readonly FunctionBody[], graph:
   const plans: BodyPlan[] = [];
   const calleeOf = ({ opcode, first }: Walker): Callee => {
     const position = first - module.importedFunctions;
-    if (opcode !== OP.call || position < 0) return { bound: undefined, exit: MAX_AT_EXIT };
+    if ((opcode !== OP.call && opcode !== OP.returnCall) || position < 0)
+      return { bound: undefined, exit: MAX_AT_EXIT };
     return { bound: graph.bound[position], exit: plans[position]?.exit ?? MAX_AT_EXIT };
   };
   const everyCall = graph.facts.some(({ exceptions }) => exceptions);

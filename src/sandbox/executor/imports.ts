@@ -20,44 +20,60 @@ export interface ImportObject {
  */
 export function buildImports(imports: readonly ImportBinding[], context: GuestContext): ImportObject {
   const object = emptyObject();
+  const scopes = new Map<string, Scope>();
+  const standIns = new Map<string, StandIn>();
   for (const entry of imports) {
-    const binding = entry.served ? bindInterface(entry.name, context) : undefined;
-    define(object, withoutVersion(entry.name), buildInterface(entry, binding, context));
+    // One scope for all versions of an interface: the glue looks for both under one name, and a component composed
+    // of two vendors' parts imports two, each with the items that it uses.
+    const name = withoutVersion(entry.name);
+    const scope = scopes.get(name) ?? {
+      object: emptyObject(),
+      binding: entry.served ? bindInterface(name, context) : undefined,
+      // One class for all interfaces of a package: `wasi:sockets/instance-network` returns the `network` of another.
+      standInOf: (resource) => standInOf(standIns, `${name.split("/", 1)[0]}#${resource}`),
+    };
+    scopes.set(name, scope);
+    fillScope(scope, entry, context);
+    define(object, name, scope.object);
   }
   return object;
 }
 
-function buildInterface(
-  entry: ImportBinding,
-  binding: Binding | undefined,
-  context: GuestContext,
-): ImportObject {
-  const object = emptyObject();
-  const standIns = new Map<string, StandIn>();
-  for (const resource of entry.resources) {
-    const name = upperCamel(resource);
-    const implementation = own(binding?.resources, name);
-    if (implementation === undefined) standIns.set(resource, createStandIn());
-    define(object, name, implementation ?? standIns.get(resource));
-  }
+/** What stands behind one name in the import object. */
+interface Scope {
+  readonly object: ImportObject;
+  readonly binding: Binding | undefined;
+  /** The class of a resource without implementation, by its name in WIT. */
+  readonly standInOf: (resource: string) => StandIn;
+}
+
+function fillScope({ object, binding, standInOf }: Scope, entry: ImportBinding, context: GuestContext): void {
+  const implemented = (resource: string) => own(binding?.resources, upperCamel(resource));
+  for (const resource of entry.resources)
+    define(object, upperCamel(resource), implemented(resource) ?? standInOf(resource));
   for (const func of entry.functions) {
     const name = lowerCamel(memberName(func));
+    const refusal = () => refuse(entry.name, func, context, (resource) => standInOf(resource).prototype);
     if (func.resource === undefined) {
-      define(object, name, own(binding?.functions, name) ?? refuse(entry.name, func, context));
+      define(object, name, own(binding?.functions, name) ?? refusal());
       continue;
     }
-    const standIn = standIns.get(func.resource);
     // An implemented class has all of its interface's functions: a test compares both.
-    if (standIn === undefined) continue;
-    const refusal = refuse(entry.name, func, context);
-    if (func.kind === "static") define(standIn, name, refusal);
-    else if (func.kind === "method") define(standIn.prototype, name, refusal);
-    else standIn.construct = refusal;
+    if (implemented(func.resource) !== undefined) continue;
+    const standIn = standInOf(func.resource);
+    if (func.kind === "static") define(standIn, name, refusal());
+    else if (func.kind === "method") define(standIn.prototype, name, refusal());
+    else standIn.construct = refusal();
   }
-  return object;
 }
 
-/** A resource class that nothing stands behind: no instance of it ever exists. */
+function standInOf(standIns: Map<string, StandIn>, key: string): StandIn {
+  const standIn = standIns.get(key) ?? createStandIn();
+  standIns.set(key, standIn);
+  return standIn;
+}
+
+/** A resource class that nothing stands behind: whatever is called on an instance of it is refused. */
 interface StandIn {
   (): unknown;
   readonly prototype: object;

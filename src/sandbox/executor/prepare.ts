@@ -8,6 +8,7 @@ import { instrument } from "../../core/metering/index.ts";
 import type { ExecutorHost } from "../../ports/index.ts";
 import { concatBytes, encodeFrame, readFrames } from "../pipe/frames.ts";
 import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
+import { compileGlue } from "./glue.ts";
 import { shareMemory } from "./memories.ts";
 
 const LARGEST_COMMAND_BYTES = 128 * 1024 * 1024;
@@ -30,11 +31,18 @@ async function prepare(
     const { parts, body } = await transpile(command, component);
     return { report: { type: "prepared", ...parts }, body };
   } catch (error) {
-    // Ours says what is wrong in words meant for a vendor; jco's is passed on, shortened, as the best there is.
-    const message =
-      error instanceof GatewayError ? error.message : `Cannot transpile the component: ${String(error)}`;
+    const message = error instanceof GatewayError ? error.message : vendorMessage(error);
     return { report: { type: "refused", message: message.slice(0, 2000) } };
   }
+}
+
+/** What is wrong, in words that a vendor can act on. jco's own are passed on, shortened, as the best there is. */
+function vendorMessage(error: unknown): string {
+  // jco's parser and generator are wasm themselves, and give up on what they do not know by a trap.
+  if (error instanceof WebAssembly.RuntimeError || String(error).includes("wasm trap"))
+    return "Cannot transpile the component: the code generator gave up on it, as it does for string-encoding latin1+utf16; build it with utf8 strings and without features newer than WASI 0.2";
+  const text = error instanceof Error ? error.message : String(error);
+  return `Cannot transpile the component: ${text}`;
 }
 
 async function transpile(
@@ -60,6 +68,7 @@ async function transpile(
   const glue = files.find(([name]) => name.endsWith(".js"))?.[1];
   if (glue === undefined) throw new TypeError("jco generated no glue");
   const mended = mendGlue(glue);
+  requireCompilable(mended);
   const originals = files.filter(([name]) => name.endsWith(".wasm"));
   const modules = meter(originals, command.maxMemoryBytes);
 
@@ -82,7 +91,9 @@ function meter(originals: readonly [name: string, wasm: Uint8Array][], maxMemory
   for (const [name, wasm] of originals) {
     // The original bytes: some modules that are invalid would become valid by being metered.
     if (!WebAssembly.validate(wasm.slice()))
-      throw new TypeError(`core module ${name} is not valid WebAssembly`);
+      throw new TypeError(
+        `core module ${name} is not valid WebAssembly, or uses a feature that this runtime does not know`,
+      );
   }
   const caps = shareMemory(
     originals.map(([, wasm]) => wasm),
@@ -92,6 +103,16 @@ function meter(originals: readonly [name: string, wasm: Uint8Array][], maxMemory
     const { wasm, stats } = instrument(bytes, { maxMemoryBytes: Math.max(0, caps[index] ?? 0) });
     return { name, wasm, instantiationFuel: stats.instantiationFuel };
   });
+}
+
+/** Glue that does not compile would kill each executor that loads it, and look like a guest that broke out. */
+function requireCompilable(glue: Uint8Array): void {
+  try {
+    compileGlue(new TextDecoder().decode(glue));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new TypeError(`the code generator made invalid code of it (${cause.message})`);
+  }
 }
 
 /**

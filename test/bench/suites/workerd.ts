@@ -65,7 +65,6 @@ async function measure(
   const plan = planFor(4, quick ? 0.1 : 2);
   const loadsPerSubject = plan.warmUp + plan.rounds * plan.perRound;
   if (loadsPerSubject * 2 > MOST_LOADS) throw new RangeError(`Cannot make ${loadsPerSubject * 2} cold loads`);
-  const before = residentBytes(peer.pid);
   const cold = await compare(
     [
       { name: "workerd load(), JavaScript", run: get("/load") },
@@ -73,6 +72,9 @@ async function measure(
     ],
     plan,
   );
+  const live = quick ? 20 : 200;
+  const before = residentBytes(peer.pid);
+  for (let i = 0; i < live; i++) await get("/live")();
   const after = residentBytes(peer.pid);
   const throughput = await saturate(
     peer.url,
@@ -89,8 +91,8 @@ async function measure(
     figures: [
       { name: "workerd cold loads, 8 connections", value: throughput.perSecond, unit: "loads/s" },
       {
-        name: "workerd memory per load, as far as kept",
-        value: (after - before) / (loadsPerSubject * 2) / 2 ** 20,
+        name: `workerd memory per live isolate, of ${live}`,
+        value: (after - before) / live / 2 ** 20,
         unit: "MiB",
       },
     ],

@@ -8,6 +8,7 @@ import { countByOperator, REFERENCE_EXPORT } from "./reference.ts";
 import { createCounters, leftOf, resetCounters } from "./support.ts";
 
 const BUDGET = 1n << 40n;
+const LIMITS = { maxMemoryBytes: 2 ** 48, maxTableElements: 2 ** 40, maxCallDepth: 8191 };
 /** A trap may leave the rest of its region paid and not run. */
 const REGION_SLACK = 400n;
 /** A trap other than `unreachable` may leave what was taken since the last check unseen. */
@@ -26,13 +27,8 @@ export function compareRuns(wasm: Uint8Array<ArrayBuffer>): string[] | undefined
   if (!WebAssembly.validate(wasm)) return undefined;
   const plain = run(wasm, undefined);
   if (plain === undefined) return undefined;
-  const limits = { maxMemoryBytes: 2 ** 48, maxTableElements: 2 ** 40, maxCallDepth: 8191 };
-  const counters = createCounters(BUDGET);
-  const metered = run(instrument(wasm, limits).wasm, {
-    imports: { left: counters.left, depth: counters.depth },
-    reset: (exports) => resetCounters(counters, BUDGET, exports ? [exports] : []),
-    units: (exports) => BUDGET - leftOf(counters, [exports]),
-  });
+  const rewritten = instrument(wasm, LIMITS).wasm;
+  const metered = run(rewritten, createMeter([]));
   const counted = run(countByOperator(wasm), "reference");
   if (metered === undefined || counted === undefined) return ["a rewritten module does not instantiate"];
   const differences: string[] = [];
@@ -43,9 +39,7 @@ export function compareRuns(wasm: Uint8Array<ArrayBuffer>): string[] | undefined
     // The engine's own stack ends at another depth in every build: nothing to compare behind that.
     if ([step, other, reference].some(({ end }) => end.includes("RangeError"))) return;
     if ((reference.units ?? 0n) >= BUDGET) return;
-    if (other.end !== step.end) differences.push(`${step.call}: plain ${step.end}, metered ${other.end}`);
-    if (other.state !== step.state)
-      differences.push(`${step.call}: state ${step.state} against ${other.state}`);
+    differences.push(...compareSteps("metered", step, other));
     if (reference.end !== step.end) return;
     const over = (other.units ?? 0n) - (reference.units ?? 0n);
     const trapped = step.end.startsWith("trap");
@@ -53,18 +47,57 @@ export function compareRuns(wasm: Uint8Array<ArrayBuffer>): string[] | undefined
       differences.push(`${step.call}: ${other.units} units, by operator ${reference.units} (${step.end})`);
     }
   });
+  return [...differences, ...compareBudgets(rewritten, metered)];
+}
+
+/** A budget of exactly what a call takes is enough, and one below stops it. */
+function compareBudgets(rewritten: Uint8Array<ArrayBuffer>, metered: readonly Step[]): string[] {
+  if (metered.some(({ end }) => end.includes("RangeError"))) return [];
+  const budgets = metered.map(({ end, units }) => (end.startsWith("trap") ? BUDGET : (units ?? BUDGET)));
+  const differences: string[] = [];
+  run(rewritten, createMeter(budgets))?.forEach((step, i) => {
+    const other = metered[i];
+    if (other !== undefined) differences.push(...compareSteps("on an exact budget", other, step));
+  });
+  budgets.forEach((units, i) => {
+    if (units === BUDGET || i >= 12) return;
+    const short = units - (BigInt(i) * units) / 13n - 1n;
+    const step = run(rewritten, createMeter([...budgets.slice(0, i), short]), i + 1)?.[i];
+    const past = (step?.units ?? 0n) - short;
+    if (step === undefined || (!step.end.startsWith("return") && past > 0n && past <= 200n)) return;
+    differences.push(`${step.call}: ${step.end} with ${past} past a budget of ${short}, it takes ${units}`);
+  });
   return differences;
+}
+
+function compareSteps(what: string, step: Step, other: Step): string[] {
+  if (other.end !== step.end) return [`${step.call}: ${step.end}, ${what} ${other.end}`];
+  return other.state === step.state ? [] : [`${step.call}: state ${step.state}, ${what} ${other.state}`];
+}
+
+/** @param budgets by step; plenty where there is none */
+function createMeter(budgets: readonly bigint[]): Meter {
+  const counters = createCounters(BUDGET);
+  return {
+    imports: { left: counters.left, depth: counters.depth },
+    reset: (exports, step) => resetCounters(counters, budgets[step] ?? BUDGET, exports ? [exports] : []),
+    units: (exports) => counters.budget - leftOf(counters, [exports]),
+  };
 }
 
 /** The host's end of a metered run. */
 interface Meter {
   readonly imports: WebAssembly.ModuleImports;
-  readonly reset: (exports: WebAssembly.Exports | undefined) => void;
+  readonly reset: (exports: WebAssembly.Exports | undefined, step: number) => void;
   readonly units: (exports: WebAssembly.Exports) => bigint;
 }
 
 /** Runs every exported function twice. */
-function run(wasm: Uint8Array<ArrayBuffer>, meter: "reference" | Meter | undefined): Step[] | undefined {
+function run(
+  wasm: Uint8Array<ArrayBuffer>,
+  meter: "reference" | Meter | undefined,
+  mostSteps = Number.POSITIVE_INFINITY,
+): Step[] | undefined {
   const log: string[] = [];
   const module = new WebAssembly.Module(wasm);
   const steps: Step[] = [];
@@ -74,7 +107,7 @@ function run(wasm: Uint8Array<ArrayBuffer>, meter: "reference" | Meter | undefin
     "fuzzing-support": support(log, () => exports),
     ...(typeof meter === "object" && { [FUEL_IMPORT.module]: meter.imports }),
   };
-  if (typeof meter === "object") meter.reset(undefined);
+  if (typeof meter === "object") meter.reset(undefined, -1);
   const start = attempt(() => {
     exports = new WebAssembly.Instance(module, imports).exports;
   });
@@ -84,7 +117,8 @@ function run(wasm: Uint8Array<ArrayBuffer>, meter: "reference" | Meter | undefin
   for (const { name } of [...names, ...names]) {
     const found = exports[name];
     if (typeof found !== "function") continue;
-    if (typeof meter === "object") meter.reset(exports);
+    if (steps.length >= mostSteps) break;
+    if (typeof meter === "object") meter.reset(exports, steps.length);
     const counter = exports[REFERENCE_EXPORT];
     if (counter instanceof WebAssembly.Global) counter.value = 0n;
     const end = attempt(() =>

@@ -51,6 +51,9 @@ export class Host extends WorkerEntrypoint {
         return call(LOADER.get("warm", () => script("warm")));
       case "/get-wasm":
         return call(LOADER.get("warm-wasm", () => wasm("warm")));
+      case "/live":
+        // A name of its own: workerd keeps it, as it keeps every isolate that can be asked for again.
+        return call(LOADER.get(mark(), () => script("live")));
       default:
         return new Response("no such path", { status: 404 });
     }

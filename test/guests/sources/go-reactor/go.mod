@@ -1,0 +1,2 @@
+module guests/reactor
+go 1.24

@@ -1,0 +1,2 @@
+module guests/probe
+go 1.24
