@@ -8,7 +8,7 @@ import { Resolver as DnsResolver } from "node:dns/promises";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { setTimeout as sleep } from "node:timers/promises";
+import { clearTimeout, setTimeout } from "node:timers";
 import type { Clock, Entropy, Files, Resolver, SqliteDatabase } from "../ports/index.ts";
 
 /** The system's clocks. */
@@ -16,10 +16,10 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(ms, action) {
-    const cancelled = new AbortController();
-    // `ref: false`: a deadline that is still pending must not keep a finished process alive.
-    sleep(ms, undefined, { ref: false, signal: cancelled.signal }).then(action, () => undefined);
-    return () => cancelled.abort();
+    const timer = setTimeout(action, ms);
+    // A deadline that is still pending must not keep a finished process alive.
+    timer.unref();
+    return () => clearTimeout(timer);
   },
 };
 

@@ -18,8 +18,28 @@ export function nodeDeniesNetwork(version: string): boolean {
   return Number(version.split(".")[0]) >= 25;
 }
 
-/** Arguments for `node`. */
-export function nodeArguments(role: ExecutorRole): readonly string[] {
+/**
+ * What `--permission` of Node does not cover, switched off whole. `node:sqlite` is the one that bites: it opens and
+ * makes database files anywhere, the gateway's own among them, whatever may be read and written.
+ */
+const SWITCHED_OFF = [
+  "--no-experimental-sqlite",
+  "--no-experimental-ffi",
+  "--no-experimental-webstorage",
+  "--no-experimental-websocket",
+  "--disable-sigusr1",
+];
+
+/**
+ * Arguments for `node`.
+ *
+ * @param supports whether this Node knows a flag: what it does not know it has not to be without, and an unknown
+ *   flag keeps it from starting. Default: it knows all of them
+ */
+export function nodeArguments(
+  role: ExecutorRole,
+  supports: (flag: string) => boolean = () => true,
+): readonly string[] {
   const readable = [
     join(PROJECT, "package.json"),
     join(SOURCES, "*"),
@@ -34,6 +54,7 @@ export function nodeArguments(role: ExecutorRole): readonly string[] {
     "--disable-proto=throw",
     "--no-addons",
     "--no-warnings",
+    ...SWITCHED_OFF.filter(supports),
     // A guest's trap must not write a heap snapshot or a core file of another guest's data.
     "--max-old-space-size=1024",
     ENTRY,

@@ -1,8 +1,14 @@
 /** The Node half of `#executor-runtime`: runs inside the cage. */
 import { spawn } from "node:child_process";
+import os from "node:os";
 import { Worker } from "node:worker_threads";
 import type { ExecutorHost } from "../ports/index.ts";
 import { COMMON_ATTEMPTS, randomStream, refusedAttempts } from "./executor-common.ts";
+
+// Before anything else runs. `--permission` lets a process signal every other one of its user: a guest who broke out
+// could stop the gateway, or start its inspector. Without these members nothing in the process can.
+for (const member of ["kill", "_kill", "_debugProcess", "_debugEnd"]) Reflect.deleteProperty(process, member);
+Reflect.deleteProperty(os, "setPriority");
 
 /** The executor's powers, on Node. */
 export const executorHost: ExecutorHost = {
@@ -25,6 +31,8 @@ export const executorHost: ExecutorHost = {
       (error) => error instanceof Error && "code" in error && error.code === "ERR_ACCESS_DENIED",
     );
     if (Object.keys(process.env).length === 0) held.push("no-environment");
+    if (!("kill" in process)) held.push("no-signals");
+    if (process.getBuiltinModule("node:sqlite") === undefined) held.push("no-databases");
     return held.sort();
   },
   exit: (code) => process.exit(code),

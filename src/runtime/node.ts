@@ -38,7 +38,7 @@ export const runtime: Runtime = {
   },
   openSqlite,
   spawnExecutor(role) {
-    const child = spawn(process.execPath, nodeArguments(role), {
+    const child = spawn(process.execPath, nodeArguments(role, knowsFlag), {
       // An empty environment: nothing of the operator's is there to be read, not even in /proc/self/environ.
       env: {},
       stdio: ["pipe", "pipe", "pipe"],
@@ -80,3 +80,7 @@ export const runtime: Runtime = {
     };
   },
 };
+
+function knowsFlag(flag: string): boolean {
+  return process.allowedNodeEnvironmentFlags.has(flag);
+}

@@ -6,11 +6,14 @@ import { refuseComponent } from "../core/errors.ts";
 import { COST_TABLE_VERSION } from "../core/metering/index.ts";
 import type { Clock, ExecutorProcess, Files, SandboxComponent } from "../ports/index.ts";
 import { waitingFunctions } from "./executor/bindings.ts";
+import { createKept } from "./kept.ts";
 import { encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.ts";
 import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe/messages.ts";
 
 /** Changes whenever the same component would be prepared differently: jco's version, our own steps. */
 const PREPARATION = `jco-transpile@0.15.0 ${COST_TABLE_VERSION} 3`;
+/** Prepared components kept in memory beside the disk's: about ten of the largest kind. */
+const KEPT_BYTES = 256 * 1024 * 1024;
 const LARGEST_PREPARED_BYTES = 512 * 1024 * 1024;
 /** The largest tools take a few seconds; what takes longer is hostile to the transpiler. */
 const LONGEST_PREPARATION_MS = 60_000;
@@ -41,16 +44,18 @@ export function createPreparer(powers: {
   readonly folder: string;
   readonly spawn: () => ExecutorProcess;
 }): Preparer {
+  const inMemory = createKept<Prepared>(KEPT_BYTES, ({ body }) => body.length);
   const underWay = new Map<string, Promise<Prepared>>();
 
   async function prepareOnce(
-    key: string,
+    name: string,
     component: SandboxComponent,
     maxMemoryBytes: number,
   ): Promise<Prepared> {
+    const key = await sha256(new TextEncoder().encode(`${name} ${PREPARATION}`));
     const path = `${powers.folder}/${key}.prepared`;
-    const kept = await powers.files.read(path);
-    const cached = kept === undefined ? undefined : await readCached(key, kept);
+    const bytes = await powers.files.read(path);
+    const cached = bytes === undefined ? undefined : await readCached(key, bytes);
     if (cached !== undefined) return cached;
 
     const { parts, body } = await transpile(powers.spawn(), powers.clock, component, maxMemoryBytes);
@@ -60,14 +65,19 @@ export function createPreparer(powers: {
 
   return {
     async prepare(component, maxMemoryBytes) {
-      const key = await sha256(
-        new TextEncoder().encode(`${component.digest} ${maxMemoryBytes} ${PREPARATION}`),
-      );
-      const running = underWay.get(key);
-      if (running !== undefined) return running;
-      const made = prepareOnce(key, component, maxMemoryBytes).finally(() => underWay.delete(key));
-      underWay.set(key, made);
-      return made;
+      const name = `${component.digest} ${maxMemoryBytes}`;
+      // What was verified once and never left this process needs no second look.
+      const ready = inMemory.get(name) ?? underWay.get(name);
+      if (ready !== undefined) return ready;
+      const made = prepareOnce(name, component, maxMemoryBytes);
+      underWay.set(name, made);
+      try {
+        const prepared = await made;
+        inMemory.set(name, prepared);
+        return prepared;
+      } finally {
+        underWay.delete(name);
+      }
     },
   };
 }

@@ -36,7 +36,8 @@ const unknown = positionals.filter((name) => SUITES.every((suite) => suite.name 
 
 if (values.help) console.log(USAGE);
 else if (unknown.length > 0 || (host !== "node" && host !== "deno")) {
-  console.error(`Cannot run ${[...unknown, host].join(", ")}\n\n${USAGE}`);
+  const why = unknown.length > 0 ? `suite ${unknown.join(", ")} is not known` : `host "${host}" is not known`;
+  console.error(`Cannot measure: ${why}\n\n${USAGE}`);
   process.exitCode = 2;
 } else {
   const chosen = SUITES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));

@@ -63,7 +63,10 @@ describe.each(TOOLS)("run() of %s %s", (tool, func, input, kind) => {
     const component = await sampleTool(tool);
     const ends = [];
     for (const box of boxes) {
-      const { wallMs, host, ...end } = await box.call(component, func, input, { reply: answerHttp, fuel: 1e9 });
+      const { wallMs, host, ...end } = await box.call(component, func, input, {
+        reply: answerHttp,
+        fuel: 1e9,
+      });
       ends.push({ ...end, calls: host.calls.map(({ name, args }) => ({ name, args })) });
     }
     expect(ends[0]?.fuelUsed).toBeGreaterThan(0);

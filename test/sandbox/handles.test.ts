@@ -157,8 +157,7 @@ describe("bindInterface()", () => {
         const [, member = ""] = func.name.split(".");
         const camel = member.replace(/-([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase());
         const holder = func.kind === "method" ? implementation.prototype : implementation;
-        if (func.kind !== "constructor" && !(camel in holder))
-          missing.push(`${name} ${func.name}`);
+        if (func.kind !== "constructor" && !(camel in holder)) missing.push(`${name} ${func.name}`);
       }
     }
     expect(missing).toEqual([]);

@@ -49,7 +49,11 @@ const AMPLIFIERS: Readonly<Record<string, Amplifier>> = {
   "a hundred million bools": { result: "(list bool)", count: 100_000_000 },
   "fifty million bools": { result: "(list bool)", count: 50_000_000 },
   "twelve million chars": { result: "(list char)", count: 12_000_000 },
-  "fifty million results without payload": { defined: "(type $r (result))", result: "(list $r)", count: 50_000_000 },
+  "fifty million results without payload": {
+    defined: "(type $r (result))",
+    result: "(list $r)",
+    count: 50_000_000,
+  },
   "fifty million tuples, fifty deep": { defined: nestedTuples, result: "(list $t49)", count: 50_000_000 },
   "six million empty lists": { defined: "(type $in (list u8))", result: "(list $in)", count: 6_000_000 },
   "six million empty texts": { result: "(list string)", count: 6_000_000 },
@@ -188,7 +192,11 @@ describe("objectsPerRead()", () => {
       { kind: "list", element: { kind: "tuple", items: [{ kind: "tuple", items: [u8] }] } },
       2,
     ],
-    ["a list of options of records", { kind: "list", element: { kind: "option", some: { kind: "tuple", items: [u8] } } }, 2],
+    [
+      "a list of options of records",
+      { kind: "list", element: { kind: "option", some: { kind: "tuple", items: [u8] } } },
+      2,
+    ],
   ] as const)("is what %s can make of one read", (_name, type, wanted) => {
     expect(objectsPerRead([type])).toBe(wanted);
   });

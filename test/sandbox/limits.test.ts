@@ -36,13 +36,17 @@ describe("run() of a guest that computes for ever", () => {
   });
 
   it("is not begun when instantiating alone costs more than its fuel", async () => {
-    const component = await componentOf(guest(`(memory 1) (data (i32.const 0) "${"x".repeat(8000)}") (func (export "run"))`));
+    const component = await componentOf(
+      guest(`(memory 1) (data (i32.const 0) "${"x".repeat(8000)}") (func (export "run"))`),
+    );
     const end = await box.call(component, "run", {}, { fuel: 100 });
     expect(end).toMatchObject({ outcome: { kind: "exhausted", budget: "fuel" }, fuelUsed: 100 });
   });
 
   it("is charged in a start function too", async () => {
-    const component = await componentOf(guest(`(func $s loop $again br $again end) (start $s) (func (export "run"))`));
+    const component = await componentOf(
+      guest(`(func $s loop $again br $again end) (start $s) (func (export "run"))`),
+    );
     const end = await box.call(component, "run", {}, { fuel: 100_000 });
     expect(end.outcome).toEqual({ kind: "exhausted", budget: "fuel" });
   });
@@ -56,7 +60,12 @@ const growing = (pages: number) =>
 
 describe("run() of a guest that wants memory", () => {
   it.each([1, 16, 7])("ends as exhausted at its cap, growing by %d pages", async (pages) => {
-    const end = await box.call(await componentOf(growing(pages)), "run", {}, { memoryBytes: 8 * MIB, fuel: 1e9 });
+    const end = await box.call(
+      await componentOf(growing(pages)),
+      "run",
+      {},
+      { memoryBytes: 8 * MIB, fuel: 1e9 },
+    );
     expect(end.memoryPeakBytes).toBeLessThanOrEqual(8 * MIB);
     expect(end.memoryPeakBytes).toBeGreaterThan(7 * MIB - 65_536);
     // Growing in steps larger than a thirty-second of the cap, it stops short of what counts as full.
@@ -67,7 +76,9 @@ describe("run() of a guest that wants memory", () => {
   });
 
   it("is not called exhausted when it traps with its memory as it was", async () => {
-    const component = await componentOf(guest(`(memory (export "memory") 128) (func (export "run") unreachable)`));
+    const component = await componentOf(
+      guest(`(memory (export "memory") 128) (func (export "run") unreachable)`),
+    );
     const end = await box.call(component, "run", {}, { memoryBytes: 8 * MIB });
     expect(end.outcome).toEqual({ kind: "trapped", reason: "unreachable" });
   });
@@ -178,7 +189,9 @@ describe("run() of a guest that says too much", () => {
         `(memory (core memory $guest "memory"))`,
       ),
     );
-    await expect(box.call(component, "run", {}, { outputBytes: 10 })).resolves.toMatchObject({ output: "12345678" });
+    await expect(box.call(component, "run", {}, { outputBytes: 10 })).resolves.toMatchObject({
+      output: "12345678",
+    });
     await expect(box.call(component, "run", {}, { outputBytes: 9 })).resolves.toMatchObject({
       outcome: { kind: "exhausted", budget: "output_bytes" },
     });
@@ -187,7 +200,12 @@ describe("run() of a guest that says too much", () => {
 
 describe("run() of a guest that floods its standard output", () => {
   it("stops at the broker's stop, soon after", async () => {
-    const end = await box.call(await floodingGuest("blocking-write-and-flush"), "call-0", {}, { reply: stopAt(20) });
+    const end = await box.call(
+      await floodingGuest("blocking-write-and-flush"),
+      "call-0",
+      {},
+      { reply: stopAt(20) },
+    );
     expect(end.outcome).toEqual({ kind: "exhausted", budget: "log_bytes" });
     expect(end.host.calls.length).toBeLessThan(25);
   });
@@ -200,12 +218,17 @@ describe("run() of a guest that floods its standard output", () => {
 
   it("does not break the protocol by writing a thousand times with a broker that is slow", async () => {
     const component = await floodingGuest("blocking-write-and-flush", 200);
-    const end = await box.call(component, "call-0", {}, {
-      reply: async () => {
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        return { kind: "ok", value: null };
+    const end = await box.call(
+      component,
+      "call-0",
+      {},
+      {
+        reply: async () => {
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          return { kind: "ok", value: null };
+        },
       },
-    });
+    );
     expect(end.outcome).toEqual({ kind: "completed" });
     expect(end.host.calls).toHaveLength(200);
   });

@@ -2,7 +2,10 @@
  * An executor process that belongs to an attacker. Whatever it says, a run ends, soon, with an outcome that is ours;
  * nothing is thrown that nobody catches, and nothing it says of an output is believed without a check.
  */
-import { afterEach, describe, expect, it } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { encodeFrame } from "../../src/sandbox/pipe/frames.ts";
 import { componentOf } from "../support/components.ts";
@@ -14,6 +17,11 @@ const BROKEN = { kind: "revoked", reason: "executor-broke-protocol" };
 const DIED = { kind: "trapped", reason: "executor-died" };
 
 let box: TestSandbox | undefined;
+let cacheFolder: string;
+beforeAll(async () => {
+  cacheFolder = await mkdtemp(join(tmpdir(), "writ-lying-"));
+});
+afterAll(() => rm(cacheFolder, { recursive: true, force: true }));
 afterEach(async () => {
   await box?.close();
   box = undefined;
@@ -28,6 +36,7 @@ interface RunHead {
 /** Behaves until it is given a run, which it answers with the test's lie. */
 async function open(onRun: (command: RunHead, mouth: Mouth) => void, onReply?: (mouth: Mouth) => void) {
   box = await openSandbox({
+    cacheFolder,
     spawn: (role) =>
       role === "prepare"
         ? runtime.spawnExecutor(role)
@@ -116,14 +125,18 @@ describe("run() with an executor that lies", () => {
     ["an object", { ok: 5 }],
     ["a list of a hundred thousand", Array.from({ length: 100_000 }, () => 0)],
   ])("does not believe an output that is %s", async (_name, output) => {
-    const { call } = await open((command, mouth) => mouth.say(honestEnd(command, { end: { kind: "completed", output } })));
+    const { call } = await open((command, mouth) =>
+      mouth.say(honestEnd(command, { end: { kind: "completed", output } })),
+    );
     const end = await call(await componentOf(ECHO_GUEST), "run", { n: 5 });
     expect(end.outcome).toEqual({ kind: "revoked", reason: "output-not-of-its-type" });
     expect(end.output).toBeUndefined();
   });
 
   it("does not believe a failure of a function that has none", async () => {
-    const { call } = await open((command, mouth) => mouth.say(honestEnd(command, { end: { kind: "failed", output: 5 } })));
+    const { call } = await open((command, mouth) =>
+      mouth.say(honestEnd(command, { end: { kind: "failed", output: 5 } })),
+    );
     const end = await call(await componentOf(ECHO_GUEST), "run", { n: 5 });
     expect(end.outcome).toEqual({ kind: "revoked", reason: "output-not-of-its-type" });
   });
@@ -141,15 +154,20 @@ describe("run() with an executor that lies", () => {
   });
 
   it("takes the broker's stop for the end, whatever the executor calls it", async () => {
+    const lastRun = "run_stopped";
     const { call } = await open(
       (_command, mouth) => mouth.say({ type: "call", call: 0, name: "log/write", args: {}, fuelUsed: 0 }),
       (mouth) => mouth.say(honestEnd({ run: lastRun })),
     );
-    let lastRun = "";
-    const end = await call(await componentOf(ECHO_GUEST), "run", { n: 5 }, {
-      run: (lastRun = "run_stopped"),
-      reply: () => ({ kind: "stop", outcome: { kind: "exhausted", budget: "log_bytes" } }),
-    });
+    const end = await call(
+      await componentOf(ECHO_GUEST),
+      "run",
+      { n: 5 },
+      {
+        run: lastRun,
+        reply: () => ({ kind: "stop", outcome: { kind: "exhausted", budget: "log_bytes" } }),
+      },
+    );
     expect(end.outcome).toEqual({ kind: "exhausted", budget: "log_bytes" });
     expect(end.output).toBeUndefined();
   });
@@ -176,9 +194,14 @@ describe("run() with an executor that lies", () => {
       for (let index = 0; index < 10_000; index += 1) many.set(one, index * one.length);
       for (let index = 0; index < 100; index += 1) mouth.sayBytes(many);
     });
-    const end = await call(await componentOf(ECHO_GUEST), "run", { n: 5 }, {
-      reply: () => new Promise(() => undefined),
-    });
+    const end = await call(
+      await componentOf(ECHO_GUEST),
+      "run",
+      { n: 5 },
+      {
+        reply: () => new Promise(() => undefined),
+      },
+    );
     expect(end.outcome).toEqual(BROKEN);
     expect(end.host.calls.length).toBeLessThan(1200);
   });
@@ -186,11 +209,19 @@ describe("run() with an executor that lies", () => {
   it("is revoked at bodies that would fill this process, each of them within the limit", async () => {
     const { call } = await open((_command, mouth) => {
       for (let index = 0; index < 5; index += 1)
-        mouth.say({ type: "call", call: index, name: "http-client/send", args: {}, fuelUsed: 0 }, new Uint8Array(30 << 20));
+        mouth.say(
+          { type: "call", call: index, name: "http-client/send", args: {}, fuelUsed: 0 },
+          new Uint8Array(30 << 20),
+        );
     });
-    const end = await call(await componentOf(ECHO_GUEST), "run", { n: 5 }, {
-      reply: () => new Promise(() => undefined),
-    });
+    const end = await call(
+      await componentOf(ECHO_GUEST),
+      "run",
+      { n: 5 },
+      {
+        reply: () => new Promise(() => undefined),
+      },
+    );
     expect(end.outcome).toEqual(BROKEN);
     expect(end.host.calls.length).toBeLessThan(4);
   });
@@ -206,6 +237,7 @@ describe("run() with an executor that lies", () => {
 
   it("is timed out when the executor never says that it loaded the component", async () => {
     box = await openSandbox({
+      cacheFolder,
       spawn: (role) =>
         role === "prepare"
           ? runtime.spawnExecutor(role)
@@ -228,11 +260,16 @@ describe("run() with an executor that lies", () => {
     const { call } = await open((_command, mouth) =>
       mouth.say({ type: "call", call: 0, name: "log/write", args: {}, fuelUsed: 0 }),
     );
-    const end = await call(await componentOf(ECHO_GUEST), "run", { n: 5 }, {
-      reply: () => {
-        throw new TypeError("a bug");
+    const end = await call(
+      await componentOf(ECHO_GUEST),
+      "run",
+      { n: 5 },
+      {
+        reply: () => {
+          throw new TypeError("a bug");
+        },
       },
-    });
+    );
     expect(end.outcome).toEqual({ kind: "revoked", reason: "broker-failed" });
   });
 });

@@ -1,7 +1,13 @@
-/** Executors of both runtimes from one test, whichever of them it runs on. */
+/**
+ * Executors of both runtimes from one test, whichever of them it runs on.
+ *
+ * The runtime's own kind is started by the runtime port: Deno's `node:child_process` adds `-A` to the arguments when
+ * the program is Deno itself, which would open the cage.
+ */
 import { spawn } from "node:child_process";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { runtime } from "#runtime";
 import type { ExecutorProcess, ExecutorRole } from "../../src/ports/index.ts";
 import { denoArguments, nodeArguments } from "../../src/runtime/lockdown.ts";
 
@@ -12,9 +18,18 @@ export const EACH_RUNTIME: readonly (readonly [
   name: "node" | "deno",
   start: (role: ExecutorRole) => ExecutorProcess,
 ])[] = [
-  ["node", (role) => start(`${packages}/node/bin/node`, nodeArguments(role))],
-  ["deno", (role) => start(`${packages}/deno/deno`, denoArguments(role))],
+  ["node", (role) => startAs("node", role, `${packages}/node/bin/node`, nodeArguments(role))],
+  ["deno", (role) => startAs("deno", role, `${packages}/deno/deno`, denoArguments(role))],
 ];
+
+function startAs(
+  name: string,
+  role: ExecutorRole,
+  program: string,
+  args: readonly string[],
+): ExecutorProcess {
+  return runtime.name === name ? runtime.spawnExecutor(role) : start(program, args);
+}
 
 function start(program: string, args: readonly string[]): ExecutorProcess {
   const child = spawn(program, args, { env: {}, stdio: ["pipe", "pipe", "pipe"] });
@@ -27,7 +42,9 @@ function start(program: string, args: readonly string[]): ExecutorProcess {
     pid: child.pid ?? -1,
     output: Readable.toWeb(child.stdout) as ReadableStream<Uint8Array>, // Node's own type of the same stream.
     write: (bytes) =>
-      new Promise((resolve, reject) => child.stdin.write(bytes, (error) => (error ? reject(error) : resolve()))),
+      new Promise((resolve, reject) =>
+        child.stdin.write(bytes, (error) => (error ? reject(error) : resolve())),
+      ),
     kill: () => void child.kill("SIGKILL"),
     exited: new Promise((resolve) => {
       child.once("error", (error) => resolve({ code: null, diagnostics: String(error) }));

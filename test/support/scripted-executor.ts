@@ -27,7 +27,11 @@ export function createScriptedExecutor(
   script: (command: Frame["head"], mouth: Mouth, body: Uint8Array) => void,
 ): ScriptedExecutor {
   const exited = Promise.withResolvers<{ code: number | null; diagnostics: string }>();
-  const commands = new TransformStream<Uint8Array, Uint8Array>(undefined, { highWaterMark: 100 }, { highWaterMark: 100 });
+  const commands = new TransformStream<Uint8Array, Uint8Array>(
+    undefined,
+    { highWaterMark: 100 },
+    { highWaterMark: 100 },
+  );
   const writer = commands.writable.getWriter();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   let alive = true;

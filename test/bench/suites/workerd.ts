@@ -1,5 +1,4 @@
 /** The peer: local workerd with a workerLoader binding, beside our own sandbox in the same run. */
-import { fileURLToPath } from "node:url";
 import { compare, planFor, rowOf } from "../harness.ts";
 import { startWorkerd, workerdVersion } from "../peers/workerd/start.ts";
 import type { Suite, SuiteContext, SuiteOutput } from "../suite.ts";
@@ -21,12 +20,11 @@ export const workerd: Suite = {
   about: "the peer: workerd's cold load, warm get and echo, beside our sandbox",
   async run(context) {
     if (workerdVersion() === undefined) {
-      const where = fileURLToPath(new URL("../../..", import.meta.url));
       return {
         tables: [],
         figures: [],
         notes: [
-          `THE PEER IS MISSING: npm's "workerd" is installed neither in ${where} nor in the folder that WRIT_BENCH_PEERS names. Nothing was measured.`,
+          `THE PEER IS MISSING: npm's "workerd" is installed neither here nor in the folder that WRIT_BENCH_PEERS names. Nothing was measured.`,
         ],
       };
     }

@@ -10,16 +10,11 @@ import (
 
 var started = time.Now()
 
-
 func init() {
 	if len(os.Args) > 99 {
 		fmt.Println("never")
 	}
 }
-
-
-
-
 
 //go:wasmexport guests:probe/small@0.1.0#now
 func now() uint64 { return uint64(time.Now().Unix()) }
@@ -33,7 +28,6 @@ func nap(ms uint32) uint64 {
 
 //go:wasmexport guests:probe/small@0.1.0#environment
 func environment() uint32 { return uint32(len(os.Environ())) }
-
 
 //go:wasmexport guests:probe/small@0.1.0#quit
 func quit(code uint32) { os.Exit(int(code)) }

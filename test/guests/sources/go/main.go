@@ -18,5 +18,7 @@ func main() {
 	done := make(chan int)
 	go func() { done <- 42 }()
 	fmt.Println(<-done)
-	if len(os.Args) > 5 { os.Exit(3) }
+	if len(os.Args) > 5 {
+		os.Exit(3)
+	}
 }

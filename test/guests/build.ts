@@ -1,0 +1,166 @@
+/**
+ * Builds the guests of other languages into a folder: `node test/guests/build.ts [folder]`, by default
+ * `.writ/test-cache/guests`, where `foreign.test.ts` looks for them. Run by hand or by an extended stage of CI: a
+ * toolchain that is not installed is reported and left out, and is no failure.
+ */
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { componentEmbed, componentNew } from "@bytecodealliance/jco-transpile/wasm-tools";
+
+const run = promisify(execFile);
+const SOURCES = fileURLToPath(new URL("sources/", import.meta.url));
+const ADAPTERS = new URL("../../node_modules/@bytecodealliance/jco/lib/", import.meta.url);
+
+/** Where guests are kept unless `WRIT_GUESTS` says otherwise. */
+export const GUESTS = fileURLToPath(new URL("../../.writ/test-cache/guests/", import.meta.url));
+
+interface Recipe {
+  /** A command that succeeds when the toolchain is there. */
+  readonly probe: readonly [command: string, ...args: string[]];
+  /** How to get it, for whoever reads the report. */
+  readonly install: string;
+  /** @returns the component; `work` is a copy of the sources */
+  readonly build: (work: string) => Promise<Uint8Array>;
+}
+
+const python = process.env["WRIT_PYTHON"] ?? "python3";
+const zig = { probe: [python, "-m", "ziglang", "version"], install: "pip install ziglang" } as const;
+
+/** The guests, by name. */
+const recipes: Readonly<Record<string, Recipe>> = {
+  rust: cargo("rust", "rust_probe"),
+  "rust-command": cargo("rust-command", "rust-command"),
+  "rust-http": cargo("rust-http", "rust_http"),
+  go: {
+    probe: ["go", "version"],
+    install: "Go 1.24 or newer",
+    async build(work) {
+      await go(join(work, "go"));
+      return adapt(join(work, "go/core.wasm"), "command");
+    },
+  },
+  "go-reactor": {
+    probe: ["go", "version"],
+    install: "Go 1.24 or newer",
+    async build(work) {
+      const folder = join(work, "go-reactor");
+      await go(folder, "-buildmode=c-shared");
+      return adapt(join(folder, "core.wasm"), "reactor", {
+        wit: join(folder, "reactor.wit"),
+        world: "reactor",
+      });
+    },
+  },
+  python: {
+    probe: ["componentize-py", "--version"],
+    install: "pip install componentize-py",
+    async build(work) {
+      const args = ["-d", "../probe.wit", "-w", "probe", "componentize", "app", "-o", "out.wasm"];
+      await run("componentize-py", args, { cwd: join(work, "python") });
+      return readFile(join(work, "python/out.wasm"));
+    },
+  },
+  c: {
+    ...zig,
+    async build(work) {
+      await cc(work, "-DEXITCODE=0", "-o", "c.wasm", "c/command.c");
+      return adapt(join(work, "c.wasm"), "command");
+    },
+  },
+  "c-failing": {
+    ...zig,
+    async build(work) {
+      await cc(work, "-DEXITCODE=3", "-o", "c.wasm", "c/command.c");
+      return adapt(join(work, "c.wasm"), "command");
+    },
+  },
+  "c-reactor": {
+    ...zig,
+    async build(work) {
+      const options = ["-mexec-model=reactor", "-D_GNU_SOURCE", "-DPRINT_AT_START=", "-o", "lib.wasm"];
+      await cc(work, ...options, "c/lib.c");
+      return adapt(join(work, "lib.wasm"), "reactor", { wit: join(work, "c/lib.wit"), world: "lib" });
+    },
+  },
+};
+
+function cargo(folder: string, crate: string): Recipe {
+  const args = ["build", "--quiet", "--release", "--target", "wasm32-wasip2"];
+  return {
+    probe: ["rustc", "--print", "target-libdir", "--target", "wasm32-wasip2"],
+    install: "rustup target add wasm32-wasip2",
+    async build(work) {
+      await run("cargo", args, { cwd: join(work, folder) });
+      return readFile(join(work, folder, "target/wasm32-wasip2/release", `${crate}.wasm`));
+    },
+  };
+}
+
+function go(folder: string, ...options: string[]) {
+  const env = { ...process.env, GOOS: "wasip1", GOARCH: "wasm" };
+  return run("go", ["build", ...options, "-o", "core.wasm", "."], { cwd: folder, env });
+}
+
+function cc(work: string, ...options: string[]) {
+  return run(python, ["-m", "ziglang", "cc", "--target=wasm32-wasi", "-O2", ...options], { cwd: work });
+}
+
+/** A core module of preview 1, made a component by the adapter that jco ships. */
+async function adapt(
+  path: string,
+  kind: "command" | "reactor",
+  exported?: { readonly wit: string; readonly world: string },
+): Promise<Uint8Array> {
+  const adapter = await readFile(new URL(`wasi_snapshot_preview1.${kind}.wasm`, ADAPTERS));
+  const core = new Uint8Array(await readFile(path));
+  const binary =
+    exported === undefined
+      ? core
+      : await componentEmbed({
+          binary: core,
+          witSource: await readFile(exported.wit, "utf8"),
+          world: exported.world,
+        });
+  return componentNew(binary, [["wasi_snapshot_preview1", new Uint8Array(adapter)]]);
+}
+
+/**
+ * Builds what can be built.
+ *
+ * @param folder where the components go
+ * @returns one line per guest
+ */
+export async function buildGuests(folder: string): Promise<string[]> {
+  const work = await mkdtemp(join(tmpdir(), "writ-guests-"));
+  const lines: string[] = [];
+  try {
+    await cp(SOURCES, work, { recursive: true });
+    await mkdir(folder, { recursive: true });
+    for (const [name, { probe, install, build }] of Object.entries(recipes)) {
+      const [command, ...args] = probe;
+      const there = await run(command, args).then(
+        () => true,
+        () => false,
+      );
+      if (!there) {
+        lines.push(`${name}: left out, its toolchain is missing (${install})`);
+        continue;
+      }
+      const component = await build(work);
+      await writeFile(join(folder, `${name}.wasm`), component);
+      lines.push(`${name}: ${component.length} bytes`);
+    }
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  return lines;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const folder = process.argv[2] ?? process.env["WRIT_GUESTS"] ?? GUESTS;
+  for (const line of await buildGuests(folder)) process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,94 @@
+/**
+ * Guests that npm's own packages build: other engines' options than ours, so what comes out imports what a vendor's
+ * component imports. Built once, kept under `.writ/test-cache` by the digest of source and toolchain.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const SOURCES = fileURLToPath(new URL("sources/", import.meta.url));
+const CACHE = fileURLToPath(new URL("../../.writ/test-cache/", import.meta.url));
+
+interface Recipe {
+  readonly engine: "@bytecodealliance/componentize-js" | "componentize-qjs";
+  readonly wit: string;
+  readonly world: string;
+  readonly source: string;
+  /** Options of componentize-qjs; StarlingMonkey always gets every feature, which is its default. */
+  readonly options?: Readonly<Record<string, boolean>>;
+}
+
+/** The guests, by name. */
+export const npmGuests = {
+  web: {
+    engine: "@bytecodealliance/componentize-js",
+    wit: "javascript/js.wit",
+    world: "script",
+    source: "javascript/web.js",
+  },
+  bare: {
+    engine: "componentize-qjs",
+    wit: "javascript/js.wit",
+    world: "script",
+    source: "javascript/bare.js",
+  },
+  later: {
+    engine: "componentize-qjs",
+    wit: "javascript/later.wit",
+    world: "later",
+    source: "javascript/later.js",
+  },
+  types: {
+    engine: "componentize-qjs",
+    wit: "types/types.wit",
+    world: "types",
+    source: "types/src.js",
+    options: { sync: true, optSize: true, stubWasi: true },
+  },
+} as const satisfies Readonly<Record<string, Recipe>>;
+
+/** Builds a guest, or reads what an earlier run built of the same source with the same package. */
+export async function npmGuest(name: keyof typeof npmGuests): Promise<Uint8Array<ArrayBuffer>> {
+  const recipe: Recipe = npmGuests[name];
+  const [wit, source, manifest] = await Promise.all([
+    readFile(join(SOURCES, recipe.wit), "utf8"),
+    readFile(join(SOURCES, recipe.source), "utf8"),
+    readFile(new URL(`../../node_modules/${recipe.engine}/package.json`, import.meta.url), "utf8"),
+  ]);
+  const key = createHash("sha256")
+    .update(JSON.stringify([recipe, wit, source, manifest]))
+    .digest("hex");
+  const path = join(CACHE, `${name}-${key.slice(0, 32)}.wasm`);
+  const built = await readFile(path).catch(() => undefined);
+  if (built !== undefined) return new Uint8Array(built);
+  const component = await build(recipe, wit, source);
+  await mkdir(CACHE, { recursive: true });
+  // Renamed into place: two test files may build the same guest, and neither may read half of it.
+  const half = `${path}.${process.pid}.half`;
+  await writeFile(half, component);
+  await rename(half, path);
+  return component;
+}
+
+async function build(recipe: Recipe, wit: string, source: string): Promise<Uint8Array<ArrayBuffer>> {
+  if (recipe.engine === "componentize-qjs") {
+    const { componentize } = await import("componentize-qjs");
+    const { component } = await componentize({
+      witPath: join(SOURCES, recipe.wit),
+      jsSource: source,
+      world: recipe.world,
+      ...recipe.options,
+    });
+    return new Uint8Array(component);
+  }
+  const { componentize } = await import("@bytecodealliance/componentize-js");
+  const { component } = await componentize({
+    sourcePath: join(SOURCES, recipe.source),
+    // `witWorld` is the WIT as text. The package's types know it only from its deprecated signature.
+    ...{ witWorld: wit },
+    worldName: recipe.world,
+    disableFeatures: [],
+  });
+  return new Uint8Array(component);
+}

@@ -1,0 +1,176 @@
+/**
+ * The guest replaced by arbitrary JavaScript: what an attacker has who broke out of WebAssembly, out of the glue and
+ * out of every check in the executor. The cage around the process has to hold by itself.
+ *
+ * What stays open and is known: on Node, facts about the machine (`node:os`: host name, user name, processors).
+ */
+import { spawn as spawnDecoy } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
+import { createLink } from "../../src/sandbox/link.ts";
+import { EACH_RUNTIME } from "../support/each-runtime.ts";
+import { createFakeRunHost } from "../support/fake-run-host.ts";
+import { memoryOf } from "../support/processes.ts";
+
+/** Each is the body of an async function; the cage holds when it throws, or returns `held`. `$PORT` listens; `$FOLDER`
+ * and `$PID` are decoys. */
+const PROBES: Readonly<Record<string, string>> = {
+  "a file of the system": `const fs = await load("node:fs"); return fs.readFileSync("/etc/passwd", "utf8").slice(0, 20);`,
+  "a file by the promise API": `const fs = await load("node:fs/promises"); return (await fs.readFile("/etc/hostname", "utf8"));`,
+  "a folder": `const fs = await load("node:fs"); return fs.readdirSync("/").join();`,
+  "the home folder": `const fs = await load("node:fs"); return fs.readdirSync("/root").join();`,
+  "the project's data": `const fs = await load("node:fs"); return fs.readdirSync(".writ").join();`,
+  "the project's package lock": `const fs = await load("node:fs"); return fs.readFileSync("package-lock.json", "utf8").slice(0, 20);`,
+  "a link out of what is readable": `const fs = await load("node:fs"); fs.symlinkSync("/etc/passwd", "$FOLDER/link"); return fs.readFileSync("$FOLDER/link", "utf8").slice(0, 20);`,
+  "a file behind dots": `const fs = await load("node:fs"); return fs.readFileSync("src/../../../../../etc/passwd", "utf8").slice(0, 20);`,
+  "its own environment": `const env = proc ? Object.keys(proc.env) : []; return env.length === 0 ? "held" : env.join();`,
+  "its own environment in /proc": `const fs = await load("node:fs"); return fs.readFileSync("/proc/self/environ", "utf8") || "empty";`,
+  "its parent's environment in /proc": `const fs = await load("node:fs"); const pid = proc?.ppid ?? Deno.ppid; return fs.readFileSync("/proc/" + pid + "/environ", "utf8").slice(0, 40);`,
+  "its parent's memory map": `const fs = await load("node:fs"); const pid = proc?.ppid ?? Deno.ppid; return fs.readFileSync("/proc/" + pid + "/maps", "utf8").slice(0, 40);`,
+  "a new file": `const fs = await load("node:fs"); fs.writeFileSync("$FOLDER/new", "x"); return "written";`,
+  "the removal of a file": `const fs = await load("node:fs"); fs.rmSync("$FOLDER/there"); return "removed";`,
+  "a connection": `const net = await load("node:net"); return await new Promise((resolve, reject) => { const s = net.connect($PORT, "127.0.0.1"); s.on("connect", () => resolve("connected")); s.on("error", reject); });`,
+  "a connection by Deno's own way": `return String(await Deno.connect({ hostname: "127.0.0.1", port: $PORT }));`,
+  "a listener": `const net = await load("node:net"); return await new Promise((resolve, reject) => { const s = net.createServer(); s.on("error", reject); s.listen(0, "127.0.0.1", () => resolve("listening")); });`,
+  "a datagram": `const dgram = await load("node:dgram"); return await new Promise((resolve, reject) => { const s = dgram.createSocket("udp4"); s.on("error", reject); s.send("x", 9, "127.0.0.1", (error) => error ? reject(error) : resolve("sent")); });`,
+  "a fetch": `return String((await real.fetch("http://127.0.0.1:$PORT/")).status);`,
+  "a web socket": `return await new Promise((resolve, reject) => { const s = new real.WebSocket("ws://127.0.0.1:$PORT/"); s.onerror = () => reject(new Error("refused")); s.onclose = () => reject(new Error("closed")); s.onopen = () => resolve("open"); });`,
+  "a name": `const dns = await load("node:dns/promises"); return String((await dns.lookup("localhost")).address);`,
+  "a Unix socket": `const net = await load("node:net"); return await new Promise((resolve, reject) => { const s = net.connect("/var/run/docker.sock"); s.on("connect", () => resolve("connected")); s.on("error", (e) => /ENOENT|ECONNREFUSED/.test(String(e)) ? resolve("reached the system: " + e) : reject(e)); });`,
+  "a child process": `const cp = await load("node:child_process"); return String(cp.execFileSync("/bin/echo", ["out"]));`,
+  "a child process by Deno's own way": `return String(new Deno.Command("/bin/echo").outputSync().code);`,
+  "a thread": `const wt = await load("node:worker_threads"); return await new Promise((resolve, reject) => { const w = new wt.Worker("require('node:worker_threads').parentPort.postMessage(require('node:fs').readFileSync('/etc/passwd','utf8').slice(0,9))", { eval: true }); w.on("error", reject); w.on("message", resolve); w.on("exit", () => reject(new Error("exit"))); });`,
+  "a web worker that reads": `return await new Promise((resolve, reject) => { const w = new real.Worker("data:text/javascript,postMessage(Deno.readTextFileSync('/etc/passwd').slice(0, 9))", { type: "module" }); w.onmessage = (m) => resolve(m.data); w.onerror = (e) => { e.preventDefault?.(); reject(new Error("refused")); }; });`,
+  "another process": `if (!proc) { Deno.kill($PID, "SIGCONT"); return "signalled"; } proc.kill($PID, "SIGCONT"); return "signalled";`,
+  "native code": `if (!proc) { Deno.dlopen("/lib/x86_64-linux-gnu/libc.so.6", {}); return "loaded"; } proc.dlopen({ exports: {} }, "/lib/x86_64-linux-gnu/libc.so.6"); return "loaded";`,
+  "the inspector": `const inspector = await load("node:inspector"); inspector.open(0); return String(inspector.url());`,
+  "a foreign function": `const ffi = await load("node:ffi"); return String(Object.keys(ffi));`,
+  "WASI with a folder": `const { WASI } = await load("node:wasi"); const w = new WASI({ version: "preview1", preopens: { "/": "/" } }); return "made";`,
+  "a database file": `const { DatabaseSync } = await load("node:sqlite"); new DatabaseSync("$FOLDER/probe.db"); return "opened";`,
+  "the priority of another process": `const os = await load("node:os"); os.setPriority($PID, 19); return "changed";`,
+  "the inspector of another process": `proc._debugProcess($PID); return "signalled";`,
+  "a signal by the back door": `const cp = await load("node:child_process"); const c = new cp.ChildProcess(); const code = c._handle.kill(0); return code === 0 ? "signalled" : "held";`,
+  "a diagnostic report": `return proc.report.writeReport("$FOLDER/probe.json");`,
+  "a heap snapshot": `const v8 = await load("node:v8"); return v8.writeHeapSnapshot("$FOLDER/probe.heapsnapshot");`,
+  "a file as an environment": `proc.loadEnvFile("/etc/os-release"); return "read";`,
+  "another folder": `proc.chdir("/"); return "changed";`,
+};
+
+const text = { name: "run", kind: "free", params: [], result: { kind: "string" }, async: false } as const;
+
+/** A module as the executor wants it, whose one export tries every probe and returns what it got as JSON. */
+function hostileGlue(): Uint8Array {
+  const bodies = Object.entries(PROBES).map(
+    ([name, body]) => `[${JSON.stringify(name)}, async () => { ${fill(body)} }]`,
+  );
+  return new TextEncoder().encode(`export function instantiate(getCoreModule, imports, instantiateCore) {
+    const real = (0, eval)("globalThis");
+    const Deno = real.Deno;
+    const proc = Deno ? undefined : real.process;
+    const load = (name) => proc ? proc.getBuiltinModule(name) ?? Promise.reject(new Error("no such module")) : (0, eval)("(name) => import(name)")(name);
+    // Some refusals come as events that nobody hears: they must not end the process before the next probe.
+    proc?.on("uncaughtException", () => {});
+    for (const event of ["error", "unhandledrejection"]) real.addEventListener?.(event, (e) => e.preventDefault());
+    const late = () => new Promise((_, reject) => real.setTimeout(() => reject(new Error("late")), 1000));
+    return { async run() {
+      const got = {};
+      for (const [name, probe] of [${bodies.join(",\n")}]) {
+        try { const value = await Promise.race([probe(), late()]); got[name] = value === "held" ? null : String(value); }
+        catch (error) { got[name] = null; }
+      }
+      return JSON.stringify(got);
+    } };
+  }`);
+}
+
+let accepted = 0;
+const server = createServer((socket) => {
+  accepted += 1;
+  socket.destroy();
+});
+let port = 0;
+/** Files and a process that a probe may harm, should the cage be open: never anything of the project's. */
+let folder = "";
+const decoy = spawnDecoy("sleep", ["60"]);
+const fill = (body: string) =>
+  body.replaceAll("$PORT", String(port)).replaceAll("$FOLDER", folder).replaceAll("$PID", String(decoy.pid));
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "writ-isolation-"));
+  await runtime.files.write(join(folder, "there"), "x");
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (typeof address === "object" && address !== null) port = address.port;
+});
+afterAll(async () => {
+  server.close();
+  decoy.kill("SIGKILL");
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe.each(EACH_RUNTIME)("an executor on %s whose guest is arbitrary JavaScript", (name, spawn) => {
+  it("reaches nothing outside of itself", async () => {
+    const link = createLink(spawn("run"), runtime.clock);
+    try {
+      const { verified } = await link.greeting;
+      const glue = hostileGlue();
+      await link.load(
+        { type: "load", key: "k", glueBytes: glue.length, modules: [], instantiationFuel: 0 },
+        glue,
+        10_000,
+      );
+      const end = await link.run(
+        {
+          type: "run",
+          run: "r",
+          key: "k",
+          imports: [],
+          interface: null,
+          function: text,
+          input: {},
+          limits: {
+            fuel: 1000,
+            memoryBytes: 1 << 20,
+            outputBytes: 1 << 20,
+            liftedBytes: 1 << 20,
+            hostCalls: 10,
+          },
+          seed: "00".repeat(32),
+          wallMs: 0,
+          timeToLiveMs: 20_000,
+          info: { traceId: "", tool: "", purpose: "" },
+        },
+        createFakeRunHost(),
+        20_000,
+      );
+      if (end.kind !== "reported" || end.end.kind !== "completed") throw new TypeError(JSON.stringify(end));
+      const got: Record<string, string | null> = JSON.parse(String(end.end.output));
+      const reached = Object.fromEntries(Object.entries(got).filter(([, value]) => value !== null));
+      expect(Object.keys(got)).toHaveLength(Object.keys(PROBES).length);
+      expect(reached).toEqual({});
+      expect(accepted).toBe(0);
+      // What the executor says of its own cage is what was just seen.
+      expect(verified).toEqual(
+        expect.arrayContaining(["no-environment", "no-network", "no-processes", "no-read", "no-write"]),
+      );
+    } finally {
+      link.kill();
+      await link.exited;
+    }
+  });
+
+  it("was started without an environment, and has a small process", async () => {
+    const child = spawn("run");
+    const link = createLink(child, runtime.clock);
+    await link.greeting;
+    const environment = await runtime.files.read(`/proc/${child.pid}/environ`);
+    const { nowBytes } = memoryOf(child.pid);
+    link.kill();
+    await link.exited;
+    expect(environment?.length ?? 0).toBe(0);
+    expect(nowBytes, name).toBeLessThan(150 << 20);
+  });
+});
