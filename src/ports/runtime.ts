@@ -24,7 +24,7 @@ export interface SqliteDatabase {
 export interface ExecutorProcess {
   readonly pid: number;
   /** Bytes the child wrote. Ends when the child is gone. */
-  readonly output: ReadableStream<Uint8Array>;
+  readonly output: AsyncIterable<Uint8Array>;
   /** Resolves when the bytes are handed to the system; rejects when the child is gone. */
   write(bytes: Uint8Array): Promise<void>;
   /** SIGKILL. Idempotent. */

@@ -157,9 +157,8 @@ function checkAgainstTools(
     const known = loaded.tool.functions.map(({ key }) => key);
     const unknown = Object.keys(policy.functions).filter((key) => !known.includes(key));
     if (unknown.length === 0) return [];
-    return [
-      { source, detail: `/functions names ${quoted(unknown)}; ${policy.tool_id} has ${quoted(known)}` },
-    ];
+    const has = known.length === 0 ? "exports nothing that can be called with JSON" : `has ${quoted(known)}`;
+    return [{ source, detail: `/functions names ${quoted(unknown)}; ${policy.tool_id} ${has}` }];
   });
   return [...overlaps, ...strays];
 }

@@ -19,7 +19,7 @@ export const executorHost: ExecutorHost = {
       [
         ...COMMON_ATTEMPTS,
         ["no-processes", async () => new Deno.Command("/bin/true").outputSync()],
-        ["no-signals", async () => Deno.kill(Deno.pid, "SIGCONT")],
+        ["no-signals", async () => Deno.kill(Deno.ppid, "SIGCONT")],
         // Without the permission to read it, the environment might as well be empty; it is empty too.
         ["no-environment", async () => Deno.env.toObject()],
       ],

@@ -1,7 +1,6 @@
 /** The Node half of `#runtime`. */
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
-import { Readable } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import type { Runtime } from "../ports/index.ts";
 import {
@@ -53,7 +52,7 @@ export const runtime: Runtime = {
     });
     return {
       pid: child.pid ?? -1,
-      output: Readable.toWeb(child.stdout) as ReadableStream<Uint8Array>,
+      output: child.stdout,
       write: (bytes) =>
         new Promise((resolve, reject) => {
           child.stdin.write(bytes, (error) => (error ? reject(error) : resolve()));

@@ -106,19 +106,17 @@ function timedDatabase(database: SqliteDatabase, watch: StopWatch): SqliteDataba
 /** Command written → first bytes of the report: the executor's whole part, and the two pipes. */
 function timedExecutor(process: ExecutorProcess, watch: StopWatch): ExecutorProcess {
   let writtenAt: number | undefined;
-  const output = process.output.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        if (writtenAt !== undefined)
-          watch.add("    pipe, guest, pipe (command written → report read)", performance.now() - writtenAt);
-        writtenAt = undefined;
-        controller.enqueue(chunk);
-      },
-    }),
-  );
+  async function* timed(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of process.output) {
+      if (writtenAt !== undefined)
+        watch.add("    pipe, guest, pipe (command written → report read)", performance.now() - writtenAt);
+      writtenAt = undefined;
+      yield chunk;
+    }
+  }
   return {
     ...process,
-    output,
+    output: timed(),
     write(bytes) {
       writtenAt = performance.now();
       return process.write(bytes);

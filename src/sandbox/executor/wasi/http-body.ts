@@ -94,7 +94,13 @@ export class IncomingBody {
   static finish(body: IncomingBody): FutureTrailers {
     // Reading the field is the brand check.
     body.#state.streamTaken = true;
+    body[Symbol.dispose]();
     return new FutureTrailers();
+  }
+
+  /** The guest dropped it: the connection behind it is of no more use. */
+  [Symbol.dispose](): void {
+    this.#state.source.close?.();
   }
 }
 
@@ -116,13 +122,20 @@ export class FutureTrailers {
 
 /** The body of a response, pulled from the broker piece by piece. */
 export function brokerSource(context: GuestContext, handle: number): ByteSource {
+  let closed = false;
   return {
     async read(limit) {
+      if (closed) return undefined;
       const { value, body } = await context.call("http-client/read", { handle, maxBytes: limit });
       if (body.length > 0) return body;
       const ended = typeof value === "object" && value !== null && "end" in value && value.end === true;
       if (!ended) throw new TypeError("The broker sent neither bytes nor an end");
       return undefined;
+    },
+    close() {
+      // Once: to the broker, a second use of the handle is a forgery.
+      if (!closed) context.send("http-client/close", { handle });
+      closed = true;
     },
   };
 }

@@ -189,6 +189,11 @@ export class IncomingResponse {
     this.#state.consumed = true;
     return this.#state.body;
   }
+
+  /** Dropped with its body unread: then nobody will ever read it. */
+  [Symbol.dispose](): void {
+    if (!this.#state.consumed) this.#state.body[Symbol.dispose]();
+  }
 }
 
 /** Resource `future-incoming-response`. */

@@ -12,6 +12,8 @@ import { Pollable, readinessOf, readyPollable } from "./poll.ts";
 export interface ByteSource {
   /** @returns 1 to `limit` bytes, or `undefined` at the end; rejects with a message when the source breaks. */
   read(limit: number): Promise<Uint8Array | undefined>;
+  /** Nothing more will be read. */
+  close?(): void;
 }
 
 /** Where an output stream's bytes go. */
