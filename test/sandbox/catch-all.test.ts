@@ -1,6 +1,9 @@
 /**
  * Guests that wrap their import calls in `catch_all`. A JavaScript exception is caught by it, and the guest goes on
- * to its next effect: with `raise()` in guard.ts replaced by a throw, each case below saw five calls instead of one.
+ * to its next effect: with `raise()` in guard.ts made a throw and `enter()` made to forget, the broker saw all five
+ * calls of the guests below instead of one. Each of the two defences holds alone; the second is there for what the
+ * first can not reach, a guest that catches and goes on without a further import, whom fuel ends.
+ *
  * A real trap is not caught, on either runtime, in any of the ways in which it can come out of an import: straight
  * from a trampoline, from a suspending import before it waits, and out of a promise that rejects with it.
  */

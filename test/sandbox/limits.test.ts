@@ -1,7 +1,7 @@
 /** Guests that want more than they were given: time, fuel, memory, stack, output, the operator's disk. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readMemoryNeed, shareMemory } from "../../src/sandbox/executor/memories.ts";
-import { assemble, componentOf } from "../support/components.ts";
+import { assemble, componentOf, RUN_INFO_IMPORT } from "../support/components.ts";
 import { buildOfferGuest } from "../support/offer-guest.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 
@@ -49,6 +49,29 @@ describe("run() of a guest that computes for ever", () => {
     );
     const end = await box.call(component, "run", {}, { fuel: 100_000 });
     expect(end.outcome).toEqual({ kind: "exhausted", budget: "fuel" });
+  });
+});
+
+describe("run() of a guest that computes for ever inside of an import call", () => {
+  it.each([
+    ["loop $again br $again end unreachable", { kind: "exhausted", budget: "fuel" }],
+    ["call $deeper unreachable", { kind: "exhausted", budget: "call_depth" }],
+    ["unreachable", { kind: "trapped", reason: "unreachable" }],
+  ])("ends for the guest's own reason when its realloc is: %s", async (realloc, outcome) => {
+    const component = await componentOf(`(component ${RUN_INFO_IMPORT}
+      (core module $libc
+        (memory (export "memory") 1)
+        (func $deeper call $deeper)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) ${realloc}))
+      (core instance $libc (instantiate $libc))
+      (core func $describe (canon lower (func $describe)
+        (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+      (core module $guest (import "h" "describe" (func $describe (param i32)))
+        (func (export "run") block $caught try_table (catch_all $caught) (call $describe (i32.const 16)) end end))
+      (core instance $guest (instantiate $guest (with "h" (instance (export "describe" (func $describe))))))
+      (func (export "run") (canon lift (core func $guest "run"))))`);
+    const end = await box.call(component, "run", {}, { fuel: 100_000 });
+    expect(end.outcome).toEqual(outcome);
   });
 });
 

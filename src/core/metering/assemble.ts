@@ -5,15 +5,13 @@
 import { Writer } from "./binary/writer.ts";
 import { instantiationCost } from "./costs.ts";
 import { FUEL_EXPORT, FUEL_IMPORT } from "./fuel-import.ts";
+import type { IndexMap } from "./index-map.ts";
 import type { InjectContext } from "./inject.ts";
 import type { Section } from "./module.ts";
 import { SECTION } from "./module.ts";
 import { writeNames } from "./names.ts";
-import type { IndexMap } from "./sections.ts";
 import {
   survives,
-  writeData,
-  writeElements,
   writeExports,
   writeFunctions,
   writeGlobals,
@@ -22,6 +20,7 @@ import {
   writeTables,
   writeTags,
 } from "./sections.ts";
+import { writeData, writeElements } from "./segments.ts";
 
 /** The order that the format asks of sections; custom sections stand anywhere. */
 const ORDER: readonly number[] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];

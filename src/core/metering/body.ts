@@ -4,7 +4,7 @@
 
 import { refuseComponent } from "../errors.ts";
 import { Reader } from "./binary/reader.ts";
-import { OPERATOR_COSTS, UNITS_PER_ARRAY_ELEMENT, UNITS_PER_FIELD } from "./costs.ts";
+import { UNITS_PER_ARRAY_ELEMENT, UNITS_PER_FIELD } from "./costs.ts";
 import type { WasmModule } from "./module.ts";
 import { functionType } from "./module.ts";
 import type { FunctionType } from "./types.ts";
@@ -12,8 +12,10 @@ import { skipValueType } from "./types.ts";
 import type { Walker } from "./walker.ts";
 import { OP } from "./walker.ts";
 
-/** V8 accepts no more locals, parameters included. */
-export const MAX_LOCALS = 50_000;
+/** V8 accepts 50,000 locals, parameters included; metering adds a few of its own. */
+export const MAX_LOCALS = 49_900;
+
+const V128 = 0x7b;
 
 /** One defined function, ready to be walked. */
 export interface FunctionBody {
@@ -24,6 +26,8 @@ export interface FunctionBody {
   readonly localGroups: number;
   readonly localsStart: number;
   readonly declaredLocals: number;
+  /** Slots of eight bytes that parameters and locals take of a native frame. */
+  readonly slots: number;
   /** Offset of the first operator, and one past the last. */
   readonly codeStart: number;
   readonly codeEnd: number;
@@ -40,18 +44,31 @@ export function readBody(module: WasmModule, position: number): FunctionBody {
   const reader = new Reader(module.bytes, range.start, range.end);
   const localGroups = reader.u32();
   const localsStart = reader.pos;
+  const type = functionType(module, typeIndex);
+  let slots = type.params.count;
+  for (let at = type.params.start; at < type.params.end; at += 1) if (module.bytes[at] === V128) slots += 1;
   let declaredLocals = 0;
   for (let i = 0; i < localGroups; i += 1) {
-    declaredLocals += reader.u32();
+    const count = reader.u32();
+    declaredLocals += count;
+    slots += reader.bytes[reader.pos] === V128 ? count * 2 : count;
     skipValueType(reader);
   }
-  const type = functionType(module, typeIndex);
   if (declaredLocals + type.params.count > MAX_LOCALS) {
     throw refuseComponent(
       `Cannot meter wasm function ${index}: ${declaredLocals} locals exceed the limit of ${MAX_LOCALS}`,
     );
   }
-  return { index, type, localGroups, localsStart, declaredLocals, codeStart: reader.pos, codeEnd: range.end };
+  return {
+    index,
+    type,
+    localGroups,
+    localsStart,
+    declaredLocals,
+    slots,
+    codeStart: reader.pos,
+    codeEnd: range.end,
+  };
 }
 
 /** What the walker's operator costs for certain: its class, and the sizes its immediates state. */
@@ -65,6 +82,3 @@ export function fixedCost(module: WasmModule, walker: Walker): number {
   if (opcode === OP.arrayNewFixed) return cost + walker.second * UNITS_PER_ARRAY_ELEMENT;
   return cost;
 }
-
-/** The dearest fixed cost: what bounds the part of a region that a trap may leave unused. */
-export const DEAREST_OPERATOR = Math.max(...Object.values(OPERATOR_COSTS));

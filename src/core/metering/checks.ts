@@ -8,7 +8,7 @@
 
 import type { Flow } from "./flow.ts";
 
-/** Units that may be taken between two checks; also how far a guest may run past its budget. */
+/** Units that may be taken between two checks: how far a guest may run past its budget. */
 export const MAX_UNSEEN = 200;
 /** Units that a function may have taken since its last check when it returns to a caller that does not know it. */
 export const MAX_AT_EXIT = 100;
@@ -22,6 +22,8 @@ export interface Checks {
 }
 
 /**
+ * Places the checks of one function.
+ *
  * @param charges the charge of each region
  * @param entry whether the function checks when it is entered; if not, its caller accounts for it as a whole
  * @param maxExit what its exit may leave unseen

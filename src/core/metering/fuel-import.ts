@@ -2,18 +2,18 @@
  * The host's end of the counters: what a metered module imports and exports, and how the host reads it.
  */
 
-import { DEPTH_BITS } from "./word.ts";
+import { DEPTH_BITS, MAX_UNITS } from "./word.ts";
 
 /**
  * What a metered module imports. All core modules of one component share the same two globals.
  *
- * ```js
+ * ```js ignore
  * const left = new WebAssembly.Global({ value: "i64", mutable: true }, budget);
  * const depth = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
  * imports["writ:fuel"] = { left, depth };
  * ```
  *
- * - `left`: units left. The host sets it to the budget (0 ≤ budget ≤ 2^46) before it instantiates (start functions
+ * - `left`: units left. The host sets it to the budget (0 ≤ budget < 2^62) before it instantiates (start functions
  *   are metered), and may lower it between calls or inside an import, to charge for its own work.
  *   While no guest code runs, and inside imports, fuel used is budget − left.
  *   `left < 0` means exhausted, and only that: a trap (`WebAssembly.RuntimeError`, unreachable) stopped the guest
@@ -42,16 +42,17 @@ export const FUEL_EXPORT = "writ:fuel";
  * Units left after a trap.
  *
  * Exact where the guest trapped by `unreachable`; after any other trap the count is that of the last check, at most
- * 200 units of fuel short, the same on every runtime.
+ * 200 units of fuel short, the same on every runtime. (Of budgets above 2^48 it may say less than was left.)
  *
  * @param left the imported counter's value
  * @param seen the values of {@link FUEL_EXPORT} of all instances that share the counter
  * @returns units left; negative when exhausted
  */
 export function leftAfterTrap(left: bigint, seen: Iterable<bigint>): bigint {
+  const uncounted = left > BigInt(MAX_UNITS) ? left - BigInt(MAX_UNITS) : 0n;
   let least = left;
   for (const word of seen) {
-    const units = word >> BigInt(DEPTH_BITS);
+    const units = (word >> BigInt(DEPTH_BITS)) + uncounted;
     if (units < least) least = units;
   }
   return least;

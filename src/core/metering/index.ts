@@ -2,11 +2,52 @@
  * Metering: a pure function from a core module to one that counts its own fuel and keeps within limits.
  *
  * The fuel a run takes is the sum of the costs of the operators on the path it took, by the published table in
- * `costs.ts`; the same module and input take the same number on every runtime.
+ * `costs.ts`; the same module and input take the same number on every runtime. How it comes about, in reading order:
+ *
+ * - `binary/`, `module.ts`, `entities.ts`, `types.ts`, `operators.ts`, `walker.ts`, `body.ts`: decode, as far as needed.
+ * - `costs.ts`, `sizes.ts`: what operators cost, for certain and by the size they work on.
+ * - `callgraph.ts`: the functions so small that their callers account for them.
+ * - `flow.ts` and `flow-builder.ts`: a body as regions and joints. `charges.ts`: what each region charges.
+ *   `checks.ts`: where the count is compared with zero. `plan.ts` joins the three.
+ * - `word.ts`, `signatures.ts`, `wrappers.ts`: the count is one 64-bit word that travels through every function's
+ *   signature, in a register; globals are touched only where control leaves the module or comes in.
+ * - `inject.ts` writes bodies anew, `rewrite.ts` all of them; `sections.ts`, `segments.ts`, `names.ts` the sections
+ *   around them; `assemble.ts` the module.
+ *
+ * A worked example. This function
+ *
+ * ```wat
+ * (func $sum (param $n i32) (result i32) (local $s i32)
+ *   (loop $l
+ *     (local.set $s (i32.add (local.get $s) (local.get $n)))
+ *     (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+ *   (local.get $s))
+ * ```
+ *
+ * becomes, with `$word` for the count and `charge` and `check` for the operators they stand for (a check also leaves
+ * the word in a global, where the host finds it after a trap):
+ *
+ * ```wat
+ * (func $sum (param $n i32) (param $word i64) (result i32 i64) (local $s i32)
+ *   (block $stop
+ *     (charge 2) (check $stop)       ;; entry, and clearing $s
+ *     (loop $l
+ *       (charge 9) (check $stop)     ;; one turn
+ *       …
+ *       (br_if $l …))
+ *     (charge 1)                     ;; what follows the loop
+ *     (local.get $s) (local.get $word) (return))
+ *   (call $stop (local.get $word)) (unreachable))
+ * ```
+ *
+ * Known limits: a function reference that reaches JavaScript (through a table, or as a result) has the threaded type,
+ * so hosts must not call it; function types with 1,000 parameters or results do not thread; the operand stack of a
+ * frame is not counted in its call depth, its locals are; three modules of the spec suite link that must not (function
+ * types that differ only in which of two equal recursion groups a struct beside them names).
  */
 
 export { COST_TABLE_VERSION, OPERATOR_COSTS } from "./costs.ts";
 export { FUEL_EXPORT, FUEL_IMPORT, leftAfterTrap } from "./fuel-import.ts";
 export type { MeteredModule, MeterOptions, MeterStats } from "./instrument.ts";
-export { DEFAULT_MAX_CALL_DEPTH, instrument } from "./instrument.ts";
+export { DEFAULT_MAX_CALL_DEPTH, instrument, METER_VERSION } from "./instrument.ts";
 export { DEFAULT_MAX_TABLE_ELEMENTS, MAX_MODULE_BYTES } from "./limits.ts";

@@ -7,19 +7,21 @@
  * dead code included.
  */
 
+import { AddedLocals, nullableReference } from "./added-locals.ts";
 import { Reader } from "./binary/reader.ts";
-import { Writer } from "./binary/writer.ts";
+import type { Writer } from "./binary/writer.ts";
 import type { FunctionBody } from "./body.ts";
-import { LARGEST_SIZE } from "./costs.ts";
 import type { WasmModule } from "./module.ts";
 import type { BodyPlan } from "./plan.ts";
 import type { Signatures } from "./signatures.ts";
-import type { Maxima, SizeCharge } from "./sizes.ts";
+import { pushUnits } from "./size-code.ts";
+import type { Maxima } from "./sizes.ts";
 import { sizeChargeOf } from "./sizes.ts";
 import { OP, Walker } from "./walker.ts";
 import { DEPTH_GUARD, inWord } from "./word.ts";
-import type { Counters, Wrappers } from "./wrappers.ts";
-import { i32, i64, op, reloadWord, spillWord } from "./wrappers.ts";
+import type { Counters } from "./word-code.ts";
+import { i32, i64, op, WordCode } from "./word-code.ts";
+import type { Wrappers } from "./wrappers.ts";
 
 /** What all bodies of one module share. */
 export interface InjectContext {
@@ -65,12 +67,8 @@ class Emitter {
   readonly #plan: BodyPlan;
   readonly #depth: number;
   readonly #writer: Writer;
-  /** The fuel word's local. */
-  readonly #word: number;
-  /** Value types of the locals that metering adds, and the first one's index. */
-  readonly #added: (readonly number[])[] = [];
-  readonly #firstAdded: number;
-  readonly #addedByType = new Map<string, number>();
+  readonly #word: WordCode;
+  readonly #locals: AddedLocals;
   /** Labels around the operator: for each, whether an exception may land there. */
   readonly #labels: { readonly landing: boolean; readonly loop: boolean }[] = [];
   /** Labels that metering put around the body: the one to stop at, and the function's own. */
@@ -84,8 +82,9 @@ class Emitter {
     this.#plan = plan;
     this.#depth = depth;
     this.#writer = writer;
-    this.#word = body.type.params.count;
-    this.#firstAdded = this.#word + 1 + body.declaredLocals;
+    // The word is the last parameter, so the declared locals stand one higher.
+    this.#word = new WordCode(writer, context.counters, body.type.params.count);
+    this.#locals = new AddedLocals(body.type.params.count + 1 + body.declaredLocals);
     this.#copied = body.codeStart;
     this.#stops = plan.checks.includes(true) || plan.sized;
     this.#around = plan.outerTargeted ? 1 : 0;
@@ -94,9 +93,9 @@ class Emitter {
   /** The declaration of locals; after the body, which asks for them. */
   locals(out: Writer): void {
     const { localGroups, localsStart, codeStart } = this.#body;
-    out.u32(localGroups + this.#added.length);
+    out.u32(localGroups + this.#locals.count);
     out.copy(this.#context.module.bytes, localsStart, codeStart);
-    for (const type of this.#added) out.bytes(1, ...type);
+    this.#locals.write(out);
   }
 
   body(): void {
@@ -108,7 +107,7 @@ class Emitter {
     if (this.#stops) writer.bytes(OP.block, EMPTY);
     if (plan.outerTargeted) {
       writer.byte(OP.block);
-      this.#resultBlockType();
+      writer.copy(this.#context.signatures.resultBlockType(module.functions[this.#body.index] ?? 0));
     }
     this.#labels.push({ landing: plan.outerLanding, loop: false });
     let next = 0;
@@ -130,7 +129,7 @@ class Emitter {
     this.#leave();
     if (this.#stops) {
       writer.bytes(OP.return, OP.end);
-      op(writer, OP.localGet, this.#word);
+      this.#word.get();
       op(writer, OP.call, this.#context.wrappers.stop);
       writer.byte(OP.unreachable);
     }
@@ -196,12 +195,12 @@ class Emitter {
         return;
       case OP.unreachable:
         this.#flush(at);
-        this.#show();
+        this.#word.show();
         return;
       case OP.localGet:
       case OP.localSet:
       case OP.localTee:
-        if (walker.first < this.#word) return;
+        if (walker.first < this.#word.local) return;
         this.#replace(walker, walker.first + 1);
         return;
       case OP.globalGet:
@@ -235,23 +234,23 @@ class Emitter {
     const writer = this.#writer;
     this.#flush(at);
     const tail = opcode === OP.returnCall || opcode === OP.returnCallIndirect || opcode === OP.returnCallRef;
-    if (tail && this.#depth > 0) this.#addDepth();
+    if (tail) this.#word.take(-this.#depth);
     if (opcode === OP.call || opcode === OP.returnCall) {
-      op(writer, OP.localGet, this.#word);
+      this.#word.get();
       op(writer, opcode, wrappers.inside(first));
       this.#copied = walker.reader.pos;
     } else {
       // What says whom to call is on top of the stack, the word belongs beneath it.
       const callee =
         opcode === OP.callRef || opcode === OP.returnCallRef
-          ? this.#local([0x63, ...signedBytes(first)])
-          : this.#local([module.tables[walker.second]?.is64 ? I64 : I32]);
+          ? this.#locals.of(nullableReference(first))
+          : this.#locals.of([module.tables[walker.second]?.is64 ? I64 : I32]);
       op(writer, OP.localSet, callee);
-      op(writer, OP.localGet, this.#word);
+      this.#word.get();
       op(writer, OP.localGet, callee);
     }
     this.#flush(walker.reader.pos);
-    if (!tail) op(writer, OP.localSet, this.#word);
+    if (!tail) this.#word.set();
   }
 
   #sized(walker: Walker): void {
@@ -260,92 +259,34 @@ class Emitter {
     if (charge === undefined) return;
     const writer = this.#writer;
     this.#flush(walker.at);
-    const size = this.#local([charge.wide ? I64 : I32]);
+    const size = this.#locals.of([charge.wide ? I64 : I32]);
     op(writer, OP.localSet, size);
-    op(writer, OP.localGet, this.#word);
-    this.#unitsOf(charge, size);
+    this.#word.get();
+    pushUnits(writer, charge, size);
     i64(writer, inWord(1));
     writer.bytes(0x7e, 0x7d); // i64.mul, i64.sub
-    op(writer, OP.localSet, this.#word);
+    this.#word.set();
     this.#check();
-    this.#show();
     op(writer, OP.localGet, size);
-  }
-
-  /** Pushes the units for the size in a local: below 2^46, so that no size overflows the word. */
-  #unitsOf(charge: SizeCharge, size: number): void {
-    const writer = this.#writer;
-    this.#wide(charge, size);
-    if (charge.wide) {
-      i64(writer, LARGEST_SIZE);
-      this.#wide(charge, size);
-      i64(writer, LARGEST_SIZE);
-      writer.bytes(0x54, 0x1b); // i64.lt_u, select: a larger size fails or traps after the charge
-    }
-    if (charge.itemsPerUnit > 1) {
-      i64(writer, Math.log2(charge.itemsPerUnit));
-      writer.byte(0x88); // i64.shr_u
-    } else {
-      i64(writer, charge.unitsPerItem);
-      writer.byte(0x7e); // i64.mul
-    }
-    if (charge.growth === undefined) return;
-    i64(writer, 0);
-    this.#room(charge, charge.growth);
-    this.#wide(charge, size);
-    writer.bytes(0x5a, 0x1b); // i64.ge_u, select: growth past the maximum fails and takes nothing
-  }
-
-  /** Pushes how much room a memory or table has left to grow. */
-  #room(charge: SizeCharge, { kind, index, maximum }: NonNullable<SizeCharge["growth"]>): void {
-    const writer = this.#writer;
-    i64(writer, Number(maximum));
-    if (kind === "memory") writer.byte(OP.memorySize);
-    else writer.bytes(0xfc, 0x10); // table.size
-    writer.u32(index);
-    if (!charge.wide) writer.byte(0xad); // i64.extend_i32_u
-    writer.byte(0x7d); // i64.sub
-  }
-
-  #wide(charge: SizeCharge, size: number): void {
-    op(this.#writer, OP.localGet, size);
-    if (!charge.wide) this.#writer.byte(0xad); // i64.extend_i32_u
   }
 
   /** Takes units (and at entry the frame's depth), and compares with zero. */
   #charge(units: number, check: boolean, entry: boolean): void {
-    const writer = this.#writer;
-    const taken = inWord(units) + (entry ? this.#depth : 0);
-    if (taken !== 0) {
-      op(writer, OP.localGet, this.#word);
-      i64(writer, taken);
-      writer.byte(0x7d); // i64.sub
-      op(writer, OP.localSet, this.#word);
-    }
-    if (check) {
-      this.#check();
-      this.#show();
-    }
+    this.#word.take(inWord(units) + (entry ? this.#depth : 0));
+    if (check) this.#check();
     if (entry && this.#depth > 0) {
-      op(writer, OP.localGet, this.#word);
-      writer.byte(0xa7); // i32.wrap_i64
-      i32(writer, DEPTH_GUARD);
-      writer.byte(0x71); // i32.and
-      op(writer, OP.brIf, this.#stopLabel());
+      this.#word.get();
+      this.#writer.byte(0xa7); // i32.wrap_i64
+      i32(this.#writer, DEPTH_GUARD);
+      this.#writer.byte(0x71); // i32.and
+      op(this.#writer, OP.brIf, this.#stopLabel());
     }
   }
 
   #check(): void {
-    op(this.#writer, OP.localGet, this.#word);
-    i64(this.#writer, 0);
-    this.#writer.byte(0x53); // i64.lt_s
+    this.#word.isNegative();
     op(this.#writer, OP.brIf, this.#stopLabel());
-  }
-
-  /** Leaves the word where the host finds it after a trap, which takes all locals with it. */
-  #show(): void {
-    op(this.#writer, OP.localGet, this.#word);
-    op(this.#writer, OP.globalSet, this.#context.counters.seen);
+    this.#word.show();
   }
 
   /** The label behind which the guest is stopped, seen from here. */
@@ -354,42 +295,26 @@ class Emitter {
     return this.#labels.length - 1 + this.#around;
   }
 
-  /** Leaves the frame: the word is the last result. */
+  /** Leaves the frame: its depth is given back, the word is the last result. */
   #leave(): void {
-    if (this.#depth > 0) this.#addDepth();
-    op(this.#writer, OP.localGet, this.#word);
-  }
-
-  #addDepth(): void {
-    op(this.#writer, OP.localGet, this.#word);
-    i64(this.#writer, this.#depth);
-    this.#writer.byte(0x7c); // i64.add
-    op(this.#writer, OP.localSet, this.#word);
+    this.#word.take(-this.#depth);
+    this.#word.get();
   }
 
   #lands(label: number): boolean {
     return this.#labels[this.#labels.length - 1 - label]?.landing ?? false;
   }
 
+  /** Brings the host's counter up to date where control may go to an exception's landing. */
   #spill(at: number): void {
     this.#flush(at);
-    spillWord(this.#writer, this.#context.counters, this.#word);
+    this.#word.spill();
+    this.#word.reload();
   }
 
   #reload(behind: number): void {
     this.#flush(behind);
-    reloadWord(this.#writer, this.#context.counters, this.#word);
-  }
-
-  /** A local of the given type; the same one for every use, as each is set right before it is read. */
-  #local(type: readonly number[]): number {
-    const key = type.join();
-    const known = this.#addedByType.get(key);
-    if (known !== undefined) return known;
-    const index = this.#firstAdded + this.#added.length;
-    this.#added.push(type);
-    this.#addedByType.set(key, index);
-    return index;
+    this.#word.reload();
   }
 
   #replace(walker: Walker, index: number): void {
@@ -409,24 +334,10 @@ class Emitter {
     this.#copied = walker.blockTypeEnd;
   }
 
-  #resultBlockType(): void {
-    const { module, signatures } = this.#context;
-    const { count, start, end } = this.#body.type.results;
-    if (count === 0) this.#writer.byte(EMPTY);
-    else if (count === 1) this.#writer.copy(module.bytes, start, end);
-    else this.#writer.signed(signatures.resultsOf(module.functions[this.#body.index] ?? 0));
-  }
-
   #flush(until: number): void {
     if (until > this.#copied) {
       this.#writer.copy(this.#context.module.bytes, this.#copied, until);
       this.#copied = until;
     }
   }
-}
-
-function signedBytes(value: number): number[] {
-  const writer = new Writer(16);
-  writer.signed(value);
-  return [...writer.view];
 }

@@ -21,7 +21,10 @@ export interface MeterOptions {
   readonly maxMemoryBytes: number;
   /** Cap on all tables that the module defines together, in elements. Default {@link DEFAULT_MAX_TABLE_ELEMENTS}. */
   readonly maxTableElements?: number;
-  /** Frames a call may nest; a frame with many locals counts several times. Default {@link DEFAULT_MAX_CALL_DEPTH}. */
+  /**
+   * Frames a call may nest, 1 to 8191; a frame with many locals counts several times, one that only calls small
+   * functions not at all. Default {@link DEFAULT_MAX_CALL_DEPTH}, which ends before V8's own stack of 984 KiB does.
+   */
   readonly maxCallDepth?: number;
   /** Lets relaxed SIMD pass, whose results differ between machines. Default false. */
   readonly allowRelaxedSimd?: boolean;
@@ -47,7 +50,10 @@ export interface MeteredModule {
   readonly stats: MeterStats;
 }
 
-/** Where the caller names no depth. */
+/** The version of the rewriting. Whoever keeps metered modules keeps them under it; fuel depends on the cost table only. */
+export const METER_VERSION = "writ-meter/2";
+
+/** Where the caller names no depth: about half a megabyte of native stack. */
 export const DEFAULT_MAX_CALL_DEPTH = 4096;
 
 /**
@@ -56,9 +62,10 @@ export const DEFAULT_MAX_CALL_DEPTH = 4096;
  * The caller validates the ORIGINAL bytes first (`WebAssembly.validate`): some invalid modules would become valid
  * by being rewritten, among them ones that name the meter's own locals.
  *
- * Exactness: an operator is paid for before it runs, together with the rest of its region (a run of operators that
- * no branch, label or call interrupts, at most about 100 units). A trap inside a region leaves the region paid whole.
- * Exhaustion stops the guest before anything it can not pay for.
+ * Exactness: the units that a call takes are the sum of the costs of the operators it ran, whenever it ends by
+ * returning or by an exception, and at each call of an import. A budget of exactly that is enough; on a smaller one
+ * the guest is stopped, at most 200 units past it. Operators that charge by size are paid for before they act. After
+ * a trap inside a region the rest of the region may have been paid as well; see `leftAfterTrap`.
  *
  * @param wasm a valid core module
  * @param options limits; see {@link MeterOptions}
@@ -109,7 +116,9 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
 
 /** A guest that could import the counter could refill it. */
 function refuseFuelNames(module: WasmModule): void {
-  const names = module.imports.filter((each) => each.module === FUEL_IMPORT.module).map((each) => each.name);
+  const names = module.imports
+    .filter((each) => each.module === FUEL_IMPORT.module || each.name === FUEL_EXPORT)
+    .map((each) => `${each.module} ${each.name}`);
   if (module.exports.includes(FUEL_EXPORT)) {
     throw refuseComponent(
       `Cannot meter wasm module: it exports "${FUEL_EXPORT}", which is metering's own name`,
@@ -117,7 +126,7 @@ function refuseFuelNames(module: WasmModule): void {
   }
   if (names.length === 0) return;
   throw refuseComponent(
-    `Cannot meter wasm module: it imports "${names.join('", "')}" of ${FUEL_IMPORT.module}, which is the host's own`,
-    names.map((name) => `${FUEL_IMPORT.module}/${name}`),
+    `Cannot meter wasm module: it imports "${names.join('", "')}", and ${FUEL_IMPORT.module} is the host's own`,
+    names,
   );
 }

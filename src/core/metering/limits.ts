@@ -4,7 +4,8 @@
  */
 
 import { refuseComponent } from "../errors.ts";
-import type { Limits, WasmModule } from "./module.ts";
+import type { Limits } from "./entities.ts";
+import type { WasmModule } from "./module.ts";
 import type { Maxima } from "./sizes.ts";
 
 /** A module may not be larger before metering: compile time is not metered, so its input is bounded. */

@@ -20,9 +20,9 @@ import type { Walker } from "./walker.ts";
 import { OP } from "./walker.ts";
 import { MAX_CALL_DEPTH } from "./word.ts";
 
-/** Locals that one unit of call depth covers: a frame with many takes several, as it takes more native stack. */
-const LOCALS_PER_DEPTH = 16;
-/** What a frame takes of its own, in locals. */
+/** Slots of eight bytes that one unit of call depth covers: a large frame takes several. */
+const SLOTS_PER_DEPTH = 16;
+/** What a frame takes beside its locals, in slots. */
 const FRAME_OVERHEAD = 8;
 
 /** The metered bodies of the module's own functions. */
@@ -91,11 +91,11 @@ function planAll(context: InjectContext, bodies: readonly FunctionBody[], graph:
 function depthOf(context: InjectContext, graph: CallGraph, body: FunctionBody, position: number): number {
   if (graph.bound[position] !== undefined) return 0;
   const facts = graph.facts[position];
-  const locals = FRAME_OVERHEAD + body.type.params.count + body.declaredLocals;
+  const slots = FRAME_OVERHEAD + body.slots;
   const isLeaf =
     facts?.callsOut === false &&
     facts.callees.every((callee) => graph.bound[callee - context.module.importedFunctions] !== undefined);
-  const frames = Math.floor(locals / LOCALS_PER_DEPTH) + (isLeaf ? 0 : 1);
+  const frames = Math.floor(slots / SLOTS_PER_DEPTH) + (isLeaf ? 0 : 1);
   return Math.min(frames, MAX_CALL_DEPTH);
 }
 

@@ -8,26 +8,13 @@
 import { refuseComponent } from "../errors.ts";
 import { Reader } from "./binary/reader.ts";
 import { Writer } from "./binary/writer.ts";
+import { readImport, readLimits, readTable } from "./entities.ts";
+import type { IndexMap } from "./index-map.ts";
+import { copyExpression } from "./index-map.ts";
 import type { Section, WasmModule } from "./module.ts";
-import { nextConstant, readImport, readLimits, readTable, SECTION } from "./module.ts";
+import { SECTION, sectionReader } from "./module.ts";
 import type { Maxima } from "./sizes.ts";
 import { skipValueType } from "./types.ts";
-
-/** How indices of the original module translate. */
-export interface IndexMap {
-  /** A global, anywhere. */
-  readonly global: (index: number) => number;
-  /** A function taken as a reference: ref.func and element segments. */
-  readonly reference: (index: number) => number;
-  /** A function exported to the host. */
-  readonly export: (index: number) => number;
-}
-
-/** How much work segments are at instantiation. */
-export interface SegmentSizes {
-  readonly dataBytes: number;
-  readonly elements: number;
-}
 
 /**
  * Import section with plain function types, and the counters behind the module's own imports.
@@ -131,7 +118,7 @@ export function writeGlobals(
   added: number,
   entries: Writer,
 ): Writer {
-  const reader = readerOf(module, section);
+  const reader = sectionReader(module, section);
   const writer = new Writer(reader.end - reader.pos + entries.length + 16);
   const count = section === undefined ? 0 : reader.u32();
   writer.u32(count + added);
@@ -154,7 +141,7 @@ export function writeExports(
   added: number,
   entries: Writer,
 ): Writer {
-  const reader = readerOf(module, section);
+  const reader = sectionReader(module, section);
   const writer = new Writer(reader.end - reader.pos + entries.length + 16);
   const count = section === undefined ? 0 : reader.u32();
   writer.u32(count + added);
@@ -170,75 +157,6 @@ export function writeExports(
   return writer;
 }
 
-/**
- * Element section with offsets and elements translated, and how many elements instantiation writes.
- *
- * @param declared functions that code refers to: declared by a segment of their own behind the module's segments
- */
-export function writeElements(
-  module: WasmModule,
-  section: Section | undefined,
-  map: IndexMap,
-  declared: ReadonlySet<number>,
-): { readonly content: Writer; readonly elements: number } {
-  const reader = readerOf(module, section);
-  const writer = new Writer((reader.end - reader.pos) * 2 + declared.size * 5 + 16);
-  const count = section === undefined ? 0 : reader.u32();
-  writer.u32(count + (declared.size > 0 ? 1 : 0));
-  let active = 0;
-  for (let i = 0; i < count; i += 1) {
-    const flags = reader.u32();
-    writer.u32(flags);
-    const isActive = (flags & 1) === 0;
-    if (isActive && flags & 2) writer.u32(reader.u32()); // table
-    if (isActive) copyExpression(reader, writer, map);
-    if (flags & 3) {
-      const start = reader.pos;
-      if (flags & 4) skipValueType(reader);
-      else reader.byte(); // element kind: function
-      writer.copy(module.bytes, start, reader.pos);
-    }
-    const size = reader.u32();
-    writer.u32(size);
-    for (let j = 0; j < size; j += 1) {
-      if (flags & 4) copyExpression(reader, writer, map);
-      else writer.u32(map.reference(reader.u32()));
-    }
-    if (isActive) active += size;
-  }
-  if (declared.size > 0) {
-    writer.bytes(0x03, 0x00); // declarative, function indices
-    writer.u32(declared.size);
-    for (const index of declared) writer.u32(index);
-  }
-  return { content: writer, elements: active };
-}
-
-/** Data section with offsets translated, and how many bytes instantiation copies. */
-export function writeData(
-  module: WasmModule,
-  section: Section,
-  map: IndexMap,
-): { readonly content: Writer; readonly dataBytes: number } {
-  const reader = new Reader(module.bytes, section.start, section.end);
-  const writer = new Writer(section.end - section.start + 16);
-  const count = reader.u32();
-  writer.u32(count);
-  let active = 0;
-  for (let i = 0; i < count; i += 1) {
-    const flags = reader.u32();
-    writer.u32(flags);
-    if (flags === 2) writer.u32(reader.u32()); // memory
-    if (flags !== 1) copyExpression(reader, writer, map);
-    const start = reader.pos;
-    const size = reader.u32();
-    reader.skip(size);
-    writer.copy(module.bytes, start, reader.pos);
-    if (flags !== 1) active += size;
-  }
-  return { content: writer, dataBytes: active };
-}
-
 /** Whether a custom section may be kept: those that point into code by offset would lie afterwards. */
 export function survives(section: Section): boolean {
   if (section.id !== SECTION.custom) return true;
@@ -247,25 +165,6 @@ export function survives(section: Section): boolean {
   return (
     section.name !== "linking" && !section.name.startsWith("reloc.") && section.name !== "external_debug_info"
   );
-}
-
-function readerOf(module: WasmModule, section: Section | undefined): Reader {
-  return new Reader(module.bytes, section?.start ?? 0, section?.end ?? 0);
-}
-
-function copyExpression(reader: Reader, writer: Writer, map: IndexMap): void {
-  for (;;) {
-    const start = reader.pos;
-    const code = nextConstant(reader);
-    if (code === 0x23 || code === 0xd2) {
-      const index = new Reader(reader.bytes, start + 1, reader.pos).u32();
-      writer.byte(code);
-      writer.u32(code === 0x23 ? map.global(index) : map.reference(index));
-    } else {
-      writer.copy(reader.bytes, start, reader.pos);
-    }
-    if (code === 0x0b) return;
-  }
 }
 
 function writeLimits(writer: Writer, is64: boolean, minimum: bigint, maximum: bigint): void {

@@ -53,14 +53,20 @@ export class Signatures {
     return first + typeIndex - group.first;
   }
 
-  /** @returns the index of a plain type with no parameters and the results of a function type */
-  resultsOf(typeIndex: number): number {
+  /** @returns a block type, spelled out, without parameters and with the results of a function type */
+  resultBlockType(typeIndex: number): Uint8Array {
     const { count, start, end } = functionType(this.#module, typeIndex).results;
-    const writer = new Writer();
-    writer.bytes(0x60, 0);
-    writer.u32(count);
-    writer.copy(this.#module.bytes, start, end);
-    return this.#append(writer.toBytes());
+    const writer = new Writer(16);
+    if (count === 0) writer.byte(0x40);
+    else if (count === 1) writer.copy(this.#module.bytes, start, end);
+    else {
+      const type = new Writer();
+      type.bytes(0x60, 0);
+      type.u32(count);
+      type.copy(this.#module.bytes, start, end);
+      writer.signed(this.#append(type.toBytes()));
+    }
+    return writer.toBytes();
   }
 
   /** @returns the index of a plain type of i64 parameters without results */

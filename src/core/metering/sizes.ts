@@ -12,7 +12,8 @@ import {
   UNITS_PER_PAGE,
   UNITS_PER_TABLE_ELEMENT,
 } from "./costs.ts";
-import type { Limits, WasmModule } from "./module.ts";
+import type { Limits } from "./entities.ts";
+import type { WasmModule } from "./module.ts";
 import type { Walker } from "./walker.ts";
 import { OP } from "./walker.ts";
 

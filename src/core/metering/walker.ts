@@ -7,7 +7,7 @@
 
 import { refuseComponent } from "../errors.ts";
 import type { Reader } from "./binary/reader.ts";
-import type { Operator } from "./operators.ts";
+import type { Immediates } from "./operators.ts";
 import { opcodeOf, operatorOf, RELAXED_SIMD, refusalOf } from "./operators.ts";
 import { skipHeapType, skipValueType } from "./types.ts";
 
@@ -112,13 +112,21 @@ export class Walker {
     if (opcode >= RELAXED_SIMD && !this.#relaxedSimd) throw this.#refuse(opcode, "a relaxed SIMD operator");
     this.opcode = opcode;
     this.cost = operator.cost;
-    this.#immediates(operator);
+    const { immediates } = operator;
+    if (immediates === "u32") this.first = reader.u32();
+    else if (immediates !== "none") this.#immediates(immediates);
     return true;
   }
 
-  #immediates({ immediates }: Operator): void {
+  #immediates(immediates: Immediates): void {
     const { reader } = this;
     switch (immediates) {
+      case "leb":
+        reader.skipLeb();
+        return;
+      case "memarg":
+        this.#memarg();
+        return;
       case "none":
         return;
       case "u32":
@@ -128,12 +136,6 @@ export class Walker {
       case "u32-u32":
         this.first = reader.u32();
         this.second = reader.u32();
-        return;
-      case "leb":
-        reader.skipLeb();
-        return;
-      case "memarg":
-        this.#memarg();
         return;
       case "memarg-lane":
         this.#memarg();

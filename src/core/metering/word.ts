@@ -15,6 +15,12 @@ export const DEPTH_MASK = (1 << DEPTH_BITS) - 1;
 /** The largest call depth that the word can count. */
 export const MAX_CALL_DEPTH = DEPTH_GUARD - 1;
 
+/**
+ * The most units that the word counts. Of a larger budget the rest stays in the host's counter, and is counted in
+ * whenever the word is read from there; 2^48 units are hours between two such moments.
+ */
+export const MAX_UNITS = 2 ** 48;
+
 /** A number of units as it is subtracted from the word. */
 export function inWord(units: number): number {
   return units * 2 ** DEPTH_BITS;

@@ -13,19 +13,12 @@ import type { WasmModule } from "./module.ts";
 import { functionType } from "./module.ts";
 import type { Signatures } from "./signatures.ts";
 import { OP } from "./walker.ts";
-import { DEPTH_BITS, DEPTH_GUARD, DEPTH_MASK, inWord } from "./word.ts";
+import { DEPTH_BITS, DEPTH_GUARD, DEPTH_MASK } from "./word.ts";
+import type { Counters } from "./word-code.ts";
+import { i32, i64, op, pushCounted, WordCode } from "./word-code.ts";
 
 const I64 = 0x7e;
 const EMPTY = 0x40;
-
-/** Where the counters are, and the depth a run begins with. */
-export interface Counters {
-  readonly left: number;
-  readonly depth: number;
-  /** The word as the last check saw it: a global of the module itself, which is cheaper to write. */
-  readonly seen: number;
-  readonly maxCallDepth: number;
-}
 
 /** An exhausted guest reports no more than this below zero, however much it asked for. */
 const MOST_BELOW_ZERO = -200;
@@ -103,19 +96,22 @@ export class Wrappers {
     const writer = new Writer();
     writer.byte(0);
     // Depth that was taken too far has borrowed from the units: round it back.
-    this.#get(writer, 0);
+    op(writer, OP.localGet, 0);
     i64(writer, DEPTH_GUARD);
     writer.byte(0x7c); // i64.add
     i64(writer, DEPTH_BITS);
     writer.byte(0x87); // i64.shr_s
+    op(writer, OP.globalGet, this.#counters.left);
+    pushCounted(writer, this.#counters);
+    writer.bytes(0x7d, 0x7c); // i64.sub, i64.add
     op(writer, OP.localTee, 0);
     i64(writer, MOST_BELOW_ZERO);
-    this.#get(writer, 0);
+    op(writer, OP.localGet, 0);
     i64(writer, MOST_BELOW_ZERO);
     writer.bytes(0x55, 0x1b); // i64.gt_s, select
     op(writer, OP.globalSet, this.#counters.left);
     // Only depth stops a guest that has units left; local 0 holds the units by now.
-    this.#get(writer, 0);
+    op(writer, OP.localGet, 0);
     i64(writer, 0);
     writer.bytes(0x59, OP.if, EMPTY); // i64.ge_s
     i32(writer, -1);
@@ -126,20 +122,23 @@ export class Wrappers {
 
   #importBody(index: number, typeIndex: number): Uint8Array {
     const { params } = functionType(this.#module, typeIndex);
-    const word = params.count;
+    const { depth, maxCallDepth } = this.#counters;
     const writer = new Writer();
+    const word = new WordCode(writer, this.#counters, params.count);
     writer.byte(0);
-    spillWord(writer, this.#counters, word);
-    i32(writer, this.#counters.maxCallDepth);
-    this.#get(writer, word);
+    word.spill();
+    word.reload();
+    word.show(); // what the host reads should the import trap
+    i32(writer, maxCallDepth);
+    word.get();
     writer.byte(0xa7); // i32.wrap_i64
     i32(writer, DEPTH_MASK);
     writer.bytes(0x71, 0x6b); // i32.and, i32.sub
-    op(writer, OP.globalSet, this.#counters.depth);
-    for (let i = 0; i < params.count; i += 1) this.#get(writer, i);
+    op(writer, OP.globalSet, depth);
+    for (let i = 0; i < params.count; i += 1) op(writer, OP.localGet, i);
     op(writer, OP.call, index);
-    reloadWord(writer, this.#counters, word);
-    this.#get(writer, word);
+    word.reload();
+    word.get();
     writer.byte(OP.end);
     return writer.toBytes();
   }
@@ -147,11 +146,18 @@ export class Wrappers {
   #exportBody(index: number, typeIndex: number): Uint8Array {
     const { params } = functionType(this.#module, typeIndex);
     const { left, depth, maxCallDepth } = this.#counters;
-    const word = params.count;
-    const outer = word + 1;
     const writer = new Writer();
+    const word = new WordCode(writer, this.#counters, params.count);
+    const outer = params.count + 1;
     writer.bytes(1, 2, I64);
+    // A call costs a unit at least, and a small function does not check for itself: nothing runs on nothing.
     op(writer, OP.globalGet, left);
+    i64(writer, 1);
+    writer.bytes(0x53, OP.if, EMPTY); // i64.lt_s
+    i64(writer, -1);
+    op(writer, OP.globalSet, left);
+    writer.bytes(OP.unreachable, OP.end);
+    pushCounted(writer, this.#counters);
     i64(writer, DEPTH_BITS);
     writer.byte(0x86); // i64.shl
     i64(writer, maxCallDepth);
@@ -159,82 +165,32 @@ export class Wrappers {
     writer.bytes(0xac, 0x7d); // i64.extend_i32_s, i64.sub
     op(writer, OP.localTee, outer);
     writer.byte(0x7c); // i64.add
-    op(writer, OP.localSet, word);
-    // A call costs a unit at least, and a small function does not check for itself: nothing runs on nothing.
-    this.#get(writer, word);
-    i64(writer, inWord(1));
-    writer.bytes(0x53, OP.if, EMPTY); // i64.lt_s
-    i64(writer, -1);
-    op(writer, OP.globalSet, left);
-    writer.bytes(OP.unreachable, OP.end);
-    this.#stopWhen(writer, word, () => {
-      this.#get(writer, outer);
-      i64(writer, 0);
-      writer.byte(0x53); // i64.lt_s
-    });
-    for (let i = 0; i <= word; i += 1) this.#get(writer, i);
+    word.set();
+    op(writer, OP.localGet, outer);
+    i64(writer, 0);
+    writer.byte(0x53); // i64.lt_s
+    this.#stopIf(writer, word);
+    for (let i = 0; i < params.count; i += 1) op(writer, OP.localGet, i);
+    word.get();
     op(writer, OP.call, index);
-    op(writer, OP.localSet, word);
-    this.#stopWhen(writer, word, () => {
-      this.#get(writer, word);
-      i64(writer, 0);
-      writer.byte(0x53); // i64.lt_s
-    });
-    spillWord(writer, this.#counters, word);
+    word.set();
+    // A guest that ends past its budget has not ended.
+    word.isNegative();
+    this.#stopIf(writer, word);
+    word.spill();
     i64(writer, maxCallDepth);
-    this.#get(writer, outer);
+    op(writer, OP.localGet, outer);
     writer.bytes(0x7d, 0xa7); // i64.sub, i32.wrap_i64
     op(writer, OP.globalSet, depth);
     writer.byte(OP.end);
     return writer.toBytes();
   }
 
-  #stopWhen(writer: Writer, word: number, condition: () => void): void {
-    condition();
+  /** Stops the guest if the condition on the stack holds. */
+  #stopIf(writer: Writer, word: WordCode): void {
     writer.bytes(OP.if, EMPTY);
-    this.#get(writer, word);
+    word.get();
     op(writer, OP.call, this.stop);
     writer.bytes(OP.unreachable, OP.end);
   }
-
-  #get(writer: Writer, local: number): void {
-    op(writer, OP.localGet, local);
-  }
-}
-
-/** Writes the units of the word in a local to the host's counter. */
-export function spillWord(writer: Writer, { left }: Counters, word: number): void {
-  op(writer, OP.localGet, word);
-  i64(writer, DEPTH_BITS);
-  writer.byte(0x87); // i64.shr_s
-  op(writer, OP.globalSet, left);
-}
-
-/** Reads the units of the host's counter into the word in a local; its call depth is the frame's own and stays. */
-export function reloadWord(writer: Writer, { left }: Counters, word: number): void {
-  op(writer, OP.globalGet, left);
-  i64(writer, DEPTH_BITS);
-  writer.byte(0x86); // i64.shl
-  op(writer, OP.localGet, word);
-  i64(writer, DEPTH_MASK);
-  writer.bytes(0x83, 0x84); // i64.and, i64.or
-  op(writer, OP.localSet, word);
-}
-
-/** Writes an operator with one index. */
-export function op(writer: Writer, opcode: number, index: number): void {
-  writer.byte(opcode);
-  writer.u32(index);
-}
-
-/** Writes i64.const. */
-export function i64(writer: Writer, value: number): void {
-  writer.byte(OP.i64Const);
-  writer.signed(value);
-}
-
-/** Writes i32.const. */
-export function i32(writer: Writer, value: number): void {
-  writer.byte(OP.i32Const);
-  writer.signed(value);
 }

@@ -7,7 +7,6 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { execPath } from "node:process";
 import { expect, test } from "vitest";
 import { compareRuns } from "./differential.ts";
 import { assemble } from "./support.ts";
@@ -129,6 +128,8 @@ const ABSENT = [
   "custom-page-sizes",
 ];
 
+/** The generator is a script for Node, under Deno as well. */
+const NODE = resolve(import.meta.dirname, "../../../node_modules/.bin/node");
 const GENERATOR = resolve(import.meta.dirname, "../../../node_modules/binaryen/bin/wasm-opt");
 
 test.skipIf(!existsSync(GENERATOR))(
@@ -167,8 +168,7 @@ function generate(folder: string, seed: number): Uint8Array<ArrayBuffer> {
     ...ABSENT.map((name) => `--disable-${name}`),
     "--translate-to-exnref",
   ];
-  const run = "Deno" in globalThis ? [execPath, "run", "-A", GENERATOR] : [execPath, GENERATOR];
-  const { status, stderr } = spawnSync(run[0] ?? "", [...run.slice(1), ...flags, "-o", output]);
+  const { status, stderr } = spawnSync(NODE, [GENERATOR, ...flags, "-o", output]);
   if (status !== 0) throw new Error(`Cannot generate module ${seed}: ${String(stderr).slice(0, 200)}`);
   return new Uint8Array(readFileSync(output));
 }

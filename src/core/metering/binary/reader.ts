@@ -47,7 +47,7 @@ export class Reader {
   /** Reads an unsigned LEB128 integer below 2^32. */
   u32(): number {
     const first = this.byte();
-    if (first < 0x80) return first;
+    if (first < 0x80) return first; // nearly always
     let value = first & 0x7f;
     for (let shift = 7; shift < 35; shift += 7) {
       const next = this.byte();

@@ -1,0 +1,51 @@
+/**
+ * The code that turns a size operand into units.
+ */
+
+import type { Writer } from "./binary/writer.ts";
+import { LARGEST_SIZE } from "./costs.ts";
+import type { SizeCharge } from "./sizes.ts";
+import { OP } from "./walker.ts";
+import { i64, op } from "./word-code.ts";
+
+/** Pushes the units for the size in a local: below 2^46, so that no size overflows the word. */
+export function pushUnits(writer: Writer, charge: SizeCharge, size: number): void {
+  pushSize(writer, charge, size);
+  if (charge.wide) {
+    i64(writer, LARGEST_SIZE);
+    pushSize(writer, charge, size);
+    i64(writer, LARGEST_SIZE);
+    writer.bytes(0x54, 0x1b); // i64.lt_u, select: a larger size fails or traps after the charge
+  }
+  if (charge.itemsPerUnit > 1) {
+    i64(writer, Math.log2(charge.itemsPerUnit));
+    writer.byte(0x88); // i64.shr_u
+  } else {
+    i64(writer, charge.unitsPerItem);
+    writer.byte(0x7e); // i64.mul
+  }
+  if (charge.growth === undefined) return;
+  i64(writer, 0);
+  pushRoom(writer, charge, charge.growth);
+  pushSize(writer, charge, size);
+  writer.bytes(0x5a, 0x1b); // i64.ge_u, select: growth past the maximum fails and takes nothing
+}
+
+/** Pushes how much room a memory or table has left to grow. */
+function pushRoom(
+  writer: Writer,
+  charge: SizeCharge,
+  { kind, index, maximum }: NonNullable<SizeCharge["growth"]>,
+): void {
+  i64(writer, Number(maximum));
+  if (kind === "memory") writer.byte(OP.memorySize);
+  else writer.bytes(0xfc, 0x10); // table.size
+  writer.u32(index);
+  if (!charge.wide) writer.byte(0xad); // i64.extend_i32_u
+  writer.byte(0x7d); // i64.sub
+}
+
+function pushSize(writer: Writer, charge: SizeCharge, size: number): void {
+  op(writer, OP.localGet, size);
+  if (!charge.wide) writer.byte(0xad); // i64.extend_i32_u
+}

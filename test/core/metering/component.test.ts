@@ -1,0 +1,148 @@
+/**
+ * Several core modules on one budget, linked as the parts of a component are; and what the host reads when one of
+ * them traps.
+ */
+
+import { expect, test } from "vitest";
+import {
+  assemble,
+  callExport,
+  createCounters,
+  instantiateWith,
+  leftOf,
+  PLENTY,
+  resetCounters,
+} from "./support.ts";
+
+test("instrument() charges calls between modules to one budget", async () => {
+  const counters = createCounters(PLENTY);
+  const a = instantiateWith(
+    counters,
+    await assemble(
+      `(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))`,
+    ),
+  );
+  const b = instantiateWith(
+    counters,
+    await assemble(`(module (import "a" "add" (func $add (param i32 i32) (result i32)))
+      (func (export "f") (param i32) (result i32)
+        (call $add (local.get 0) (call $add (i32.const 1) (i32.const 2)))))`),
+    { a: a.exports },
+  );
+  expect(b.call("f", 4)).toBe(7);
+  expect(counters.budget - counters.left.value).toBe(16n);
+});
+
+test("instrument() lets modules share a table of functions, imports in it included", async () => {
+  const counters = createCounters(PLENTY);
+  // The way that components lower imports: a shim owns the table, its caller comes next, a third module fills it.
+  const shim = instantiateWith(
+    counters,
+    await assemble(`(module (type $t (func (param i32) (result i32))) (table (export "$imports") 2 2 funcref)
+      (func (export "0") (param i32) (result i32) (call_indirect (type $t) (local.get 0) (i32.const 0)))
+      (func (export "1") (param i32) (result i32) (call_indirect (type $t) (local.get 0) (i32.const 1))))`),
+  );
+  const main = instantiateWith(
+    counters,
+    await assemble(`(module (import "shim" "0" (func $0 (param i32) (result i32)))
+      (import "shim" "1" (func $1 (param i32) (result i32)))
+      (func (export "inc") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+      (func (export "f") (param i32) (result i32) (i32.add (call $0 (local.get 0)) (call $1 (local.get 0)))))`),
+    { shim: shim.exports },
+  );
+  const seen: bigint[] = [];
+  const host = (value: number): number => {
+    seen.push(counters.budget - counters.left.value);
+    counters.left.value -= 1000n; // the host charges for its own work
+    return Number(callExport(main.exports, "inc", [value])) * 2;
+  };
+  instantiateWith(
+    counters,
+    await assemble(`(module (import "shim" "$imports" (table 2 2 funcref)) (import "" "host" (func $h (param i32) (result i32)))
+      (import "main" "inc" (func $i (param i32) (result i32))) (elem (i32.const 0) func $h $i))`),
+    { "": { host }, main: main.exports, shim: shim.exports },
+  );
+  expect(main.call("f", 10)).toBe(33);
+  expect(seen).toEqual([13n]);
+  expect(counters.budget - counters.left.value).toBe(1034n);
+  expect(counters.depth.value).toBe(0);
+});
+
+test("instrument() counts budgets that are larger than what it holds at once", async () => {
+  for (const budget of [(1n << 48n) - 1n, 1n << 48n, (1n << 48n) + 5n, (1n << 53n) - 1n, (1n << 62n) - 1n]) {
+    const counters = createCounters(budget);
+    const guest = instantiateWith(
+      counters,
+      await assemble(`(module (import "" "nothing" (func $nothing)) (tag $e)
+        (func $deep (param i32) (call $nothing) (if (local.get 0) (then (throw $e))))
+        (func (export "f") (param i32)
+          (block $h (try_table (catch $e $h) (br_if $h (i32.eq (local.get 0) (i32.const 2))) (call $deep (local.get 0))))
+          (call $nothing)))`),
+      { "": { nothing: () => {} } },
+    );
+    guest.call("f", 0);
+    guest.call("f", 1);
+    guest.call("f", 2);
+    expect(budget - counters.left.value).toBe(293n);
+  }
+});
+
+test("instrument() stops a guest whose host call spent the rest", async () => {
+  const counters = createCounters(PLENTY);
+  const spend = (): void => {
+    counters.left.value = -1n;
+  };
+  const guest = instantiateWith(
+    counters,
+    await assemble(
+      `(module (import "" "spend" (func $spend)) (func (export "f") (call $spend) (loop $l (br $l))))`,
+    ),
+    { "": { spend } },
+  );
+  expect(() => guest.call("f")).toThrow(WebAssembly.RuntimeError);
+  expect(counters.left.value).toBeLessThan(0n);
+});
+
+test("instrument() counts depth through the host and gives it back", async () => {
+  const counters = createCounters(PLENTY);
+  let deepest = 0;
+  const again = (): void => {
+    deepest = Math.max(deepest, counters.depth.value);
+    callExport(guest.exports, "f", []);
+  };
+  const guest = instantiateWith(
+    counters,
+    await assemble(`(module (import "" "again" (func $again)) (func (export "f") (call $again)))`),
+    { "": { again } },
+    { maxMemoryBytes: 0, maxCallDepth: 20 },
+  );
+  expect(() => guest.call("f")).toThrow(WebAssembly.RuntimeError);
+  expect(deepest).toBe(20);
+  expect(counters.depth.value).toBeLessThan(0);
+});
+
+/** How a guest traps after ten thousand turns of a loop, and how far the host's reading may be off. */
+const TRAPS = {
+  "unreachable (a panic)": ["(unreachable)", 0n],
+  "a load out of bounds": ["(drop (i32.load (i32.const -4)))", 200n],
+  "a division by zero": ["(drop (i32.div_u (i32.const 1) (i32.const 0)))", 200n],
+  "a call through an empty table": ["(call_indirect (i32.const 0))", 200n],
+} as const;
+
+for (const [name, [trap, slack]] of Object.entries(TRAPS)) {
+  test(`leftAfterTrap() knows what was used before ${name}`, async () => {
+    const counters = createCounters(PLENTY);
+    const guest = instantiateWith(
+      counters,
+      await assemble(`(module (memory 1) (table 1 funcref) (func $inner (param i32)
+          (loop $l (local.set 0 (i32.sub (local.get 0) (i32.const 1))) (br_if $l (local.get 0))) ${trap})
+        (func (export "f") (call $inner (i32.const 10000))))`),
+    );
+    resetCounters(counters, PLENTY, [guest.exports]);
+    expect(() => guest.call("f")).toThrow(WebAssembly.RuntimeError);
+    const used = PLENTY - leftOf(counters, [guest.exports]);
+    const exact = 60_005n;
+    expect(used).toBeLessThanOrEqual(exact + slack);
+    expect(used).toBeGreaterThanOrEqual(exact - slack);
+  });
+}
