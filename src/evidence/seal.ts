@@ -44,11 +44,13 @@ export async function signPredicate(
 ): Promise<{ readonly seal: Seal; readonly release: (sequence: number) => Sealed }> {
   const payload = encodeStatement(createStatement(predicate));
   const bytes = pae(PAYLOAD_TYPE, payload);
-  const signatureDer = await signer.sign(bytes);
+  // Under way while the digest is computed: signing is another thread's work.
+  const signing = signer.sign(bytes);
+  const digest = sha256Hex(bytes);
+  const signatureDer = await signing;
   const { keyId } = signer;
   const bundle = createBundle({ payload, signatureDer, keyId });
   const text = JSON.stringify(bundle);
-  const digest = sha256Hex(bytes);
   return {
     seal: { run: predicate.run, outcome: predicate.outcome.kind, digest, bundle: text, sealedAtMs },
     release: (sequence) => ({ bundle, text, receipt: { sequence, digest, keyId } }),

@@ -77,12 +77,11 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
   ): Promise<LinkEnd> {
     const { link } = loan;
     const { key, parts, body } = prepared;
-    await link.load({ type: "load", key, ...parts }, body, leftMs());
+    await link.load({ type: "load", key, imports: run.component.imports, ...parts }, body, leftMs());
     const command: RunCommand = {
       type: "run",
       run: run.run,
       key,
-      imports: run.component.imports,
       interface: run.interface,
       function: run.function,
       input: run.input,

@@ -57,13 +57,18 @@ export function createPool(
   let replacing = false;
   let closed = false;
 
+  /** Every process that was started and is not gone, those that were killed and are still dying among them. */
+  const alive = new Set<ExecutorLink>();
+
   for (let index = 0; index < options.size; index++) add();
 
   function add(): void {
     if (closed) return;
     const member: Member = { link: start(), tenant: undefined, busy: false };
     members.add(member);
+    alive.add(member.link);
     void member.link.exited.then(() => {
+      alive.delete(member.link);
       // Whatever it died of: the pool keeps its size. A start that fails again and again is slowed down.
       members.delete(member);
       replacing = false;
@@ -173,9 +178,9 @@ export function createPool(
     async close() {
       closed = true;
       for (const waiter of waiters.splice(0)) waiter.refuse(unavailable("the gateway is stopping"));
-      const endings = [...members].map((member) => {
-        member.link.kill();
-        return member.link.exited;
+      const endings = [...alive].map((link) => {
+        link.kill();
+        return link.exited;
       });
       await Promise.all(endings);
     },

@@ -3,7 +3,7 @@
  * kept on disk. The cache is only a memory of work: an entry that is not exactly what was written is made again.
  */
 import { refuseComponent } from "../core/errors.ts";
-import { COST_TABLE_VERSION } from "../core/metering/index.ts";
+import { COST_TABLE_VERSION, METER_VERSION } from "../core/metering/index.ts";
 import type { Clock, ExecutorProcess, Files, SandboxComponent } from "../ports/index.ts";
 import { waitingFunctions } from "./executor/bindings.ts";
 import { createKept } from "./kept.ts";
@@ -11,7 +11,7 @@ import { encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.t
 import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe/messages.ts";
 
 /** Changes whenever the same component would be prepared differently: jco's version, our own steps. */
-const PREPARATION = `jco-transpile@0.15.0 ${COST_TABLE_VERSION} 3`;
+const PREPARATION = `jco-transpile@0.15.0 ${COST_TABLE_VERSION} ${METER_VERSION} 3`;
 /** Prepared components kept in memory beside the disk's: about ten of the largest kind. */
 const KEPT_BYTES = 256 * 1024 * 1024;
 const LARGEST_PREPARED_BYTES = 512 * 1024 * 1024;

@@ -118,7 +118,7 @@ describe.each(EACH_RUNTIME)("an executor on %s whose guest is arbitrary JavaScri
       const { verified } = await link.greeting;
       const glue = hostileGlue();
       await link.load(
-        { type: "load", key: "k", glueBytes: glue.length, modules: [], instantiationFuel: 0 },
+        { type: "load", key: "k", imports: [], glueBytes: glue.length, modules: [], instantiationFuel: 0 },
         glue,
         10_000,
       );
@@ -127,7 +127,6 @@ describe.each(EACH_RUNTIME)("an executor on %s whose guest is arbitrary JavaScri
           type: "run",
           run: "r",
           key: "k",
-          imports: [],
           interface: null,
           function: text,
           input: {},

@@ -7,7 +7,7 @@ import {
   toGuestArguments,
   type WitFunction,
 } from "../../core/component/index.ts";
-import type { ExecutorHost } from "../../ports/index.ts";
+import type { ExecutorHost, ImportBinding } from "../../ports/index.ts";
 import type { GuestEnd, RunCommand } from "../pipe/messages.ts";
 import { withoutVersion } from "./bindings.ts";
 import { type AskBroker, createContext } from "./context.ts";
@@ -25,6 +25,7 @@ const ORDINARY_GROWTH_BYTES = 1024 * 1024 + 65_536;
 export interface LoadedComponent {
   readonly glue: Glue;
   readonly modules: ReadonlyMap<string, WebAssembly.Module>;
+  readonly imports: readonly ImportBinding[];
   /** What the memories that each module defines may grow to, in bytes. */
   readonly memoryMaxima: ReadonlyMap<WebAssembly.Module, number>;
   /** Units for segments and tables, charged before anything is instantiated. */
@@ -59,7 +60,7 @@ export function startRun(
   const { limits } = command;
   const guard = createGuard(limits.hostCalls);
   const lifted = liftedTypes(
-    command.imports.flatMap(({ functions }) => functions),
+    component.imports.flatMap(({ functions }) => functions),
     command.function,
   );
   const doors = createLiftDoors(guard, limits.liftedBytes, objectsPerRead(lifted));
@@ -98,7 +99,7 @@ export function startRun(
         DataView: doors.DataView,
         TextDecoder: doors.TextDecoder,
       });
-      const imports = buildImports(command.imports, context);
+      const imports = buildImports(component.imports, context);
       const made = instantiate((name) => moduleOf(component, name), imports, linker.instantiate);
       // Awaited only if it is a promise: a component may export a function called `then`.
       const exports = made instanceof Promise ? await made : made;

@@ -69,7 +69,8 @@ function load(command: LoadCommand, frame: Frame): LoadedComponent {
     offset += bytes;
   }
   const source = new TextDecoder().decode(frame.body.subarray(0, command.glueBytes));
-  return { glue: compileGlue(source), modules, memoryMaxima, instantiationFuel: command.instantiationFuel };
+  const { imports, instantiationFuel } = command;
+  return { glue: compileGlue(source), modules, imports, memoryMaxima, instantiationFuel };
 }
 
 function withBody(reply: HostReply, body: Uint8Array): BrokerReply {

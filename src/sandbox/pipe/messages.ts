@@ -30,6 +30,8 @@ export interface GuestLimits {
 export interface LoadCommand extends Parts {
   readonly type: "load";
   readonly key: string;
+  /** What serves each import. Sent once: the types of a large interface are longer than most inputs. */
+  readonly imports: readonly ImportBinding[];
 }
 
 /** Host to executor: one run. */
@@ -38,7 +40,6 @@ export interface RunCommand {
   readonly run: string;
   /** Key of a component that was loaded. */
   readonly key: string;
-  readonly imports: readonly ImportBinding[];
   readonly interface: string | null;
   readonly function: WitFunction;
   readonly input: JsonValue;
