@@ -300,7 +300,7 @@ describe("http-client and time", () => {
         kind: "error",
         error: { tag: "HTTP-response-timeout" },
       });
-      expect(performance.now() - start).toBeLessThan(1500);
+      expect(performance.now() - start).toBeLessThan(10_000);
     }
   });
 

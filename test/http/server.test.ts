@@ -115,7 +115,7 @@ test("the server gives up on a body that trickles", async () => {
   }, /about:blank/);
   for (const timer of timers) clearInterval(timer);
   expect(answer).toMatch(/^HTTP\/1\.1 408/);
-  expect(performance.now() - startedMs).toBeLessThan(3_000);
+  expect(performance.now() - startedMs).toBeLessThan(15_000);
   expect(door.gateway.invocations).toEqual([]);
 });
 

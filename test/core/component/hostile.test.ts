@@ -15,6 +15,9 @@ import {
   wasiPackages,
 } from "./support.ts";
 
+/** Far above what any machine needs, far below what doubling forty times would take: no measurement. */
+const HANGING_MS = 15_000;
+
 const U8 = 0x7d;
 const coreFuncImport = (module: string, field: string) => [...name(module), ...name(field), 0x00, 0x00];
 const importFunc = (text: string) => [0x00, ...name(text), 0x01, 0x00];
@@ -268,11 +271,11 @@ describe("decode() and hostile sizes", () => {
     },
   ];
   for (const { title, bytes, reason } of cases) {
-    it(`decode() refuses ${title}, quickly`, () => {
+    it(`decode() refuses ${title}, and does not hang`, () => {
       const input = bytes();
       const start = performance.now();
       expect(refusal(input)).toContain(reason);
-      expect(performance.now() - start).toBeLessThan(1000);
+      expect(performance.now() - start).toBeLessThan(HANGING_MS);
     });
   }
 
@@ -306,7 +309,7 @@ describe("decode() of damaged components", async () => {
     for (let length = 0; length < bytes.length; length += 211) decodeOrRefusal(bytes.subarray(0, length));
   });
 
-  it("decode() refuses or decodes each of 2,000 damaged copies within a second", () => {
+  it("decode() refuses or decodes each of 2,000 damaged copies, and hangs on none", () => {
     let seed = 20_250_101;
     const random = (below: number) => {
       seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
@@ -319,7 +322,7 @@ describe("decode() of damaged components", async () => {
       for (let flip = 0; flip < flips; flip++) copy[random(copy.length)] = random(256);
       const start = performance.now();
       const result = decodeOrRefusal(copy);
-      expect(performance.now() - start).toBeLessThan(1000);
+      expect(performance.now() - start).toBeLessThan(HANGING_MS);
       outcomes[typeof result === "string" ? "refused" : "decoded"]++;
     }
     expect(outcomes.refused).toBeGreaterThan(500);
