@@ -4,8 +4,9 @@
  * Sigstore and openssl want ASN.1 DER; WebCrypto wants `r || s` (IEEE P1363). Both directions are strict: one
  * signature has one DER text here, so nothing can be hidden in padding, long lengths or trailing bytes.
  */
+
+import { decodeBase64Url, encodeBase64Url } from "../base64.ts";
 import { sha256Hex } from "../digest.ts";
-import { decodeBase64Url, encodeBase64Url } from "./base64.ts";
 
 /** Bytes of `r` and of `s`. */
 const SCALAR_BYTES = 32;

@@ -1,5 +1,5 @@
 /** The execution manifest: the statement, the exact bytes that get signed, and their offline verification. */
-export { decodeBase64, encodeBase64 } from "./base64.ts";
+export { decodeBase64, encodeBase64 } from "../base64.ts";
 export { derToRaw, isHighS, isP256Spki, rawToDer, thumbprint } from "./ecdsa.ts";
 export {
   type Check,

@@ -4,8 +4,9 @@
  * Bytes are signed, not objects: whoever verifies hashes these bytes as they came and parses them afterwards.
  * @see in-toto Statement v1, DSSE v1, Sigstore bundle v0.3
  */
+
+import { encodeBase64 } from "../base64.ts";
 import type { ObservabilityField } from "../policy/types.ts";
-import { encodeBase64 } from "./base64.ts";
 import { PAYLOAD_TYPE, PREDICATE_TYPE, type RunPredicate, type Statement } from "./types.ts";
 
 /** The media type of a manifest. */

@@ -6,8 +6,8 @@
  * nothing about validity, so fetch it over a channel you trust, once, and prefer the first for keeping.
  */
 import { z } from "zod";
+import { decodeBase64, encodeBase64 } from "../base64.ts";
 import type { Fault } from "../errors.ts";
-import { decodeBase64, encodeBase64 } from "./base64.ts";
 import { isP256Spki, spkiFromJwk, thumbprint } from "./ecdsa.ts";
 import { parseStrictJson } from "./strict-json.ts";
 

@@ -8,8 +8,8 @@
  * two histories.
  */
 import { z } from "zod";
+import { decodeBase64 } from "../base64.ts";
 import { canonicalJson, sha256Hex } from "../digest.ts";
-import { decodeBase64 } from "./base64.ts";
 import { derToRaw, isHighS } from "./ecdsa.ts";
 import { parseInstant } from "./instant.ts";
 import {

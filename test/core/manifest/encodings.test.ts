@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeBase64Url, encodeBase64Url } from "../../../src/core/manifest/base64.ts";
+import { decodeBase64Url, encodeBase64Url } from "../../../src/core/base64.ts";
 import {
   decodeBase64,
   derToRaw,
