@@ -29,5 +29,5 @@ export type {
   SandboxEnd,
   SandboxRun,
 } from "./sandbox.ts";
-export type { Signer } from "./signer.ts";
-export type { Intent, KeyRow, RunRow, Seal, Store } from "./store.ts";
+export type { NoteSigner, Signer } from "./signer.ts";
+export type { Intent, KeyRow, Logged, LogHead, RunRow, Seal, Store } from "./store.ts";

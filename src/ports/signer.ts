@@ -12,3 +12,16 @@ export interface Signer {
    */
   sign(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
 }
+
+/** Signs the log's checkpoints under the log's name; the key itself may live elsewhere. */
+export interface NoteSigner {
+  /** The log's name: a bare host. With another name it is another log, whatever its entries. */
+  readonly origin: string;
+  /** SubjectPublicKeyInfo of the Ed25519 key, DER. */
+  readonly publicKeySpki: Uint8Array<ArrayBuffer>;
+  /**
+   * @returns 64 bytes; the same for the same bytes, always
+   * @throws {GatewayError} `evidence-unavailable` when the signer cannot sign
+   */
+  sign(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
+}

@@ -20,15 +20,33 @@ export interface Intent {
   readonly predicate: string;
 }
 
-/** A finished run: what is stored in the transaction that seals it. */
+/** A finished run: what is stored, and appended to the log, in the transaction that seals it. */
 export interface Seal {
   readonly run: string;
   readonly outcome: string;
   /** Hex sha256 of the bytes that were signed (the DSSE PAE). */
   readonly digest: string;
-  /** The Sigstore bundle, JSON text. */
+  /** The Sigstore bundle as it was signed, without its log entry; JSON text. */
   readonly bundle: string;
+  /** What the log keeps of it, byte for byte: digests, never bodies. At most 65535 bytes. */
+  readonly entry: string;
   readonly sealedAtMs: number;
+}
+
+/** The log at some moment: how many seals it has, and what they hash to by RFC 9162. */
+export interface LogHead {
+  readonly size: number;
+  readonly root: Uint8Array<ArrayBuffer>;
+}
+
+/** Where a seal is in the log, and the proof of it. */
+export interface Logged {
+  /** Its sequence, which is its index in the log. */
+  readonly sequence: number;
+  /** What the log was after the commit that made the seal durable; seals that shared the commit share the object. */
+  readonly head: LogHead;
+  /** Inclusion proof of the seal in that head, lowest hash first. */
+  readonly path: readonly Uint8Array<ArrayBuffer>[];
 }
 
 /** One run as the store knows it. */
@@ -60,20 +78,38 @@ export interface Store {
   /** Durable when it resolves. @throws when a run of that id exists. */
   recordIntent(intent: Intent): Promise<void>;
   /**
-   * Stores the seal and assigns the next sequence number, in one transaction.
+   * Stores the seal, assigns the next sequence number and appends the entry to the log, in one transaction.
    *
-   * @returns the sequence
+   * @returns the sequence and the proof. A head that is returned is durable: no later one forgets what it covers
    * @throws when the run is unknown or already sealed: a run is sealed exactly once
    */
-  seal(seal: Seal): Promise<number>;
+  seal(seal: Seal): Promise<Logged>;
   /** Records a decision that let nothing run: intent and seal at once, in one transaction. */
-  recordRefusal(intent: Intent, seal: Seal): Promise<number>;
+  recordRefusal(intent: Intent, seal: Seal): Promise<Logged>;
   /** Runs admitted before `admittedBeforeMs` without a seal, oldest first; at most `limit`. */
   openRuns(admittedBeforeMs: number, limit: number): Promise<readonly Intent[]>;
   /** Only within the tenant: another tenant's run is as absent as one that never was. */
   findRun(tenant: string, run: string): Promise<RunRow | undefined>;
   /** Newest first; `before` is a run id to continue from. */
   listRuns(tenant: string, limit: number, before?: string): Promise<readonly RunRow[]>;
+  /** The log as it is now. */
+  logHead(): Promise<LogHead>;
+  /**
+   * Proves a seal again, in the same head as when it was sealed.
+   *
+   * @throws {RangeError} when there is no seal of that sequence
+   */
+  prove(sequence: number): Promise<Logged>;
+  /**
+   * Hashes of the log's tree: a tile of RFC 9162 nodes, as C2SP tlog-tiles cuts it.
+   *
+   * @param level 0 = leaf hashes
+   * @param width how many, 1 to 256
+   * @returns them one after another; undefined when the log does not have them all yet
+   */
+  logTile(level: number, index: number, width: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Entries `[256 * index, 256 * index + width)` of the log; undefined when it does not have them all yet. */
+  logEntries(index: number, width: number): Promise<readonly string[] | undefined>;
   insertKey(key: KeyRow): Promise<void>;
   findKey(hash: string): Promise<KeyRow | undefined>;
   listKeys(): Promise<readonly KeyRow[]>;

@@ -11,7 +11,8 @@ import {
   SqliteQueryCompiler,
   sql,
 } from "kysely";
-import type { Intent, KeyRow, Seal } from "../ports/index.ts";
+import type { FullTile } from "../core/merkle/index.ts";
+import type { Intent, KeyRow, LogHead, Seal } from "../ports/index.ts";
 import type { Tables } from "./schema.ts";
 
 const dialect: Dialect = {
@@ -35,6 +36,7 @@ const RUN_COLUMNS = [
   "seals.outcome",
   "seals.digest",
   "seals.bundle",
+  "seals.entry",
   "seals.sealed_at_ms",
 ] as const;
 
@@ -60,11 +62,11 @@ export function deleteOpenRun(run: string) {
 
 /** Adds the seal under the next sequence number, and gives that number. */
 export function insertSeal(seal: Seal) {
-  const { run, outcome, digest, bundle, sealedAtMs } = seal;
+  const { run, outcome, digest, bundle, entry, sealedAtMs } = seal;
   const next = sql<number>`(select coalesce(max(sequence), -1) + 1 from seals)`;
   return db
     .insertInto("seals")
-    .values({ sequence: next, run, outcome, digest, bundle, sealed_at_ms: sealedAtMs })
+    .values({ sequence: next, run, outcome, digest, bundle, entry, sealed_at_ms: sealedAtMs })
     .returning("sequence")
     .compile();
 }
@@ -99,6 +101,71 @@ export function selectRuns(tenant: string, limit: number, before: string | undef
   let query = runsWithSeals().where("runs.tenant", "=", tenant);
   if (before !== undefined) query = query.where("runs.run", "<", before);
   return query.orderBy("runs.run", "desc").limit(limit).compile();
+}
+
+/** How many seals there are: sequences have no gaps. */
+export function selectLogSize() {
+  return db.selectFrom("seals").select(sql<number>`coalesce(max(sequence), -1) + 1`.as("size")).compile();
+}
+
+/** Entries of the log, in order. */
+export function selectEntries(from: number, until: number) {
+  return db
+    .selectFrom("seals")
+    .select("entry")
+    .where("sequence", ">=", from)
+    .where("sequence", "<", until)
+    .orderBy("sequence")
+    .compile();
+}
+
+/** Keeps a full tile. Fails when it is there. */
+export function insertTile(tile: FullTile) {
+  const { level, index, hashes, root } = tile;
+  return db.insertInto("tiles").values({ level, position: index, hashes, root }).compile();
+}
+
+/** A full tile. */
+export function selectTile(level: number, index: number) {
+  return db
+    .selectFrom("tiles")
+    .select("hashes")
+    .where("level", "=", level)
+    .where("position", "=", index)
+    .compile();
+}
+
+/** Roots of full tiles, in order: hashes of the next level. */
+export function selectTileRoots(level: number, from: number, until: number) {
+  return db
+    .selectFrom("tiles")
+    .select("root")
+    .where("level", "=", level)
+    .where("position", ">=", from)
+    .where("position", "<", until)
+    .orderBy("position")
+    .compile();
+}
+
+/** Keeps what the log was after a commit. */
+export function insertHead(head: LogHead) {
+  return db.insertInto("heads").values({ size: head.size, root: head.root }).compile();
+}
+
+/** The first head that covers a sequence. */
+export function selectHeadAfter(sequence: number) {
+  return db
+    .selectFrom("heads")
+    .select(["size", "root"])
+    .where("size", ">", sequence)
+    .orderBy("size")
+    .limit(1)
+    .compile();
+}
+
+/** The newest head. */
+export function selectNewestHead() {
+  return db.selectFrom("heads").select(["size", "root"]).orderBy("size", "desc").limit(1).compile();
 }
 
 /** Adds an API key's row. Fails when its id or its hash is there. */

@@ -5,6 +5,8 @@
  * wrote is refused, because what this one does not know it could break.
  */
 import type { SqliteDatabase } from "../ports/index.ts";
+import { Connection } from "./connection.ts";
+import { LogTree } from "./log-tree.ts";
 
 /** One admitted run. Append-only. */
 export interface RunsTable {
@@ -24,6 +26,23 @@ export interface SealsTable {
   digest: string;
   bundle: string;
   sealed_at_ms: number;
+  /** Leaf of the log at index `sequence`. */
+  entry: string;
+}
+
+/** Full tiles of the log's tree. Append-only: a full tile never changes. */
+export interface TilesTable {
+  level: number;
+  position: number;
+  /** 256 hashes, one after another. */
+  hashes: Uint8Array;
+  root: Uint8Array;
+}
+
+/** What the log was after each commit that appended to it. Append-only. */
+export interface HeadsTable {
+  size: number;
+  root: Uint8Array;
 }
 
 /** Runs without a seal, so that finding them does not read every run there ever was. */
@@ -56,6 +75,8 @@ export interface ProbeTable {
 export interface Tables {
   runs: RunsTable;
   seals: SealsTable;
+  tiles: TilesTable;
+  heads: HeadsTable;
   open_runs: OpenRunsTable;
   keys: KeysTable;
   probe: ProbeTable;
@@ -66,7 +87,7 @@ export const APPLICATION_ID = 0x57524954;
 
 // The triggers hold against our own bugs, not against whoever can write the file. BEFORE INSERT is there because
 // INSERT OR REPLACE deletes without asking the DELETE trigger unless recursive_triggers is on.
-const MIGRATIONS: readonly string[] = [
+const MIGRATIONS: readonly Migration[] = [
   `
   CREATE TABLE runs (
     run TEXT PRIMARY KEY NOT NULL, tenant TEXT NOT NULL, tool TEXT NOT NULL, function TEXT NOT NULL,
@@ -97,7 +118,30 @@ const MIGRATIONS: readonly string[] = [
     WHEN NOT EXISTS (SELECT 1 FROM seals WHERE run = OLD.run)
     BEGIN SELECT RAISE(ABORT, 'open runs close by a seal'); END;
   `,
+  // Seals from before there was a log become entries that say so and name what was signed: no signature of theirs is
+  // in the log, so no verifier takes them for logged manifests, but none can be taken away any more.
+  `
+  ALTER TABLE seals ADD COLUMN entry TEXT NOT NULL DEFAULT '';
+  DROP TRIGGER seals_refuse_update;
+  UPDATE seals SET entry = '{"apiVersion":"0.0.1","kind":"unlogged","spec":{"digest":"' || digest || '"}}';
+  CREATE TRIGGER seals_refuse_update BEFORE UPDATE ON seals
+    BEGIN SELECT RAISE(ABORT, 'seals are append-only'); END;
+  CREATE TABLE tiles (
+    level INTEGER NOT NULL CHECK (level >= 0), position INTEGER NOT NULL CHECK (position >= 0),
+    hashes BLOB NOT NULL CHECK (length(hashes) = 8192), root BLOB NOT NULL CHECK (length(root) = 32),
+    PRIMARY KEY (level, position)
+  ) STRICT;
+  CREATE TABLE heads (
+    size INTEGER PRIMARY KEY NOT NULL CHECK (size > 0), root BLOB NOT NULL CHECK (length(root) = 32)
+  ) STRICT;
+  ${immutable("tiles", "level = NEW.level AND position = NEW.position")}
+  ${immutable("heads", "size >= NEW.size")}
+  `,
+  logWhatIsSealed,
 ];
+
+/** SQL, or what SQL can not say. Runs inside the transaction that migrates. */
+type Migration = string | ((database: SqliteDatabase) => void);
 
 /**
  * Brings a database to this version's schema, in one transaction.
@@ -105,9 +149,10 @@ const MIGRATIONS: readonly string[] = [
  * A crash anywhere in here leaves the database at the version it had.
  *
  * @param database open, and not in a transaction
+ * @param wanted the version to end at: this Writ's, unless a test wants a database as an older one left it
  * @throws {Error} when the file is another program's, or of a newer Writ
  */
-export function migrate(database: SqliteDatabase): void {
+export function migrate(database: SqliteDatabase, wanted = MIGRATIONS.length): void {
   database.exec("BEGIN IMMEDIATE");
   try {
     const version = readPragma(database, "user_version");
@@ -123,8 +168,11 @@ export function migrate(database: SqliteDatabase): void {
         `Cannot open store: its schema is ${version}, this Writ knows up to ${MIGRATIONS.length}`,
       );
     }
-    for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
-    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}`);
+    for (const migration of MIGRATIONS.slice(version, wanted)) {
+      if (typeof migration === "string") database.exec(migration);
+      else migration(database);
+    }
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${wanted}`);
     database.exec("COMMIT");
   } catch (error) {
     rollBack(database);
@@ -146,12 +194,23 @@ export function rollBack(database: SqliteDatabase): void {
 }
 
 function appendOnly(table: string, key: string): string {
+  return immutable(table, `${key} = NEW.${key} OR run = NEW.run`);
+}
+
+/** @param same SQL that is true of the rows that a new one must not replace */
+function immutable(table: string, same: string): string {
   const refuse = `BEGIN SELECT RAISE(ABORT, '${table} are append-only'); END;`;
   return `
   CREATE TRIGGER ${table}_refuse_update BEFORE UPDATE ON ${table} ${refuse}
   CREATE TRIGGER ${table}_refuse_delete BEFORE DELETE ON ${table} ${refuse}
   CREATE TRIGGER ${table}_refuse_replace BEFORE INSERT ON ${table}
-    WHEN EXISTS (SELECT 1 FROM ${table} WHERE ${key} = NEW.${key} OR run = NEW.run) ${refuse}`;
+    WHEN EXISTS (SELECT 1 FROM ${table} WHERE ${same}) ${refuse}`;
+}
+
+/** Builds the log's tree over seals that were there before it. */
+function logWhatIsSealed(database: SqliteDatabase): void {
+  const size = readNumber(database, "SELECT coalesce(max(sequence), -1) + 1 AS value FROM seals");
+  if (size > 0) new LogTree(new Connection(database)).appendUntil(size);
 }
 
 function readPragma(database: SqliteDatabase, name: "user_version" | "application_id"): number {

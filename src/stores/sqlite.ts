@@ -2,8 +2,10 @@
  * The Store port over SQLite: write-ahead log, `synchronous = FULL`, one writer. What the port promises about
  * durability is kept by `write-queue.ts`; what it promises about shape by the constraints and triggers of `schema.ts`.
  */
-import type { CompiledQuery } from "kysely";
-import type { Intent, KeyRow, RunRow, Seal, SqliteDatabase, SqliteStatement, Store } from "../ports/index.ts";
+import { type Bytes, TILE_WIDTH } from "../core/merkle/index.ts";
+import type { Intent, KeyRow, Logged, LogHead, RunRow, Seal, SqliteDatabase, Store } from "../ports/index.ts";
+import { Connection } from "./connection.ts";
+import { LogTree } from "./log-tree.ts";
 import * as queries from "./queries.ts";
 import { type KeysTable, migrate, type RunsTable, type SealsTable } from "./schema.ts";
 import { WriteQueue } from "./write-queue.ts";
@@ -33,110 +35,143 @@ export async function openStore(database: SqliteDatabase, options: StoreOptions 
   // FULL: every commit syncs the log before it returns. NORMAL would lose acknowledged runs with the power.
   database.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON");
   migrate(database);
-  return new SqliteStore(database, new WriteQueue(database, nextTurn));
+  return new SqliteStore(database, nextTurn);
 }
 
 type RunColumns = RunsTable & { [column in Exclude<keyof SealsTable, "run">]: SealsTable[column] | null };
 
+/** What a transaction made of the log: known once it commits. */
+interface Commit {
+  head?: LogHead;
+}
+
+/** A seal inside the transaction that makes it durable; `commit` is filled in by then. */
+interface Uncommitted {
+  readonly sequence: number;
+  readonly commit: Commit;
+}
+
 class SqliteStore implements Store {
   readonly #database: SqliteDatabase;
   readonly #queue: WriteQueue;
-  /** Prepared statements by their SQL: a small, fixed set, because values are parameters. */
-  readonly #statements = new Map<string, SqliteStatement>();
+  readonly #log: LogTree;
+  readonly #connection: Connection;
+  /** The transaction under way. */
+  #commit: Commit = {};
 
-  constructor(database: SqliteDatabase, queue: WriteQueue) {
+  constructor(database: SqliteDatabase, nextTurn: (action: () => void) => void) {
     this.#database = database;
-    this.#queue = queue;
+    this.#connection = new Connection(database);
+    this.#log = new LogTree(this.#connection);
+    this.#queue = new WriteQueue(database, nextTurn, () => this.#appendToLog());
   }
 
   recordIntent(intent: Intent): Promise<void> {
     return this.#queue.write(() => {
-      this.#run(queries.insertRun(intent));
-      this.#run(queries.insertOpenRun(intent));
+      this.#connection.run(queries.insertRun(intent));
+      this.#connection.run(queries.insertOpenRun(intent));
     });
   }
 
-  seal(seal: Seal): Promise<number> {
+  seal(seal: Seal): Promise<Logged> {
     return this.#queue.write(() => {
       const sequence = this.#insertSeal(seal);
-      if (this.#run(queries.deleteOpenRun(seal.run)) !== 1) {
+      if (this.#connection.run(queries.deleteOpenRun(seal.run)) !== 1) {
         throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: it is not open`);
       }
-      return sequence;
-    });
+      return { sequence, commit: this.#commit };
+    }, this.#prove);
   }
 
-  recordRefusal(intent: Intent, seal: Seal): Promise<number> {
+  recordRefusal(intent: Intent, seal: Seal): Promise<Logged> {
     return this.#queue.write(() => {
       if (seal.run !== intent.run)
         throw new TypeError("Cannot record refusal: intent and seal are of two runs");
-      this.#run(queries.insertRun(intent));
-      return this.#insertSeal(seal);
-    });
+      this.#connection.run(queries.insertRun(intent));
+      return { sequence: this.#insertSeal(seal), commit: this.#commit };
+    }, this.#prove);
+  }
+
+  async logHead(): Promise<LogHead> {
+    return this.#log.head();
+  }
+
+  async prove(sequence: number): Promise<Logged> {
+    const [head] = this.#connection.all(queries.selectHeadAfter(sequence));
+    if (head === undefined) throw new RangeError(`Cannot prove seal ${sequence}: there is none`);
+    const { size, root } = head;
+    return { sequence, head: { size, root: Uint8Array.from(root) }, path: this.#log.path(sequence, size) };
+  }
+
+  async logTile(level: number, index: number, width: number): Promise<Bytes | undefined> {
+    return this.#log.tile(level, index, width);
+  }
+
+  async logEntries(index: number, width: number): Promise<readonly string[] | undefined> {
+    const from = index * TILE_WIDTH;
+    const rows = this.#connection.all(queries.selectEntries(from, from + width));
+    return rows.length === width ? rows.map(({ entry }) => entry) : undefined;
   }
 
   async openRuns(admittedBeforeMs: number, limit: number): Promise<readonly Intent[]> {
-    return this.#all(queries.selectOpenRuns(admittedBeforeMs, limit)).map(toIntent);
+    return this.#connection.all(queries.selectOpenRuns(admittedBeforeMs, limit)).map(toIntent);
   }
 
   async findRun(tenant: string, run: string): Promise<RunRow | undefined> {
-    return this.#all(queries.selectRun(tenant, run)).map(toRunRow)[0];
+    return this.#connection.all(queries.selectRun(tenant, run)).map(toRunRow)[0];
   }
 
   async listRuns(tenant: string, limit: number, before?: string): Promise<readonly RunRow[]> {
-    return this.#all(queries.selectRuns(tenant, limit, before)).map(toRunRow);
+    return this.#connection.all(queries.selectRuns(tenant, limit, before)).map(toRunRow);
   }
 
   insertKey(key: KeyRow): Promise<void> {
-    return this.#queue.write(() => void this.#run(queries.insertKey(key)));
+    return this.#queue.write(() => void this.#connection.run(queries.insertKey(key)));
   }
 
   async findKey(hash: string): Promise<KeyRow | undefined> {
-    return this.#all(queries.selectKey(hash)).map(toKeyRow)[0];
+    return this.#connection.all(queries.selectKey(hash)).map(toKeyRow)[0];
   }
 
   async listKeys(): Promise<readonly KeyRow[]> {
-    return this.#all(queries.selectKeys()).map(toKeyRow);
+    return this.#connection.all(queries.selectKeys()).map(toKeyRow);
   }
 
   revokeKey(id: string, atMs: number): Promise<boolean> {
-    return this.#queue.write(() => this.#run(queries.revokeKey(id, atMs)) === 1);
+    return this.#queue.write(() => this.#connection.run(queries.revokeKey(id, atMs)) === 1);
   }
 
   check(): Promise<void> {
-    return this.#queue.write(() => void this.#run(queries.beat()));
+    return this.#queue.write(() => void this.#connection.run(queries.beat()));
   }
 
   async close(): Promise<void> {
     this.#queue.drain("Cannot write to store: it is closed");
-    this.#statements.clear();
+    this.#connection.forget();
     this.#database.close();
   }
 
+  /** Appends what the transaction under way has sealed to the log: once for all of it, in it. */
+  #appendToLog(): void {
+    const [{ size } = { size: 0 }] = this.#connection.all(queries.selectLogSize());
+    const head = this.#log.appendUntil(size);
+    if (head === undefined) return;
+    this.#commit.head = head;
+    this.#commit = {};
+  }
+
+  readonly #prove = ({ sequence, commit: { head } }: Uncommitted): Logged => {
+    if (head === undefined) {
+      throw new TypeError(`Cannot prove seal ${sequence}: it was committed without the log`);
+    }
+    return { sequence, head, path: this.#log.path(sequence, head.size) };
+  };
+
   #insertSeal(seal: Seal): number {
-    const [row] = this.#all(queries.insertSeal(seal));
+    const [row] = this.#connection.all(queries.insertSeal(seal));
     if (row === undefined)
       throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: no sequence was given`);
     return row.sequence;
-  }
-
-  /** @returns how many rows were changed. */
-  #run(query: CompiledQuery): number {
-    return Number(this.#prepare(query.sql).run(query.parameters).changes);
-  }
-
-  #all<Row>(query: CompiledQuery<Row>): Row[] {
-    // The compiler knows the row's type from the tables; SQLite's STRICT tables keep the values to it.
-    return this.#prepare(query.sql).all(query.parameters) as Row[];
-  }
-
-  #prepare(sql: string): SqliteStatement {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
   }
 }
 
@@ -146,12 +181,11 @@ function toIntent(row: RunsTable): Intent {
 }
 
 function toRunRow(row: RunColumns): RunRow {
-  const { run, sequence, outcome, digest, bundle, sealed_at_ms } = row;
+  const { run, sequence, outcome, digest, bundle, entry, sealed_at_ms } = row;
   const intent = toIntent(row);
-  if (sequence === null || outcome === null || digest === null || bundle === null || sealed_at_ms === null) {
-    return { intent };
-  }
-  return { intent, seal: { run, sequence, outcome, digest, bundle, sealedAtMs: sealed_at_ms } };
+  if (sequence === null || outcome === null || digest === null) return { intent };
+  if (bundle === null || entry === null || sealed_at_ms === null) return { intent };
+  return { intent, seal: { run, sequence, outcome, digest, bundle, entry, sealedAtMs: sealed_at_ms } };
 }
 
 function toKeyRow(row: KeysTable): KeyRow {

@@ -24,6 +24,7 @@ interface Waiting {
 export class WriteQueue {
   readonly #database: SqliteDatabase;
   readonly #nextTurn: (action: () => void) => void;
+  readonly #beforeCommit: () => void;
   #waiting: Waiting[] = [];
   #scheduled = false;
   #stopped: Error | undefined;
@@ -32,9 +33,15 @@ export class WriteQueue {
    * @param database used by this queue alone for writing
    * @param nextTurn calls its argument once, after what the event loop has at hand: the longer that list, the larger
    *   the batch
+   * @param beforeCommit writes what is owed once for all of a transaction; what it throws undoes the transaction
    */
-  constructor(database: SqliteDatabase, nextTurn: (action: () => void) => void) {
+  constructor(
+    database: SqliteDatabase,
+    nextTurn: (action: () => void) => void,
+    beforeCommit: () => void = () => undefined,
+  ) {
     this.#database = database;
+    this.#beforeCommit = beforeCommit;
     this.#nextTurn = nextTurn;
   }
 
@@ -42,20 +49,30 @@ export class WriteQueue {
    * Runs a write in a transaction.
    *
    * @param write synchronous; what it throws undoes its own statements only and rejects its own caller only
-   * @returns what `write` returned, after the COMMIT that made it durable
+   * @param afterCommit makes the result, right after the COMMIT, before anything else can be written
+   * @returns what `write` returned, after the COMMIT that made it durable, as `afterCommit` made it
    * @throws whatever made the transaction fail. The write may still be stored then: a COMMIT that failed says
    *   nothing about the disk
    */
-  async write<T>(write: () => T): Promise<T> {
+  async write<T>(write: () => T): Promise<T>;
+  async write<T, R>(write: () => T, afterCommit: (result: T) => R): Promise<R>;
+  async write<T>(write: () => T, afterCommit: (result: T) => unknown = (result) => result): Promise<unknown> {
     if (this.#stopped !== undefined) throw this.#stopped;
-    return await new Promise<T>((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       let settle = (): void => undefined;
       this.#waiting.push({
         write: () => {
           const result = write();
-          settle = () => resolve(result);
+          settle = () => resolve(afterCommit(result));
         },
-        resolve: () => settle(),
+        resolve() {
+          try {
+            settle();
+          } catch (error) {
+            // The write is durable all the same, and the others of its batch are none of its business.
+            reject(error);
+          }
+        },
         reject,
       });
       this.#schedule();
@@ -89,6 +106,7 @@ export class WriteQueue {
     try {
       this.#database.exec("BEGIN IMMEDIATE");
       for (const waiting of batch) if (this.#attempt(waiting, batch.length > 1)) written.push(waiting);
+      this.#beforeCommit();
       this.#database.exec("COMMIT");
     } catch (error) {
       rollBack(this.#database);

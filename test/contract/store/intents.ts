@@ -14,6 +14,7 @@ export function sealOf(intent: Intent, outcome = "completed"): Seal {
     outcome,
     digest: "d".repeat(64),
     bundle: `{"of":"${intent.run}"}`,
+    entry: `{"entry":"${intent.run}"}`,
     sealedAtMs: 5000,
   };
 }

@@ -15,7 +15,7 @@ async function work(): Promise<void> {
   for (;;) {
     const intent = intentOf(next++);
     await store.recordIntent(intent);
-    const sequence = await store.seal(sealOf(intent));
+    const { sequence } = await store.seal(sealOf(intent));
     writeSync(1, `${sequence} ${intent.run}\n`);
   }
 }

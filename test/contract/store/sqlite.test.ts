@@ -2,7 +2,9 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
+import { leafHash, TreeEdge } from "../../../src/core/merkle/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
+import { migrate } from "../../../src/stores/schema.ts";
 import { arm, noFaults, openFaultySqlite, temporaryFolder } from "../../support/sqlite.ts";
 import { intentOf, sealOf } from "./intents.ts";
 import { storeSuite } from "./store.suite.ts";
@@ -35,13 +37,20 @@ describe("openStore()", () => {
     ["DELETE FROM runs", "runs are append-only"],
     ["INSERT OR REPLACE INTO seals SELECT * FROM seals", "seals "],
     [
-      "INSERT OR REPLACE INTO seals SELECT sequence + 1, run, 'x', 'x', 'x', 1 FROM seals",
+      "INSERT OR REPLACE INTO seals SELECT sequence + 1, run, 'x', 'x', 'x', 1, 'x' FROM seals",
       "seals are append-only",
     ],
     ["INSERT OR REPLACE INTO runs SELECT * FROM runs LIMIT 1", "runs are append-only"],
-    ["INSERT INTO seals SELECT 5, run, 'x', 'x', 'x', 1 FROM open_runs", "seals have no gaps"],
-    ["INSERT INTO seals VALUES (1, 'run_none', 'x', 'x', 'x', 1)", "FOREIGN KEY"],
+    ["INSERT INTO seals SELECT 5, run, 'x', 'x', 'x', 1, 'x' FROM open_runs", "seals have no gaps"],
+    ["INSERT INTO seals VALUES (1, 'run_none', 'x', 'x', 'x', 1, 'x')", "FOREIGN KEY"],
     ["DELETE FROM open_runs", "open runs close by a seal"],
+    ["UPDATE seals SET entry = 'x'", "seals are append-only"],
+    ["UPDATE heads SET root = zeroblob(32)", "heads are append-only"],
+    ["DELETE FROM heads", "heads are append-only"],
+    ["INSERT OR REPLACE INTO heads VALUES (1, zeroblob(32))", "heads are append-only"],
+    ["INSERT INTO heads VALUES (0, zeroblob(32))", "heads are append-only"],
+    ["INSERT INTO heads VALUES (2, zeroblob(31))", "CHECK"],
+    ["INSERT INTO tiles VALUES (0, 0, zeroblob(8191), zeroblob(32))", "CHECK"],
   ];
 
   for (const [sql, refusal] of TAMPERING) {
@@ -64,7 +73,7 @@ describe("openStore()", () => {
     database.exec(`INSERT INTO runs VALUES ('${intentOf(1).run}', 'acme', 't', 'f', 1, '{}')`);
     await expect(store.seal(sealOf(intentOf(1)))).rejects.toThrow("it is not open");
     await store.recordIntent(intentOf(2));
-    expect(await store.seal(sealOf(intentOf(2)))).toBe(0);
+    expect((await store.seal(sealOf(intentOf(2)))).sequence).toBe(0);
     await store.close();
   });
 
@@ -116,6 +125,49 @@ describe("openStore()", () => {
       expect(database.prepare("SELECT count(*) AS n FROM sqlite_schema").all([])).toEqual([{ n: 0 }]);
       database.close();
     }
+  });
+
+  it("logs the seals of a store that had no log, as what they are", async () => {
+    const old = runtime.openSqlite(path);
+    migrate(old, 1);
+    const count = 300;
+    for (let n = 0; n < count; n++) {
+      const { run } = intentOf(n);
+      old.exec(`INSERT INTO runs VALUES ('${run}', 'acme', 't', 'f', 1, '{}')`);
+      old.exec(`INSERT INTO seals VALUES (${n}, '${run}', 'completed', '${n}', '{}', 1)`);
+    }
+    old.close();
+    const store = await openStore(runtime.openSqlite(path));
+    const entries = Array.from(
+      { length: count },
+      (_, n) => `{"apiVersion":"0.0.1","kind":"unlogged","spec":{"digest":"${n}"}}`,
+    );
+    expect((await store.logEntries(0, 256))?.concat((await store.logEntries(1, 44)) ?? [])).toEqual(entries);
+    const edge = new TreeEdge(0);
+    for (const entry of entries) edge.append(leafHash(new TextEncoder().encode(entry)));
+    expect(await store.logHead()).toEqual({ size: count, root: edge.root() });
+    expect((await store.prove(7)).head.size).toBe(count);
+    await store.recordIntent(intentOf(999));
+    expect(await store.seal(sealOf(intentOf(999)))).toMatchObject({
+      sequence: count,
+      head: { size: count + 1 },
+    });
+    await store.close();
+  });
+
+  it("refuses to go on from entries that do not hash to the head", async () => {
+    const database = runtime.openSqlite(path);
+    const store = await openStore(database);
+    for (const n of [1, 2, 3]) await store.recordRefusal(intentOf(n), sealOf(intentOf(n)));
+    await store.close();
+    const thief = runtime.openSqlite(path);
+    thief.exec("DROP TRIGGER seals_refuse_update; UPDATE seals SET entry = 'other' WHERE sequence = 1");
+    thief.close();
+    const again = await openStore(runtime.openSqlite(path));
+    await expect(again.logHead()).rejects.toThrow("do not hash to its head");
+    await expect(again.recordRefusal(intentOf(4), sealOf(intentOf(4)))).rejects.toThrow("do not hash");
+    expect(await again.listRuns("acme", 10)).toHaveLength(3);
+    await again.close();
   });
 
   it("stops writing after a failed sync until it is opened anew", async () => {

@@ -3,7 +3,8 @@
  * to open itself, faults included.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { KeyRow, Store } from "../../../src/ports/index.ts";
+import { emptyRoot, leafHash, rootFromInclusion, TreeEdge } from "../../../src/core/merkle/index.ts";
+import type { KeyRow, Logged, Store } from "../../../src/ports/index.ts";
 import { arm, type FaultMode, type Faults, noFaults } from "../../support/sqlite.ts";
 import { intentOf, sealOf } from "./intents.ts";
 
@@ -67,6 +68,7 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
         runs: await store.listRuns("acme", 10_000),
         open: await store.openRuns(Number.MAX_SAFE_INTEGER, 10_000),
         keys: await store.listKeys(),
+        log: await store.logHead(),
       };
     }
 
@@ -162,7 +164,7 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
     describe("seals", () => {
       it("seal() refuses an unknown run", async () => {
         await expect(store.seal(sealOf(intentOf(1)))).rejects.toThrow();
-        expect(await contents()).toEqual({ runs: [], open: [], keys: [] });
+        expect(await contents()).toMatchObject({ runs: [], open: [], keys: [], log: { size: 0 } });
       });
 
       it("seal() refuses a second seal and keeps the first", async () => {
@@ -191,7 +193,9 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
         // Every fifth is asked for twice: a refused seal must not use up a number.
         const asked = intents.flatMap((intent, n) => (n % 5 === 0 ? [intent, intent] : [intent]));
         const results = await Promise.allSettled(asked.map((intent) => store.seal(sealOf(intent))));
-        const given = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+        const given = results.flatMap((result) =>
+          result.status === "fulfilled" ? [result.value.sequence] : [],
+        );
         expect(given.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 500 }, (_, n) => n));
         await reopen();
         const stored = (await store.listRuns("acme", 1000)).map(({ seal }) => seal?.sequence ?? -1);
@@ -201,8 +205,8 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
 
       it("recordRefusal() stores intent and seal together, in the same sequence", async () => {
         await store.recordIntent(intentOf(1));
-        expect(await store.seal(sealOf(intentOf(1)))).toBe(0);
-        expect(await store.recordRefusal(intentOf(2), sealOf(intentOf(2), "denied"))).toBe(1);
+        expect((await store.seal(sealOf(intentOf(1)))).sequence).toBe(0);
+        expect((await store.recordRefusal(intentOf(2), sealOf(intentOf(2), "denied"))).sequence).toBe(1);
         await expect(store.recordRefusal(intentOf(2), sealOf(intentOf(2), "denied"))).rejects.toThrow();
         await expect(store.recordRefusal(intentOf(3), sealOf(intentOf(4), "denied"))).rejects.toThrow(
           TypeError,
@@ -212,6 +216,123 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
           sequence: 1,
         });
         expect(await store.openRuns(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+      });
+    });
+
+    describe("log", () => {
+      /** The root that the entries of the first `size` sequences have, by themselves. */
+      function rootOfEntries(entries: readonly string[]): Uint8Array {
+        const edge = new TreeEdge(0);
+        for (const entry of entries) edge.append(leafHash(new TextEncoder().encode(entry)));
+        return edge.root();
+      }
+
+      function rootOfProof({ sequence, head, path }: Logged, entry: string): Uint8Array | undefined {
+        const leaf = leafHash(new TextEncoder().encode(entry));
+        return rootFromInclusion({ index: BigInt(sequence), size: BigInt(head.size), leaf, path });
+      }
+
+      /** Seals runs `from` to `until`, at most `together` of them in one commit. */
+      async function sealMany(from: number, until: number, together: number): Promise<readonly Logged[]> {
+        const logged: Logged[] = [];
+        for (let n = from; n < until; n += together) {
+          const intents = Array.from({ length: Math.min(together, until - n) }, (_, at) => intentOf(n + at));
+          await Promise.all(intents.map((intent) => store.recordIntent(intent)));
+          logged.push(...(await Promise.all(intents.map((intent) => store.seal(sealOf(intent))))));
+        }
+        return logged;
+      }
+
+      it("is empty at first, and has nothing to read or to prove", async () => {
+        expect(await store.logHead()).toEqual({ size: 0, root: emptyRoot() });
+        expect(await store.logTile(0, 0, 1)).toBeUndefined();
+        expect(await store.logEntries(0, 1)).toBeUndefined();
+        for (const sequence of [-1, 0, 1]) await expect(store.prove(sequence)).rejects.toThrow(RangeError);
+      });
+
+      it("has the entry of every seal at its sequence, and none of a write that failed", async () => {
+        await store.recordIntent(intentOf(1));
+        await store.recordIntent(intentOf(2));
+        await Promise.allSettled([
+          store.seal(sealOf(intentOf(9))),
+          store.seal(sealOf(intentOf(2))),
+          store.seal(sealOf(intentOf(2))),
+          store.recordRefusal(intentOf(1), sealOf(intentOf(1))),
+          store.recordRefusal(intentOf(3), sealOf(intentOf(3))),
+        ]);
+        const entries = [2, 3].map((n) => sealOf(intentOf(n)).entry);
+        expect(await store.logEntries(0, 2)).toEqual(entries);
+        expect(await store.logEntries(0, 3)).toBeUndefined();
+        expect(await store.logHead()).toEqual({ size: 2, root: rootOfEntries(entries) });
+      });
+
+      it("forgets what a failed commit appended, whoever seals next", async () => {
+        for (const mode of ["not-stored", "stored"] satisfies FaultMode[]) {
+          for (let step = 1; step <= 5; step++) {
+            const before = await store.logHead();
+            const [lost, next] = [intentOf(before.size * 2 + 10), intentOf(before.size * 2 + 11)];
+            await store.recordIntent(lost);
+            await store.recordIntent(next);
+            arm(faults, step, mode);
+            await expect(store.seal({ ...sealOf(lost), entry: "lost" })).rejects.toThrow("fault");
+            arm(faults, undefined);
+            const { head } = await store.seal(sealOf(next));
+            const entries = (await store.logEntries(0, head.size)) ?? expect.fail("no entries");
+            expect(head, `${mode}, step ${step}`).toEqual(await store.logHead());
+            expect(head.root).toEqual(rootOfEntries(entries));
+            expect(entries.at(-1)).toBe(sealOf(next).entry);
+          }
+        }
+      });
+
+      it("proves every seal in the head of its commit, then and later", async () => {
+        const logged = await sealMany(0, 700, 37);
+        expect(new Set(logged.map(({ head }) => head)).size).toBe(Math.ceil(700 / 37));
+        await reopen();
+        for (const one of logged) {
+          const entry = sealOf(intentOf(one.sequence)).entry;
+          expect(rootOfProof(one, entry)).toEqual(one.head.root);
+          expect(await store.prove(one.sequence)).toEqual(one);
+        }
+        await expect(store.prove(700)).rejects.toThrow(RangeError);
+        const entries = logged.map(({ sequence }) => sealOf(intentOf(sequence)).entry);
+        expect(await store.logHead()).toEqual({ size: 700, root: rootOfEntries(entries) });
+      });
+
+      it("goes on after it was closed anywhere", async () => {
+        for (const until of [1, 2, 255, 256, 257, 300]) {
+          const { size } = await store.logHead();
+          await sealMany(size, until, 64);
+          await reopen();
+        }
+        const { head } = (await sealMany(300, 301, 1))[0] ?? expect.fail("nothing sealed");
+        const entries = Array.from({ length: 301 }, (_, n) => sealOf(intentOf(n)).entry);
+        expect(head).toEqual({ size: 301, root: rootOfEntries(entries) });
+      });
+
+      it("gives tiles and entries that it has, whole or cut, and nothing else", async () => {
+        await sealMany(0, 600, 100);
+        const hashes = Array.from({ length: 600 }, (_, n) =>
+          leafHash(new TextEncoder().encode(sealOf(intentOf(n)).entry)),
+        );
+        const flat = (from: number, until: number) =>
+          Uint8Array.from(hashes.slice(from, until).flatMap((hash) => [...hash]));
+        expect(await store.logTile(0, 1, 256)).toEqual(flat(256, 512));
+        expect(await store.logTile(0, 1, 7)).toEqual(flat(256, 263));
+        expect(await store.logTile(0, 2, 88)).toEqual(flat(512, 600));
+        expect(await store.logTile(1, 0, 2)).toHaveLength(64);
+        for (const [level, index, width] of [
+          [0, 2, 89],
+          [0, 3, 1],
+          [0, -1, 1],
+          [1, 0, 3],
+          [2, 0, 1],
+          [63, 0, 1],
+        ] as const) {
+          expect(await store.logTile(level, index, width), `${level}/${index}/${width}`).toBeUndefined();
+        }
+        expect(await store.logEntries(2, 88)).toHaveLength(88);
+        expect(await store.logEntries(2, 89)).toBeUndefined();
       });
     });
 
