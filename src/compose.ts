@@ -7,8 +7,8 @@ import { type ComponentDescription, decode } from "./core/component/index.ts";
 import type { PolicyRecord } from "./core/policy/index.ts";
 import { createEvidence, type Evidence } from "./evidence/index.ts";
 import { createGateway, type Gateway } from "./gateway/index.ts";
-import { createIdentity, type Identity, jwks, openSigner } from "./identity/index.ts";
-import type { Runtime, Sandbox, Signer, Store } from "./ports/index.ts";
+import { createIdentity, type Identity, jwks, openNoteSigner, openSigner } from "./identity/index.ts";
+import type { NoteSigner, Runtime, Sandbox, Signer, Store } from "./ports/index.ts";
 import type { Registry, Tool } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
 import { openStore } from "./stores/index.ts";
@@ -29,6 +29,8 @@ export interface HouseOptions {
   readonly dataFolder: string;
   /** SQLite file, or `:memory:`. */
   readonly database: string;
+  /** Name of the log that the database keeps: no two databases that share a key may share it. */
+  readonly logOrigin: string;
   readonly registry: Registry;
   readonly profiles: ReadonlyMap<string, SecretProfile>;
   /** CIDR blocks that every policy's hosts may resolve to although they are not public. */
@@ -47,6 +49,7 @@ export interface House {
   readonly evidence: Evidence;
   readonly store: Store;
   readonly signer: Signer;
+  readonly noteSigner: NoteSigner;
   /** Ends runs under way as `revoked`, seals them, and closes the store. */
   close(): Promise<void>;
 }
@@ -64,6 +67,11 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const { runtime, dataFolder, registry, log } = options;
   const { clock, entropy, files } = runtime;
   const signer = await openSigner({ files, path: `${dataFolder}/keys/manifest.pem` });
+  const noteSigner = await openNoteSigner({
+    files,
+    path: `${dataFolder}/keys/checkpoint.pem`,
+    origin: options.logOrigin,
+  });
   const store = await openStore(runtime.openSqlite(options.database));
   try {
     const sandbox = await createSandbox({
@@ -76,7 +84,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       queue: 1000,
     });
     const identity = createIdentity({ store, clock, entropy });
-    const evidence = createEvidence({ store, signer, clock });
+    const evidence = createEvidence({ store, signer, noteSigner, clock });
     const broker = createBroker({
       clock,
       resolver: runtime.resolver,
@@ -98,6 +106,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         evidence,
         store,
         signer,
+        noteSigner,
         clock,
         entropy,
         versions,
@@ -107,6 +116,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       evidence,
       store,
       signer,
+      noteSigner,
       async close() {
         stopWatching();
         await sandbox.close();
@@ -119,12 +129,19 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   }
 }
 
-/** The gateway's public keys as a file, for `writ verify` without a gateway. */
-export async function writePublicKeys(runtime: Runtime, dataFolder: string, signer: Signer): Promise<void> {
-  await runtime.files.write(
-    `${dataFolder}/keys/jwks.json`,
-    `${JSON.stringify(await jwks(signer), null, 2)}\n`,
-  );
+/**
+ * The gateway's public keys as files, for `writ verify` without a gateway.
+ *
+ * @param prefix of the trusted root's file name: each log of a data folder has one
+ */
+export async function writePublicKeys(
+  { files }: Runtime,
+  dataFolder: string,
+  { gateway, signer }: House,
+  prefix = "",
+): Promise<void> {
+  await files.write(`${dataFolder}/keys/jwks.json`, `${JSON.stringify(await jwks(signer), null, 2)}\n`);
+  await files.write(`${dataFolder}/keys/${prefix}trusted_root.json`, gateway.trustedRoot());
 }
 
 /** Profiles from the operator's file; none when there is no file. */

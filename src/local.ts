@@ -14,6 +14,9 @@ import type { Runtime } from "./ports/index.ts";
 import { registryOfOne } from "./registry/index.ts";
 import { openStore } from "./stores/index.ts";
 
+/** Name of the log of runs without a server. Reserved by RFC 6761, so it is nobody's on the network. */
+const LOCAL_LOG = "local.localhost";
+
 /**
  * A gateway without a socket. Its runs are recorded like any other, in a database of its own: the gateway of the
  * same data folder must not take them for its own dead runs.
@@ -34,6 +37,8 @@ export async function openLocalGateway(
     runtime,
     dataFolder,
     database: `${dataFolder}/local.sqlite`,
+    // A database of its own, so a log of its own: under one name the two would be one log with two histories.
+    logOrigin: LOCAL_LOG,
     registry,
     profiles: await readProfiles(runtime, profilesFile),
     allowAddresses: options.allowAddresses,
@@ -42,7 +47,7 @@ export async function openLocalGateway(
   });
   try {
     await prepareTools(house.sandbox, registry, () => undefined);
-    await writePublicKeys(runtime, dataFolder, house.signer);
+    await writePublicKeys(runtime, dataFolder, house, "local-");
   } catch (error) {
     await house.close();
     throw error;

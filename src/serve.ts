@@ -70,6 +70,7 @@ export async function startServer(
       runtime,
       dataFolder,
       database: `${dataFolder}/writ.sqlite`,
+      logOrigin: config.logOrigin,
       registry,
       profiles,
       allowAddresses: [],
@@ -83,9 +84,10 @@ export async function startServer(
     // We hold the lock, so every open run belongs to a gateway that died.
     const { sealed, failed } = await house.evidence.reconcile(Number.POSITIVE_INFINITY);
     say(`evidence   ${dataFolder}/writ.sqlite, key ${house.signer.keyId}`);
+    say(`log        ${config.logOrigin}, ${(await house.store.logHead()).size} entries`);
     if (sealed + failed > 0)
       say(`           ${sealed} open runs of an earlier gateway sealed, ${failed} still open`);
-    await writePublicKeys(runtime, dataFolder, house.signer);
+    await writePublicKeys(runtime, dataFolder, house);
 
     await prepareTools(house.sandbox, registry, (tool, count) =>
       say(`prepared   ${count}/${registry.tools.length} ${tool.name} ${tool.digest.slice(0, 19)}…`),

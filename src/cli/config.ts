@@ -61,6 +61,7 @@ export async function loadConfig(
     policiesFolder: find("policiesFolder"),
     profilesFile: find("profilesFile"),
     executors: find("executors"),
+    logOrigin: find("logOrigin"),
     demo: find("demo"),
     maxBodyBytes: find("maxBodyBytes"),
     allowedHosts: find("allowedHosts"),

@@ -1,7 +1,13 @@
 /** What `writ run` prints of an answer: its outcome, what it spent and what it did, as the signed manifest has them. */
-import { parseTrustedKeys, type RunEvent, type RunPredicate, verifyBundle } from "../core/manifest/index.ts";
+import {
+  joinTrust,
+  parseTrust,
+  type RunEvent,
+  type RunPredicate,
+  verifyBundle,
+} from "../core/manifest/index.ts";
 import type { InvocationAnswer } from "../gateway/index.ts";
-import { verifyEs256 } from "../identity/index.ts";
+import { verifySignature } from "../identity/index.ts";
 import { alignColumns, createPaint, printable } from "./output.ts";
 import type { CliWorld } from "./world.ts";
 
@@ -9,18 +15,18 @@ import type { CliWorld } from "./world.ts";
  * Prints an answer for people: the output on standard output, everything else on standard error, so that the output
  * can be piped.
  *
- * @param jwks the gateway's own keys: its manifest is verified before it is quoted
+ * @param documents the gateway's own keys and log: its manifest is verified before it is quoted
  * @param manifestFile where the manifest was written, if anywhere
  */
 export async function printRun(
   world: CliWorld,
   answer: InvocationAnswer,
-  jwks: object,
+  documents: readonly string[],
   manifestFile: string | undefined,
 ): Promise<void> {
   const { runtime } = world;
   const paint = createPaint(world);
-  const predicate = await openManifest(answer.manifest, jwks);
+  const predicate = await openManifest(answer.manifest, documents);
   const good = answer.outcome.kind === "completed";
   const { kind, ...details } = answer.outcome;
   const more = Object.keys(details).length === 0 ? "" : ` ${JSON.stringify(details)}`;
@@ -37,14 +43,15 @@ export async function printRun(
 }
 
 /** @throws {TypeError} when our own gateway's manifest does not verify: a bug */
-async function openManifest(manifest: object, jwks: object): Promise<RunPredicate> {
-  const encode = (value: object) => new TextEncoder().encode(JSON.stringify(value));
-  const trust = parseTrustedKeys(encode(jwks));
-  const report = trust.ok ? await verifyBundle(encode(manifest), trust.keys, verifyEs256) : undefined;
-  if (report?.ok !== true) {
-    throw new TypeError(
-      `Cannot verify the run's own manifest: ${report?.checks.at(-1)?.detail ?? "no keys"}`,
-    );
+async function openManifest(manifest: object, documents: readonly string[]): Promise<RunPredicate> {
+  const encode = (text: string) => new TextEncoder().encode(text);
+  const parts = documents.flatMap((document) => {
+    const read = parseTrust(encode(document));
+    return read.ok ? [read.trust] : [];
+  });
+  const report = await verifyBundle(encode(JSON.stringify(manifest)), joinTrust(parts), verifySignature);
+  if (!report.ok) {
+    throw new TypeError(`Cannot verify the run's own manifest: ${report.checks.at(-1)?.detail}`);
   }
   return report.predicate;
 }

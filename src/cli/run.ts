@@ -98,7 +98,10 @@ async function run(
     const manifest = JSON.stringify(answer.manifest);
     if (flags.manifest !== undefined) await world.runtime.files.write(flags.manifest, `${manifest}\n`);
     if (flags.json) printJson(world, toBody(answer));
-    else await printRun(world, answer, await local.gateway.jwks(), flags.manifest);
+    else {
+      const documents = [JSON.stringify(await local.gateway.jwks()), local.gateway.trustedRoot()];
+      await printRun(world, answer, documents, flags.manifest);
+    }
     return answer.outcome.kind === "completed" ? EXIT.good : EXIT.bad;
   } catch (error) {
     if (error instanceof GatewayError) await keepDenial(world, local, error, flags);

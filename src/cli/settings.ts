@@ -19,6 +19,8 @@ export interface ServeConfig {
   readonly profilesFile: string | undefined;
   /** Executor processes kept alive. */
   readonly executors: number;
+  /** Name of the transparency log, a bare host. With another name it is another log: chosen once, and kept. */
+  readonly logOrigin: string;
   /** Whether the sample API is served beside the gateway. */
   readonly demo: boolean;
   readonly maxBodyBytes: number;
@@ -119,6 +121,19 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     schema: count(1, 256),
     fromText: integer,
     initial: () => 2,
+  },
+  logOrigin: {
+    flag: "--log-origin <host>",
+    variable: "WRIT_LOG_ORIGIN",
+    help: "name of the transparency log; choose it once",
+    schema: z
+      .string()
+      .regex(/^[0-9a-z]([0-9a-z-]*[0-9a-z])?(\.[0-9a-z]([0-9a-z-]*[0-9a-z])?)*$/, {
+        error: "a host name without scheme or port",
+      })
+      .max(253, { error: "a host name without scheme or port" }),
+    fromText: text,
+    initial: () => "localhost",
   },
   demo: {
     flag: "--demo",

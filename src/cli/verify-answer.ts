@@ -11,12 +11,13 @@ import {
   type CheckName,
   type Comparison,
   parseStrictJson,
-  type TrustedKeys,
+  type Trust,
   type VerificationReport,
   verifyBundle,
 } from "../core/manifest/index.ts";
+import { formatProof } from "../core/merkle/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
-import { verifyEs256 } from "../identity/index.ts";
+import { verifySignature } from "../identity/index.ts";
 
 /** What the operator has in hand to compare with. */
 export type Compared = Comparison;
@@ -51,7 +52,12 @@ const answerSchema = z.looseObject({
   output: json,
   fallback: z.looseObject({ value: json }).exactOptional(),
   manifest: z.record(z.string(), json),
-  receipt: z.looseObject({ digest: z.string(), keyId: z.string() }),
+  receipt: z.looseObject({
+    digest: z.string(),
+    keyId: z.string(),
+    sequence: z.number(),
+    proof: z.string().exactOptional(),
+  }),
 });
 type Answer = z.infer<typeof answerSchema>;
 
@@ -63,14 +69,14 @@ type Answer = z.infer<typeof answerSchema>;
  */
 export async function verifyDocument(
   bytes: Uint8Array,
-  trust: TrustedKeys,
+  trust: Trust,
   compared: Compared,
 ): Promise<VerifiedDocument> {
   const opened = openAnswer(bytes);
   if ("check" in opened) return { report: { ok: false, checks: [] }, checks: [opened], ok: false };
   const { answer } = opened;
   const bundle = answer === undefined ? bytes : new TextEncoder().encode(JSON.stringify(answer.manifest));
-  const report = await verifyBundle(bundle, trust, verifyEs256, compared);
+  const report = await verifyBundle(bundle, trust, verifySignature, compared);
   const beside = answer !== undefined && report.ok ? checkAnswer(answer, report) : [];
   return {
     report,
@@ -101,8 +107,12 @@ function openAnswer(bytes: Uint8Array): { readonly answer: Answer | undefined } 
 
 function checkAnswer(
   answer: Answer,
-  { predicate, digest, keyId }: VerificationReport & { readonly ok: true },
+  { predicate, digest, keyId, log }: VerificationReport & { readonly ok: true },
 ): readonly AnswerCheck[] {
+  const { receipt } = answer;
+  const proven =
+    log === undefined ||
+    (String(receipt.sequence) === String(log.index) && receipt.proof === formatProof(log));
   const outcome = hashOf(answer.outcome) === hashOf(predicate.outcome);
   return [
     {
@@ -119,8 +129,8 @@ function checkAnswer(
     checkHash("answer-fallback", answer.fallback?.value, predicate.fallback?.value_hash ?? null),
     {
       check: "answer-receipt",
-      ok: answer.receipt.digest === digest && answer.receipt.keyId === keyId,
-      detail: `signed bytes ${digest}, receipt ${answer.receipt.digest}`,
+      ok: receipt.digest === digest && receipt.keyId === keyId && proven,
+      detail: `signed bytes ${digest}, receipt ${receipt.digest}${proven ? "" : "; another place in the log"}`,
     },
   ];
 }

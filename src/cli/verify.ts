@@ -3,19 +3,18 @@
  * believes no key that comes with the manifest.
  */
 import type { Command } from "commander";
-import { parseTrustedKeys, type TrustedKeys, type VerificationReport } from "../core/manifest/index.ts";
-import { loadConfig } from "./config.ts";
+import type { VerificationReport } from "../core/manifest/index.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { readInput, readOptionalFile } from "./input.ts";
+import { readInput } from "./input.ts";
 import { alignColumns, createPaint, type Paint, printable, printJson } from "./output.ts";
 import { readOnePolicy } from "./policy-files.ts";
-import { UsageError } from "./usage-error.ts";
+import { readTrust } from "./trust.ts";
 import { type AnswerCheck, type Compared, verifyDocument } from "./verify-answer.ts";
 import type { CliWorld } from "./world.ts";
 
 interface VerifyFlags {
-  readonly trust?: string;
+  readonly trust?: readonly string[];
   readonly data?: string;
   readonly input?: string;
   readonly output?: string;
@@ -37,57 +36,31 @@ export function addVerify(program: Command, { world, end }: CommandContext): voi
     .command("verify")
     .description("Verifies execution manifests offline; exit code 1 when one does not hold")
     .argument("<manifest...>", "a manifest, or a whole answer with its manifest; - for standard input")
-    .option("--trust <file>", "trusted keys or a JWKS (default: keys/ of the data folder)")
+    .option(
+      "--trust <file...>",
+      "trusted keys or a JWKS, and trusted_root.json of the log (default: keys/ of the data folder)",
+    )
     .option("--data <folder>", "the data folder whose keys are trusted (WRIT_DATA)")
     .option("--input <file>", "compare with this input")
     .option("--output <file>", "compare with this output")
     .option("--component <file>", "compare with this component")
     .option("--policy <file>", "compare with this policy")
     .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  writ verify answer.json --trust jwks.json --component weather.wasm")
+    .addHelpText(
+      "after",
+      "\nExample:\n  writ verify answer.json --trust jwks.json trusted_root.json --component weather.wasm",
+    )
     .action(async (paths: readonly string[], flags: VerifyFlags) => {
       const trust = await readTrust(world, flags);
       const compared = await readCompared(world, flags);
       const verified: Verified[] = [];
       for (const path of paths) {
         const bytes = await readInput(world, path, "manifest");
-        verified.push({ path, ...(await verifyDocument(bytes, trust.keys, compared)) });
+        verified.push({ path, ...(await verifyDocument(bytes, trust.trust, compared)) });
       }
       print(world, verified, trust.source, flags.json === true);
       if (verified.some(({ ok }) => !ok)) end(EXIT.bad);
     });
-}
-
-interface Trust {
-  readonly keys: TrustedKeys;
-  readonly source: string;
-}
-
-async function readTrust(world: CliWorld, flags: VerifyFlags): Promise<Trust> {
-  if (flags.trust !== undefined && /^[a-z][a-z0-9+.-]+:\/\//i.test(flags.trust)) {
-    throw new UsageError(`Cannot trust ${JSON.stringify(flags.trust)}: verification is offline`, [
-      "fetch the keys once, over a channel you trust, and name the file",
-    ]);
-  }
-  if (flags.trust !== undefined) {
-    return parseTrust(await readInput(world, flags.trust, "trusted keys"), flags.trust);
-  }
-  const { config } = await loadConfig(world, { dataFolder: flags.data });
-  const places = ["trusted-keys.json", "jwks.json"].map((name) => `${config.dataFolder}/keys/${name}`);
-  for (const place of places) {
-    const bytes = await readOptionalFile(world, place);
-    if (bytes !== undefined) return parseTrust(bytes, place);
-  }
-  throw new UsageError(`Cannot verify: no trusted keys, neither ${places.join(" nor ")}`, [
-    "name them with --trust; a gateway publishes its own at /.well-known/jwks.json",
-  ]);
-}
-
-function parseTrust(bytes: Uint8Array, source: string): Trust {
-  const read = parseTrustedKeys(bytes);
-  if (read.ok) return { keys: read.keys, source };
-  const faults = read.errors.map(({ pointer, detail }) => `${pointer === "" ? "/" : pointer} ${detail}`);
-  throw new UsageError(`Cannot use trusted keys ${JSON.stringify(source)}: ${faults[0]}`, faults.slice(1));
 }
 
 async function readCompared(world: CliWorld, flags: VerifyFlags): Promise<Compared> {
@@ -128,7 +101,7 @@ function reportLines(
   });
   const summary = report.ok && ok ? summarize(report) : [];
   const verdict = ok
-    ? `${paint.good("verified")}  signed by a key of ${printable(source)}`
+    ? `${paint.good("verified")}  by ${printable(source)}`
     : `${paint.bad("not verified")}  ${checks.findLast((check) => !check.ok)?.check ?? "nothing was checked"} does not hold`;
   return [paint.bold(printable(path)), ...marked, ...summary, verdict];
 }

@@ -51,3 +51,8 @@ export function sha256Hex(data: Uint8Array | string): string {
   if (!data.isWellFormed()) throw new TypeError("Cannot hash text: it holds a lone surrogate");
   return bytesToHex(sha256(new TextEncoder().encode(data)));
 }
+
+/** Hashes with SHA-256. @returns the 32 bytes */
+export function sha256Bytes(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(sha256(data));
+}

@@ -5,16 +5,18 @@
  * Where a crash can fall, and what it leaves:
  * - before the intent is stored: nothing, and nothing ran;
  * - between intent and seal: an open run, sealed as `indeterminate` by the reconciler;
- * - after the seal: a sealed run whose caller was not told; asking for the run gives its manifest.
+ * - after the seal: a sealed run whose caller was not told; asking for the run gives its manifest. The seal and its
+ *   place in the log are one transaction, so there is no sealed run that the log does not have.
  *
  * The reconciler seals with the same code as the normal path.
  */
 import { GatewayError } from "../core/errors.ts";
 import { missingFields, type RunPredicate } from "../core/manifest/index.ts";
 import type { ObservabilityField } from "../core/policy/index.ts";
-import type { Clock, Intent, Signer, Store } from "../ports/index.ts";
+import type { Clock, Intent, NoteSigner, RunRow, Signer, Store } from "../ports/index.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { type Reconciled, Reconciler, unknownEnd } from "./reconciler.ts";
-import { type Sealed, signPredicate } from "./seal.ts";
+import { type Sealed, signPredicate, writeManifest } from "./seal.ts";
 
 export type { Reconciled } from "./reconciler.ts";
 export type { Receipt, Sealed } from "./seal.ts";
@@ -32,6 +34,8 @@ export type KnownBeforeRun = Omit<
 export interface EvidenceParts {
   readonly store: Store;
   readonly signer: Signer;
+  /** Signs the checkpoints of the log that the store keeps. */
+  readonly noteSigner: NoteSigner;
   readonly clock: Clock;
 }
 
@@ -58,6 +62,19 @@ export interface Evidence {
    */
   refuse(predicate: RunPredicate): Promise<Sealed>;
   /**
+   * Writes the manifest of a sealed run, with the proof that the log has it.
+   *
+   * @returns JSON text, the same that `seal` gave
+   * @throws {GatewayError} `evidence-unavailable`
+   */
+  manifest(seal: NonNullable<RunRow["seal"]>): Promise<string>;
+  /**
+   * The log's newest checkpoint: it covers every run that is sealed by now.
+   *
+   * @throws {GatewayError} `evidence-unavailable`
+   */
+  checkpoint(): Promise<string>;
+  /**
    * Seals open runs: those whose seal failed here, with what they did; those admitted before `admittedBeforeMs`, as
    * `indeterminate`. At start-up give `Infinity`: of a store with one gateway, every open run is a dead gateway's. Later
    * give a moment that no run under way was admitted before; a run sealed under its own feet is not answered.
@@ -82,7 +99,8 @@ export interface Evidence {
 /** Creates the evidence of one gateway. */
 export function createEvidence(parts: EvidenceParts): Evidence {
   const { store, signer, clock } = parts;
-  const reconciler = new Reconciler(parts);
+  const checkpoints = new Checkpoints(parts.noteSigner);
+  const reconciler = new Reconciler({ store, signer, clock, checkpoints });
   return {
     async admit(known) {
       const intent = toIntent(known, clock.nowMs());
@@ -115,13 +133,33 @@ export function createEvidence(parts: EvidenceParts): Evidence {
 
     async refuse(predicate) {
       try {
-        const { seal, release } = await signPredicate(predicate, signer, clock.nowMs());
-        return release(await store.recordRefusal(toIntent(predicate, clock.nowMs()), seal));
+        const nowMs = clock.nowMs();
+        const { seal, release } = await signPredicate(predicate, signer, checkpoints, nowMs);
+        return await release(await store.recordRefusal(toIntent(predicate, nowMs), seal));
       } catch (cause) {
         throw unavailable(
           `Cannot record refusal ${JSON.stringify(predicate.run)}: signer or store failed`,
           cause,
         );
+      }
+    },
+
+    async manifest(seal) {
+      try {
+        return await writeManifest(seal, await store.prove(seal.sequence), checkpoints);
+      } catch (cause) {
+        throw unavailable(
+          `Cannot show manifest of run ${JSON.stringify(seal.run)}: no proof can be made`,
+          cause,
+        );
+      }
+    },
+
+    async checkpoint() {
+      try {
+        return await checkpoints.of(await store.logHead());
+      } catch (cause) {
+        throw unavailable("Cannot show checkpoint: signer or store failed", cause);
       }
     },
 

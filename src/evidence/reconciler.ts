@@ -4,6 +4,7 @@
  */
 import { type RunPredicate, RunPredicateSchema } from "../core/manifest/index.ts";
 import type { Clock, Intent, Signer, Store } from "../ports/index.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import { type Sealed, signPredicate } from "./seal.ts";
 
 /** What one round did. */
@@ -44,12 +45,19 @@ export class Reconciler {
   readonly #store: Store;
   readonly #signer: Signer;
   readonly #clock: Clock;
+  readonly #checkpoints: Checkpoints;
   /** What runs did whose seal failed, by run: better evidence than `indeterminate`, for as long as this process lives. */
   readonly #kept = new Map<string, RunPredicate>();
   /** The round under way: rounds never overlap, so none seals what another is sealing. */
   #round: Promise<unknown> = Promise.resolve();
 
-  constructor(parts: { readonly store: Store; readonly signer: Signer; readonly clock: Clock }) {
+  constructor(parts: {
+    readonly store: Store;
+    readonly signer: Signer;
+    readonly clock: Clock;
+    readonly checkpoints: Checkpoints;
+  }) {
+    this.#checkpoints = parts.checkpoints;
     this.#store = parts.store;
     this.#signer = parts.signer;
     this.#clock = parts.clock;
@@ -57,8 +65,9 @@ export class Reconciler {
 
   /** Signs and stores. @throws whatever signer or store throw; then the run may or may not be sealed */
   async seal(predicate: RunPredicate): Promise<Sealed> {
-    const { seal, release } = await signPredicate(predicate, this.#signer, this.#clock.nowMs());
-    return release(await this.#store.seal(seal));
+    const nowMs = this.#clock.nowMs();
+    const { seal, release } = await signPredicate(predicate, this.#signer, this.#checkpoints, nowMs);
+    return await release(await this.#store.seal(seal));
   }
 
   /** Remembers the statement of a run whose seal failed. The answer to its caller is withheld all the same. */

@@ -1,30 +1,38 @@
 /** From a predicate to what is stored: statement, exact bytes, signature, bundle, digest. */
-import { sha256Hex } from "../core/digest.ts";
+import { sha256Bytes } from "../core/digest.ts";
 import {
   type Bundle,
   createBundle,
   createStatement,
+  encodeLogEntry,
   encodeStatement,
+  isLogEntry,
   PAYLOAD_TYPE,
   pae,
   type RunPredicate,
+  withLogEntry,
 } from "../core/manifest/index.ts";
-import type { Seal, Signer } from "../ports/index.ts";
+import { formatProof } from "../core/merkle/index.ts";
+import type { Logged, Seal, Signer } from "../ports/index.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 
 /** What a caller keeps of a run. */
 export interface Receipt {
-  /** Place in the gateway's sequence of seals, from 0, without gaps. */
+  /** Place in the gateway's sequence of seals, from 0, without gaps; the index in its log. */
   readonly sequence: number;
   /** Hex sha256 of the signed bytes (the DSSE PAE). */
   readonly digest: string;
   /** RFC 7638 thumbprint of the key that signed. */
   readonly keyId: string;
+  /** Inclusion proof with the checkpoint it leads to: C2SP tlog-proof. */
+  readonly proof: string;
 }
 
 /** A run whose evidence is durable: now its output may be released. */
 export interface Sealed {
+  /** The manifest, with the proof that the log has it. */
   readonly bundle: Bundle;
-  /** The bundle's JSON text, byte for byte as it is stored. */
+  /** The bundle's JSON text. */
   readonly text: string;
   readonly receipt: Receipt;
 }
@@ -33,26 +41,75 @@ export interface Sealed {
  * Signs a predicate; stores nothing.
  *
  * @param sealedAtMs when it is sealed, by the gateway's clock
- * @returns `seal`: for the store; `release`: makes the caller's part once the store has given the sequence
+ * @returns `seal`: for the store; `release`: makes the caller's part once the store has logged the seal. It rejects
+ *   with whatever the checkpoints' signer throws: then the run is sealed, and its manifest can be asked for later
  * @throws {TypeError} when the predicate has a malformed hash: a bug
  * @throws whatever the signer throws
  */
 export async function signPredicate(
   predicate: RunPredicate,
   signer: Signer,
+  checkpoints: Checkpoints,
   sealedAtMs: number,
-): Promise<{ readonly seal: Seal; readonly release: (sequence: number) => Sealed }> {
+): Promise<{ readonly seal: Seal; readonly release: (logged: Logged) => Promise<Sealed> }> {
   const payload = encodeStatement(createStatement(predicate));
   const bytes = pae(PAYLOAD_TYPE, payload);
   // Under way while the digest is computed: signing is another thread's work.
   const signing = signer.sign(bytes);
-  const digest = sha256Hex(bytes);
+  const hash = sha256Bytes(bytes);
+  const digest = Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
   const signatureDer = await signing;
-  const { keyId } = signer;
+  const { keyId, publicKeySpki: spki } = signer;
   const bundle = createBundle({ payload, signatureDer, keyId });
-  const text = JSON.stringify(bundle);
+  const entry = encodeLogEntry({ digest: hash, signatureDer, spki });
   return {
-    seal: { run: predicate.run, outcome: predicate.outcome.kind, digest, bundle: text, sealedAtMs },
-    release: (sequence) => ({ bundle, text, receipt: { sequence, digest, keyId } }),
+    seal: {
+      run: predicate.run,
+      outcome: predicate.outcome.kind,
+      digest,
+      bundle: JSON.stringify(bundle),
+      entry,
+      sealedAtMs,
+    },
+    async release(logged) {
+      const checkpoint = await checkpoints.of(logged.head);
+      const proven = attach(bundle, entry, logged, checkpoint, checkpoints);
+      const proof = formatProof({ index: BigInt(logged.sequence), path: logged.path, checkpoint });
+      return {
+        bundle: proven,
+        text: JSON.stringify(proven),
+        receipt: { sequence: logged.sequence, digest, keyId, proof },
+      };
+    },
   };
+}
+
+/**
+ * Writes the manifest of a stored seal with its proof.
+ *
+ * @returns JSON text, the same that was released then, as long as the log's name and key are. A seal from before there
+ *   was a log has no proof
+ * @throws whatever the checkpoints' signer throws
+ */
+export async function writeManifest(
+  seal: Pick<Seal, "bundle" | "entry">,
+  logged: Logged,
+  checkpoints: Checkpoints,
+): Promise<string> {
+  if (!isLogEntry(seal.entry)) return seal.bundle;
+  const checkpoint = await checkpoints.of(logged.head);
+  // Written by ourselves, in the transaction that sealed it.
+  const bundle: Bundle = JSON.parse(seal.bundle);
+  return JSON.stringify(attach(bundle, seal.entry, logged, checkpoint, checkpoints));
+}
+
+function attach(
+  bundle: Bundle,
+  entry: string,
+  { sequence, head, path }: Logged,
+  checkpoint: string,
+  { signer }: Checkpoints,
+): Bundle {
+  const log = { origin: signer.origin, logSpki: signer.publicKeySpki };
+  return withLogEntry(bundle, { entry, ...log, index: sequence, ...head, path, checkpoint });
 }

@@ -3,10 +3,11 @@
 import type { Broker } from "../broker/index.ts";
 import type { Evidence } from "../evidence/index.ts";
 import { type Identity, jwks } from "../identity/index.ts";
-import type { Clock, Entropy, Sandbox, Signer, Store } from "../ports/index.ts";
+import type { Clock, Entropy, NoteSigner, Sandbox, Signer, Store } from "../ports/index.ts";
 import type { Registry } from "../registry/index.ts";
 import { describeTool, listTools } from "./catalogue.ts";
 import { invoke } from "./invoke.ts";
+import { readTile, writeTrustedRoot } from "./log.ts";
 import type { Versions } from "./predicate.ts";
 import { findManifest, findRun, listRuns } from "./runs.ts";
 import type { Gateway } from "./types.ts";
@@ -20,6 +21,7 @@ export interface GatewayParts {
   readonly evidence: Evidence;
   readonly store: Store;
   readonly signer: Signer;
+  readonly noteSigner: NoteSigner;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly versions: Versions;
@@ -27,7 +29,7 @@ export interface GatewayParts {
 
 /** @returns a gateway that serves until its parts are closed */
 export function createGateway(parts: GatewayParts): Gateway {
-  const { identity, registry, store, signer } = parts;
+  const { identity, registry, evidence, store, signer, noteSigner } = parts;
   return {
     authenticate: (authorization) => identity.authenticate(authorization),
     invoke: (principal, request) => invoke(parts, principal, request),
@@ -35,12 +37,16 @@ export function createGateway(parts: GatewayParts): Gateway {
     describeTool: async (principal, tool) => describeTool(registry, principal, tool),
     listRuns: (principal, page) => listRuns(store, principal, signer.keyId, page),
     findRun: (principal, run) => findRun(store, principal, signer.keyId, run),
-    findManifest: (principal, run) => findManifest(store, principal, run),
+    findManifest: (principal, run) => findManifest(store, evidence, principal, run),
     jwks: () => jwks(signer),
+    trustedRoot: () => writeTrustedRoot(noteSigner),
+    checkpoint: () => evidence.checkpoint(),
+    logTile: (name) => readTile(store, name),
     async ready() {
       const checks = [
         { name: "store", ok: await succeeds(store.check()) },
         { name: "signer", ok: await succeeds(signer.sign(new Uint8Array(1))) },
+        { name: "log", ok: await succeeds(evidence.checkpoint()) },
         { name: "sandbox", ok: parts.sandbox.isolation.verified.length > 0 },
       ];
       return { ready: checks.every(({ ok }) => ok), checks };

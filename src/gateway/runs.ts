@@ -2,6 +2,7 @@
 import { GatewayError } from "../core/errors.ts";
 import type { OutcomeKind } from "../core/manifest/index.ts";
 import type { Principal } from "../core/policy/index.ts";
+import type { Evidence } from "../evidence/index.ts";
 import type { RunRow, Store } from "../ports/index.ts";
 import type { RunPage, RunPageRequest, RunSummary } from "./types.ts";
 
@@ -34,9 +35,14 @@ export async function findRun(
 }
 
 /** @throws {GatewayError} `denied`, `unknown-tool`, `evidence-unavailable` while the run is open */
-export async function findManifest(store: Store, principal: Principal, run: string): Promise<string> {
+export async function findManifest(
+  store: Store,
+  evidence: Pick<Evidence, "manifest">,
+  principal: Principal,
+  run: string,
+): Promise<string> {
   const { seal } = await requireRun(store, principal, run);
-  if (seal !== undefined) return seal.bundle;
+  if (seal !== undefined) return await evidence.manifest(seal);
   throw new GatewayError(`Cannot show the manifest of ${run}: the run is open`, {
     code: "evidence-unavailable",
     retryAfterSeconds: 1,

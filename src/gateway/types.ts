@@ -6,6 +6,7 @@
  * tenant's run is as absent as one that never was.
  */
 import type { Outcome } from "../core/manifest/index.ts";
+import type { TileName } from "../core/merkle/index.ts";
 import type { CapabilityWord, JsonValue, Operation, Principal } from "../core/policy/index.ts";
 
 /** The gateway as its doors see it. Refusals are thrown as `GatewayError`; anything else thrown is a bug. */
@@ -42,13 +43,31 @@ export interface Gateway {
   findRun(principal: Principal, run: string): Promise<RunSummary>;
 
   /**
-   * @returns the execution manifest: JSON text of a Sigstore bundle v0.3, byte for byte as it was sealed
+   * @returns the execution manifest: JSON text of a Sigstore bundle v0.3, with the proof that the log has it
    * @throws {GatewayError} `unknown-tool`; `evidence-unavailable` while the run is open
    */
   findManifest(principal: Principal, run: string): Promise<string>;
 
   /** The public keys that verify manifests, as a JSON Web Key Set. Public. */
   jwks(): Promise<object>;
+
+  /** JSON text of a Sigstore trusted root: the log's name and key. Public. */
+  trustedRoot(): string;
+
+  /**
+   * The log's newest checkpoint, a signed note. Public.
+   *
+   * @throws {GatewayError} `evidence-unavailable`
+   */
+  checkpoint(): Promise<string>;
+
+  /**
+   * One file of the log, as C2SP tlog-tiles cuts it. Public.
+   *
+   * @returns undefined when the log does not have all of it yet
+   * @throws {GatewayError} `evidence-unavailable`
+   */
+  logTile(name: TileName): Promise<Uint8Array<ArrayBuffer> | undefined>;
 
   /** Whether an invocation sent now would be served. Public: names of checks, no reasons. */
   ready(): Promise<Readiness>;
@@ -89,14 +108,20 @@ export interface InvocationAnswer {
   readonly traceparent: string;
 }
 
-/** What a caller keeps of a sealed run. */
-export interface Receipt {
-  /** Position in the gateway's record of runs: from 0, without gaps. */
+/** What is told of a sealed run. */
+export interface RunReceipt {
+  /** Position in the gateway's record of runs, and in its log: from 0, without gaps. */
   readonly sequence: number;
   /** Hex sha256 of the exact bytes that were signed. */
   readonly digest: string;
   /** Key id in the JWKS. */
   readonly keyId: string;
+}
+
+/** What a caller keeps of a sealed run. */
+export interface Receipt extends RunReceipt {
+  /** Inclusion proof with its checkpoint: text, C2SP tlog-proof. */
+  readonly proof: string;
 }
 
 /** A tool, in short. */
@@ -171,7 +196,7 @@ export interface RunSummary {
   readonly admittedAt: string;
   /** Absent while open. */
   readonly sealedAt?: string;
-  readonly receipt?: Receipt;
+  readonly receipt?: RunReceipt;
 }
 
 /** The answer of `/readyz`. */

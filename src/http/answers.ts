@@ -41,6 +41,11 @@ export function answerText(body: string, status = 200, headers: ExtraHeaders = {
   });
 }
 
+/** Answers with bytes that are the same for everybody. */
+export function answerBytes(body: Uint8Array<ArrayBuffer>, headers: ExtraHeaders): Response {
+  return new Response(body, { headers: { ...ALWAYS, "content-security-policy": DATA_POLICY, ...headers } });
+}
+
 /** Answers with a document that is the same for everybody, and may be kept for five minutes. */
 export function answerPublic(body: string, contentType: string, headers: ExtraHeaders = {}): Response {
   return answerText(body, 200, { "content-type": contentType, "cache-control": "max-age=300", ...headers });

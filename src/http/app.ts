@@ -5,6 +5,7 @@ import type { App, AppEnv, AppOptions, LogEntry, Route } from "./context.ts";
 import { LOOPBACK_HOSTS, refuseAtDoor } from "./door.ts";
 import { answerProblem, PlainError } from "./problem.ts";
 import { documentRoutes } from "./routes/documents.ts";
+import { logRoutes } from "./routes/log.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { toolRoutes } from "./routes/tools.ts";
 
@@ -52,7 +53,7 @@ export function createApp(gateway: Gateway, options: AppOptions): Hono<AppEnv> {
     answerProblem(new PlainError(404, "There is nothing here"), app, context.get("entry")),
   );
 
-  const routes = [...toolRoutes(app), ...runRoutes(app), ...documentRoutes(app)];
+  const routes = [...toolRoutes(app), ...runRoutes(app), ...documentRoutes(app), ...logRoutes(app)];
   for (const route of routes) {
     hono.on(route.method, route.path, async (context) => {
       const entry = context.get("entry");

@@ -8,15 +8,25 @@ const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const runId = z.string().meta({ description: "Run id: run_ and 26 characters, ordered by time" });
 const jsonSchema = z.record(z.string(), z.unknown()).meta({ description: "A JSON Schema (2020-12)" });
 
+const receiptShape = {
+  sequence: z.int().min(0).meta({ description: "Position in the record of runs: from 0, without gaps" }),
+  digest: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .meta({ description: "sha256 of the bytes that were signed" }),
+  keyId: z.string().meta({ description: "Which key of /.well-known/jwks.json signed" }),
+};
+
+/** `receipt` of a run in a list. */
+export const RunReceipt = z.object(receiptShape).meta({ id: "RunReceipt" });
+
 /** `receipt` of an answer. */
 export const Receipt = z
   .object({
-    sequence: z.int().min(0).meta({ description: "Position in the record of runs: from 0, without gaps" }),
-    digest: z
+    ...receiptShape,
+    proof: z
       .string()
-      .regex(/^[0-9a-f]{64}$/)
-      .meta({ description: "sha256 of the bytes that were signed" }),
-    keyId: z.string().meta({ description: "Which key of /.well-known/jwks.json signed" }),
+      .meta({ description: "Proof that the log has the run, with its checkpoint: C2SP tlog-proof" }),
   })
   .meta({ id: "Receipt" });
 
@@ -117,7 +127,7 @@ export const RunSummary = z
     outcome: z.string().meta({ description: "Name of the outcome, or open" }),
     admittedAt: z.iso.datetime(),
     sealedAt: z.iso.datetime().optional(),
-    receipt: Receipt.optional(),
+    receipt: RunReceipt.optional(),
   })
   .meta({ id: "RunSummary" });
 

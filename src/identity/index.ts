@@ -6,5 +6,6 @@ export {
   type IssuedKey,
   type IssueKeyOptions,
 } from "./identity.ts";
+export { openNoteSigner } from "./note-signer.ts";
 export { jwks, openSigner } from "./signer.ts";
-export { verifyEs256 } from "./verify-es256.ts";
+export { verifyEs256, verifySignature } from "./verify-signature.ts";

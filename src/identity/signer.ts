@@ -3,13 +3,10 @@
  * so a file that others may read is refused instead of used.
  */
 import { calculateJwkThumbprint, exportJWK, type JWK } from "jose";
-import { GatewayError } from "../core/errors.ts";
-import { decodeBase64, encodeBase64, rawToDer } from "../core/manifest/index.ts";
+import { rawToDer } from "../core/manifest/index.ts";
 import type { Files, Signer } from "../ports/index.ts";
-import { ES256, verifyEs256 } from "./verify-es256.ts";
-
-/** Permission bits that let others than the owner at the key. */
-const OTHERS = 0o077;
+import { openKeyFile, unusable } from "./key-file.ts";
+import { ES256, verifyEs256 } from "./verify-signature.ts";
 
 /**
  * Opens the manifest key, creating it when there is none.
@@ -19,16 +16,11 @@ const OTHERS = 0o077;
  * @throws {GatewayError} `evidence-unavailable` when the file is readable by others, or is not an unencrypted P-256 key
  */
 export async function openSigner(options: { readonly files: Files; readonly path: string }): Promise<Signer> {
-  const { files, path } = options;
-  if ((await files.mode(path)) === undefined) await files.write(path, await generatePem(), { mode: 0o600 });
-  // Read back even when just made: if two gateways made one at once, both go on with the one that is there.
-  const mode = (await files.mode(path)) ?? 0;
-  if ((mode & OTHERS) !== 0) {
-    throw unusable(`Cannot use key ${JSON.stringify(path)}: its mode is ${octal(mode)}, want 0600`);
-  }
-  const bytes = await files.read(path);
-  if (bytes === undefined) throw unusable(`Cannot use key ${JSON.stringify(path)}: the file is gone`);
-  const { privateKey, publicKey } = await importPem(new TextDecoder().decode(bytes), path);
+  const { path } = options;
+  const { privateKey, publicKey } = await openKeyFile(options, {
+    algorithm: ES256,
+    name: "an ECDSA P-256 key",
+  });
   const signer = await createSigner(privateKey, publicKey);
   await probe(signer, path);
   return signer;
@@ -71,42 +63,4 @@ async function probe(signer: Signer, path: string): Promise<void> {
   if (!(await verifyEs256(signer.publicKeySpki, await signer.sign(bytes), bytes))) {
     throw unusable(`Cannot use key ${JSON.stringify(path)}: its signatures do not verify`);
   }
-}
-
-async function generatePem(): Promise<string> {
-  const { privateKey } = await crypto.subtle.generateKey(ES256, true, ["sign", "verify"]);
-  const der = new Uint8Array(await crypto.subtle.exportKey("pkcs8", privateKey));
-  const lines = encodeBase64(der).match(/.{1,64}/g) ?? [];
-  return `-----BEGIN PRIVATE KEY-----\n${lines.join("\n")}\n-----END PRIVATE KEY-----\n`;
-}
-
-async function importPem(
-  pem: string,
-  path: string,
-): Promise<{ privateKey: CryptoKey; publicKey: CryptoKey }> {
-  const [, body] =
-    /^-----BEGIN PRIVATE KEY-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END PRIVATE KEY-----\s*$/.exec(pem) ?? [];
-  const der = body === undefined ? undefined : decodeBase64(body.replace(/[\r\n]/g, ""));
-  if (der === undefined) {
-    throw unusable(`Cannot use key ${JSON.stringify(path)}: it is not one unencrypted PKCS#8 PEM`);
-  }
-  try {
-    const exportable = await crypto.subtle.importKey("pkcs8", der, ES256, true, ["sign"]);
-    const { kty = "", crv = "", x = "", y = "" } = await crypto.subtle.exportKey("jwk", exportable);
-    return {
-      // The one that is kept can sign but not be exported again.
-      privateKey: await crypto.subtle.importKey("pkcs8", der, ES256, false, ["sign"]),
-      publicKey: await crypto.subtle.importKey("jwk", { kty, crv, x, y }, ES256, true, ["verify"]),
-    };
-  } catch (cause) {
-    throw unusable(`Cannot use key ${JSON.stringify(path)}: it is not an ECDSA P-256 key`, cause);
-  }
-}
-
-function unusable(message: string, cause?: unknown): GatewayError {
-  return new GatewayError(message, { code: "evidence-unavailable", retryAfterSeconds: 5 }, { cause });
-}
-
-function octal(mode: number): string {
-  return `0${mode.toString(8)}`;
 }

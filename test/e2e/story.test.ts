@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { canonicalJson, sha256Hex } from "../../src/core/digest.ts";
-import { parseTrustedKeys, type RunPredicate, verifyBundle } from "../../src/core/manifest/index.ts";
+import { joinTrust, parseTrust, type RunPredicate, verifyBundle } from "../../src/core/manifest/index.ts";
 import { readPolicy } from "../../src/core/policy/index.ts";
-import { verifyEs256 } from "../../src/identity/index.ts";
+import { verifySignature } from "../../src/identity/index.ts";
 import { type Answer, callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
 
 const PLACE = { latitude: 52.52, longitude: 13.41 };
@@ -19,10 +19,14 @@ afterAll(() => gateway?.close());
 /** Verifies a bundle with the gateway's published keys, as a stranger would, and returns what it says. */
 async function verified(manifest: unknown): Promise<RunPredicate> {
   const jwks = await gateway.get("/.well-known/jwks.json");
-  const trust = parseTrustedKeys(new TextEncoder().encode(jwks.text));
-  if (!trust.ok) throw new Error("The published keys cannot be read");
+  const root = await gateway.get("/trusted_root.json");
+  const parts = [jwks, root].map(({ text }) => {
+    const read = parseTrust(new TextEncoder().encode(text));
+    if (!read.ok) throw new Error("The published keys cannot be read");
+    return read.trust;
+  });
   const bytes = new TextEncoder().encode(typeof manifest === "string" ? manifest : JSON.stringify(manifest));
-  const report = await verifyBundle(bytes, trust.keys, verifyEs256);
+  const report = await verifyBundle(bytes, joinTrust(parts), verifySignature);
   if (!report.ok) throw new Error(JSON.stringify(report.checks));
   return report.predicate;
 }

@@ -3,7 +3,7 @@ import { GatewayError } from "../../src/core/errors.ts";
 import type { RunPredicate } from "../../src/core/manifest/index.ts";
 import { predicateOf } from "../core/manifest/fixtures.ts";
 import { arm, type Faults, noFaults } from "../support/sqlite.ts";
-import { completed, knownOf, type TestGateway, testStorage, verified } from "./support.ts";
+import { completed, knownOf, type TestGateway, testStorage, verified, verifiedSeal } from "./support.ts";
 
 let storage: Awaited<ReturnType<typeof testStorage>>;
 let faults: Faults;
@@ -27,7 +27,7 @@ async function restart(): Promise<void> {
 }
 
 async function outcomeOf(run: string): Promise<RunPredicate["outcome"]> {
-  return (await verified((await gateway.store.findRun("acme", run))?.seal?.bundle)).outcome;
+  return (await verifiedSeal(gateway, await gateway.store.findRun("acme", run))).outcome;
 }
 
 describe("seal()", () => {
@@ -69,7 +69,8 @@ describe("seal()", () => {
     await gateway.evidence.admit(knownOf(predicate));
     const { bundle, text, receipt } = await gateway.evidence.seal(predicate, ["fuel", "task"]);
     const stored = (await gateway.store.findRun("acme", predicate.run))?.seal;
-    expect(stored).toMatchObject({ sequence: receipt.sequence, digest: receipt.digest, bundle: text });
+    expect(stored).toMatchObject({ sequence: receipt.sequence, digest: receipt.digest });
+    expect(await gateway.evidence.manifest(stored ?? expect.fail("nothing stored"))).toBe(text);
     expect(JSON.parse(text)).toEqual(bundle);
     expect(receipt).toMatchObject({ sequence: 0, keyId: gateway.signer.keyId });
     expect(await verified(text)).toEqual(predicate);
@@ -84,7 +85,7 @@ describe("reconcile()", () => {
     gateway.clock.now += 60_000;
     expect(await gateway.evidence.reconcile(Number.POSITIVE_INFINITY)).toEqual({ sealed: 1, failed: 0 });
     const row = await gateway.store.findRun("acme", predicate.run);
-    expect(await verified(row?.seal?.bundle)).toEqual({
+    expect(await verifiedSeal(gateway, row)).toEqual({
       ...knownOf(predicate),
       output_hash: null,
       memory_peak_bytes: null,
@@ -141,8 +142,8 @@ describe("reconcile()", () => {
       predicate: JSON.stringify({ ...knownOf(completed(7)), tenant: "evil" }),
     });
     await gateway.evidence.reconcile(Number.POSITIVE_INFINITY);
-    const bundle = (await gateway.store.findRun("acme", "run_x"))?.seal?.bundle;
-    expect(await verified(bundle)).toMatchObject({ run: "run_x", tenant: "acme", tool: "t" });
+    const row = await gateway.store.findRun("acme", "run_x");
+    expect(await verifiedSeal(gateway, row)).toMatchObject({ run: "run_x", tenant: "acme", tool: "t" });
   });
 
   it("rejects with evidence-unavailable when open runs can not be read", async () => {

@@ -1,16 +1,12 @@
 /** A gateway's evidence over a real SQLite file, with a clock and a signer that do as they are told. */
 import { join } from "node:path";
-import {
-  encodeBase64,
-  type RunPredicate,
-  type TrustedKeys,
-  verifyBundle,
-} from "../../src/core/manifest/index.ts";
+import { encodeBase64, type RunPredicate, type Trust, verifyBundle } from "../../src/core/manifest/index.ts";
 import { createEvidence, type Evidence, type KnownBeforeRun } from "../../src/evidence/index.ts";
-import { verifyEs256 } from "../../src/identity/index.ts";
-import type { Clock, Signer, Store } from "../../src/ports/index.ts";
+import { verifySignature } from "../../src/identity/index.ts";
+import type { Clock, NoteSigner, RunRow, Signer, Store } from "../../src/ports/index.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { predicateOf, type TestKey, testKey } from "../core/manifest/fixtures.ts";
+import { testLog } from "../core/manifest/logs.ts";
 import { type Faults, openFaultySqlite, temporaryFolder } from "../support/sqlite.ts";
 
 /** A clock that moves when it is told to. */
@@ -44,8 +40,31 @@ export interface TestSigner extends Signer {
 
 const key: TestKey = await testKey();
 
-/** What verifies the signer's manifests. */
-export const TRUST: TrustedKeys = [key.trusted];
+const log = await testLog();
+
+/** What verifies the gateway's manifests. */
+export const TRUST: Trust = { keys: [key.trusted], logs: [log.trusted], logRequired: true };
+
+/** A signer of checkpoints that fails when it is told to. */
+export interface TestNoteSigner extends NoteSigner {
+  fails: boolean;
+  /** How many checkpoints it was asked for. */
+  asked: number;
+}
+
+/** @returns a signer for the log that {@link TRUST} trusts. */
+export function testNoteSigner(): TestNoteSigner {
+  const signer: TestNoteSigner = {
+    ...log.signer,
+    fails: false,
+    asked: 0,
+    sign(bytes) {
+      signer.asked++;
+      return signer.fails ? Promise.reject(new Error("checkpoint signer down")) : log.signer.sign(bytes);
+    },
+  };
+  return signer;
+}
 
 /** @returns a signer with the key that {@link TRUST} trusts. */
 export function testSigner(): TestSigner {
@@ -69,6 +88,7 @@ export interface TestGateway {
   readonly store: Store;
   readonly evidence: Evidence;
   readonly signer: TestSigner;
+  readonly noteSigner: TestNoteSigner;
   readonly clock: TestClock;
 }
 
@@ -78,8 +98,8 @@ export async function testStorage() {
   return {
     async start(faults: Faults): Promise<TestGateway> {
       const store = await openStore(openFaultySqlite(join(folder.path, "writ.db"), faults));
-      const [signer, clock] = [testSigner(), testClock()];
-      return { store, signer, clock, evidence: createEvidence({ store, signer, clock }) };
+      const parts = { store, signer: testSigner(), noteSigner: testNoteSigner(), clock: testClock() };
+      return { ...parts, evidence: createEvidence(parts) };
     },
     remove: folder.remove,
   };
@@ -96,9 +116,14 @@ export function knownOf(predicate: RunPredicate): KnownBeforeRun {
   return known;
 }
 
-/** @returns the verified predicate of a stored bundle; throws when it does not verify. */
+/** @returns the verified predicate of a stored seal; throws when it does not verify, or is not in the log. */
+export async function verifiedSeal(gateway: TestGateway, row: RunRow | undefined): Promise<RunPredicate> {
+  return await verified(row?.seal && (await gateway.evidence.manifest(row.seal)));
+}
+
+/** @returns the verified predicate of a manifest; throws when it does not verify. */
 export async function verified(bundle: string | undefined): Promise<RunPredicate> {
-  const report = await verifyBundle(new TextEncoder().encode(bundle ?? ""), TRUST, verifyEs256);
+  const report = await verifyBundle(new TextEncoder().encode(bundle ?? ""), TRUST, verifySignature);
   if (!report.ok) throw new Error(`not verified: ${JSON.stringify(report.checks.at(-1))}`);
   return report.predicate;
 }

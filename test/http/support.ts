@@ -32,7 +32,7 @@ const ANSWER: InvocationAnswer = {
   outcome: { kind: "completed" },
   output: { forecast: "rain" },
   manifest: BUNDLE,
-  receipt: { sequence: 7, digest: DIGEST, keyId: "k" },
+  receipt: { sequence: 7, digest: DIGEST, keyId: "k", proof: "c2sp.org/tlog-proof@v1\nindex 7\n\n" },
   traceparent: "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01",
 };
 
@@ -43,7 +43,7 @@ const SUMMARY: RunSummary = {
   outcome: "completed",
   admittedAt: "2026-11-20T09:30:00.000Z",
   sealedAt: "2026-11-20T09:30:00.120Z",
-  receipt: ANSWER.receipt,
+  receipt: { sequence: 7, digest: DIGEST, keyId: "k" },
 };
 
 /** A fake gateway with fault hooks. */
@@ -102,6 +102,9 @@ export function createFakeGateway(): FakeGateway {
     // The odd spacing is on purpose: the text must leave as it is.
     findManifest: async () => serve(`${JSON.stringify(BUNDLE, null, 3)} `),
     jwks: async () => ({ keys: [] }),
+    trustedRoot: () => "{}",
+    checkpoint: async () => serve("log.example\n1\n"),
+    logTile: async ({ width }) => serve(width === 256 ? new Uint8Array(8192) : undefined),
     ready: async () => ({ ready: fake.isReady, checks: [{ name: "store", ok: fake.isReady }] }),
   };
   function serve<T>(value: T): T {

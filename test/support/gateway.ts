@@ -43,6 +43,7 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     policiesFolder: undefined,
     profilesFile: undefined,
     executors: 2,
+    logOrigin: "log.example",
     demo: false,
     maxBodyBytes: 2 ** 20,
     allowedHosts: [],

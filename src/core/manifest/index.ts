@@ -2,9 +2,17 @@
 export { decodeBase64, encodeBase64 } from "../base64.ts";
 export { derToRaw, isHighS, isP256Spki, rawToDer, thumbprint } from "./ecdsa.ts";
 export {
+  digestOfPayload,
+  encodeLogEntry,
+  isLogEntry,
+  type LogEntry,
+  withLogEntry,
+} from "./log-entry.ts";
+export {
   type Check,
   type CheckName,
   type Comparison,
+  type LogPlace,
   MAX_BUNDLE_BYTES,
   type VerificationReport,
   type VerifySignature,
@@ -20,7 +28,17 @@ export {
   pae,
 } from "./statement.ts";
 export { parseStrictJson } from "./strict-json.ts";
-export { encodeTrustedKeys, parseTrustedKeys, type TrustedKey, type TrustedKeys } from "./trust.ts";
+export {
+  encodeTrustedKeys,
+  joinTrust,
+  parseTrust,
+  parseTrustedKeys,
+  type Trust,
+  type TrustedKey,
+  type TrustedKeys,
+  type TrustedLog,
+} from "./trust.ts";
+export { encodeTrustedRoot } from "./trusted-root.ts";
 export type { BudgetUse, Outcome, OutcomeKind, RunEvent, RunPredicate, Statement } from "./types.ts";
 export { PAYLOAD_TYPE, PREDICATE_TYPE } from "./types.ts";
 export { verifyBundle } from "./verify.ts";

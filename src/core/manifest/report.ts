@@ -12,11 +12,15 @@ export type CheckName =
   | "payload-type"
   | "signature"
   | "key-hint"
+  | "log-entry"
+  | "checkpoint"
+  | "log-inclusion"
   | "statement"
   | "predicate-type"
   | "predicate"
   | "subjects"
   | "key-validity"
+  | "log-validity"
   | "compare-input"
   | "compare-output"
   | "compare-component"
@@ -30,6 +34,18 @@ export interface Check {
   readonly detail: string;
 }
 
+/** Records a check, and ends the verification when it does not hold. */
+export type Demand = (check: CheckName, ok: boolean, detail: string) => asserts ok;
+
+/** Where a manifest is in a log. */
+export interface LogPlace {
+  readonly origin: string;
+  readonly index: bigint;
+  readonly path: readonly Uint8Array[];
+  /** The signed note that it was found in. */
+  readonly checkpoint: string;
+}
+
 /** What verification found. */
 export type VerificationReport =
   | {
@@ -40,6 +56,8 @@ export type VerificationReport =
       /** Hex sha256 of the signed bytes (the DSSE PAE); the `digest` of the receipt. */
       readonly digest: string;
       readonly predicate: RunPredicate;
+      /** Where it is in which log; absent when the trust asks for no log. */
+      readonly log?: LogPlace;
     }
   /** The last check is the one that refused. */
   | { readonly ok: false; readonly checks: readonly Check[] };
@@ -57,15 +75,15 @@ export interface Comparison {
 }
 
 /**
- * Checks an ECDSA P-256 signature with SHA-256.
+ * Checks a signature by the key's own kind: ECDSA P-256 with SHA-256 in DER, for manifests; Ed25519, for checkpoints.
  *
  * @param spki SubjectPublicKeyInfo, DER, of a trusted key
- * @param signatureDer attacker-controlled
+ * @param signature attacker-controlled
  * @param bytes what must have been signed
- * @returns false for whatever is wrong with the signature
+ * @returns false for whatever is wrong with the signature, and for a key of another kind
  */
 export type VerifySignature = (
   spki: Uint8Array<ArrayBuffer>,
-  signatureDer: Uint8Array<ArrayBuffer>,
+  signature: Uint8Array<ArrayBuffer>,
   bytes: Uint8Array<ArrayBuffer>,
 ) => Promise<boolean>;

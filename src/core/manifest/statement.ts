@@ -7,6 +7,7 @@
 
 import { encodeBase64 } from "../base64.ts";
 import type { ObservabilityField } from "../policy/types.ts";
+import type { LogEntry } from "./log-entry.ts";
 import { PAYLOAD_TYPE, PREDICATE_TYPE, type RunPredicate, type Statement } from "./types.ts";
 
 /** The media type of a manifest. */
@@ -16,7 +17,11 @@ export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 export interface Bundle {
   readonly mediaType: typeof BUNDLE_MEDIA_TYPE;
   /** `hint` is the key's RFC 7638 thumbprint. A hint only: verifiers choose the key from their own trust. */
-  readonly verificationMaterial: { readonly publicKey: { readonly hint: string } };
+  readonly verificationMaterial: {
+    readonly publicKey: { readonly hint: string };
+    /** The proof that a log has this manifest; absent while it is not logged. */
+    readonly tlogEntries?: readonly [LogEntry];
+  };
   readonly dsseEnvelope: {
     /** Base64 of the signed statement. */
     readonly payload: string;
@@ -79,7 +84,7 @@ export function pae(type: string, payload: Uint8Array): Uint8Array<ArrayBuffer> 
 }
 
 /**
- * Puts a payload and its signature into a Sigstore bundle. There is no transparency log entry in it.
+ * Puts a payload and its signature into a Sigstore bundle. There is no log entry in it: see `withLogEntry`.
  *
  * @param parts `payload`: the signed bytes; `signatureDer`: over {@link pae} of them; `keyId`: the key's thumbprint
  */

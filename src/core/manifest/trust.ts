@@ -10,6 +10,7 @@ import { decodeBase64, encodeBase64 } from "../base64.ts";
 import type { Fault } from "../errors.ts";
 import { isP256Spki, spkiFromJwk, thumbprint } from "./ecdsa.ts";
 import { parseStrictJson } from "./strict-json.ts";
+import { readTrustedRoot } from "./trusted-root.ts";
 
 /** One key that a verifier believes. */
 export interface TrustedKey {
@@ -26,7 +27,30 @@ export interface TrustedKey {
 /** The keys that a verifier believes. */
 export type TrustedKeys = readonly TrustedKey[];
 
+/** A log that a verifier believes, since when and until when. */
+export interface TrustedLog {
+  /** Its name in checkpoints: a bare host. */
+  readonly origin: string;
+  /** SubjectPublicKeyInfo of its Ed25519 key, DER, base64. */
+  readonly spki: string;
+  /** As {@link TrustedKey.validFromMs}. */
+  readonly validFromMs: number;
+  readonly validUntilMs?: number;
+}
+
+/** All that a verifier believes. */
+export interface Trust {
+  readonly keys: TrustedKeys;
+  readonly logs: readonly TrustedLog[];
+  /**
+   * Whether a manifest must be in one of the logs. False only by the operator's own word, in their `trusted-keys.json`:
+   * then a log entry is not looked at at all.
+   */
+  readonly logRequired: boolean;
+}
+
 const trustedKeysSchema = z.strictObject({
+  log: z.enum(["required", "not-required"]).exactOptional(),
   trustedKeys: z.array(
     z.strictObject({
       keyId: z.string(),
@@ -50,7 +74,42 @@ const ecKeySchema = z.looseObject({
 });
 
 /**
- * Reads a trust document.
+ * Reads any of the documents that say whom to believe, to be put together by {@link joinTrust}.
+ *
+ * @param bytes `trusted-keys.json` (with `"log": "not-required"` if no log is asked for), a JWKS, or a Sigstore
+ *   `trusted_root.json`, of which the logs with Ed25519 keys are taken
+ * @returns what the document says, or what is wrong with it
+ */
+export function parseTrust(
+  bytes: Uint8Array,
+): { readonly ok: true; readonly trust: Trust } | { readonly ok: false; readonly errors: readonly Fault[] } {
+  const parsed = parseStrictJson(bytes);
+  if (!parsed.ok) return fault("", parsed.reason);
+  const document = parsed.value;
+  if (typeof document === "object" && document !== null && "mediaType" in document) {
+    const root = readTrustedRoot(document);
+    return root.ok
+      ? { ok: true, trust: { keys: [], logs: root.logs, logRequired: true } }
+      : fault(root.pointer, root.detail);
+  }
+  const read = parseTrustedKeys(bytes);
+  if (!read.ok) return read;
+  const settings = trustedKeysSchema.safeParse(document);
+  const logRequired = !settings.success || settings.data.log !== "not-required";
+  return { ok: true, trust: { keys: read.keys, logs: [], logRequired } };
+}
+
+/** Puts together what several documents say. One that asks for no log speaks for all: the operator named it. */
+export function joinTrust(parts: readonly Trust[]): Trust {
+  return {
+    keys: parts.flatMap(({ keys }) => keys),
+    logs: parts.flatMap(({ logs }) => logs),
+    logRequired: parts.every(({ logRequired }) => logRequired),
+  };
+}
+
+/**
+ * Reads a document of keys.
  *
  * @param bytes `{ "trustedKeys": [{ keyId, spki, validFromMs, validUntilMs? }] }`, or a JWKS `{ "keys": [...] }`, of
  *   which the P-256 keys are taken and other kinds are passed over

@@ -4,8 +4,8 @@
  * The order is the point. Nothing signed is parsed before its signature holds; the key comes from the verifier's own
  * trust, never from the manifest; each later check runs only when those before it held.
  *
- * What this does not prove: without a transparency log, the run's time is the signer's own word, and a signer can sign
- * two histories.
+ * What this does not prove: the run's time is the signer's own word, and a log could show others another history than
+ * the one it was found in. Comparing checkpoints shows that.
  */
 import { z } from "zod";
 import { decodeBase64 } from "../base64.ts";
@@ -14,8 +14,9 @@ import { derToRaw, isHighS } from "./ecdsa.ts";
 import { parseInstant } from "./instant.ts";
 import {
   type Check,
-  type CheckName,
   type Comparison,
+  type Demand,
+  type LogPlace,
   MAX_BUNDLE_BYTES,
   type VerificationReport,
   type VerifySignature,
@@ -23,13 +24,17 @@ import {
 import { RunPredicateSchema } from "./schema.ts";
 import { BUNDLE_MEDIA_TYPE, createStatement, pae } from "./statement.ts";
 import { parseStrictJson } from "./strict-json.ts";
-import type { TrustedKey, TrustedKeys } from "./trust.ts";
+import type { Trust, TrustedKey, TrustedKeys } from "./trust.ts";
 import { PAYLOAD_TYPE, PREDICATE_TYPE, type RunPredicate } from "./types.ts";
+import { type InLog, type SignedParts, tlogEntrySchema, verifyLogEntry } from "./verify-log.ts";
 
 // Strict on purpose: the bundle around the envelope is not signed, so what we do not know we do not let pass.
 const bundleSchema = z.strictObject({
   mediaType: z.literal(BUNDLE_MEDIA_TYPE),
-  verificationMaterial: z.strictObject({ publicKey: z.strictObject({ hint: z.string() }) }),
+  verificationMaterial: z.strictObject({
+    publicKey: z.strictObject({ hint: z.string() }),
+    tlogEntries: z.array(tlogEntrySchema).exactOptional(),
+  }),
   dsseEnvelope: z.strictObject({
     payload: z.string(),
     payloadType: z.string(),
@@ -44,9 +49,6 @@ const statementSchema = z.strictObject({
   predicate: z.unknown(),
 });
 
-/** Records a check, and ends the verification when it does not hold. */
-type Demand = (check: CheckName, ok: boolean, detail: string) => asserts ok;
-
 /** Ends verification: carried to {@link verifyBundle}, never out of it. */
 class Refused extends Error {}
 
@@ -54,14 +56,14 @@ class Refused extends Error {}
  * Verifies a manifest.
  *
  * @param bundleBytes the manifest as it came; attacker-controlled
- * @param trust the verifier's keys; every one is tried, whatever the manifest's hint says
+ * @param trust the verifier's keys and logs; every one is tried, whatever the manifest's hints say
  * @param verifySignature WebCrypto, or the like
  * @param comparison what to compare the manifest with
  * @returns the checks made and the verdict; every doubt is a refusal. Rejects only when `verifySignature` does
  */
 export async function verifyBundle(
   bundleBytes: Uint8Array,
-  trust: TrustedKeys,
+  trust: Trust,
   verifySignature: VerifySignature,
   comparison: Comparison = {},
 ): Promise<VerificationReport> {
@@ -72,30 +74,36 @@ export async function verifyBundle(
   };
   try {
     const signed = openEnvelope(bundleBytes, demand);
-    const key = await findSigner(signed, trust, verifySignature);
-    demand("signature", key !== undefined, describeSigner(signed, trust, key));
+    const key = await findSigner(signed, trust.keys, verifySignature);
+    demand("signature", key !== undefined, describeSigner(signed, trust.keys, key));
     const named = signed.hint === key.keyId && (signed.keyid === "" || signed.keyid === key.keyId);
     demand(
       "key-hint",
       named,
       `hint ${quote(signed.hint)}, keyid ${quote(signed.keyid)}, signer ${quote(key.keyId)}`,
     );
+    const inLog = await verifyLogEntry(signed, key, trust, verifySignature, demand);
     const predicate = openStatement(signed.payload, demand);
-    demandValidity(predicate, key, demand);
+    demandValidity("key-validity", predicate, key, demand);
+    if (inLog !== undefined) demandValidity("log-validity", predicate, inLog.log, demand);
     compare(predicate, comparison, demand);
-    return { ok: true, checks, keyId: key.keyId, digest: sha256Hex(signed.bytes), predicate };
+    const digest = sha256Hex(signed.bytes);
+    return { ok: true, checks, keyId: key.keyId, digest, predicate, ...placeOf(inLog) };
   } catch (error) {
     if (error instanceof Refused) return { ok: false, checks };
     throw error;
   }
 }
 
+function placeOf(inLog: InLog | undefined): { readonly log?: LogPlace } {
+  if (inLog === undefined) return {};
+  const { log, index, path, checkpoint } = inLog;
+  return { log: { origin: log.origin, index, path, checkpoint } };
+}
+
 /** What an envelope says, before any of it is believed. */
-interface Signed {
+interface Signed extends SignedParts {
   readonly payload: Uint8Array<ArrayBuffer>;
-  /** The pre-authentication encoding: what the signature must be over. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly signatureDer: Uint8Array<ArrayBuffer>;
   /** `r || s` of the same signature. */
   readonly signatureRaw: Uint8Array<ArrayBuffer>;
   readonly hint: string;
@@ -116,7 +124,8 @@ function openEnvelope(bundleBytes: Uint8Array, demand: Demand): Signed {
   // Pinned before the signature is looked at: a valid signature over another kind of document means nothing here.
   demand("payload-type", dsseEnvelope.payloadType === PAYLOAD_TYPE, quote(dsseEnvelope.payloadType));
   const bytes = pae(PAYLOAD_TYPE, payload);
-  return { payload, bytes, signatureDer, signatureRaw, hint: verificationMaterial.publicKey.hint, keyid };
+  const { publicKey, tlogEntries = [] } = verificationMaterial;
+  return { payload, bytes, signatureDer, signatureRaw, hint: publicKey.hint, keyid, tlogEntries };
 }
 
 /** The first trusted key under which the signature holds, whatever the manifest says about its key. */
@@ -161,16 +170,17 @@ function openStatement(payload: Uint8Array, demand: Demand): RunPredicate {
 }
 
 /** The only time known here is the one that was signed. */
-function demandValidity(predicate: RunPredicate, key: TrustedKey, demand: Demand): void {
+function demandValidity(
+  check: "key-validity" | "log-validity",
+  predicate: RunPredicate,
+  { validFromMs, validUntilMs }: Pick<TrustedKey, "validFromMs" | "validUntilMs">,
+  demand: Demand,
+): void {
   const finishedAtMs = parseInstant(predicate.finished_at);
-  const from = finishedAtMs >= key.validFromMs;
-  const until = key.validUntilMs === undefined || finishedAtMs < key.validUntilMs;
-  const span = `from ${key.validFromMs}${key.validUntilMs === undefined ? "" : ` until ${key.validUntilMs}`}`;
-  demand(
-    "key-validity",
-    from && until,
-    `run finished ${predicate.finished_at}; key valid ${span} ms since 1970`,
-  );
+  const from = finishedAtMs >= validFromMs;
+  const until = validUntilMs === undefined || finishedAtMs < validUntilMs;
+  const span = `from ${validFromMs}${validUntilMs === undefined ? "" : ` until ${validUntilMs}`}`;
+  demand(check, from && until, `run finished ${predicate.finished_at}; key valid ${span} ms since 1970`);
 }
 
 function compare(predicate: RunPredicate, comparison: Comparison, demand: Demand): void {

@@ -7,6 +7,8 @@ const DOCUMENTS: readonly (readonly [path: string, what: string])[] = [
   ["/schemas/policy.json", "JSON Schema of a policy"],
   ["/schemas/execution-manifest.json", "JSON Schema of what an execution manifest says"],
   ["/.well-known/jwks.json", "The public keys that verify manifests"],
+  ["/trusted_root.json", "The key of the transparency log, as a Sigstore trusted root"],
+  ["/checkpoint", "The log's newest checkpoint; its tiles are under /tile/"],
   ["/healthz", "Whether the process is alive"],
   ["/readyz", "Whether a run sent now would be served"],
 ];

@@ -4,7 +4,7 @@ import { runtime } from "#runtime";
 import { canonicalJson, sha256Hex } from "../../../src/core/digest.ts";
 import { encodeBase64, thumbprint, verifyBundle } from "../../../src/core/manifest/index.ts";
 import { createEvidence } from "../../../src/evidence/index.ts";
-import { openSigner, verifyEs256 } from "../../../src/identity/index.ts";
+import { openNoteSigner, openSigner, verifySignature } from "../../../src/identity/index.ts";
 import type { Store } from "../../../src/ports/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
 import { compare, planFor, rowOf } from "../harness.ts";
@@ -21,8 +21,13 @@ export const evidence: Suite = {
     const { clock, files } = runtime;
     const signer = await openSigner({ files, path: join(folder, "manifest.pem") });
     const store = await openStore(runtime.openSqlite(join(folder, "evidence.sqlite")));
-    const durable = createEvidence({ store, signer, clock });
-    const forgetful = createEvidence({ store: forgetfulStore(store), signer, clock });
+    const noteSigner = await openNoteSigner({
+      files,
+      path: join(folder, "checkpoint.pem"),
+      origin: "log.example",
+    });
+    const durable = createEvidence({ store, signer, noteSigner, clock });
+    const forgetful = createEvidence({ store: forgetfulStore(store), signer, noteSigner, clock });
     const pair = await crypto.subtle.generateKey(ES256, false, ["sign", "verify"]);
     const statement = new TextEncoder().encode(JSON.stringify(predicateOf(0)));
     let runs = 0;
@@ -58,8 +63,13 @@ export const evidence: Suite = {
       const { text } = await sealWith(durable);
       const bundle = new TextEncoder().encode(text);
       const spki = signer.publicKeySpki;
-      const trust = [{ keyId: thumbprint(spki), spki: encodeBase64(spki), validFromMs: 0 }];
-      const report = await verifyBundle(bundle, trust, verifyEs256);
+      const { origin, publicKeySpki } = noteSigner;
+      const trust = {
+        keys: [{ keyId: thumbprint(spki), spki: encodeBase64(spki), validFromMs: 0 }],
+        logs: [{ origin, spki: encodeBase64(publicKeySpki), validFromMs: 0 }],
+        logRequired: true,
+      };
+      const report = await verifyBundle(bundle, trust, verifySignature);
       if (!report.ok) throw new Error(`Cannot verify our own manifest: ${JSON.stringify(report.checks)}`);
       const publicKey = await crypto.subtle.importKey("spki", new Uint8Array(spki), ES256, false, ["verify"]);
       const signature = await crypto.subtle.sign(ES256, pair.privateKey, statement);
@@ -71,7 +81,7 @@ export const evidence: Suite = {
           },
           {
             name: "verifyBundle, offline, whole",
-            run: async () => void (await verifyBundle(bundle, trust, verifyEs256)),
+            run: async () => void (await verifyBundle(bundle, trust, verifySignature)),
           },
         ],
         planFor(0.5, seconds / 2),
@@ -117,6 +127,10 @@ function forgetfulStore(store: Store): Store {
   return {
     ...store,
     recordIntent: () => Promise.resolve(),
-    seal: () => Promise.resolve(sequence++),
+    // A head of its own for each, so that each pays for its checkpoint, as one after another do.
+    seal: () => {
+      const head = { size: ++sequence, root: new Uint8Array(32) };
+      return Promise.resolve({ sequence: sequence - 1, head, path: [] });
+    },
   };
 }

@@ -142,6 +142,7 @@ async function fill(store: Store, count: number): Promise<void> {
           outcome: "completed",
           digest: "0".repeat(64),
           bundle,
+          entry: JSON.stringify({ digest: "0".repeat(64), signature: "0".repeat(96), run }),
           sealedAtMs: index,
         });
       }),

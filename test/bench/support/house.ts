@@ -7,7 +7,7 @@ import type { Principal } from "../../../src/core/policy/index.ts";
 import { createEvidence } from "../../../src/evidence/index.ts";
 import { createGateway, type Gateway } from "../../../src/gateway/index.ts";
 import { createApp } from "../../../src/http/index.ts";
-import { createIdentity, openSigner } from "../../../src/identity/index.ts";
+import { createIdentity, openNoteSigner, openSigner } from "../../../src/identity/index.ts";
 import type { ExecutorProcess, SqliteDatabase, Store } from "../../../src/ports/index.ts";
 import type { Registry } from "../../../src/registry/index.ts";
 import { createSandbox } from "../../../src/sandbox/index.ts";
@@ -55,7 +55,15 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
     { run: "  sandbox.run" },
   );
   const identity = createIdentity({ store, clock, entropy });
-  const evidence = watch.around(createEvidence({ store, signer, clock }), {
+  const noteSigner = watch.around(
+    await openNoteSigner({
+      files: runtime.files,
+      path: join(folder, "checkpoint.pem"),
+      origin: "log.example",
+    }),
+    { sign: "    noteSigner.sign (WebCrypto)" },
+  );
+  const evidence = watch.around(createEvidence({ store, signer, noteSigner, clock }), {
     admit: "  evidence.admit",
     seal: "  evidence.seal",
   });
@@ -65,7 +73,19 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
   );
   const versions = { host: `${runtime.name} ${runtime.version}`, writ: VERSION };
   const gateway = watch.around(
-    createGateway({ registry, identity, broker, sandbox, evidence, store, signer, clock, entropy, versions }),
+    createGateway({
+      registry,
+      identity,
+      broker,
+      sandbox,
+      evidence,
+      store,
+      signer,
+      noteSigner,
+      clock,
+      entropy,
+      versions,
+    }),
     { authenticate: "  gateway.authenticate", invoke: "gateway.invoke" },
   );
   const app = createApp(gateway, {

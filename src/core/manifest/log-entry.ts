@@ -1,0 +1,113 @@
+/**
+ * What a log keeps of a manifest, and how a bundle carries the proof that it does. The entry holds digest, signature
+ * and key, never a body: a log is public.
+ * @see Sigstore Rekor v2, hashedrekord 0.0.2; Sigstore bundle v0.3, TransparencyLogEntry
+ */
+import { encodeBase64 } from "../base64.ts";
+import { canonicalJson, sha256Bytes } from "../digest.ts";
+import { noteKeyDigest } from "../merkle/index.ts";
+import { type Bundle, pae } from "./statement.ts";
+import { PAYLOAD_TYPE } from "./types.ts";
+
+/** Kind and version of entries, as bundles name them. */
+export const ENTRY_KIND = { kind: "hashedrekord", version: "0.0.2" } as const;
+
+/** The proof in a bundle that a log has its entry. Numbers are text, because they are 64 bit wide. */
+export interface LogEntry {
+  readonly logIndex: string;
+  /** Base64 of the digest of the log's key under the log's name. */
+  readonly logId: { readonly keyId: string };
+  readonly kindVersion: typeof ENTRY_KIND;
+  readonly inclusionProof: {
+    readonly logIndex: string;
+    readonly rootHash: string;
+    readonly treeSize: string;
+    readonly hashes: readonly string[];
+    readonly checkpoint: { readonly envelope: string };
+  };
+  /** Base64 of the entry's exact bytes. */
+  readonly canonicalizedBody: string;
+}
+
+/** What of a manifest goes into its entry. */
+export interface Logged {
+  /** SHA-256 of the signed bytes (the DSSE PAE). */
+  readonly digest: Uint8Array;
+  readonly signatureDer: Uint8Array;
+  /** SubjectPublicKeyInfo, DER, of the key that signed. */
+  readonly spki: Uint8Array;
+}
+
+/**
+ * Writes the log's entry of a manifest.
+ *
+ * @returns canonical JSON; whoever has the manifest and the key can write it too, so nobody needs to parse one
+ */
+export function encodeLogEntry({ digest, signatureDer, spki }: Logged): string {
+  return canonicalJson({
+    apiVersion: ENTRY_KIND.version,
+    kind: ENTRY_KIND.kind,
+    spec: {
+      hashedRekordV002: {
+        data: { algorithm: "SHA2_256", digest: encodeBase64(digest) },
+        signature: {
+          content: encodeBase64(signatureDer),
+          verifier: {
+            keyDetails: "PKIX_ECDSA_P256_SHA_256",
+            publicKey: { rawBytes: encodeBase64(spki) },
+          },
+        },
+      },
+    },
+  });
+}
+
+/** @returns whether an entry's text is of a logged manifest, and not of a seal from before there was a log */
+export function isLogEntry(text: string): boolean {
+  return text.startsWith(`{"apiVersion":"${ENTRY_KIND.version}","kind":"${ENTRY_KIND.kind}",`);
+}
+
+/** The digest of a manifest's signed bytes, from its payload. */
+export function digestOfPayload(payload: Uint8Array): Uint8Array<ArrayBuffer> {
+  return sha256Bytes(pae(PAYLOAD_TYPE, payload));
+}
+
+/**
+ * Puts the proof that a log has a manifest into the manifest's bundle.
+ *
+ * @param bundle as it was signed
+ * @param parts `entry`: {@link encodeLogEntry}'s text; `origin` and `logSpki`: the log's name and key; `checkpoint`:
+ *   the signed note that `size` and `root` are of
+ */
+export function withLogEntry(
+  bundle: Bundle,
+  parts: {
+    readonly entry: string;
+    readonly origin: string;
+    readonly logSpki: Uint8Array;
+    readonly index: number;
+    readonly size: number;
+    readonly root: Uint8Array;
+    readonly path: readonly Uint8Array[];
+    readonly checkpoint: string;
+  },
+): Bundle {
+  const logIndex = String(parts.index);
+  const entry: LogEntry = {
+    logIndex,
+    logId: { keyId: encodeBase64(noteKeyDigest(parts.origin, parts.logSpki)) },
+    kindVersion: ENTRY_KIND,
+    inclusionProof: {
+      logIndex,
+      rootHash: encodeBase64(parts.root),
+      treeSize: String(parts.size),
+      hashes: parts.path.map(encodeBase64),
+      checkpoint: { envelope: parts.checkpoint },
+    },
+    canonicalizedBody: encodeBase64(new TextEncoder().encode(parts.entry)),
+  };
+  return {
+    ...bundle,
+    verificationMaterial: { ...bundle.verificationMaterial, tlogEntries: [entry] },
+  };
+}
