@@ -26,7 +26,7 @@ export interface Bundle {
     /** Base64 of the signed statement. */
     readonly payload: string;
     readonly payloadType: typeof PAYLOAD_TYPE;
-    /** `sig` is base64 of the DER signature over {@link pae}. */
+    /** `sig` is base64 of the DER signature over {@link pae}; `keyid` is empty, or what an older Writ called the key. */
     readonly signatures: readonly [{ readonly sig: string; readonly keyid: string }];
   };
 }
@@ -99,7 +99,8 @@ export function createBundle(parts: {
     dsseEnvelope: {
       payload: encodeBase64(parts.payload),
       payloadType: PAYLOAD_TYPE,
-      signatures: [{ sig: encodeBase64(parts.signatureDer), keyid: parts.keyId }],
+      // Unsigned, and other verifiers pass over a signature whose keyid is not their own name for the key.
+      signatures: [{ sig: encodeBase64(parts.signatureDer), keyid: "" }],
     },
   };
 }

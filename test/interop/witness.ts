@@ -1,0 +1,142 @@
+/**
+ * Our checkpoints before a C2SP witness: it must cosign a log that grows, and refuse one that rolls back, is rewritten
+ * or forks. The witness is litewitness (WRIT_LITEWITNESS names it; default: of the path), with a key in an ssh-agent.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { runtime } from "#runtime";
+import { encodeBase64 } from "../../src/core/manifest/index.ts";
+import {
+  type Bytes,
+  ed25519Key,
+  isSignedBy,
+  leafHash,
+  noteKeyDigest,
+  parseNote,
+  proveConsistency,
+  TreeEdge,
+} from "../../src/core/merkle/index.ts";
+import { Checkpoints } from "../../src/evidence/checkpoints.ts";
+import { openNoteSigner, verifySignature } from "../../src/identity/index.ts";
+import type { NoteSigner } from "../../src/ports/index.ts";
+
+const ORIGIN = "log.example";
+const ADDRESS = "127.0.0.1:17380";
+
+/** @returns what the witness got wrong, or why it was not asked */
+export async function examineWitness(folder: string): Promise<readonly string[] | string> {
+  const command = process.env["WRIT_LITEWITNESS"] ?? "litewitness";
+  const tools = [command, "ssh-agent", "ssh-add", "ssh-keygen"];
+  const missing = tools.find((tool) => spawnSync(tool, ["--help"]).error !== undefined);
+  if (missing !== undefined) return `${missing} is not installed`;
+
+  const signer = await openNoteSigner({
+    files: runtime.files,
+    path: join(folder, "witnessed.pem"),
+    origin: ORIGIN,
+  });
+  const [key, socket, db] = ["witness", "agent.sock", "witness.db"].map((name) => join(folder, name));
+  if (key === undefined || socket === undefined || db === undefined) throw new TypeError("three names");
+  spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
+  const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
+  await pause(500);
+  spawnSync("ssh-add", ["-q", key], { env: { SSH_AUTH_SOCK: socket, PATH: process.env["PATH"] ?? "" } });
+  const fingerprint =
+    /SHA256:\S+/.exec(spawnSync("ssh-keygen", ["-lf", key], { encoding: "utf8" }).stdout)?.[0] ?? "";
+  const options = [
+    "-db",
+    db,
+    "-key",
+    fingerprint,
+    "-name",
+    "witness.example",
+    "-listen",
+    ADDRESS,
+    "-ssh-agent",
+    socket,
+  ];
+  let diagnostics = "";
+  const witness = spawn(command, options, { stdio: ["ignore", "ignore", "pipe"] });
+  witness.stderr.on("data", (chunk: Buffer) => {
+    diagnostics += chunk.toString();
+  });
+  try {
+    await pause(1500);
+    introduce(db, signer);
+    return await ask(signer);
+  } catch (cause) {
+    throw new Error(`Cannot ask ${command}: ${diagnostics.slice(-1000)}`, { cause });
+  } finally {
+    witness.kill();
+    agent.kill();
+  }
+}
+
+/** Tells the witness of our log, as its own `witnessctl add-log` and `add-key` do. */
+function introduce(db: string, { publicKeySpki }: NoteSigner): void {
+  const key = ed25519Key(publicKeySpki) ?? new Uint8Array();
+  const id = Buffer.from(noteKeyDigest(ORIGIN, publicKeySpki).slice(0, 4)).toString("hex");
+  const verifierKey = `${ORIGIN}+${id}+${encodeBase64(Uint8Array.from([1, ...key]))}`;
+  const database = runtime.openSqlite(db);
+  const root = encodeBase64(new TreeEdge(0).root());
+  database.prepare("INSERT INTO log (origin, tree_size, tree_hash) VALUES (?, 0, ?)").run([ORIGIN, root]);
+  database.prepare("INSERT INTO key (origin, key) VALUES (?, ?)").run([ORIGIN, verifierKey]);
+  database.close();
+}
+
+/** One tree, honest or not. */
+class Tree {
+  readonly #edge = new TreeEdge(0);
+
+  constructor(entries: readonly string[]) {
+    for (const entry of entries) this.#edge.append(leafHash(new TextEncoder().encode(entry)));
+  }
+
+  get head(): { readonly size: number; readonly root: Bytes } {
+    return { size: this.#edge.size, root: this.#edge.root() };
+  }
+
+  /** Fewer than 256 entries, so all nodes are in the open tile. */
+  proofFrom(size: number): readonly Bytes[] {
+    if (size === 0 || size > this.#edge.size) return [];
+    const node = (level: number, index: number) => this.#edge.tile(0)?.node(level, index) ?? new Uint8Array();
+    return proveConsistency(size, this.#edge.size, node);
+  }
+}
+
+async function ask(signer: NoteSigner): Promise<readonly string[]> {
+  const entries = (size: number, changed = -1) =>
+    Array.from({ length: size }, (_, n) => (n === changed ? "changed" : `entry ${n}`));
+  const steps: readonly (readonly [name: string, from: number, tree: Tree, status: number])[] = [
+    ["the first checkpoint", 0, new Tree(entries(3)), 200],
+    ["a log that grew", 3, new Tree(entries(7)), 200],
+    ["the same checkpoint again", 7, new Tree(entries(7)), 200],
+    ["a log that rolled back", 3, new Tree(entries(5)), 409],
+    ["a log that was rewritten", 7, new Tree(entries(9, 2)), 422],
+    ["a fork of the same size", 7, new Tree(entries(7, 6)), 409],
+    ["a log that grew after all that", 7, new Tree(entries(200)), 200],
+  ];
+  const faults: string[] = [];
+  for (const [name, from, tree, status] of steps) {
+    const note = await new Checkpoints(signer).of(tree.head);
+    const proof = tree.proofFrom(from).map((hash) => `${encodeBase64(hash)}\n`);
+    const body = `old ${from}\n${proof.join("")}\n${note}`;
+    const response = await fetch(`http://${ADDRESS}/add-checkpoint`, { method: "POST", body });
+    const text = await response.text();
+    // A witness may say "conflict" or "unprocessable" of a fork: what counts is that it does not cosign.
+    const right =
+      status === 200 ? response.status === 200 : response.status === 409 || response.status === 422;
+    if (!right) faults.push(`${name}: status ${response.status}, want ${status}: ${text.trim()}`);
+    if (response.status === 200) {
+      const cosigned = parseNote(`${note}${text}`);
+      const ours = cosigned && (await isSignedBy(cosigned, ORIGIN, signer.publicKeySpki, verifySignature));
+      if (ours !== true) faults.push(`${name}: the cosigned note is not one`);
+    }
+  }
+  runtime.print(`litewitness: ${steps.length} checkpoints; ${faults.length} wrong answers`);
+  return faults;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
