@@ -1,5 +1,5 @@
 /** What the command line opens without a server: a gateway for one component, and the keys of a data folder. */
-import type { Keys, LocalGateway, LocalGatewayOptions } from "./cli/index.ts";
+import type { Keys, LocalGateway, LocalGatewayOptions, OpenLog } from "./cli/index.ts";
 import {
   makeDataFolder,
   openHouse,
@@ -9,7 +9,9 @@ import {
   writePublicKeys,
 } from "./compose.ts";
 import { readPolicy } from "./core/policy/index.ts";
-import { createIdentity } from "./identity/index.ts";
+import { createEvidence } from "./evidence/index.ts";
+import { readTile, writeTrustedRoot } from "./gateway/index.ts";
+import { createIdentity, jwks, openNoteSigner, openSigner } from "./identity/index.ts";
 import type { Runtime } from "./ports/index.ts";
 import { registryOfOne } from "./registry/index.ts";
 import { openStore } from "./stores/index.ts";
@@ -68,6 +70,30 @@ export async function openKeys(runtime: Runtime, dataFolder: string): Promise<Ke
     issue: (options) => identity.issueKey(options),
     list: () => identity.listKeys(),
     revoke: (id) => identity.revokeKey(id),
+    close: () => store.close(),
+  };
+}
+
+/**
+ * The log of a data folder's server. Reading it while the server appends is safe: what is committed does not change.
+ *
+ * @throws {Error} when there is no data, so that a wrong folder does not look like an empty log
+ */
+export async function openLog(runtime: Runtime, dataFolder: string, origin: string): Promise<OpenLog> {
+  const { files, clock } = runtime;
+  const database = `${dataFolder}/writ.sqlite`;
+  if ((await files.mode(database)) === undefined) {
+    throw new Error(`Cannot open log: there is no database ${JSON.stringify(database)}`);
+  }
+  const signer = await openSigner({ files, path: `${dataFolder}/keys/manifest.pem` });
+  const noteSigner = await openNoteSigner({ files, path: `${dataFolder}/keys/checkpoint.pem`, origin });
+  const store = await openStore(runtime.openSqlite(database));
+  const evidence = createEvidence({ store, signer, noteSigner, clock });
+  return {
+    checkpoint: () => evidence.checkpoint(),
+    tile: (name) => readTile(store, name),
+    trustedRoot: () => writeTrustedRoot(noteSigner),
+    jwks: () => jwks(signer),
     close: () => store.close(),
   };
 }

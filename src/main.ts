@@ -2,7 +2,7 @@
 import { runtime } from "#runtime";
 import { type CliWorld, runCli } from "./cli/index.ts";
 import { PROJECT_FOLDER, readOffer, VERSION } from "./compose.ts";
-import { openKeys, openLocalGateway } from "./local.ts";
+import { openKeys, openLocalGateway, openLog } from "./local.ts";
 import { startServer } from "./serve.ts";
 
 const world: CliWorld = {
@@ -14,6 +14,7 @@ const world: CliWorld = {
   startServer: (config, say) => startServer(runtime, config, say),
   openLocalGateway: (options) => openLocalGateway(runtime, options),
   openKeys: (dataFolder) => openKeys(runtime, dataFolder),
+  openLog: (dataFolder, origin) => openLog(runtime, dataFolder, origin),
   offer: () => readOffer(runtime),
   // Loaded only when something is built: these packages are big.
   openToolchain: () => import("./toolchain/index.ts"),

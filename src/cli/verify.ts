@@ -6,10 +6,11 @@ import type { Command } from "commander";
 import type { VerificationReport } from "../core/manifest/index.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { readInput } from "./input.ts";
+import { readInput, STDIN } from "./input.ts";
 import { alignColumns, createPaint, type Paint, printable, printJson } from "./output.ts";
 import { readOnePolicy } from "./policy-files.ts";
 import { readTrust } from "./trust.ts";
+import { UsageError } from "./usage-error.ts";
 import { type AnswerCheck, type Compared, verifyDocument } from "./verify-answer.ts";
 import type { CliWorld } from "./world.ts";
 
@@ -35,7 +36,10 @@ export function addVerify(program: Command, { world, end }: CommandContext): voi
   program
     .command("verify")
     .description("Verifies execution manifests offline; exit code 1 when one does not hold")
-    .argument("<manifest...>", "a manifest, or a whole answer with its manifest; - for standard input")
+    .argument(
+      "<manifest...>",
+      "a manifest, a whole answer with its manifest, or a folder of them; - for standard input",
+    )
     .option(
       "--trust <file...>",
       "trusted keys or a JWKS, and trusted_root.json of the log (default: keys/ of the data folder)",
@@ -54,11 +58,15 @@ export function addVerify(program: Command, { world, end }: CommandContext): voi
       const trust = await readTrust(world, flags);
       const compared = await readCompared(world, flags);
       const verified: Verified[] = [];
-      for (const path of paths) {
+      let good = 0;
+      for await (const { path, ofFolder } of listDocuments(world, paths)) {
         const bytes = await readInput(world, path, "manifest");
-        verified.push({ path, ...(await verifyDocument(bytes, trust.trust, compared)) });
+        const one = { path, ...(await verifyDocument(bytes, trust.trust, compared)) };
+        // Of a folder only what does not hold is kept and printed: it may have a million manifests.
+        if (!ofFolder || !one.ok) verified.push(one);
+        else if (++good % STEP === 0) world.runtime.printError(`writ: ${good} verified`);
       }
-      print(world, verified, trust.source, flags.json === true);
+      print(world, verified, { source: trust.source, good }, flags.json === true);
       if (verified.some(({ ok }) => !ok)) end(EXIT.bad);
     });
 }
@@ -73,7 +81,55 @@ async function readCompared(world: CliWorld, flags: VerifyFlags): Promise<Compar
   };
 }
 
-function print(world: CliWorld, verified: readonly Verified[], source: string, json: boolean): void {
+/** Manifests of a folder between two lines of progress. */
+const STEP = 1000;
+/** What is taken for a manifest or an answer in a folder. */
+const DOCUMENT = /\.json$/;
+
+/**
+ * The documents that the paths name, and those in the folders that they name, at any depth.
+ *
+ * @throws {UsageError} for a folder without any: a mistyped path must not look like good news
+ */
+async function* listDocuments(
+  world: CliWorld,
+  paths: readonly string[],
+): AsyncGenerator<{ readonly path: string; readonly ofFolder: boolean }> {
+  for (const path of paths) {
+    const inside = path === STDIN ? [] : await world.runtime.files.list(path);
+    // A file has nothing inside; nor has an empty folder, which can then not be read.
+    if (inside.length === 0) yield { path, ofFolder: false };
+    let found = 0;
+    for await (const document of listFolder(world, path, inside)) {
+      found++;
+      yield { path: document, ofFolder: true };
+    }
+    if (inside.length > 0 && found === 0) {
+      throw new UsageError(`Cannot verify folder ${JSON.stringify(path)}: no file in it ends with .json`);
+    }
+  }
+}
+
+async function* listFolder(
+  world: CliWorld,
+  folder: string,
+  inside: Awaited<ReturnType<CliWorld["runtime"]["files"]["list"]>>,
+): AsyncGenerator<string> {
+  for (const { name, isFolder } of inside) {
+    const path = `${folder}/${name}`;
+    if (isFolder) yield* listFolder(world, path, await world.runtime.files.list(path));
+    else if (DOCUMENT.test(name)) yield path;
+  }
+}
+
+/** What was found: `good` = how many of folders hold and are not reported one by one. */
+interface Found {
+  readonly source: string;
+  readonly good: number;
+}
+
+function print(world: CliWorld, verified: readonly Verified[], found: Found, json: boolean): void {
+  const { source, good } = found;
   if (json) {
     const results = verified.map(({ path, ok, checks, report }) => ({
       path,
@@ -81,11 +137,13 @@ function print(world: CliWorld, verified: readonly Verified[], source: string, j
       checks,
       ...(report.ok ? { keyId: report.keyId, digest: report.digest, predicate: report.predicate } : {}),
     }));
-    printJson(world, { ok: verified.every(({ ok }) => ok), trust: source, results });
+    printJson(world, { ok: verified.every(({ ok }) => ok), trust: source, good, results });
     return;
   }
   const paint = createPaint(world);
   for (const one of verified) for (const line of reportLines(one, source, paint)) world.runtime.print(line);
+  if (good > 0)
+    world.runtime.print(`${paint.good("verified")}  ${good} more in folders, by ${printable(source)}`);
 }
 
 function reportLines(

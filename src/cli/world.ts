@@ -3,6 +3,7 @@
  * socket by itself, so a test can run any of them in its own process and a reader can see here all that they touch.
  */
 import type { ComponentDescription } from "../core/component/index.ts";
+import type { TileName } from "../core/merkle/index.ts";
 import type { Principal, Scope } from "../core/policy/index.ts";
 import type { Gateway } from "../gateway/index.ts";
 import type { KeyRow, Runtime } from "../ports/index.ts";
@@ -26,6 +27,8 @@ export interface CliWorld {
   /** A gateway for one component and one policy, with evidence in the data folder and no socket. */
   openLocalGateway(options: LocalGatewayOptions): Promise<LocalGateway>;
   openKeys(dataFolder: string): Promise<Keys>;
+  /** The log of a data folder's server, whether or not it runs; `origin`: its name. */
+  openLog(dataFolder: string, origin: string): Promise<OpenLog>;
   /** The description of the component that imports everything this host offers: `wit/offer.wasm`, decoded. */
   offer(): Promise<ComponentDescription>;
   /** Loads the packages that make components; they are big, and only `build` needs them. */
@@ -102,6 +105,19 @@ export interface Keys {
   list(): Promise<readonly KeyRow[]>;
   /** @returns false when there is no such key */
   revoke(id: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** The log of a data folder. */
+export interface OpenLog {
+  /** The newest checkpoint, signed. */
+  checkpoint(): Promise<string>;
+  /** One file of the log; undefined when it does not have all of it. */
+  tile(name: TileName): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** JSON text that names the log and its key. */
+  trustedRoot(): string;
+  /** The keys that sign manifests. */
+  jwks(): Promise<object>;
   close(): Promise<void>;
 }
 

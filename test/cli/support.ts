@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { runtime } from "#runtime";
 import { type CliWorld, runCli } from "../../src/cli/index.ts";
 import { readOffer } from "../../src/compose.ts";
-import { openKeys, openLocalGateway } from "../../src/local.ts";
+import { openKeys, openLocalGateway, openLog } from "../../src/local.ts";
 
 /** The project's folder. */
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -56,6 +56,7 @@ export async function cli(args: readonly string[], changes: WorldChanges = {}): 
     startServer: unexpected("a server"),
     openLocalGateway: (options) => openLocalGateway(runtime, options),
     openKeys: (dataFolder) => openKeys(runtime, dataFolder),
+    openLog: (dataFolder, origin) => openLog(runtime, dataFolder, origin),
     offer: () => readOffer(runtime),
     openToolchain: unexpected("the toolchain"),
     ...rest,

@@ -248,3 +248,26 @@ describe("stopping", () => {
     );
   }, 60_000);
 });
+
+describe("the log", () => {
+  it("has every run at once, and gives a run's manifest with the same proof as its answer", async () => {
+    const answer = await invoke("hash/hash/sha256", { data: "" });
+    const checkpoint = await gateway.get("/checkpoint");
+    expect(checkpoint.status).toBe(200);
+    const size = Number(checkpoint.text.split("\n")[1]);
+    expect(size).toBe(answer.json.receipt.sequence + 1);
+    expect(answer.json.receipt.proof).toContain(checkpoint.text);
+    const again = await gateway.get(`/v1/runs/${answer.json.run}/manifest`);
+    expect(JSON.parse(again.text)).toEqual(answer.json.manifest);
+    await verified(again.text);
+  });
+
+  it("serves its tiles to everybody, up to its newest checkpoint", async () => {
+    const { text } = await callGateway(gateway.server.url, "/checkpoint", {});
+    const size = Number(text.split("\n")[1]);
+    const tile = (path: string) => callGateway(gateway.server.url, path, {});
+    expect((await tile(`/tile/entries/000.p/${size}`)).text).toContain('"kind":"hashedrekord"');
+    expect((await tile(`/tile/0/000.p/${size}`)).status).toBe(200);
+    expect((await tile(`/tile/0/000.p/${size + 1}`)).status).toBe(404);
+  });
+});

@@ -1,0 +1,107 @@
+/** `writ log`: the transparency log as files for everybody, and their verification without us. */
+import type { Command } from "commander";
+import { loadConfig } from "./config.ts";
+import type { CommandContext } from "./context.ts";
+import { EXIT } from "./exit.ts";
+import { decodeText, readInput } from "./input.ts";
+import { exportLog, type Progress, verifyLog } from "./log-files.ts";
+import { createPaint, formatCount, printable, printJson } from "./output.ts";
+import { readTrust } from "./trust.ts";
+import type { CliWorld } from "./world.ts";
+
+interface ExportFlags {
+  readonly data?: string;
+  readonly logOrigin?: string;
+  readonly json?: boolean;
+}
+
+interface VerifyFlags {
+  readonly trust?: readonly string[];
+  readonly data?: string;
+  readonly since?: readonly string[];
+  readonly json?: boolean;
+}
+
+/** Entries between two lines of progress. */
+const STEP = 10_000;
+
+/** Adds the commands. */
+export function addLog(program: Command, { world, end }: CommandContext): void {
+  const log = program.command("log").description("Exports and verifies the transparency log");
+  log
+    .command("export")
+    .description("Writes the log as files that any web server can serve (C2SP tlog-tiles)")
+    .argument("<folder>", "where to; full tiles that are there are left alone")
+    .option("--data <folder>", "the gateway's data folder (WRIT_DATA)")
+    .option("--log-origin <host>", "the log's name (WRIT_LOG_ORIGIN)")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExample:\n  writ log export ./public")
+    .action(async (folder: string, flags: ExportFlags) => {
+      const { config } = await loadConfig(world, { dataFolder: flags.data, logOrigin: flags.logOrigin });
+      const opened = await world.openLog(config.dataFolder, config.logOrigin);
+      try {
+        const progress = sayProgress(world, "exported");
+        const { size, written } = await exportLog(opened, world.runtime.files, folder, progress);
+        if (flags.json) printJson(world, { origin: config.logOrigin, size, written });
+        else
+          world.runtime.print(
+            `${config.logOrigin}: ${size} entries, ${formatCount(written, "file")} written`,
+          );
+      } finally {
+        await opened.close();
+      }
+    });
+
+  log
+    .command("verify")
+    .description("Verifies an exported log, entry by entry; exit code 1 when anything is missing or changed")
+    .argument("<folder>", "what writ log export wrote, or a copy of a log's files")
+    .option("--trust <file...>", "trusted_root.json of the log (default: keys/ of the data folder)")
+    .option("--data <folder>", "the data folder whose log is trusted (WRIT_DATA)")
+    .option("--since <checkpoint...>", "checkpoints kept from earlier: the log must have begun like that")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  writ log verify ./public --trust trusted_root.json --since checkpoint.old",
+    )
+    .action(async (folder: string, flags: VerifyFlags) => {
+      const { trust, source } = await readTrust(world, flags);
+      const earlier = await Promise.all(
+        (flags.since ?? []).map(async (name) => ({
+          name,
+          note: decodeText(await readInput(world, name, "checkpoint"), name),
+        })),
+      );
+      const progress = sayProgress(world, "verified");
+      const report = await verifyLog(world.runtime.files, folder, trust.logs, earlier, progress);
+      const ok = report.faults.length === 0;
+      if (flags.json) printJson(world, { ok, trust: source, ...report });
+      else printReport(world, report, earlier.length);
+      if (!ok) end(EXIT.bad);
+    });
+}
+
+function printReport(
+  world: CliWorld,
+  { origin, size, faults }: Awaited<ReturnType<typeof verifyLog>>,
+  earlier: number,
+): void {
+  const paint = createPaint(world);
+  for (const fault of faults) world.runtime.print(`  ${paint.bad("✗")} ${printable(fault)}`);
+  if (faults.length > 0)
+    world.runtime.print(`${paint.bad("not verified")}  ${formatCount(faults.length, "fault")}`);
+  else {
+    const since = earlier === 0 ? "" : `, consistent with ${formatCount(earlier, "earlier checkpoint")}`;
+    world.runtime.print(`${paint.good("verified")}  log ${printable(origin)}, ${size} entries${since}`);
+  }
+}
+
+/** On standard error, so that what is piped stays clean. */
+function sayProgress({ runtime }: CliWorld, verb: string): Progress {
+  let said = 0;
+  return (done, of) => {
+    if (done - said < STEP) return;
+    said = done;
+    runtime.printError(`writ: ${verb} ${done} of ${of} entries`);
+  };
+}
