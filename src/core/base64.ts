@@ -3,8 +3,18 @@
  * never decodes to the same bytes. Core has no `atob`, and the hosts' decoders forgive what must not be forgiven.
  */
 
-const STANDARD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const URL_SAFE = `${STANDARD.slice(0, 62)}-_`;
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/** The code of `=`. */
+const PAD = 0x3d;
+
+/** An alphabet: letters' codes by value, and values by code (-1 = none). */
+interface Alphabet {
+  readonly codes: Uint8Array;
+  readonly values: Int8Array;
+}
+
+const STANDARD = alphabetOf(`${LETTERS}+/`);
+const URL_SAFE = alphabetOf(`${LETTERS}-_`);
 
 /**
  * Writes bytes as base64 with padding.
@@ -12,7 +22,7 @@ const URL_SAFE = `${STANDARD.slice(0, 62)}-_`;
  * @returns RFC 4648 section 4 text
  */
 export function encodeBase64(bytes: Uint8Array): string {
-  return encode(bytes, STANDARD, "=");
+  return encode(bytes, STANDARD, true);
 }
 
 /**
@@ -21,7 +31,7 @@ export function encodeBase64(bytes: Uint8Array): string {
  * @returns RFC 4648 section 5 text, as JOSE spells it
  */
 export function encodeBase64Url(bytes: Uint8Array): string {
-  return encode(bytes, URL_SAFE, "");
+  return encode(bytes, URL_SAFE, false);
 }
 
 /**
@@ -46,27 +56,33 @@ export function decodeBase64Url(text: string): Uint8Array<ArrayBuffer> | undefin
   return decode(text, URL_SAFE);
 }
 
-function encode(bytes: Uint8Array, alphabet: string, pad: string): string {
-  let text = "";
+// Manifests are base64 for the most part, so both directions work on codes and tables, not on letters.
+function encode(bytes: Uint8Array, alphabet: Alphabet, padded: boolean): string {
+  const { codes } = alphabet;
+  const whole = Math.floor(bytes.length / 3) * 3;
+  const left = bytes.length - whole;
+  const letters = new Uint8Array(Math.ceil(bytes.length / 3) * 4 - (padded || left === 0 ? 0 : 3 - left));
+  letters.fill(PAD);
+  let to = 0;
   for (let at = 0; at < bytes.length; at += 3) {
-    const left = bytes.length - at;
     const group = ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
-    text += alphabet.charAt(group >> 18) + alphabet.charAt((group >> 12) & 63);
-    text += left > 1 ? alphabet.charAt((group >> 6) & 63) : pad;
-    text += left > 2 ? alphabet.charAt(group & 63) : pad;
+    const count = at < whole ? 4 : left + 1;
+    for (let letter = 0; letter < count; letter++) {
+      letters[to++] = codes[(group >> (18 - 6 * letter)) & 63] ?? PAD;
+    }
   }
-  return text;
+  return new TextDecoder().decode(letters);
 }
 
-function decode(text: string, alphabet: string): Uint8Array<ArrayBuffer> | undefined {
+function decode(text: string, { values }: Alphabet): Uint8Array<ArrayBuffer> | undefined {
   if (text.length % 4 === 1) return undefined;
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
   let bits = 0;
   let held = 0;
   let at = 0;
-  for (const letter of text) {
-    const value = alphabet.indexOf(letter);
-    if (value < 0) return undefined;
+  for (let index = 0; index < text.length; index++) {
+    const value = values[text.charCodeAt(index)];
+    if (value === undefined || value < 0) return undefined;
     bits = ((bits << 6) | value) & 0xffff;
     held += 6;
     if (held >= 8) {
@@ -76,4 +92,11 @@ function decode(text: string, alphabet: string): Uint8Array<ArrayBuffer> | undef
   }
   // Bits that no byte holds must be zero: otherwise several texts would say the same bytes.
   return (bits & ((1 << held) - 1)) === 0 ? bytes : undefined;
+}
+
+function alphabetOf(letters: string): Alphabet {
+  const codes = new TextEncoder().encode(letters);
+  const values = new Int8Array(128).fill(-1);
+  for (const [value, code] of codes.entries()) values[code] = value;
+  return { codes, values };
 }

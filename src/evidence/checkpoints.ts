@@ -17,13 +17,14 @@ interface Signed {
 /** The checkpoints of one log. */
 export class Checkpoints {
   readonly signer: NoteSigner;
-  readonly #keyId: Uint8Array;
+  /** Names the log in manifests; its first four bytes name the key in notes. */
+  readonly keyDigest: Uint8Array;
   /** By size, oldest first. Ed25519 is deterministic: signed anew, a checkpoint is the same text. */
   readonly #signed = new Map<number, Signed>();
 
   constructor(signer: NoteSigner) {
     this.signer = signer;
-    this.#keyId = noteKeyDigest(signer.origin, signer.publicKeySpki).slice(0, 4);
+    this.keyDigest = noteKeyDigest(signer.origin, signer.publicKeySpki);
   }
 
   /**
@@ -52,6 +53,6 @@ export class Checkpoints {
     const { origin } = this.signer;
     const text = formatCheckpoint({ origin, size: BigInt(head.size), root: head.root });
     const signature = await this.signer.sign(new TextEncoder().encode(text));
-    return formatNote(text, [{ name: origin, keyId: this.#keyId, signature }]);
+    return formatNote(text, [{ name: origin, keyId: this.keyDigest.subarray(0, 4), signature }]);
   }
 }

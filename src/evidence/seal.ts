@@ -77,7 +77,10 @@ export async function signPredicate(
       const proof = formatProof({ index: BigInt(logged.sequence), path: logged.path, checkpoint });
       return {
         bundle: proven,
-        text: JSON.stringify(proven),
+        // Written when it is asked for: most callers pass the manifest on inside an answer.
+        get text() {
+          return JSON.stringify(proven);
+        },
         receipt: { sequence: logged.sequence, digest, keyId, proof },
       };
     },
@@ -108,8 +111,16 @@ function attach(
   entry: string,
   { sequence, head, path }: Logged,
   checkpoint: string,
-  { signer }: Checkpoints,
+  { keyDigest }: Checkpoints,
 ): Bundle {
-  const log = { origin: signer.origin, logSpki: signer.publicKeySpki };
-  return withLogEntry(bundle, { entry, ...log, index: sequence, ...head, path, checkpoint });
+  const { size, root } = head;
+  return withLogEntry(bundle, {
+    entry,
+    logKeyDigest: keyDigest,
+    index: sequence,
+    size,
+    root,
+    path,
+    checkpoint,
+  });
 }

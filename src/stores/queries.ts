@@ -40,6 +40,26 @@ const RUN_COLUMNS = [
   "seals.sealed_at_ms",
 ] as const;
 
+// What every seal runs for the log is compiled once: compiling takes longer than running it.
+const LOG_SIZE = db
+  .selectFrom("seals")
+  .select(sql<number>`coalesce(max(sequence), -1) + 1`.as("size"))
+  .compile();
+const ENTRIES = db
+  .selectFrom("seals")
+  .select("entry")
+  .where("sequence", ">=", 0)
+  .where("sequence", "<", 0)
+  .orderBy("sequence")
+  .compile();
+const INSERT_HEAD = db.insertInto("heads").values({ size: 0, root: new Uint8Array() }).compile();
+const NEWEST_HEAD = db
+  .selectFrom("heads")
+  .select(["size", "root"])
+  .orderBy("size", "desc")
+  .limit(1)
+  .compile();
+
 /** Adds the run. Fails when there is one of that id. */
 export function insertRun(intent: Intent) {
   const { run, tenant, tool, admittedAtMs, predicate } = intent;
@@ -105,18 +125,12 @@ export function selectRuns(tenant: string, limit: number, before: string | undef
 
 /** How many seals there are: sequences have no gaps. */
 export function selectLogSize() {
-  return db.selectFrom("seals").select(sql<number>`coalesce(max(sequence), -1) + 1`.as("size")).compile();
+  return LOG_SIZE;
 }
 
 /** Entries of the log, in order. */
-export function selectEntries(from: number, until: number) {
-  return db
-    .selectFrom("seals")
-    .select("entry")
-    .where("sequence", ">=", from)
-    .where("sequence", "<", until)
-    .orderBy("sequence")
-    .compile();
+export function selectEntries(from: number, until: number): typeof ENTRIES {
+  return { ...ENTRIES, parameters: [from, until] };
 }
 
 /** Keeps a full tile. Fails when it is there. */
@@ -148,8 +162,8 @@ export function selectTileRoots(level: number, from: number, until: number) {
 }
 
 /** Keeps what the log was after a commit. */
-export function insertHead(head: LogHead) {
-  return db.insertInto("heads").values({ size: head.size, root: head.root }).compile();
+export function insertHead(head: LogHead): typeof INSERT_HEAD {
+  return { ...INSERT_HEAD, parameters: [head.size, head.root] };
 }
 
 /** The first head that covers a sequence. */
@@ -165,7 +179,7 @@ export function selectHeadAfter(sequence: number) {
 
 /** The newest head. */
 export function selectNewestHead() {
-  return db.selectFrom("heads").select(["size", "root"]).orderBy("size", "desc").limit(1).compile();
+  return NEWEST_HEAD;
 }
 
 /** Adds an API key's row. Fails when its id or its hash is there. */

@@ -43,6 +43,8 @@ type RunColumns = RunsTable & { [column in Exclude<keyof SealsTable, "run">]: Se
 /** What a transaction made of the log: known once it commits. */
 interface Commit {
   head?: LogHead;
+  /** Whether it has a seal, so that other commits do not ask the log. */
+  seals?: true;
 }
 
 /** A seal inside the transaction that makes it durable; `commit` is filled in by then. */
@@ -153,6 +155,7 @@ class SqliteStore implements Store {
 
   /** Appends what the transaction under way has sealed to the log: once for all of it, in it. */
   #appendToLog(): void {
+    if (this.#commit.seals !== true) return;
     const [{ size } = { size: 0 }] = this.#connection.all(queries.selectLogSize());
     const head = this.#log.appendUntil(size);
     if (head === undefined) return;
@@ -168,6 +171,7 @@ class SqliteStore implements Store {
   };
 
   #insertSeal(seal: Seal): number {
+    this.#commit.seals = true;
     const [row] = this.#connection.all(queries.insertSeal(seal));
     if (row === undefined)
       throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: no sequence was given`);

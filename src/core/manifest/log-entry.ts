@@ -4,8 +4,7 @@
  * @see Sigstore Rekor v2, hashedrekord 0.0.2; Sigstore bundle v0.3, TransparencyLogEntry
  */
 import { encodeBase64 } from "../base64.ts";
-import { canonicalJson, sha256Bytes } from "../digest.ts";
-import { noteKeyDigest } from "../merkle/index.ts";
+import { sha256Bytes } from "../digest.ts";
 import { type Bundle, pae } from "./statement.ts";
 import { PAYLOAD_TYPE } from "./types.ts";
 
@@ -44,22 +43,13 @@ export interface Logged {
  * @returns canonical JSON; whoever has the manifest and the key can write it too, so nobody needs to parse one
  */
 export function encodeLogEntry({ digest, signatureDer, spki }: Logged): string {
-  return canonicalJson({
-    apiVersion: ENTRY_KIND.version,
-    kind: ENTRY_KIND.kind,
-    spec: {
-      hashedRekordV002: {
-        data: { algorithm: "SHA2_256", digest: encodeBase64(digest) },
-        signature: {
-          content: encodeBase64(signatureDer),
-          verifier: {
-            keyDetails: "PKIX_ECDSA_P256_SHA_256",
-            publicKey: { rawBytes: encodeBase64(spki) },
-          },
-        },
-      },
-    },
-  });
+  // Canonical as it stands: keys in order, and nothing in base64 needs an escape.
+  const data = `{"algorithm":"SHA2_256","digest":"${encodeBase64(digest)}"}`;
+  const key = `{"rawBytes":"${encodeBase64(spki)}"}`;
+  const verifier = `{"keyDetails":"PKIX_ECDSA_P256_SHA_256","publicKey":${key}}`;
+  const signature = `{"content":"${encodeBase64(signatureDer)}","verifier":${verifier}}`;
+  const spec = `{"hashedRekordV002":{"data":${data},"signature":${signature}}}`;
+  return `{"apiVersion":"${ENTRY_KIND.version}","kind":"${ENTRY_KIND.kind}","spec":${spec}}`;
 }
 
 /** @returns whether an entry's text is of a logged manifest, and not of a seal from before there was a log */
@@ -76,15 +66,14 @@ export function digestOfPayload(payload: Uint8Array): Uint8Array<ArrayBuffer> {
  * Puts the proof that a log has a manifest into the manifest's bundle.
  *
  * @param bundle as it was signed
- * @param parts `entry`: {@link encodeLogEntry}'s text; `origin` and `logSpki`: the log's name and key; `checkpoint`:
- *   the signed note that `size` and `root` are of
+ * @param parts `entry`: {@link encodeLogEntry}'s text; `logKeyDigest`: of the log's key under its name;
+ *   `checkpoint`: the signed note that `size` and `root` are of
  */
 export function withLogEntry(
   bundle: Bundle,
   parts: {
     readonly entry: string;
-    readonly origin: string;
-    readonly logSpki: Uint8Array;
+    readonly logKeyDigest: Uint8Array;
     readonly index: number;
     readonly size: number;
     readonly root: Uint8Array;
@@ -95,7 +84,7 @@ export function withLogEntry(
   const logIndex = String(parts.index);
   const entry: LogEntry = {
     logIndex,
-    logId: { keyId: encodeBase64(noteKeyDigest(parts.origin, parts.logSpki)) },
+    logId: { keyId: encodeBase64(parts.logKeyDigest) },
     kindVersion: ENTRY_KIND,
     inclusionProof: {
       logIndex,

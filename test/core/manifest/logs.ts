@@ -89,10 +89,10 @@ export async function logBundle(
       ? (leaves[at] ?? new Uint8Array())
       : nodeHash(node(level - 1, 2 * at), node(level - 1, 2 * at + 1));
   const root = rootOf(size, node);
-  const { origin, publicKeySpki: logSpki } = log.signer;
+  const logKeyDigest = noteKeyDigest(log.signer.origin, log.signer.publicKeySpki);
   const path = proveInclusion(index, size, node);
   const checkpoint = await signCheckpoint(log, { size: BigInt(size), root });
-  return withLogEntry(bundle, { entry, origin, logSpki, index, size, root, path, checkpoint });
+  return withLogEntry(bundle, { entry, logKeyDigest, index, size, root, path, checkpoint });
 }
 
 function unbase64(text: string): Bytes {

@@ -1,7 +1,9 @@
 /** Manifests in logs: forged proofs, foreign logs and old checkpoints first, then what must be accepted. */
 import { describe, expect, it } from "vitest";
+import { canonicalJson } from "../../../src/core/digest.ts";
 import {
   type Bundle,
+  digestOfPayload,
   encodeBase64,
   encodeTrustedRoot,
   joinTrust,
@@ -215,6 +217,30 @@ describe("verifyBundle() with a log accepts", () => {
         detail: "the trust asks for no log; none was looked at",
       });
     }
+  });
+});
+
+describe("encodeLogEntry()", () => {
+  it("writes canonical JSON of a hashedrekord 0.0.2", () => {
+    const text = entryOf(unlogged, spki);
+    expect(canonicalJson(JSON.parse(text))).toBe(text);
+    const { payload, signatures } = unlogged.dsseEnvelope;
+    expect(JSON.parse(text)).toEqual({
+      apiVersion: "0.0.2",
+      kind: "hashedrekord",
+      spec: {
+        hashedRekordV002: {
+          data: {
+            algorithm: "SHA2_256",
+            digest: encodeBase64(digestOfPayload(Buffer.from(payload, "base64"))),
+          },
+          signature: {
+            content: signatures[0].sig,
+            verifier: { keyDetails: "PKIX_ECDSA_P256_SHA_256", publicKey: { rawBytes: spki } },
+          },
+        },
+      },
+    });
   });
 });
 
