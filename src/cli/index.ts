@@ -9,6 +9,7 @@ import { EXIT } from "./exit.ts";
 import { describeFailure } from "./failure.ts";
 import { addInspect } from "./inspect.ts";
 import { addKeys } from "./keys.ts";
+import { addMeter } from "./meter.ts";
 import { addPolicy } from "./policy.ts";
 import { addRun } from "./run.ts";
 import { addServe } from "./serve.ts";
@@ -72,7 +73,7 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     // Commander would end the process; the composition root does that.
     .exitOverride();
   const context: CommandContext = { world, end };
-  for (const add of [addServe, addBuild, addInspect, addRun, addPolicy, addVerify, addKeys]) {
+  for (const add of [addServe, addBuild, addInspect, addMeter, addRun, addPolicy, addVerify, addKeys]) {
     add(program, context);
   }
   program.addHelpText(
