@@ -4,9 +4,8 @@
  */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { env } from "node:process";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { decode } from "../../../src/core/component/index.ts";
 import { walkModule } from "./walk.ts";
@@ -54,7 +53,10 @@ function realModules(): RealModule[] {
       wasm: bytes.subarray(offset, offset + byteLength),
     }));
   });
-  const vendored = dirname(fileURLToPath(import.meta.resolve("@bytecodealliance/jco-transpile/wasm-tools")));
+  const vendored = resolve(
+    import.meta.dirname,
+    "../../../node_modules/@bytecodealliance/jco-transpile/vendor",
+  );
   const own = wasmFilesIn(vendored).map((path) => ({ name: path, wasm: readFileSync(path) }));
   return [...own, ...components];
 }
