@@ -10,6 +10,7 @@ import { describeFailure } from "./failure.ts";
 import { addInspect } from "./inspect.ts";
 import { addKeys } from "./keys.ts";
 import { addLog } from "./log.ts";
+import { addMeter } from "./meter.ts";
 import { addPolicy } from "./policy.ts";
 import { addRun } from "./run.ts";
 import { addServe } from "./serve.ts";
@@ -74,7 +75,17 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     // Commander would end the process; the composition root does that.
     .exitOverride();
   const context: CommandContext = { world, end };
-  for (const add of [addServe, addBuild, addInspect, addRun, addPolicy, addVerify, addLog, addKeys]) {
+  for (const add of [
+    addServe,
+    addBuild,
+    addInspect,
+    addMeter,
+    addRun,
+    addPolicy,
+    addVerify,
+    addLog,
+    addKeys,
+  ]) {
     add(program, context);
   }
   program.addHelpText(

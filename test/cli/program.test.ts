@@ -7,6 +7,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["serve"],
   ["build"],
   ["inspect"],
+  ["meter"],
   ["run"],
   ["policy", "check"],
   ["policy", "explain"],

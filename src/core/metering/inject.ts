@@ -7,6 +7,7 @@
  * dead code included.
  */
 
+import { refuseComponent } from "../errors.ts";
 import { AddedLocals, nullableReference } from "./added-locals.ts";
 import { Reader } from "./binary/reader.ts";
 import type { Writer } from "./binary/writer.ts";
@@ -121,7 +122,8 @@ class Emitter {
       this.#operator(walker);
       ended = walker.opcode === OP.end && this.#labels.length === 0;
     }
-    if (!ended) throw new RangeError(`Function ${this.#body.index} does not end`);
+    // No valid module gets here; one that nobody validated is refused like any other that is not understood.
+    if (!ended) throw refuseComponent(`Cannot meter wasm function ${this.#body.index}: it does not end`);
     while (next < plan.offsets.length) {
       this.#charge(plan.units[next] ?? 0, plan.checks[next] ?? false, false);
       next += 1;
@@ -236,7 +238,8 @@ class Emitter {
     const tail = opcode === OP.returnCall || opcode === OP.returnCallIndirect || opcode === OP.returnCallRef;
     if (tail) this.#word.take(-this.#depth);
     if (opcode === OP.call || opcode === OP.returnCall) {
-      this.#word.get();
+      if (tail) this.#word.move();
+      else this.#word.get();
       op(writer, opcode, wrappers.inside(first));
       this.#copied = walker.reader.pos;
     } else {
@@ -298,7 +301,7 @@ class Emitter {
   /** Leaves the frame: its depth is given back, the word is the last result. */
   #leave(): void {
     this.#word.take(-this.#depth);
-    this.#word.get();
+    this.#word.move();
   }
 
   #lands(label: number): boolean {

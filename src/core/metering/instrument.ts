@@ -35,7 +35,12 @@ export interface MeterStats {
   readonly functions: number;
   /** Functions so small that their callers account for them. */
   readonly bounded: number;
+  /** Runs of operators that control enters at the top and leaves at the end only: where one could charge. */
+  readonly regions: number;
+  /** Regions that do charge; the others have their charge merged into one before or behind them. */
   readonly charges: number;
+  /** How many charges are of 1 unit, of 2 and 3, of 4 to 7, and so on; without those that give units back. */
+  readonly chargeSizes: readonly number[];
   /** Comparisons of the counter with zero. */
   readonly checks: number;
   readonly bytesBefore: number;
@@ -51,7 +56,7 @@ export interface MeteredModule {
 }
 
 /** The version of the rewriting. Whoever keeps metered modules keeps them under it; fuel depends on the cost table only. */
-export const METER_VERSION = "writ-meter/2";
+export const METER_VERSION = "writ-meter/3";
 
 /** Where the caller names no depth: about half a megabyte of native stack. */
 export const DEFAULT_MAX_CALL_DEPTH = 4096;
@@ -105,7 +110,9 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
     stats: {
       functions: module.bodies.length,
       bounded: code.bounded,
+      regions: code.regions,
       charges: code.charges,
+      chargeSizes: code.chargeSizes,
       checks: code.checks,
       bytesBefore: wasm.length,
       bytesAfter: out.length,

@@ -13,6 +13,8 @@ import { Walker } from "./walker.ts";
 
 /** What is written where in one body. */
 export interface BodyPlan {
+  /** How many regions the body has, charged or not. */
+  readonly regions: number;
   /** Offsets in front of whose operators something is charged or checked, rising. */
   readonly offsets: readonly number[];
   /** Units at each offset; negative ones are given back. */
@@ -55,6 +57,7 @@ export function planBody(
   const checks = placeChecks(flow, charges, checked, maxExit);
   const kept = flow.regions.flatMap((_, i) => (charges[i] !== 0 || checks.regions[i] ? [i] : []));
   return {
+    regions: flow.regions.length,
     offsets: kept.map((i) => flow.regions[i]?.offset ?? 0),
     units: kept.map((i) => charges[i] ?? 0),
     checks: kept.map((i) => checks.regions[i] ?? false),

@@ -30,7 +30,10 @@ export interface RewrittenCode {
   /** The bodies, each behind its size; without their count. */
   readonly content: Writer;
   readonly bounded: number;
+  readonly regions: number;
   readonly charges: number;
+  /** Charges by the power of two that they reach. */
+  readonly chargeSizes: readonly number[];
   readonly checks: number;
 }
 
@@ -44,6 +47,8 @@ export function rewriteCode(context: InjectContext): RewrittenCode {
   const content = new Writer(bodies.reduce((sum, body) => sum + body.codeEnd - body.codeStart, 1024) * 1.5);
   const body = new Writer(65_536);
   const scratch = new Writer(65_536);
+  const chargeSizes: number[] = [];
+  let regions = 0;
   let charges = 0;
   let checks = 0;
   bodies.forEach((each, position) => {
@@ -57,10 +62,19 @@ export function rewriteCode(context: InjectContext): RewrittenCode {
       );
     }
     content.sized(body);
+    regions += plan.regions;
     charges += plan.units.filter((units) => units !== 0).length;
+    for (const units of plan.units) if (units > 0) countSize(chargeSizes, units);
     checks += plan.checks.filter(Boolean).length;
   });
-  return { content, bounded: graph.bound.filter((each) => each !== undefined).length, charges, checks };
+  const bounded = graph.bound.filter((each) => each !== undefined).length;
+  return { content, bounded, regions, charges, chargeSizes, checks };
+}
+
+function countSize(sizes: number[], units: number): void {
+  const power = Math.floor(Math.log2(units));
+  while (sizes.length <= power) sizes.push(0);
+  sizes[power] = (sizes[power] ?? 0) + 1;
 }
 
 /** Plans callees before their callers, so that callers know what a return may leave unseen. */

@@ -16,10 +16,19 @@ export interface Counters {
   readonly maxCallDepth: number;
 }
 
-/** Writes what happens to the fuel word of one function, which lives in a local. */
+/**
+ * Writes what happens to the fuel word of one function, which lives in a local.
+ *
+ * A word that was set by the operator before is taken from the operand stack instead of the local. That is not for
+ * the machine code, which comes out alike, but for its size: engines decide by a body's bytes what they inline, and
+ * what a meter adds to small functions costs most where it keeps them from being inlined.
+ */
 export class WordCode {
   readonly #writer: Writer;
   readonly #counters: Counters;
+  /** Where the last local.set of the word begins and ends. Nothing stands behind it while the writer ends there. */
+  #setStart = -1;
+  #setEnd = -1;
   /** The local that holds the word. */
   readonly local: number;
 
@@ -31,18 +40,26 @@ export class WordCode {
 
   /** Pushes the word. */
   get(): void {
-    op(this.#writer, OP.localGet, this.local);
+    if (this.#isJustSet()) op(this.#writer, OP.localTee, this.local);
+    else op(this.#writer, OP.localGet, this.local);
+  }
+
+  /** Pushes the word where the local is not read again before it is set, or never. */
+  move(): void {
+    if (!this.#isJustSet()) op(this.#writer, OP.localGet, this.local);
   }
 
   /** Pops the word. */
   set(): void {
+    this.#setStart = this.#writer.length;
     op(this.#writer, OP.localSet, this.local);
+    this.#setEnd = this.#writer.length;
   }
 
   /** Subtracts a constant, in the word's own measure. Negative ones are given back. */
   take(amount: number): void {
     if (amount === 0) return;
-    this.get();
+    this.move();
     i64(this.#writer, amount);
     this.#writer.byte(0x7d); // i64.sub
     this.set();
@@ -86,6 +103,14 @@ export class WordCode {
     i64(this.#writer, DEPTH_MASK);
     this.#writer.bytes(0x83, 0x84); // i64.and, i64.or
     this.set();
+  }
+
+  /** Whether the last operator written set the word; if so it is taken back, and the word is on the stack. */
+  #isJustSet(): boolean {
+    if (this.#setEnd !== this.#writer.length) return false;
+    this.#writer.truncate(this.#setStart);
+    this.#setEnd = -1;
+    return true;
   }
 }
 

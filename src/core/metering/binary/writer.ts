@@ -32,6 +32,13 @@ export class Writer {
     this.#length = 0;
   }
 
+  /** Forgets what was written from `length` on. */
+  truncate(length: number): void {
+    if (length > this.#length)
+      throw new RangeError(`Cannot truncate to ${length}: ${this.#length} are written`);
+    this.#length = length;
+  }
+
   /** Writes one byte. */
   byte(value: number): void {
     if (this.#length === this.#bytes.length) this.#reserve(1);
