@@ -72,7 +72,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     path: `${dataFolder}/keys/checkpoint.pem`,
     origin: options.logOrigin,
   });
-  const store = await openStore(runtime.openSqlite(options.database));
+  const store = await openDatabase(runtime, options.database);
   try {
     const sandbox = await createSandbox({
       clock,
@@ -186,4 +186,17 @@ export async function prepareTools(
     for (const memoryBytes of caps) await sandbox.prepare(tool.component, memoryBytes);
     prepared(tool, index + 1);
   }
+}
+
+/**
+ * Opens the store, making its file readable by its owner alone: it holds every tenant's runs.
+ *
+ * @param path of a SQLite file, or `:memory:`
+ */
+export async function openDatabase(runtime: Runtime, path: string): Promise<Store> {
+  if (path !== ":memory:" && (await runtime.files.mode(path)) === undefined) {
+    // SQLite takes an empty file for a new database, and gives its log beside it the same mode.
+    await runtime.files.write(path, "", { mode: 0o600 });
+  }
+  return openStore(runtime.openSqlite(path));
 }

@@ -2,6 +2,7 @@
 import type { Keys, LocalGateway, LocalGatewayOptions, OpenLog } from "./cli/index.ts";
 import {
   makeDataFolder,
+  openDatabase,
   openHouse,
   prepareTools,
   readOffer,
@@ -14,7 +15,6 @@ import { readTile, writeTrustedRoot } from "./gateway/index.ts";
 import { createIdentity, jwks, openNoteSigner, openSigner } from "./identity/index.ts";
 import type { Runtime } from "./ports/index.ts";
 import { registryOfOne } from "./registry/index.ts";
-import { openStore } from "./stores/index.ts";
 
 /** Name of the log of runs without a server. Reserved by RFC 6761, so it is nobody's on the network. */
 const LOCAL_LOG = "local.localhost";
@@ -64,7 +64,7 @@ export async function openLocalGateway(
 /** The keys of a data folder, whether or not a gateway runs on it. */
 export async function openKeys(runtime: Runtime, dataFolder: string): Promise<Keys> {
   await makeDataFolder(runtime, dataFolder);
-  const store = await openStore(runtime.openSqlite(`${dataFolder}/writ.sqlite`));
+  const store = await openDatabase(runtime, `${dataFolder}/writ.sqlite`);
   const identity = createIdentity({ store, clock: runtime.clock, entropy: runtime.entropy });
   return {
     issue: (options) => identity.issueKey(options),
@@ -87,7 +87,7 @@ export async function openLog(runtime: Runtime, dataFolder: string, origin: stri
   }
   const signer = await openSigner({ files, path: `${dataFolder}/keys/manifest.pem` });
   const noteSigner = await openNoteSigner({ files, path: `${dataFolder}/keys/checkpoint.pem`, origin });
-  const store = await openStore(runtime.openSqlite(database));
+  const store = await openDatabase(runtime, database);
   const evidence = createEvidence({ store, signer, noteSigner, clock });
   return {
     checkpoint: () => evidence.checkpoint(),

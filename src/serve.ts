@@ -48,6 +48,8 @@ export async function startServer(
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
+    await requireNamedPaths(runtime, config);
+    await requireFreePort(runtime, config);
     const lock = await lockData(runtime, dataFolder);
     closers.push(async () => lock.close());
 
@@ -94,9 +96,11 @@ export async function startServer(
     );
 
     if (config.demo) {
-      const demo = await runtime.serve(createDemo({ key: DEMO_KEY }), DEMO_ADDRESS);
-      closers.push(() => demo.close());
-      say(`demo       sample weather API on ${DEMO_URL}`);
+      const demo = await serveDemo(runtime);
+      if (demo !== undefined) closers.push(() => demo.close());
+      say(
+        `demo       sample weather API on ${DEMO_URL}${demo === undefined ? ", which something serves already" : ""}`,
+      );
     }
 
     const server = await listen(runtime, house.gateway, config, log);
@@ -143,6 +147,45 @@ async function lockData(runtime: Runtime, dataFolder: string): Promise<SqliteDat
     lock.close();
     throw new Error(`Cannot use data folder "${dataFolder}": another gateway uses it`, { cause });
   }
+}
+
+/** @returns undefined when the port is taken, most likely by the demo of another gateway: that one will do */
+async function serveDemo(runtime: Runtime): Promise<HttpServer | undefined> {
+  try {
+    return await runtime.serve(createDemo({ key: DEMO_KEY }), DEMO_ADDRESS);
+  } catch (error) {
+    if (isAddressInUse(error)) return undefined;
+    throw error;
+  }
+}
+
+/** What the operator named himself must be there: a typo must not mean "nothing". */
+async function requireNamedPaths(runtime: Runtime, config: ServeConfig): Promise<void> {
+  const named = { tools: config.toolsFolder, policies: config.policiesFolder, profiles: config.profilesFile };
+  for (const [what, path] of Object.entries(named)) {
+    if (path === undefined || (await runtime.files.mode(path)) !== undefined) continue;
+    throw new Error(`Cannot start: --${what} names "${path}", and there is no such file or folder`);
+  }
+}
+
+/** Found out before the long work of preparing, not after it. */
+async function requireFreePort(runtime: Runtime, { host, port }: ServeConfig): Promise<void> {
+  try {
+    const trial = await runtime.serve(() => new Response(null, { status: 503 }), { hostname: host, port });
+    await trial.close();
+  } catch (cause) {
+    if (!isAddressInUse(cause)) throw cause;
+    throw new Error(`Cannot listen on ${host}:${port}: the port is in use; choose another with --port`, {
+      cause,
+    });
+  }
+}
+
+function isAddressInUse(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    /EADDRINUSE|AddrInUse|address already in use/i.test(`${error.name} ${error.message}`)
+  );
 }
 
 async function loadProfiles(

@@ -80,10 +80,13 @@ function fits(sample: Sample, { tools, demoUrl }: Pick<RunningServer, "demoUrl" 
   return tool.functions.includes(sample.function) && tool.purposes.includes(sample.purpose);
 }
 
-function writeCurl({ tool, function: key, input, purpose }: Sample, url: string): string {
+function writeCurl({ tool, function: key, shows, input, purpose }: Sample, url: string): string {
+  // As the README has it: the bare function, which is unambiguous in every sample tool, and a file for each answer.
+  const name = key.slice(key.indexOf("/") + 1);
+  const file = shows === "result" ? "answer.json" : "denied.json";
   return [
-    `  curl -s ${url}/v1/tools/${tool}/${key} \\`,
+    `  curl -s ${url}/v1/tools/${tool}/${name} \\`,
     `    -H "Authorization: Bearer $WRIT_KEY" -H 'content-type: application/json' \\`,
-    `    -d '${JSON.stringify({ input, purpose })}' | tee answer.json`,
+    `    -d '${JSON.stringify({ input, purpose })}' | tee ${file}`,
   ].join("\n");
 }

@@ -80,6 +80,7 @@ export async function invoke(
   const { policy } = decision.record;
   requireIsolation(sandbox, policy);
   requireValidInput(admission);
+  requireTask(policy, request);
 
   // The grants become live, under a lease of exactly the policy's budget.
   const host = openHost(parts.broker, admission, decision);
@@ -157,6 +158,18 @@ function requireValidInput({ callee, request }: Admission): void {
     code: "invalid-request",
     errors: faults.map(({ pointer, detail }) => ({ pointer: `/input${pointer}`, detail })),
   });
+}
+
+/** What the policy requires in the evidence and only the caller can give is asked for before anything runs. */
+function requireTask(policy: Policy, request: InvocationRequest): void {
+  if (request.task !== undefined || !policy.required_observability_fields.includes("task")) return;
+  throw new GatewayError(
+    `Cannot run "${policy.tool_id}": its policy requires a task, and the request states none`,
+    {
+      code: "invalid-request",
+      errors: [{ pointer: "/task", detail: "is missing: the policy requires it in the evidence" }],
+    },
+  );
 }
 
 function openHost(broker: Broker, admission: Admission, decision: Allowed): RunHost {

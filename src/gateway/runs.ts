@@ -7,31 +7,21 @@ import type { RunRow, Store } from "../ports/index.ts";
 import type { RunPage, RunPageRequest, RunSummary } from "./types.ts";
 
 /** @throws {GatewayError} `denied` without scope `evidence` */
-export async function listRuns(
-  store: Store,
-  principal: Principal,
-  keyId: string,
-  page: RunPageRequest,
-): Promise<RunPage> {
+export async function listRuns(store: Store, principal: Principal, page: RunPageRequest): Promise<RunPage> {
   requireEvidenceScope(principal);
   // One more than asked for tells whether a next page exists.
   const rows = await store.listRuns(principal.tenant, page.limit + 1, page.before);
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   return {
-    runs: shown.map((row) => summarise(row, keyId)),
+    runs: shown.map((row) => summarise(row)),
     ...(rows.length > page.limit && last !== undefined ? { next: last.intent.run } : {}),
   };
 }
 
 /** @throws {GatewayError} `denied`, `unknown-tool` */
-export async function findRun(
-  store: Store,
-  principal: Principal,
-  keyId: string,
-  run: string,
-): Promise<RunSummary> {
-  return summarise(await requireRun(store, principal, run), keyId);
+export async function findRun(store: Store, principal: Principal, run: string): Promise<RunSummary> {
+  return summarise(await requireRun(store, principal, run));
 }
 
 /** @throws {GatewayError} `denied`, `unknown-tool`, `evidence-unavailable` while the run is open */
@@ -67,7 +57,7 @@ function requireEvidenceScope(principal: Principal): void {
   });
 }
 
-function summarise({ intent, seal }: RunRow, keyId: string): RunSummary {
+function summarise({ intent, seal }: RunRow): RunSummary {
   const open: RunSummary = {
     run: intent.run,
     tool: intent.tool,
@@ -81,6 +71,15 @@ function summarise({ intent, seal }: RunRow, keyId: string): RunSummary {
     // Written by ourselves from the union's own names.
     outcome: seal.outcome as OutcomeKind,
     sealedAt: new Date(seal.sealedAtMs).toISOString(),
-    receipt: { sequence: seal.sequence, digest: seal.digest, keyId },
+    receipt: { sequence: seal.sequence, digest: seal.digest, keyId: signerOf(seal.bundle) },
   };
+}
+
+/** The key that signed a bundle of ours: it need not be the one that signs today. */
+function signerOf(bundle: string): string {
+  // Written by ourselves; the shape is `createBundle`'s.
+  const { verificationMaterial } = JSON.parse(bundle) as {
+    readonly verificationMaterial: { readonly publicKey: { readonly hint: string } };
+  };
+  return verificationMaterial.publicKey.hint;
 }

@@ -97,7 +97,7 @@ export interface Task {
 export interface InvocationAnswer {
   readonly run: string;
   readonly outcome: Outcome;
-  /** What the guest returned: null unless it is `completed` or `failed`, and when the function returns nothing. */
+  /** What the guest returned, an `err` included; null when it did not return, or returns nothing. */
   readonly output: JsonValue;
   /** What the policy declared for a bad end; never put in `output`, so that nobody takes it for the tool's word. */
   readonly fallback?: { readonly kind: "static"; readonly value: JsonValue };

@@ -69,7 +69,7 @@ export const InvocationAnswer = z
     outcome: Outcome,
     output: z
       .unknown()
-      .meta({ description: "What the function returned; null unless the outcome is completed" }),
+      .meta({ description: "What the function returned; null when it did not return, or returns nothing" }),
     fallback: z
       .object({ kind: z.literal("static"), value: z.unknown() })
       .meta({ description: "What the policy declared for a bad end; not the tool's word" })

@@ -50,7 +50,7 @@ export interface SandboxRun {
 /** How the executor says the run ended; all but fuel and memory readings is checked before it is believed. */
 export interface SandboxEnd {
   readonly outcome: Outcome;
-  /** Present when `completed`: checked against the function's result type. */
+  /** Present when the guest returned, an `err` included: checked against the function's result type. */
   readonly output?: JsonValue;
   /** Null when the executor had to be killed. */
   readonly fuelUsed: number | null;

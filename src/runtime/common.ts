@@ -39,7 +39,8 @@ export const systemFiles: Files = {
     }
   },
   async write(path, bytes, options) {
-    await mkdir(dirname(path), { recursive: true });
+    // Folders that we make are the operator's own: keys, records and caches go there.
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
     // The mode is set at creation, so a key is at no moment readable by others.
     const handle = await open(temporary, "wx", options?.mode ?? 0o644);

@@ -2,6 +2,10 @@
 import type { ExecutorHost } from "../ports/index.ts";
 import { COMMON_ATTEMPTS, randomStream, refusedAttempts } from "./executor-common.ts";
 
+// Ctrl+C in a terminal reaches every process of its group. The gateway finishes what is running and then closes our
+// pipe; that is when we end.
+Deno.addSignalListener("SIGINT", () => undefined);
+
 /** The executor's powers, on Deno. */
 export const executorHost: ExecutorHost = {
   role: Deno.args[0] === "prepare" ? "prepare" : "run",

@@ -10,6 +10,10 @@ import { COMMON_ATTEMPTS, randomStream, refusedAttempts } from "./executor-commo
 for (const member of ["kill", "_kill", "_debugProcess", "_debugEnd"]) Reflect.deleteProperty(process, member);
 Reflect.deleteProperty(os, "setPriority");
 
+// Ctrl+C in a terminal reaches every process of its group. The gateway finishes what is running and then closes our
+// pipe; that is when we end.
+process.on("SIGINT", () => undefined);
+
 /** The executor's powers, on Node. */
 export const executorHost: ExecutorHost = {
   role: process.argv[2] === "prepare" ? "prepare" : "run",

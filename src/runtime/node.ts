@@ -14,6 +14,9 @@ import {
 } from "./common.ts";
 import { nodeArguments } from "./lockdown.ts";
 
+/** How long requests under way may go on once the server is told to close. */
+const CLOSE_GRACE_MS = 15_000;
+
 /** What this process can do, on Node. */
 export const runtime: Runtime = {
   name: "node",
@@ -75,6 +78,8 @@ export const runtime: Runtime = {
         new Promise((resolve, reject) => {
           server.close((error) => (error ? reject(error) : resolve()));
           server.closeIdleConnections();
+          // A request that never becomes whole must not keep the gateway from stopping.
+          setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS).unref();
         }),
     };
   },

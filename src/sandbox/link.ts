@@ -20,6 +20,8 @@ const LARGEST_REPORT_BYTES = 64 * 1024 * 1024;
 const MOST_CALLS_UNDER_WAY = 1100;
 /** Bytes of those calls together: what an executor can make this process hold for it. */
 const MOST_BYTES_UNDER_WAY = 64 * 1024 * 1024;
+/** The head of a report without its output: a call's arguments, headers of a request and log entries included. */
+const HEAD_BYTES = 1024 * 1024;
 /** An executor that is not ready by then never will be. */
 const START_TIMEOUT_MS = 20_000;
 
@@ -41,6 +43,8 @@ export type LinkEnd =
     }
   | { readonly kind: "killed"; readonly why: "deadline" | "revoked" | "broker-failed" }
   | { readonly kind: "died"; readonly diagnostics: string }
+  /** The broker revoked the run, and the process was killed for it. */
+  | { readonly kind: "stopped"; readonly outcome: Outcome }
   /** It broke the protocol: it is no longer ours. */
   | { readonly kind: "protocol"; readonly detail: string };
 
@@ -72,6 +76,10 @@ interface Current {
   readonly finish: (end: LinkEnd) => void;
   callsUnderWay: number;
   bytesUnderWay: number;
+  /** Largest head that an honest report of this run can have. */
+  readonly headBytes: number;
+  /** Calls that came after the broker had stopped the run. */
+  callsAfterStop: number;
   stop: Outcome | undefined;
 }
 
@@ -129,13 +137,21 @@ export function createLink(process: ExecutorProcess, clock: Clock): ExecutorLink
     run.bytesUnderWay += report.body.length;
     if (run.callsUnderWay > MOST_CALLS_UNDER_WAY || run.bytesUnderWay > MOST_BYTES_UNDER_WAY)
       return kill({ kind: "protocol", detail: "too many calls under way" });
+    // An honest executor has some calls on their way when the stop reaches it, and then no more.
+    if (run.stop !== undefined) run.callsAfterStop += 1;
+    if (run.callsAfterStop > MOST_CALLS_UNDER_WAY)
+      return kill({ kind: "protocol", detail: "goes on calling after it was stopped" });
     const reply = await askHost(run, report);
-    run.callsUnderWay -= 1;
-    run.bytesUnderWay -= report.body.length;
     if (reply === undefined) return kill({ kind: "killed", why: "broker-failed" });
     if (reply.kind === "stop") run.stop ??= reply.outcome;
+    // Revoked: it did what no honest executor does, or must not go on. It is not asked to end; it is ended.
+    if (reply.kind === "stop" && reply.outcome.kind === "revoked")
+      return kill({ kind: "stopped", outcome: reply.outcome });
     // The run may be over, and another one under way: its calls are numbered on, so a late reply finds nobody.
     await process.write(encodeReply(report.call, reply)).catch(() => undefined);
+    // Only now: an executor that does not read its replies must not make us keep more and more of them.
+    run.callsUnderWay -= 1;
+    run.bytesUnderWay -= report.body.length;
   }
 
   /** @returns undefined when the broker threw: a bug of ours, after which nothing is known about the run's effects */
@@ -152,7 +168,9 @@ export function createLink(process: ExecutorProcess, clock: Clock): ExecutorLink
 
   async function listen(): Promise<void> {
     try {
-      for await (const frame of readFrames(process.output, LARGEST_REPORT_BYTES)) handle(parseReport(frame));
+      const headLimit = () => current?.headBytes ?? HEAD_BYTES;
+      const frames = readFrames(process.output, LARGEST_REPORT_BYTES, headLimit);
+      for await (const frame of frames) handle(parseReport(frame));
     } catch (error) {
       // Bytes that are no report, or the pipe broke: in both cases the process has nothing more to say.
       kill({ kind: "protocol", detail: error instanceof Error ? error.message : String(error) });
@@ -196,6 +214,8 @@ export function createLink(process: ExecutorProcess, clock: Clock): ExecutorLink
         finish: resolve,
         callsUnderWay: 0,
         bytesUnderWay: 0,
+        headBytes: HEAD_BYTES + command.limits.outputBytes,
+        callsAfterStop: 0,
         stop: undefined,
       };
       const cancel = clock.after(deadlineMs, () => kill({ kind: "killed", why: "deadline" }));

@@ -27,6 +27,8 @@ export function concludeRun(
       return { ...unknown, outcome: outcomeOfKill(end.why, wallMs) };
     case "died":
       return { ...unknown, outcome: { kind: "trapped", reason: "executor-died" } };
+    case "stopped":
+      return { ...unknown, outcome: end.outcome };
     case "protocol":
       return { ...unknown, outcome: { kind: "revoked", reason: "executor-broke-protocol" } };
     case "reported": {

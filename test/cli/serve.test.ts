@@ -46,8 +46,8 @@ describe("serve", () => {
     const { code, out } = await cli(["serve"], { startServer: async () => server });
     expect(code).toBe(0);
     expect(out.split("writ_secret")).toHaveLength(2);
-    expect(out).toContain("http://127.0.0.1:4242/v1/tools/hash/hash/sha256");
-    expect(out).toContain("http://127.0.0.1:4242/v1/tools/rogue/rogue/reach-host");
+    expect(out).toContain("http://127.0.0.1:4242/v1/tools/hash/sha256");
+    expect(out).toContain("http://127.0.0.1:4242/v1/tools/rogue/reach-host");
   });
 
   it("offers no call that the loaded tools would not serve", async () => {

@@ -1,11 +1,15 @@
 /** The story of a run over HTTP, with the real tools, down to a manifest that verifies offline. */
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
 import { canonicalJson, sha256Hex } from "../../src/core/digest.ts";
 import { joinTrust, parseTrust, type RunPredicate, verifyBundle } from "../../src/core/manifest/index.ts";
 import { readPolicy } from "../../src/core/policy/index.ts";
 import { verifySignature } from "../../src/identity/index.ts";
+import { openKeys } from "../../src/local.ts";
 import { type Answer, callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
 
 const PLACE = { latitude: 52.52, longitude: 13.41 };
@@ -206,6 +210,38 @@ describe("a guest that misbehaves ends as a typed outcome", () => {
       expect((await verified(answer.json.manifest)).outcome).toEqual(answer.json.outcome);
     }, 30_000);
   }
+});
+
+describe("a policy that requires a task in the evidence", () => {
+  it("refuses a request without one before anything runs", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "writ-task-"));
+    const policy = readFileSync(join(PROJECT, "tools", "hash", "policy.yaml"), "utf8")
+      .replace(/tenant_tier: .*/, "tenant_tier: [task-tier]")
+      .replace(/required_observability_fields: .*/, "required_observability_fields: [trace_id, task]");
+    await writeFile(join(folder, "hash.yaml"), policy);
+    const other = await openTestGateway({ policiesFolder: folder, executors: 1 });
+    try {
+      const keys = await openKeys(runtime, other.dataFolder);
+      const { text } = await keys.issue({
+        tenant: "t",
+        tier: "task-tier",
+        scopes: ["invoke", "evidence"],
+        label: "t",
+      });
+      await keys.close();
+      const headers = { authorization: `Bearer ${text}` };
+      const request = { input: { data: "" }, purpose: "support-chat" };
+      const refused = await other.post("/v1/tools/hash/fnv1a64", request, headers);
+      expect(refused.status).toBe(400);
+      expect(refused.json.errors[0].pointer).toBe("/task");
+      expect((await other.get("/v1/runs", headers)).json.runs).toEqual([]);
+      const task = { id: "t-1", class: "exploratory" };
+      expect((await other.post("/v1/tools/hash/fnv1a64", { ...request, task }, headers)).status).toBe(200);
+    } finally {
+      await other.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 60_000);
 });
 
 describe("many runs", () => {

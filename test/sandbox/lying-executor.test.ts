@@ -141,6 +141,39 @@ describe("run() with an executor that lies", () => {
     expect(end.outcome).toEqual({ kind: "revoked", reason: "output-not-of-its-type" });
   });
 
+  it("is ended at once when the broker revokes the run, not asked to end", async () => {
+    const { call } = await open((_command, mouth) =>
+      mouth.say({ type: "call", call: 0, name: "no/such-call", args: {}, fuelUsed: 0 }),
+    );
+    const outcome = { kind: "revoked", reason: "protocol" } as const;
+    const reply = () => ({ kind: "stop", outcome }) as const;
+    const end = await call(await componentOf(ECHO_GUEST), "run", { n: 5 }, { reply, timeToLiveMs: 60_000 });
+    expect(end.outcome).toEqual(outcome);
+  });
+
+  it("is ended when it goes on calling after a stop", async () => {
+    const { call } = await open((_command, mouth) => {
+      const say = (call: number) =>
+        mouth.say({ type: "call", call, name: "log/write", args: {}, fuelUsed: 0 });
+      let calls = 0;
+      const timer = setInterval(() => {
+        for (let burst = 0; burst < 100; burst++) say(calls++);
+        if (calls > 5000) clearInterval(timer);
+      }, 1);
+    });
+    const reply = () => ({ kind: "stop", outcome: { kind: "exhausted", budget: "log_bytes" } }) as const;
+    const end = await call(await componentOf(ECHO_GUEST), "run", { n: 5 }, { reply, timeToLiveMs: 60_000 });
+    expect(end.outcome).toEqual(BROKEN);
+  });
+
+  it("is ended for a head far larger than anything it could honestly say", async () => {
+    const { call } = await open((command, mouth) =>
+      mouth.say({ ...honestEnd(command), padding: "x".repeat(2 * 1024 * 1024) }),
+    );
+    const end = await call(await componentOf(ECHO_GUEST), "run", { n: 5 }, { outputBytes: 1000 });
+    expect(end.outcome).toEqual(BROKEN);
+  });
+
   it("measures the output itself", async () => {
     const { call } = await open((command, mouth) => mouth.say(honestEnd(command)));
     const end = await call(await componentOf(ECHO_GUEST), "run", { n: 5 }, { outputBytes: 0 });

@@ -65,7 +65,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "log",
-    sentence: "Writes log entries into the run's evidence, up to budget.log_bytes",
+    sentence:
+      "Writes log entries, up to budget.log_bytes; their number, size and digest go into the evidence",
     risk: "R0",
     interfaces: ["writ:host/log"],
     clause: null,

@@ -1,6 +1,7 @@
 /**
  * The executor's own loop: reads commands from the gateway, runs guests, reports. It holds no key, no secret and
- * no other tenant's data; whoever owns this process can lie about fuel and memory, and do nothing else.
+ * no other tenant's data. Whoever owns this process can lie about fuel and memory, and speak for the same tenant's later
+ * runs in it; nothing else.
  */
 import type { ExecutorHost, HostReply } from "../../ports/index.ts";
 import { encodeFrame, type Frame, readFrames } from "../pipe/frames.ts";

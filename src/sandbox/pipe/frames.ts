@@ -42,11 +42,14 @@ export function encodeFrame(head: object, body: Uint8Array = NO_BYTES): Uint8Arr
  *
  * @param chunks bytes as they arrive, cut anywhere
  * @param limitBytes largest frame accepted
+ * @param headLimitBytes largest head accepted just now; default the frame's. JSON costs far more to parse than bytes
+ *   do to hold, and it is parsed on the thread that serves every tenant
  * @throws {FrameError} at the first byte that cannot be right; nothing is read after it
  */
 export async function* readFrames(
   chunks: AsyncIterable<Uint8Array>,
   limitBytes: number,
+  headLimitBytes: () => number = () => limitBytes,
 ): AsyncGenerator<Frame> {
   let pieces: Uint8Array[] = [];
   let held = 0;
@@ -65,6 +68,8 @@ export async function* readFrames(
       }
       if (headLength > total - 4)
         throw new FrameError(`Cannot read a head of ${headLength} bytes in a frame of ${total}`);
+      if (headLength > headLimitBytes())
+        throw new FrameError(`Cannot read a head of ${headLength} bytes: the limit is ${headLimitBytes()}`);
       wanted = 4 + total;
       if (bytes.length < wanted) break;
       const head = parseHead(bytes.subarray(HEADER_BYTES, HEADER_BYTES + headLength));
