@@ -6,7 +6,7 @@ import { createBroker, loadProfiles, type SecretProfile } from "./broker/index.t
 import { type ComponentDescription, decode } from "./core/component/index.ts";
 import type { PolicyRecord } from "./core/policy/index.ts";
 import { createEvidence, type Evidence } from "./evidence/index.ts";
-import { createGateway, type Gateway } from "./gateway/index.ts";
+import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
 import { createIdentity, type Identity, jwks, openNoteSigner, openSigner } from "./identity/index.ts";
 import type { NoteSigner, Runtime, Sandbox, Signer, Store } from "./ports/index.ts";
 import type { Registry, Tool } from "./registry/index.ts";
@@ -37,6 +37,8 @@ export interface HouseOptions {
   readonly allowAddresses: readonly string[];
   /** Executor processes kept alive. */
   readonly executors: number;
+  /** Told what guests logged and printed. */
+  readonly diagnose: GatewayParts["diagnose"];
   /** Told of trouble that no caller sees. */
   readonly log: (line: object) => void;
 }
@@ -110,6 +112,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         clock,
         entropy,
         versions,
+        diagnose: options.diagnose,
       }),
       identity,
       sandbox,

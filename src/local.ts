@@ -45,6 +45,10 @@ export async function openLocalGateway(
     profiles: await readProfiles(runtime, profilesFile),
     allowAddresses: options.allowAddresses,
     executors: 1,
+    // Beside the answer, so that standard output stays the output alone.
+    diagnose: (_run, lines) => {
+      for (const { stream, text } of lines) runtime.printError(`${stream}: ${text.trimEnd()}`);
+    },
     log: (line) => runtime.printError(JSON.stringify(line)),
   });
   try {

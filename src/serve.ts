@@ -77,6 +77,10 @@ export async function startServer(
       profiles,
       allowAddresses: [],
       executors: config.executors,
+      // What guests say may be anything: only an operator who asks for it gets it.
+      diagnose: (run, lines) => {
+        if (config.logLevel === "debug") log({ event: "diagnostics", run, lines });
+      },
       log,
     });
     closers.push(() => house.close());

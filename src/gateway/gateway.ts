@@ -6,7 +6,7 @@ import { type Identity, jwks } from "../identity/index.ts";
 import type { Clock, Entropy, NoteSigner, Sandbox, Signer, Store } from "../ports/index.ts";
 import type { Registry } from "../registry/index.ts";
 import { describeTool, listTools } from "./catalogue.ts";
-import { invoke } from "./invoke.ts";
+import { type InvokeParts, invoke } from "./invoke.ts";
 import { readTile, writeTrustedRoot } from "./log.ts";
 import type { Versions } from "./predicate.ts";
 import { findManifest, findRun, listRuns } from "./runs.ts";
@@ -25,6 +25,8 @@ export interface GatewayParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly versions: Versions;
+  /** What guests logged and printed. */
+  readonly diagnose: InvokeParts["diagnose"];
 }
 
 /** @returns a gateway that serves until its parts are closed */

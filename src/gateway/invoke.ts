@@ -37,6 +37,8 @@ export interface InvokeParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly versions: Versions;
+  /** Given what a guest logged and printed, bounded by its log budget: for the operator, never for the caller. */
+  readonly diagnose: (run: string, diagnostics: RunHost["diagnostics"]) => void;
 }
 
 type Allowed = Extract<Decision, { kind: "allow" }>;
@@ -89,6 +91,7 @@ export async function invoke(
   await admit(evidence, known, host);
 
   const ended = await runGuest(sandbox, admission, policy, host);
+  if (host.diagnostics.length > 0) parts.diagnose(admission.run, host.diagnostics);
 
   // Sealed: signed, and durable with its sequence. If this fails the output is withheld.
   const predicate = describeEnd(known, policy, ended.end, host, clock.nowMs());

@@ -47,7 +47,10 @@ export async function loadRegistry(options: LoadOptions): Promise<Registry> {
   const present = await Promise.all(own.map(async (path) => (await files.mode(path)) !== undefined));
   const more = policiesFolder === undefined ? [] : await listPolicyFiles(files, policiesFolder);
   const policies = await loadPolicies(files, [...own.filter((_, index) => present[index]), ...more]);
-  faults.push(...policies.faults, ...checkAgainstTools(policies.records, tools, names));
+  faults.push(
+    ...policies.faults,
+    ...(await placed(files, checkAgainstTools(policies.records, tools, names))),
+  );
   if (faults.length > 0) throw new RegistryError(faults);
 
   return createRegistry(tools.map(({ tool }) => withPolicies(tool, policies.records)));
@@ -140,25 +143,48 @@ function assemble(
   };
 }
 
+/** Names the line of each fault: the first that holds what the fault quotes. */
+async function placed(files: Files, faults: readonly StrayFault[]): Promise<readonly RegistryFault[]> {
+  return Promise.all(
+    faults.map(async ({ source, detail, quotes }) => {
+      const lines = new TextDecoder().decode(await files.read(source)).split("\n");
+      const index = quotes === undefined ? -1 : lines.findIndex((line) => line.includes(quotes));
+      return { source: index < 0 ? source : `${source}:${index + 1}`, detail };
+    }),
+  );
+}
+
+/** A fault of a policy that is right by itself, and a text of its file that the fault is about. */
+interface StrayFault extends RegistryFault {
+  readonly quotes?: string;
+}
+
 /** A policy that can never apply is a mistake that its author should hear of. */
 function checkAgainstTools(
   records: readonly PolicyRecord[],
   tools: readonly LoadedTool[],
   names: readonly string[],
-): readonly RegistryFault[] {
-  const overlaps = checkPolicySet(records).map(({ second, detail }) => ({ source: second.source, detail }));
-  const strays = records.flatMap(({ policy, source }): RegistryFault[] => {
+): readonly StrayFault[] {
+  const overlaps = checkPolicySet(records).map(({ second, detail }) => ({
+    source: second.source,
+    detail,
+    quotes: "tenant_tier",
+  }));
+  const strays = records.flatMap(({ policy, source }): StrayFault[] => {
     const loaded = tools.find(({ tool }) => tool.name === policy.tool_id);
     if (loaded === undefined) {
       // A tool that is there and broken has its own fault already.
       if (names.includes(policy.tool_id)) return [];
-      return [{ source, detail: `/tool_id is "${policy.tool_id}", and there is no such tool` }];
+      return [
+        { source, detail: `/tool_id is "${policy.tool_id}", and there is no such tool`, quotes: "tool_id" },
+      ];
     }
     const known = loaded.tool.functions.map(({ key }) => key);
     const unknown = Object.keys(policy.functions).filter((key) => !known.includes(key));
     if (unknown.length === 0) return [];
     const has = known.length === 0 ? "exports nothing that can be called with JSON" : `has ${quoted(known)}`;
-    return [{ source, detail: `/functions names ${quoted(unknown)}; ${policy.tool_id} ${has}` }];
+    const detail = `/functions names ${quoted(unknown)}; ${policy.tool_id} ${has}`;
+    return [{ source, detail, ...(unknown[0] === undefined ? {} : { quotes: unknown[0] }) }];
   });
   return [...overlaps, ...strays];
 }

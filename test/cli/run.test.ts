@@ -1,6 +1,9 @@
 /** `writ run` with real components in the real sandbox, and what it refuses before anything runs. */
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
+import type { LocalGatewayOptions } from "../../src/cli/index.ts";
+import { openLocalGateway } from "../../src/local.ts";
 import { builtTool, cli, makeFolder, policyText, stdin, type TestFolder } from "./support.ts";
 
 let folder: TestFolder;
@@ -104,6 +107,16 @@ describe("run", () => {
     const answer = JSON.parse(out);
     expect(Object.keys(answer)).toEqual(["run", "outcome", "output", "manifest", "receipt"]);
     expect(answer).toMatchObject({ outcome: { kind: "completed" }, output: SHA256 });
+  });
+
+  it("shows what the guest printed, beside the answer", async () => {
+    const shown: string[] = [];
+    const { code } = await run([builtTool("rogue"), "flood-stdout"], {
+      openLocalGateway: (options: LocalGatewayOptions) =>
+        openLocalGateway({ ...runtime, printError: (line) => void shown.push(line) }, options),
+    });
+    expect(code).toBe(1);
+    expect(shown[0]).toMatch(/^stdout: rogue rogue/);
   });
 
   it("gives a closed policy to a component without one: its request is denied, and the event says so", async () => {

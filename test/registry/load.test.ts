@@ -98,7 +98,7 @@ const BROKEN: readonly (readonly [what: string, contents: () => Contents, fault:
   [
     "two policies for one tier",
     () => ({ "policies/p.json": policyText("a") }),
-    /^policies\/p\.json .*tools\/a\/policy\.yaml is already the policy for tool a and tier free/,
+    /^policies\/p\.json:3 .*tools\/a\/policy\.yaml is already the policy for tool a and tier free/,
   ],
 ];
 
@@ -126,12 +126,12 @@ test("loadRegistry() lists every fault of every file in one error, sorted", asyn
   expect(error).toBeInstanceOf(RegistryError);
   if (!(error instanceof RegistryError)) return;
   expect(error.faults.map(({ source }) => source.replace(/:\d+:\d+$/, ""))).toEqual([
-    "policies/p.json",
+    "policies/p.json:2",
     "policies/q.yaml",
     "tools/b/tool.json",
     "tools/c/c.wasm",
   ]);
-  expect(error.message).toMatch(/^Cannot load the tools: 4 faults\n {2}policies\/p\.json /);
+  expect(error.message).toMatch(/^Cannot load the tools: 4 faults\n {2}policies\/p\.json:2 /);
 });
 
 test("loadRegistry() makes tools of folders, with their policies from both places", async () => {

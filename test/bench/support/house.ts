@@ -85,6 +85,7 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
       clock,
       entropy,
       versions,
+      diagnose: () => undefined,
     }),
     { authenticate: "  gateway.authenticate", invoke: "gateway.invoke" },
   );
