@@ -157,8 +157,7 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: false,
     word: "keyvalue",
-    sentence:
-      "Present as a refusing stub: every call answers `access-denied`; Writ offers no key-value store",
+    sentence: "Not offered: a component that imports it is refused; Writ has no key-value store",
     risk: "R4",
     interfaces: ["wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"],
     clause: null,
@@ -166,8 +165,7 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: false,
     word: "config",
-    sentence:
-      "Present as a refusing stub: every call is refused; Writ offers no configuration, pass values as input",
+    sentence: "Not offered: a component that imports it is refused; pass configuration as input",
     risk: "R2",
     interfaces: ["wasi:config/store", "wasi:config/runtime"],
     clause: null,

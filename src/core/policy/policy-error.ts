@@ -40,7 +40,14 @@ export class PolicyError extends Error {
  */
 export function describeFault(fault: PolicyFault): string {
   const where = `${fault.source}:${fault.line}:${fault.column}`;
-  return fault.pointer === "" ? `${where} ${fault.detail}` : `${where} ${fault.pointer} ${fault.detail}`;
+  return fault.pointer === ""
+    ? `${where} ${fault.detail}`
+    : `${where} ${oneLine(fault.pointer)} ${fault.detail}`;
+}
+
+/** A key may hold line breaks: written as they are, one fault would pass for two. */
+function oneLine(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }
 
 function count(faults: number): string {

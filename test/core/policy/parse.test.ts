@@ -360,6 +360,12 @@ describe("readPolicy()", () => {
     ]);
   });
 
+  it("writes each fault on one line, whatever a key holds", () => {
+    const faults = faultsOf("\ud800---\n\ntool_id: weather");
+    expect(faults.length).toBeGreaterThan(1);
+    for (const line of faults) expect(line).toMatch(/^p\.yaml:1:1 /);
+  });
+
   it("throws only PolicyError, whatever the text", () => {
     const piece = fc.oneof(
       fc.constantFrom(
