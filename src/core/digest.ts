@@ -56,3 +56,8 @@ export function sha256Hex(data: Uint8Array | string): string {
 export function sha256Bytes(data: Uint8Array): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(sha256(data));
 }
+
+/** Lower-case hex, two digits for each byte. */
+export function toHex(bytes: Uint8Array): string {
+  return bytesToHex(bytes);
+}

@@ -1,5 +1,5 @@
 /** From a predicate to what is stored: statement, exact bytes, signature, bundle, digest. */
-import { sha256Bytes } from "../core/digest.ts";
+import { sha256Bytes, toHex } from "../core/digest.ts";
 import {
   type Bundle,
   createBundle,
@@ -57,7 +57,7 @@ export async function signPredicate(
   // Under way while the digest is computed: signing is another thread's work.
   const signing = signer.sign(bytes);
   const hash = sha256Bytes(bytes);
-  const digest = Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const digest = toHex(hash);
   const signatureDer = await signing;
   const { keyId, publicKeySpki: spki } = signer;
   const bundle = createBundle({ payload, signatureDer, keyId });

@@ -1,4 +1,5 @@
 /** Names for runs and spans: unguessable, and runs in the order of their making. */
+import { toHex } from "../core/digest.ts";
 import type { Clock, Entropy } from "../ports/index.ts";
 
 /** Crockford's base32: no I, L, O, U. */
@@ -36,8 +37,4 @@ export interface Trace {
 export function continueTrace(traceparent: string | undefined, entropy: Entropy): Trace {
   const [, traceId = toHex(entropy.bytes(16)), , flags = "01"] = traceparent?.split("-") ?? [];
   return { traceId, traceparent: `00-${traceId}-${toHex(entropy.bytes(8))}-${flags}` };
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -4,6 +4,7 @@
  * The prefix lets secret scanners find leaked keys; the checksum lets them, and us, tell a typing error from a key
  * without asking the store. It protects nothing: the 256 random bits do.
  */
+import { toHex } from "../core/digest.ts";
 
 const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /** 62^43 > 2^256 > 62^42. */
@@ -26,7 +27,7 @@ export function writeKey(random: Uint8Array): { readonly text: string; readonly 
   if (random.length !== KEY_BYTES) {
     throw new RangeError(`Cannot write key: got ${random.length} random bytes, want ${KEY_BYTES}`);
   }
-  const hex = Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const hex = toHex(random);
   const secret = toBase62(BigInt(`0x${hex.slice(8)}`), SECRET_LETTERS);
   const body = `writ_${hex.slice(0, 8)}_${secret}`;
   return { text: `${body}_${checksum(body)}`, id: `key_${hex.slice(0, 8)}` };

@@ -2,6 +2,7 @@
  * Intake: what a component is, what it may import here, and how its functions are called. From the binary alone; a
  * vendor's word about it is not asked.
  */
+
 import {
   type ComponentDescription,
   checkImports,
@@ -13,6 +14,7 @@ import {
   type WitFunction,
   type WitScope,
 } from "../core/component/index.ts";
+import { toHex } from "../core/digest.ts";
 import { refuseComponent } from "../core/errors.ts";
 import { type Capability, type CapabilityWord, capabilityOf, needsOf } from "../core/policy/index.ts";
 import type { ImportBinding, SandboxComponent } from "../ports/index.ts";
@@ -178,5 +180,5 @@ function describeFunction({
 /** The web's own digest: native, since a component may have tens of megabytes. */
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return toHex(digest);
 }

@@ -1,4 +1,5 @@
 /** The sandbox: runs prepared components in locked-down executor processes. See `executor/` for the child's code. */
+import { toHex } from "../core/digest.ts";
 import type { IsolationLevel } from "../core/policy/index.ts";
 import type {
   Clock,
@@ -135,8 +136,4 @@ function describeIsolation(greeting: Greeting): Isolation {
     ? "process+permissions"
     : "process";
   return { level, verified: greeting.verified, executor: greeting.runtime };
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -52,8 +52,6 @@ export type LinkEnd =
 export interface ExecutorLink {
   /** @throws when the process did not greet in time */
   readonly greeting: Promise<Greeting>;
-  /** Keys of the components it knows. */
-  readonly loaded: ReadonlySet<string>;
   /**
    * Does nothing when the component is known; when the process dies of it, the next `run` says so.
    *
@@ -193,7 +191,6 @@ export function createLink(process: ExecutorProcess, clock: Clock): ExecutorLink
 
   return {
     greeting: greeted.promise,
-    loaded,
     exited,
     kill: () => kill({ kind: "killed", why: "revoked" }),
     async load(command, body, deadlineMs) {

@@ -2,6 +2,7 @@
  * Prepared components: made once per component, memory cap and versions in a process that ends afterwards, and
  * kept on disk. The cache is only a memory of work: an entry that is not exactly what was written is made again.
  */
+import { toHex } from "../core/digest.ts";
 import { refuseComponent } from "../core/errors.ts";
 import { COST_TABLE_VERSION, METER_VERSION } from "../core/metering/index.ts";
 import type { Clock, ExecutorProcess, Files, SandboxComponent } from "../ports/index.ts";
@@ -157,5 +158,5 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 async function sha256(bytes: Uint8Array): Promise<string> {
   // A copy only where the bytes are a window into something shared, which the digest does not accept.
   const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return toHex(new Uint8Array(digest));
 }

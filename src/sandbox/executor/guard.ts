@@ -38,8 +38,6 @@ export interface RunGuard {
   stop(reason: Stop): void;
   /** Raises a real wasm trap, which no guest can catch. */
   trap(): never;
-  /** Counts an import call; traps when the run is stopped or has made too many. */
-  enter(): void;
   /**
    * Wraps a trampoline: a JavaScript function that jco's glue hands to a core module. Counts the call and turns
    * everything that is thrown out of it into a stop and a trap. The interface's own errors never get here, the
@@ -124,7 +122,6 @@ export function createGuard(hostCalls: number): RunGuard {
     },
     stop,
     trap,
-    enter,
     wrap,
     wrapWaiting,
   };
