@@ -5,7 +5,8 @@
  * `costs.ts`; the same module and input take the same number on every runtime. How it comes about, in reading order:
  *
  * - `binary/`, `module.ts`, `entities.ts`, `types.ts`, `operators.ts`, `walker.ts`, `body.ts`: decode, as far as needed.
- * - `costs.ts`, `sizes.ts`: what operators cost, for certain and by the size they work on.
+ * - `costs.ts`, `sizes.ts`: what operators cost, for certain and by the size they work on. `host-costs.ts`: what the host
+ *   charges beside them.
  * - `callgraph.ts`: the functions so small that their callers account for them.
  * - `flow.ts` and `flow-builder.ts`: a body as regions and joints. `charges.ts`: what each region charges.
  *   `checks.ts`: where the count is compared with zero. `plan.ts` joins the three.
@@ -48,6 +49,15 @@
 
 export { COST_TABLE_VERSION, OPERATOR_COSTS } from "./costs.ts";
 export { FUEL_EXPORT, FUEL_IMPORT, leftAfterTrap } from "./fuel-import.ts";
+export type { Crossing } from "./host-costs.ts";
+export {
+  BROKER_CALL_COST,
+  crossingCost,
+  HOST_CALL_COST,
+  LIFTED_BYTES_PER_UNIT,
+  LOWERED_BYTES_PER_UNIT,
+  UNITS_PER_VALUE,
+} from "./host-costs.ts";
 export type { MeteredModule, MeterOptions, MeterStats } from "./instrument.ts";
 export { DEFAULT_MAX_CALL_DEPTH, instrument, METER_VERSION } from "./instrument.ts";
 export { DEFAULT_MAX_TABLE_ELEMENTS, MAX_MODULE_BYTES } from "./limits.ts";
