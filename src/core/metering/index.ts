@@ -13,7 +13,7 @@
  * - `word.ts`, `signatures.ts`, `wrappers.ts`: the count is one 64-bit word that travels through every function's
  *   signature, in a register; globals are touched only where control leaves the module or comes in.
  * - `inject.ts` writes bodies anew, `rewrite.ts` all of them; `sections.ts`, `segments.ts`, `names.ts` the sections
- *   around them; `assemble.ts` the module.
+ *   around them; `assemble.ts` the module. `nan.ts`, by option and behind all else, makes NaNs the same everywhere.
  *
  * A worked example. This function
  *

@@ -10,6 +10,7 @@ import { FUEL_EXPORT, FUEL_IMPORT } from "./fuel-import.ts";
 import { checkSize, DEFAULT_MAX_TABLE_ELEMENTS, decideMaxima } from "./limits.ts";
 import type { WasmModule } from "./module.ts";
 import { readModule } from "./module.ts";
+import { canonicaliseNans } from "./nan.ts";
 import { rewriteCode } from "./rewrite.ts";
 import { Signatures } from "./signatures.ts";
 import { MAX_CALL_DEPTH } from "./word.ts";
@@ -28,6 +29,11 @@ export interface MeterOptions {
   readonly maxCallDepth?: number;
   /** Lets relaxed SIMD pass, whose results differ between machines. Default false. */
   readonly allowRelaxedSimd?: boolean;
+  /**
+   * Makes every NaN that an operator produces the canonical one, so that a run repeats to the bit on other machines;
+   * see `nan.ts`. Fuel is the same with and without. Default false.
+   */
+  readonly canonicalNans?: boolean;
 }
 
 /** What the pass found and did. */
@@ -104,7 +110,8 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
     references,
   };
   const code = rewriteCode(context);
-  const { out, instantiationFuel } = assemble(context, code.content);
+  const { out: metered, instantiationFuel } = assemble(context, code.content);
+  const out = options.canonicalNans ? canonicaliseNans(metered) : metered;
   return {
     wasm: out,
     stats: {
