@@ -10,6 +10,7 @@ import { describeFailure } from "./failure.ts";
 import { addInspect } from "./inspect.ts";
 import { addKeys } from "./keys.ts";
 import { addLog } from "./log.ts";
+import { addManifest } from "./manifest.ts";
 import { addMeter } from "./meter.ts";
 import { addPolicy } from "./policy.ts";
 import { addRun } from "./run.ts";
@@ -83,6 +84,7 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     addRun,
     addPolicy,
     addVerify,
+    addManifest,
     addLog,
     addKeys,
   ]) {

@@ -13,11 +13,11 @@ import {
   parseStrictJson,
   type Trust,
   type VerificationReport,
+  type VerifySignature,
   verifyBundle,
 } from "../core/manifest/index.ts";
 import { formatProof } from "../core/merkle/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
-import { verifySignature } from "../identity/index.ts";
 
 /** What the operator has in hand to compare with. */
 export type Compared = Comparison;
@@ -65,18 +65,20 @@ type Answer = z.infer<typeof answerSchema>;
  * Verifies one document.
  *
  * @param bytes attacker-controlled
+ * @param verify one for all documents: it keeps the keys it has imported
  * @returns the report; every doubt is a check that does not hold
  */
 export async function verifyDocument(
   bytes: Uint8Array,
   trust: Trust,
   compared: Compared,
+  verify: VerifySignature,
 ): Promise<VerifiedDocument> {
   const opened = openAnswer(bytes);
   if ("check" in opened) return { report: { ok: false, checks: [] }, checks: [opened], ok: false };
   const { answer } = opened;
   const bundle = answer === undefined ? bytes : new TextEncoder().encode(JSON.stringify(answer.manifest));
-  const report = await verifyBundle(bundle, trust, verifySignature, compared);
+  const report = await verifyBundle(bundle, trust, verify, compared);
   const beside = answer !== undefined && report.ok ? checkAnswer(answer, report) : [];
   return {
     report,

@@ -4,6 +4,7 @@
  */
 import type { Command } from "commander";
 import type { VerificationReport } from "../core/manifest/index.ts";
+import { signatureVerifier } from "../identity/index.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { readInput, STDIN } from "./input.ts";
@@ -58,10 +59,11 @@ export function addVerify(program: Command, { world, end }: CommandContext): voi
       const trust = await readTrust(world, flags);
       const compared = await readCompared(world, flags);
       const verified: Verified[] = [];
+      const verify = signatureVerifier();
       let good = 0;
       for await (const { path, ofFolder } of listDocuments(world, paths)) {
         const bytes = await readInput(world, path, "manifest");
-        const one = { path, ...(await verifyDocument(bytes, trust.trust, compared)) };
+        const one = { path, ...(await verifyDocument(bytes, trust.trust, compared, verify)) };
         // Of a folder only what does not hold is kept and printed: it may have a million manifests.
         if (!ofFolder || !one.ok) verified.push(one);
         else if (++good % STEP === 0) world.runtime.printError(`writ: ${good} verified`);

@@ -172,6 +172,13 @@ export const OPERATIONS: readonly Operation[] = [
     contentType: "application/schema+json",
     ...open,
   },
+  {
+    id: "executionManifest",
+    path: "/execution-manifest/v1",
+    summary: "What an execution manifest says, field by field; HTML, or the JSON Schema if JSON is asked for",
+    contentType: "text/html",
+    ...open,
+  },
   { id: "openapi", path: "/openapi.json", summary: "This document", ...open },
   {
     id: "problem",

@@ -8,4 +8,4 @@ export {
 } from "./identity.ts";
 export { openNoteSigner } from "./note-signer.ts";
 export { jwks, openSigner } from "./signer.ts";
-export { verifyEs256, verifySignature } from "./verify-signature.ts";
+export { signatureVerifier, verifyEs256, verifySignature } from "./verify-signature.ts";

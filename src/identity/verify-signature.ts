@@ -1,4 +1,5 @@
 /** Signatures, verified by WebCrypto: what `core/manifest` is given to check manifests and checkpoints with. */
+import { toHex } from "../core/digest.ts";
 import { derToRaw, isP256Spki, type VerifySignature } from "../core/manifest/index.ts";
 
 /** The algorithm of manifests, in WebCrypto's words. */
@@ -6,34 +7,70 @@ export const ES256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as 
 /** The algorithm of checkpoints. */
 export const ED25519 = { name: "Ed25519" } as const;
 
+/** Keys that a verifier keeps imported; a trust of more keys than these imports some of them again. */
+const MAX_KEYS = 64;
+
+/**
+ * Creates a verifier that imports each key once: importing costs as much as verifying. For whoever verifies many
+ * manifests against the same trust.
+ *
+ * @returns see {@link VerifySignature}; false for a malformed signature, a key that is neither P-256 nor Ed25519, a point
+ *   off the curve
+ */
+export function signatureVerifier(): VerifySignature {
+  const keys = new Map<string, Promise<CryptoKey | undefined>>();
+  return async (spki, signature, bytes) => {
+    // A key that no signature was checked with yet may be anything; one that could not be imported verifies nothing.
+    const name = toHex(spki);
+    let key = keys.get(name);
+    if (key === undefined) {
+      key = importKey(spki);
+      keys.set(name, key);
+      const [oldest] = keys.keys();
+      if (keys.size > MAX_KEYS && oldest !== undefined) keys.delete(oldest);
+    }
+    return await verifyWith(await key, signature, bytes);
+  };
+}
+
 /**
  * Verifies one signature by the key's own kind. See {@link VerifySignature}.
  *
  * @returns false for a malformed signature, a key that is neither P-256 nor Ed25519, a point off the curve
  */
-export const verifySignature: VerifySignature = (spki, signature, bytes) =>
-  isP256Spki(spki) ? verifyEs256(spki, signature, bytes) : verifyEd25519(spki, signature, bytes);
+export const verifySignature: VerifySignature = async (spki, signature, bytes) =>
+  verifyWith(await importKey(spki), signature, bytes);
 
-/** Verifies an ECDSA P-256 signature with SHA-256, in DER. */
-export const verifyEs256: VerifySignature = async (spki, signatureDer, bytes) => {
-  const raw = derToRaw(signatureDer);
-  if (raw === undefined || !isP256Spki(spki)) return false;
+/** Verifies an ECDSA P-256 signature with SHA-256, in DER. A key of another kind verifies nothing. */
+export const verifyEs256: VerifySignature = async (spki, signatureDer, bytes) =>
+  isP256Spki(spki) && (await verifySignature(spki, signatureDer, bytes));
+
+/** Verifies an Ed25519 signature. A key of another kind verifies nothing. */
+export const verifyEd25519: VerifySignature = async (spki, signature, bytes) =>
+  !isP256Spki(spki) && (await verifySignature(spki, signature, bytes));
+
+/** @returns undefined for a key of another kind, or a point off the curve where the host refuses that at import */
+async function importKey(spki: Uint8Array<ArrayBuffer>): Promise<CryptoKey | undefined> {
   try {
-    const key = await crypto.subtle.importKey("spki", spki, ES256, false, ["verify"]);
-    return await crypto.subtle.verify(ES256, key, raw, bytes);
+    return await crypto.subtle.importKey("spki", spki, isP256Spki(spki) ? ES256 : ED25519, false, ["verify"]);
+  } catch {
+    return undefined;
+  }
+}
+
+async function verifyWith(
+  key: CryptoKey | undefined,
+  signature: Uint8Array<ArrayBuffer>,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<boolean> {
+  if (key === undefined) return false;
+  const isEcdsa = key.algorithm.name === ES256.name;
+  const raw = isEcdsa ? derToRaw(signature) : signature;
+  if (raw === undefined) return false;
+  try {
+    return await crypto.subtle.verify(isEcdsa ? ES256 : ED25519, key, raw, bytes);
   } catch {
     // A point off the curve: Node refuses it at import, Deno at verification.
     return false;
   }
-};
-
-/** Verifies an Ed25519 signature. */
-export const verifyEd25519: VerifySignature = async (spki, signature, bytes) => {
-  try {
-    const key = await crypto.subtle.importKey("spki", spki, ED25519, false, ["verify"]);
-    return await crypto.subtle.verify(ED25519, key, signature, bytes);
-  } catch {
-    // A key of another kind, or a point off the curve.
-    return false;
-  }
-};
+}

@@ -1,6 +1,7 @@
 /** The execution manifest: the statement, the exact bytes that get signed, and their offline verification. */
 export { decodeBase64, encodeBase64 } from "../base64.ts";
 export { derToRaw, isHighS, isP256Spki, rawToDer, thumbprint } from "./ecdsa.ts";
+export { type PredicateField, predicateFields } from "./fields.ts";
 export {
   digestOfPayload,
   encodeLogEntry,

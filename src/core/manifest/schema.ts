@@ -16,105 +16,182 @@ const instant = z.iso.datetime({ precision: 3 });
 const json: z.ZodType<JsonValue> = z.custom<JsonValue>((value) => value !== undefined).meta({});
 
 const reason = z.looseObject({
-  clause: z.string(),
-  policyId: hash.exactOptional(),
-  effect: z.enum(["allow", "deny"]),
-  detail: z.string(),
+  clause: z.string().describe("The clause that spoke"),
+  policyId: hash.exactOptional().describe("The policy that the clause is of"),
+  effect: z.enum(["allow", "deny"]).describe("What it said"),
+  detail: z.string().describe("The same in a sentence"),
 });
 
 const networkRule = z.looseObject({
-  host: z.string().min(1),
-  scheme: z.enum(["http", "https"]),
-  port: z.int().min(1).max(65535),
-  methods: z.array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])),
-  paths: z.array(z.string()),
+  host: z.string().min(1).describe("Exact host"),
+  scheme: z.enum(["http", "https"]).describe("Exact scheme"),
+  port: z.int().min(1).max(65535).describe("Exact port"),
+  methods: z.array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])).describe("Methods"),
+  paths: z.array(z.string()).describe("Paths"),
 });
 
 const grant = z.discriminatedUnion("kind", [
-  z.looseObject({
-    kind: z.literal("http-client"),
-    rules: z.array(networkRule),
-    secretProfile: z.string().exactOptional(),
-  }),
-  z.looseObject({ kind: z.literal("secrets"), profile: z.string() }),
-  z.looseObject({ kind: z.literal("log") }),
-  z.looseObject({ kind: z.literal("run-info") }),
-  z.looseObject({ kind: z.literal("clocks") }),
-  z.looseObject({ kind: z.literal("random") }),
-  z.looseObject({ kind: z.literal("stdio") }),
-  z.looseObject({ kind: z.literal("environment") }),
+  z
+    .looseObject({
+      kind: z.literal("http-client"),
+      rules: z.array(networkRule).describe("What may be requested; nothing else is"),
+      secretProfile: z
+        .string()
+        .exactOptional()
+        .describe("Secret that the broker adds to its audience's requests"),
+    })
+    .describe("Outgoing HTTP requests"),
+  z
+    .looseObject({
+      kind: z.literal("secrets"),
+      profile: z.string().describe("Name of the operator's profile"),
+    })
+    .describe("Operations with a secret, or reading it"),
+  z.looseObject({ kind: z.literal("log") }).describe("Structured log lines"),
+  z.looseObject({ kind: z.literal("run-info") }).describe("What the run may know of itself"),
+  z.looseObject({ kind: z.literal("clocks") }).describe("Clocks, coarsened"),
+  z.looseObject({ kind: z.literal("random") }).describe("Random bytes"),
+  z.looseObject({ kind: z.literal("stdio") }).describe("Printing"),
+  z.looseObject({ kind: z.literal("environment") }).describe("An environment, which is empty"),
 ]);
 
 const BUDGETS = ["fuel", "memory_bytes", "egress_bytes", "requests", "output_bytes", "log_bytes"] as const;
 
 const outcome = z.discriminatedUnion("kind", [
-  z.looseObject({ kind: z.literal("denied") }),
-  z.looseObject({ kind: z.literal("completed") }),
-  z.looseObject({ kind: z.literal("failed"), error: json }),
-  z.looseObject({ kind: z.literal("trapped"), reason: z.string() }),
-  z.looseObject({
-    kind: z.literal("exhausted"),
-    budget: z.enum([...BUDGETS, "lifted_bytes", "host_calls", "call_depth"]),
-  }),
-  z.looseObject({ kind: z.literal("timed-out"), afterMs: z.number().nonnegative() }),
-  z.looseObject({ kind: z.literal("revoked"), reason: z.string() }),
-  z.looseObject({ kind: z.literal("denied-import"), import: z.string(), target: z.string() }),
-  z.looseObject({ kind: z.literal("indeterminate"), reason: z.string() }),
+  z.looseObject({ kind: z.literal("denied") }).describe("The decision was deny: nothing ran"),
+  z.looseObject({ kind: z.literal("completed") }).describe("The function returned"),
+  z
+    .looseObject({ kind: z.literal("failed"), error: json.describe("The tool's own error, as JSON") })
+    .describe("The tool said that it failed"),
+  z
+    .looseObject({ kind: z.literal("trapped"), reason: z.string().describe("A word of a small vocabulary") })
+    .describe("The guest was stopped by a trap, or its process died"),
+  z
+    .looseObject({
+      kind: z.literal("exhausted"),
+      budget: z.enum([...BUDGETS, "lifted_bytes", "host_calls", "call_depth"]).describe("Which one is spent"),
+    })
+    .describe("A budget was spent"),
+  z
+    .looseObject({
+      kind: z.literal("timed-out"),
+      afterMs: z.number().nonnegative().describe("The time to live, in ms"),
+    })
+    .describe("The time to live was over"),
+  z
+    .looseObject({ kind: z.literal("revoked"), reason: z.string().describe("Why the host ended it") })
+    .describe("The host ended the run"),
+  z
+    .looseObject({
+      kind: z.literal("denied-import"),
+      import: z.string().describe("The import that was called"),
+      target: z.string().describe("What it wanted to reach, redacted"),
+    })
+    .describe("It failed or trapped after an import call was denied"),
+  z
+    .looseObject({
+      kind: z.literal("indeterminate"),
+      reason: z.string().describe("What is known of its end"),
+    })
+    .describe("Nobody saw its end: an outside effect may have happened, or not"),
 ]);
 
 const event = z.looseObject({
-  seq: count,
-  at_ms: count,
-  import: z.string(),
-  effect: z.enum(["allowed", "denied", "failed"]),
-  target: z.string().exactOptional(),
-  clause: z.string().exactOptional(),
-  bytes_in: count.exactOptional(),
-  bytes_out: count.exactOptional(),
-  result: z.string().exactOptional(),
+  seq: count.describe("Position among the run's events: from 0, without gaps"),
+  at_ms: count.describe("Milliseconds since the run's start"),
+  import: z.string().describe("Which import was called, such as wasi:http/outgoing-handler#handle"),
+  effect: z.enum(["allowed", "denied", "failed"]).describe("What came of it"),
+  target: z
+    .string()
+    .exactOptional()
+    .describe("Whom it reached: method, origin and path; never a query, a header, a body or a secret"),
+  clause: z.string().exactOptional().describe("The policy's clause that allowed or denied it"),
+  bytes_in: count.exactOptional().describe("Bytes received"),
+  bytes_out: count.exactOptional().describe("Bytes sent"),
+  result: z.string().exactOptional().describe("HTTP status, or a failure word"),
 });
 
-const budgetUse = z.looseObject({
-  granted: z.number().nonnegative(),
-  used: z.number().nonnegative().nullable(),
-});
+const budgetUse = (what: string) =>
+  z
+    .looseObject({
+      granted: z.number().nonnegative().describe("What the policy granted"),
+      used: z.number().nonnegative().nullable().describe("What was used; null = not knowable"),
+    })
+    .describe(what);
 
 /** The predicate. What matches it is a {@link RunPredicate}, possibly with members that this version does not know. */
 export const RunPredicateSchema: z.ZodType<RunPredicate> = z.looseObject({
-  run: z.string().min(1),
-  tenant: z.string(),
-  principal: z.string(),
-  tool: z.string(),
-  function: z.string(),
-  purpose: z.string(),
-  task: z.looseObject({ id: z.string(), class: z.enum(["exploratory", "customer_visible"]) }).exactOptional(),
-  trace_id: z.string(),
-  policy_id: hash.nullable(),
-  artifact_hash: hash,
-  input_hash: hash,
-  output_hash: hash.nullable(),
-  decision: z.looseObject({ effect: z.enum(["allow", "deny"]), reasons: z.array(reason) }),
-  grants: z.array(grant),
+  run: z
+    .string()
+    .min(1)
+    .describe("The run's id: run_ and 26 characters of Crockford base32, ordered by time"),
+  tenant: z.string().describe("Whose run it is"),
+  principal: z.string().describe("Who asked: key: and the public id of the API key"),
+  tool: z.string().describe("The tool's name in this gateway"),
+  function: z.string().describe("Which export was called: interface/function"),
+  purpose: z.string().describe("The business task that the caller stated"),
+  task: z
+    .looseObject({
+      id: z.string().describe("The caller's name for it"),
+      class: z.enum(["exploratory", "customer_visible"]).describe("Who sees the result"),
+    })
+    .exactOptional()
+    .describe("The piece of work that the run belongs to; absent when the caller named none"),
+  trace_id: z.string().describe("W3C trace id: 32 lower-case hex digits"),
+  policy_id: hash
+    .nullable()
+    .describe(
+      "sha256 of the policy's canonical JSON (RFC 8785); null when no policy named the tool and tier",
+    ),
+  artifact_hash: hash.describe("sha256 of the component's bytes"),
+  input_hash: hash.describe("sha256 of the input's canonical JSON"),
+  output_hash: hash.nullable().describe("sha256 of the output's canonical JSON; null when there was none"),
+  decision: z
+    .looseObject({
+      effect: z.enum(["allow", "deny"]).describe("What was decided"),
+      reasons: z.array(reason).describe("Why, clause by clause"),
+    })
+    .describe("What the policy said before anything ran"),
+  grants: z.array(grant).describe("What the run was given, and nothing beyond it"),
   budget: z
     .looseObject({
-      fuel: budgetUse,
-      memory_bytes: budgetUse,
-      egress_bytes: budgetUse,
-      requests: budgetUse,
-      output_bytes: budgetUse,
-      log_bytes: budgetUse,
-      wall_ms: budgetUse,
+      fuel: budgetUse("Deterministic units of work, by cost_table"),
+      memory_bytes: budgetUse("Linear memory, at its peak"),
+      egress_bytes: budgetUse("Bytes over the network, both ways"),
+      requests: budgetUse("Outgoing requests"),
+      output_bytes: budgetUse("Bytes of the output"),
+      log_bytes: budgetUse("Bytes logged and printed"),
+      wall_ms: budgetUse("Time, in ms"),
     })
-    .nullable(),
-  memory_peak_bytes: count.nullable(),
-  cost_table: z.string(),
-  events: z.array(event),
-  outcome,
-  fallback: z.looseObject({ kind: z.literal("static"), value_hash: hash }).exactOptional(),
-  isolation: z.looseObject({ level: z.enum(ISOLATION_LEVELS), verified: z.array(z.string()) }).nullable(),
-  runtime: z.looseObject({ host: z.string(), executor: z.string().nullable(), writ: z.string() }),
-  started_at: instant,
-  finished_at: instant,
+    .nullable()
+    .describe("What could be spent and what was; null when nothing ran"),
+  memory_peak_bytes: count.nullable().describe("Linear memory at its peak; null when it is not known"),
+  cost_table: z.string().describe("Version of the table by which fuel was counted"),
+  events: z.array(event).describe("What the broker saw the run do, in order"),
+  outcome: outcome.describe("How it ended"),
+  fallback: z
+    .looseObject({
+      kind: z.literal("static").describe("Where the value is from: the policy itself"),
+      value_hash: hash.describe("sha256 of that value's canonical JSON"),
+    })
+    .exactOptional()
+    .describe("What the caller was given instead of an output; absent when no fallback applied"),
+  isolation: z
+    .looseObject({
+      level: z.enum(ISOLATION_LEVELS).describe("The level reached"),
+      verified: z.array(z.string()).describe("Restrictions that the executor was seen to have"),
+    })
+    .nullable()
+    .describe("What stood between the guest and the machine; null when nothing ran"),
+  runtime: z
+    .looseObject({
+      host: z.string().describe("Runtime of the gateway"),
+      executor: z.string().nullable().describe("Runtime that the guest ran on; null when nothing ran"),
+      writ: z.string().describe("Version of Writ"),
+    })
+    .describe("What it ran on"),
+  started_at: instant.describe("When it was admitted: RFC 3339, UTC, milliseconds; the gateway's own clock"),
+  finished_at: instant.describe("When it ended; keys have to be valid at this moment"),
 });
 
 /**
@@ -123,5 +200,11 @@ export const RunPredicateSchema: z.ZodType<RunPredicate> = z.looseObject({
  * @returns a JSON Schema 2020-12 document whose `$id` is the predicate type
  */
 export function predicateSchema(): object {
-  return { $id: PREDICATE_TYPE, ...z.toJSONSchema(RunPredicateSchema, { unrepresentable: "any" }) };
+  return {
+    $id: PREDICATE_TYPE,
+    title: "Execution manifest, version 1",
+    description:
+      "The predicate of the in-toto statement that a Writ gateway signs about one run. Members that are not named here are allowed and say nothing to a verifier that does not know them; words that are not named here (an outcome, a grant) are refused.",
+    ...z.toJSONSchema(RunPredicateSchema, { unrepresentable: "any" }),
+  };
 }

@@ -40,8 +40,8 @@ function findFlaw(text: string): string | undefined {
   for (let at = 0; at < text.length; at++) {
     const letter = text[at];
     if (letter === '"') {
-      const start = at++;
-      while (text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+      const start = at;
+      at = endOfString(text, start);
       lastString = text.slice(start, at + 1);
     } else if (letter === "{" || letter === "[") {
       open.push(letter === "{" ? new Set() : null);
@@ -56,4 +56,13 @@ function findFlaw(text: string): string | undefined {
     }
   }
   return undefined;
+}
+
+/** @returns where the quote is that ends the string which begins at `start`; most of a bundle is one long string */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let escapes = 0;
+    while (text[end - 1 - escapes] === "\\") escapes++;
+    if (escapes % 2 === 0) return end;
+  }
 }

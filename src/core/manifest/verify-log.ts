@@ -4,7 +4,6 @@
  */
 import { z } from "zod";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
-import { sha256Bytes } from "../digest.ts";
 import { leafHash, noteKeyDigest, openCheckpoint, verifyInclusion } from "../merkle/index.ts";
 import { ENTRY_KIND, encodeLogEntry } from "./log-entry.ts";
 import type { Demand, VerifySignature } from "./report.ts";
@@ -35,6 +34,8 @@ export const tlogEntrySchema = z.strictObject({
 export interface SignedParts {
   /** The pre-authentication encoding: what the signature must be over. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** SHA-256 of them. */
+  readonly digest: Uint8Array;
   readonly signatureDer: Uint8Array<ArrayBuffer>;
   readonly tlogEntries: readonly z.infer<typeof tlogEntrySchema>[];
 }
@@ -72,7 +73,7 @@ export async function verifyLogEntry(
   const { inclusionProof: proof } = entry;
   const expected = new TextEncoder().encode(
     encodeLogEntry({
-      digest: sha256Bytes(signed.bytes),
+      digest: signed.digest,
       signatureDer: signed.signatureDer,
       spki: decodeBase64(key.spki) ?? new Uint8Array(),
     }),

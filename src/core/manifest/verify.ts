@@ -9,7 +9,7 @@
  */
 import { z } from "zod";
 import { decodeBase64 } from "../base64.ts";
-import { canonicalJson, sha256Hex } from "../digest.ts";
+import { canonicalJson, sha256Bytes, sha256Hex, toHex } from "../digest.ts";
 import { derToRaw, isHighS } from "./ecdsa.ts";
 import { parseInstant } from "./instant.ts";
 import {
@@ -87,8 +87,7 @@ export async function verifyBundle(
     demandValidity("key-validity", predicate, key, demand);
     if (inLog !== undefined) demandValidity("log-validity", predicate, inLog.log, demand);
     compare(predicate, comparison, demand);
-    const digest = sha256Hex(signed.bytes);
-    return { ok: true, checks, keyId: key.keyId, digest, predicate, ...placeOf(inLog) };
+    return { ok: true, checks, keyId: key.keyId, digest: toHex(signed.digest), predicate, ...placeOf(inLog) };
   } catch (error) {
     if (error instanceof Refused) return { ok: false, checks };
     throw error;
@@ -125,7 +124,8 @@ function openEnvelope(bundleBytes: Uint8Array, demand: Demand): Signed {
   demand("payload-type", dsseEnvelope.payloadType === PAYLOAD_TYPE, quote(dsseEnvelope.payloadType));
   const bytes = pae(PAYLOAD_TYPE, payload);
   const { publicKey, tlogEntries = [] } = verificationMaterial;
-  return { payload, bytes, signatureDer, signatureRaw, hint: publicKey.hint, keyid, tlogEntries };
+  const digest = sha256Bytes(bytes);
+  return { payload, bytes, digest, signatureDer, signatureRaw, hint: publicKey.hint, keyid, tlogEntries };
 }
 
 /** The first trusted key under which the signature holds, whatever the manifest says about its key. */

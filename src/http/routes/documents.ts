@@ -6,6 +6,7 @@ import { answerJson, answerPage, answerPublic } from "../answers.ts";
 import type { App, AppContext, Route } from "../context.ts";
 import { describeApi } from "../openapi.ts";
 import { homePage } from "../pages/home.ts";
+import { manifestPage } from "../pages/manifest.ts";
 import { problemDocument, problemPage } from "../pages/problem.ts";
 import { ICON, STYLE } from "../pages/style.ts";
 import { PlainError } from "../problem.ts";
@@ -34,7 +35,17 @@ export function documentRoutes(app: App): readonly Route[] {
       : answerPage(found.html, { vary: "Accept" });
   };
 
+  const manifest = manifestPage(app.version);
+  const manifestVersion = (context: AppContext): Response => {
+    const supports = ["text/html", "application/schema+json", "application/json"];
+    const type = accepts(context, { header: "Accept", supports, default: "text/html" });
+    return type === "text/html"
+      ? answerPage(manifest, { vary: "Accept" })
+      : answerPublic(executionManifest, "application/schema+json", { vary: "Accept" });
+  };
+
   return [
+    { method: "GET", path: "/execution-manifest/v1", handler: manifestVersion },
     { method: "GET", path: "/", handler: () => answerPage(home) },
     { method: "GET", path: "/style.css", handler: () => answerPublic(STYLE, "text/css; charset=utf-8") },
     { method: "GET", path: "/icon.svg", handler: () => answerPublic(ICON, "image/svg+xml") },

@@ -1,0 +1,38 @@
+/** What is published about the predicate: the files in the repository are what the source says now. */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { markdownPage } from "../../../src/cli/manifest.ts";
+import { predicateFields, predicateSchema } from "../../../src/core/manifest/index.ts";
+import { ROOT } from "../../house/source-tree.ts";
+
+const read = (name: string) => readFileSync(`${ROOT}/schemas/${name}`, "utf8");
+
+describe("schemas/", () => {
+  it("execution-manifest.json is the predicate's JSON Schema; npm run build:schemas writes it", () => {
+    expect(read("execution-manifest.json")).toBe(`${JSON.stringify(predicateSchema(), null, 2)}\n`);
+  });
+
+  it("execution-manifest.md explains every field; npm run build:schemas writes it", () => {
+    expect(read("execution-manifest.md")).toBe(markdownPage(predicateFields()));
+  });
+});
+
+describe("predicateFields()", () => {
+  it("explains every field in words, once", () => {
+    const fields = predicateFields();
+    expect(fields.filter(({ meaning }) => meaning === "").map(({ path }) => path)).toEqual([]);
+    expect(new Set(fields.map(({ path }) => path)).size).toBe(fields.length);
+  });
+
+  it("reaches the members of lists, of objects and of each outcome", () => {
+    const paths = predicateFields().map(({ path }) => path);
+    for (const path of [
+      "budget.fuel.used",
+      "events[].seq",
+      "outcome (trapped).reason",
+      "decision.reasons[].clause",
+    ]) {
+      expect(paths).toContain(path);
+    }
+  });
+});
