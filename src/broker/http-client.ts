@@ -78,7 +78,7 @@ class HttpClient {
     const permit = permitRequest(grantOf(grants, "http-client")?.rules ?? [], args);
     if (permit.kind === "denied") return this.#deny(permit.label, permit.clause, permit.word);
     const profile = this.#audience(permit);
-    const fields = requestHeaders(args.headers, profile && injectionOf(profile));
+    const fields = requestHeaders(args.headers, profile && injectionOf(profile), permit.requestHeaders);
     if (fields.kind === "invalid") {
       return this.#deny(permit.label, "headers: not header fields", { tag: "HTTP-protocol-error" });
     }
@@ -125,7 +125,7 @@ class HttpClient {
       const secrets = this.#profile === undefined ? [] : [this.#profile.secret.reveal()];
       const value: HttpSendValue = {
         status: response.status,
-        headers: responseHeaders(response.headers, secrets),
+        headers: responseHeaders(response.headers, secrets, permit.responseHeaders),
         body: this.bodies.add(response, fail),
       };
       return { kind: "ok", value: { ...value } };

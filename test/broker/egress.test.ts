@@ -13,6 +13,7 @@ import {
   listenHttp,
   listenTcp,
   openRun,
+  profileFor,
   readAll,
   rule,
   send,
@@ -191,6 +192,32 @@ describe("http-client/send on the wire", () => {
     expect(reply).toEqual({ kind: "error", error: { tag: "HTTP-protocol-error" } });
     expect(host.events).toMatchObject([{ effect: "denied", clause: "headers: not header fields" }]);
     expect(canary.connects()).toBe(0);
+  });
+
+  it("lets the rule's own lists decide what else crosses, and an injected secret whatever they say", async () => {
+    const server = await listenTcp((socket) =>
+      socket.on("data", () =>
+        socket.end("HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nx-kept: 1\r\ncontent-length: 0\r\n\r\n"),
+      ),
+    );
+    const lists = { request_headers: { allow: ["accept"] }, response_headers: { strip: ["set-cookie"] } };
+    const { host } = openRun({
+      rules: [rule("api.test", server.port, lists)],
+      profile: profileFor(server.port),
+    });
+    const headers = [
+      ["Accept", "text/plain"],
+      ["Cookie", "a=1"],
+      ["X-Api-Key", "guest"],
+    ];
+    const response = await sendOk(host, get(server.port, { headers }));
+    expect(response.headers).toEqual([
+      ["x-kept", "1"],
+      ["content-length", "0"],
+    ]);
+    expect(server.received()).toBe(
+      `GET / HTTP/1.1\r\nhost: api.test:${server.port}\r\nconnection: close\r\naccept: text/plain\r\nx-api-key: s3cr3t-value\r\n\r\n`,
+    );
   });
 
   it("returns a redirect as it is and follows nothing", async () => {

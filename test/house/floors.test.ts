@@ -35,6 +35,7 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "ipaddr.js": ["src/broker/egress/", "src/core/policy/"],
   jose: ["src/identity/"],
   kysely: ["src/stores/"],
+  tldts: ["src/core/policy/"],
   undici: ["src/broker/egress/"],
   yaml: ["src/broker/", "src/core/policy/", "src/toolchain/"],
   zod: ["src/core/", "src/http/", "src/broker/", "src/registry/", "src/cli/", "src/toolchain/"],

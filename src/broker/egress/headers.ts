@@ -4,6 +4,7 @@
  * The framing of a message belongs to the egress module alone: a guest that could say Content-Length,
  * Transfer-Encoding or Host could make an upstream see two requests where the policy saw one.
  */
+import { type HeaderLists, headerCrosses } from "../../core/policy/index.ts";
 
 /** Name and value; values are latin-1 text, one character per byte. */
 export type Header = readonly [string, string];
@@ -40,16 +41,21 @@ export type RequestHeaders =
  * Makes the fields of an outgoing request from a guest's.
  *
  * @param guest as given; attacker-controlled
- * @param injection the secret for this destination, when there is one
+ * @param injection the secret for this destination, when there is one: the rule's lists say nothing about it
+ * @param lists the rule's; default: all cross that may at all
  * @returns `replaced` when the guest had set the injected field itself: its own was dropped
  */
-export function requestHeaders(guest: readonly Header[], injection?: Injection): RequestHeaders {
+export function requestHeaders(
+  guest: readonly Header[],
+  injection?: Injection,
+  lists?: HeaderLists,
+): RequestHeaders {
   if (guest.some(([name, value]) => !NAME.test(name) || !VALUE.test(value))) return { kind: "invalid" };
   const bytes = guest.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0);
   if (guest.length > REQUEST_HEADER_LIMITS.fields || bytes > REQUEST_HEADER_LIMITS.bytes) {
     return { kind: "too-large" };
   }
-  const kept = withoutHopByHop(guest).filter(([name]) => !OURS.test(name));
+  const kept = withoutHopByHop(guest).filter(([name]) => !OURS.test(name) && headerCrosses(lists, name));
   if (injection === undefined) return { kind: "ok", headers: kept, replaced: false };
   const headers = kept.filter(([name]) => name !== injection.header);
   const replaced = headers.length < kept.length;
@@ -61,9 +67,16 @@ export function requestHeaders(guest: readonly Header[], injection?: Injection):
  *
  * @param raw as received
  * @param secrets texts that no guest may read: a field that holds one is dropped whole
+ * @param lists the rule's; default: all cross that may at all
  */
-export function responseHeaders(raw: readonly Header[], secrets: readonly string[]): readonly Header[] {
-  return withoutHopByHop(raw).filter(([, value]) => !secrets.some((secret) => value.includes(secret)));
+export function responseHeaders(
+  raw: readonly Header[],
+  secrets: readonly string[],
+  lists?: HeaderLists,
+): readonly Header[] {
+  return withoutHopByHop(raw).filter(
+    ([name, value]) => headerCrosses(lists, name) && !secrets.some((secret) => value.includes(secret)),
+  );
 }
 
 /** Lower-cases names and drops hop-by-hop fields, those that a Connection field nominates included. */

@@ -1,6 +1,6 @@
 /** Decides whether a run's rules permit a request, before anything is resolved or connected. Pure. */
 
-import type { NetworkRule } from "../../core/policy/index.ts";
+import type { HeaderLists, NetworkRule } from "../../core/policy/index.ts";
 import { matchRequest } from "../../core/policy/index.ts";
 import type { ErrorCode } from "./errors.ts";
 import { labelOf, parseTarget, type RawTarget, type Target } from "./target.ts";
@@ -12,6 +12,9 @@ export interface Permit {
   readonly target: Target;
   readonly label: string;
   readonly clause: string;
+  /** Which of the guest's header fields go out, and which of the response's it sees; absent = all that may at all. */
+  readonly requestHeaders?: HeaderLists;
+  readonly responseHeaders?: HeaderLists;
 }
 
 /** A request that may not be made. */
@@ -54,5 +57,14 @@ export function permitRequest(rules: readonly NetworkRule[], raw: RawTarget): Pe
     return { kind: "denied", word: { tag: "HTTP-request-denied" }, label, clause: match.clause };
   // The path goes out in the spelling that was judged.
   const judged = { ...target, path: match.path };
-  return { kind: "permit", method, target: judged, label: labelOf(raw, judged), clause: match.clause };
+  const { request_headers: requestHeaders, response_headers: responseHeaders } = rules[match.index] ?? {};
+  return {
+    kind: "permit",
+    method,
+    target: judged,
+    label: labelOf(raw, judged),
+    clause: match.clause,
+    ...(requestHeaders === undefined ? {} : { requestHeaders }),
+    ...(responseHeaders === undefined ? {} : { responseHeaders }),
+  };
 }

@@ -6,6 +6,7 @@
  * verifier that does not know what a word means must not call the manifest good.
  */
 import { z } from "zod";
+import type { PortRange } from "../policy/port-range.ts";
 import { ISOLATION_LEVELS, type JsonValue } from "../policy/types.ts";
 import { PREDICATE_TYPE, type RunPredicate } from "./types.ts";
 
@@ -22,12 +23,31 @@ const reason = z.looseObject({
   detail: z.string().describe("The same in a sentence"),
 });
 
+const PORT_RANGE = /^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$/;
+function isPortRange(value: unknown): value is PortRange {
+  return typeof value === "string" && PORT_RANGE.test(value);
+}
+
+const headerLists = z.looseObject({
+  allow: z.array(z.string()).exactOptional().describe("These alone"),
+  strip: z.array(z.string()).exactOptional().describe("These never"),
+});
+
 const networkRule = z.looseObject({
-  host: z.string().min(1).describe("Exact host"),
+  host: z.string().min(1).describe("A host, or `*.` and a name for every host below it"),
   scheme: z.enum(["http", "https"]).describe("Exact scheme"),
-  port: z.int().min(1).max(65535).describe("Exact port"),
+  port: z
+    .union([
+      z.int().min(1).max(65535),
+      z.custom<PortRange>(isPortRange).meta({ type: "string", pattern: PORT_RANGE.source }),
+    ])
+    .describe("A port, or a range such as 8000-8999"),
   methods: z.array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])).describe("Methods"),
   paths: z.array(z.string()).describe("Paths"),
+  request_headers: headerLists.exactOptional().describe("Header fields of the guest that may go out"),
+  response_headers: headerLists
+    .exactOptional()
+    .describe("Header fields of a response that the guest may see"),
 });
 
 const grant = z.discriminatedUnion("kind", [

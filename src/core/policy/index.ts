@@ -12,10 +12,13 @@ export {
 } from "./capabilities.ts";
 export { decide } from "./decide.ts";
 export { explain } from "./explain.ts";
+export { type HeaderLists, headerCrosses } from "./header-lists.ts";
+export { hostMatches, hostPatternFault } from "./host-pattern.ts";
 export { matchRequest, type OutgoingRequest, type RequestMatch } from "./match-request.ts";
 export { policyId, readPolicy } from "./parse.ts";
 export { describeFault, PolicyError, type PolicyFault } from "./policy-error.ts";
 export { checkPolicySet, type PolicyOverlap } from "./policy-set.ts";
+export type { PortRange, Ports } from "./port-range.ts";
 export { policySchema } from "./schema.ts";
 export * from "./types.ts";
 export { type CanonicalPath, canonicalPath } from "./url-path.ts";

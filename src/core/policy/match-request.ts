@@ -2,6 +2,8 @@
  * Whether one outgoing request is permitted by a run's network rules. Asked by the broker for every request, each
  * redirect's target included; the answer names the rule, or what the nearest rule lacks.
  */
+import { hostMatches } from "./host-pattern.ts";
+import { portMatches } from "./port-range.ts";
 import type { NetworkRule } from "./types.ts";
 import { type CanonicalPath, canonicalPath } from "./url-path.ts";
 
@@ -64,11 +66,11 @@ export function matchRequest(rules: readonly NetworkRule[], request: OutgoingReq
 function holds(step: Step, rule: NetworkRule, request: OutgoingRequest, path: CanonicalPath): boolean {
   switch (step) {
     case "host":
-      return rule.host === withoutBrackets(request.host);
+      return hostMatches(rule.host, withoutBrackets(request.host));
     case "scheme":
       return rule.scheme === request.scheme;
     case "port":
-      return rule.port === request.port;
+      return portMatches(rule.port, request.port);
     case "methods":
       return rule.methods.some((method) => method === request.method);
     case "paths":

@@ -6,14 +6,14 @@ import { canonicalJson, sha256Hex } from "../digest.ts";
 import { MAX_POLICY_FAULTS, readDocument } from "./document.ts";
 import { describeIssues } from "./faults.ts";
 import { PolicyError } from "./policy-error.ts";
-import { policyDocument } from "./schema.ts";
+import { policyDocument, RULE_KEYS } from "./schema.ts";
 import type { JsonValue, Policy, PolicyRecord } from "./types.ts";
 
 /** Keys of each mapping of the document, for "did you mean". Taken from the schema, so they can not drift. */
 const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   "": Object.keys(policyDocument.shape),
   "/budget": Object.keys(policyDocument.shape.budget.shape),
-  "/network_allowlist/*": Object.keys(policyDocument.shape.network_allowlist.unwrap().element.shape),
+  "/network_allowlist/*": RULE_KEYS,
   "/fallback": ["kind", "value"],
 };
 
@@ -85,7 +85,11 @@ function jsonOf(policy: Policy): JsonValue {
   const functions = Object.fromEntries(
     Object.entries(rest.functions).map(([name, { operation }]) => [name, { operation }]),
   );
-  const network = rest.network_allowlist.map((rule) => ({ ...rule }));
+  const network = rest.network_allowlist.map(({ request_headers, response_headers, ...rule }) => ({
+    ...rule,
+    ...(request_headers === undefined ? {} : { request_headers: { ...request_headers } }),
+    ...(response_headers === undefined ? {} : { response_headers: { ...response_headers } }),
+  }));
   return {
     ...rest,
     functions,

@@ -6,7 +6,8 @@
  * Nothing is accepted here that nothing enforces: words for later versions are refused when read.
  */
 import * as z from "zod";
-import { CANONICAL_HOST, isCanonicalHost } from "./host-name.ts";
+import { HOST_PATTERN, hostPatternFault } from "./host-pattern.ts";
+import { PORTS, type Ports, parsePorts } from "./port-range.ts";
 import { integer, name, setOf, size } from "./schema-parts.ts";
 import { ISOLATION_LEVELS, OBSERVABILITY_FIELDS, type ObservabilityField } from "./types.ts";
 import { canonicalPath } from "./url-path.ts";
@@ -48,22 +49,67 @@ function isPathPattern(pattern: string): boolean {
   return !fixed.includes("*") && canonical.kind === "ok" && canonical.path === fixed;
 }
 
-const rule = z
+const ports = z
+  .union([z.int({ error: PORTS }).min(1, { error: PORTS }).max(65535, { error: PORTS }), z.string()], {
+    error: PORTS,
+  })
+  .transform((written, context): Ports => {
+    const parsed = parsePorts(written);
+    if (parsed === undefined) context.addIssue({ code: "custom", message: PORTS });
+    return parsed ?? z.NEVER;
+  });
+
+const FIELD_NAME = "the lower-case name of a header field";
+const fieldName = z
+  .string({ error: FIELD_NAME })
+  .max(256, { error: FIELD_NAME })
+  .regex(/^[a-z0-9!#$%&'*+.^_`|~-]+$/, { error: FIELD_NAME });
+const HEADER_LISTS = "a mapping with allow, strip or both, each a list of header names";
+const headerLists = z
   .strictObject(
     {
-      host: z
-        .string({ error: CANONICAL_HOST })
-        .refine(isCanonicalHost, { error: CANONICAL_HOST })
-        .describe(`Exact host: ${CANONICAL_HOST}`),
-      scheme: z.enum(["http", "https"], { error: "http or https" }),
-      port: integer("Always written, even when it is the scheme's own", 1, 65535),
-      methods: setOf(method, `at least one of ${METHODS.join(", ")}`, 1).describe("Exact methods"),
-      paths: setOf(path, "at least one path", 1).describe(
-        "Exact paths, or prefixes ending in /* that cover what is below",
-      ),
+      allow: setOf(fieldName, "a list of header names", 0).optional(),
+      strip: setOf(fieldName, "at least one header name", 1).optional(),
     },
-    { error: "a mapping of host, scheme, port, methods and paths" },
+    { error: HEADER_LISTS },
   )
+  .refine(({ allow, strip }) => allow !== undefined || strip !== undefined, { error: HEADER_LISTS })
+  .transform(({ allow, strip }) => ({
+    ...(allow === undefined ? {} : { allow }),
+    ...(strip === undefined ? {} : { strip }),
+  }));
+
+const ruleShape = z.strictObject(
+  {
+    host: z
+      .string({ error: HOST_PATTERN })
+      .superRefine((pattern, context) => {
+        const message = hostPatternFault(pattern);
+        if (message !== undefined) context.addIssue({ code: "custom", message });
+      })
+      .describe(`A host: ${HOST_PATTERN}`),
+    scheme: z.enum(["http", "https"], { error: "http or https" }),
+    port: ports.describe(`Always written, even when it is the scheme's own: ${PORTS}`),
+    methods: setOf(method, `at least one of ${METHODS.join(", ")}`, 1).describe("Exact methods"),
+    paths: setOf(path, "at least one path", 1).describe(
+      "Exact paths, or prefixes ending in /* that cover what is below",
+    ),
+    request_headers: headerLists.describe("Header fields of the guest that go out").optional(),
+    response_headers: headerLists.describe("Header fields that the guest sees of the response").optional(),
+  },
+  { error: "a mapping of host, scheme, port, methods and paths" },
+);
+
+/** Keys that a rule may have, for "did you mean". */
+export const RULE_KEYS: readonly string[] = Object.keys(ruleShape.shape);
+
+const rule = ruleShape
+  // Absent stays absent: a policy has one spelling, and members that are undefined are none of it.
+  .transform(({ request_headers, response_headers, ...rest }) => ({
+    ...rest,
+    ...(request_headers === undefined ? {} : { request_headers }),
+    ...(response_headers === undefined ? {} : { response_headers }),
+  }))
   .describe("One permitted kind of outgoing request; all five fields must match");
 
 const LABEL = "([a-z][a-z0-9]*|[A-Z][A-Z0-9]*)(-([a-z0-9]+|[A-Z0-9]+))*";

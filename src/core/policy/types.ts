@@ -2,6 +2,8 @@
  * What a policy says once it has been read, and what a decision says once it has been made: plain frozen data.
  * Nothing here can be said that nothing enforces; each field names its enforcer.
  */
+import type { HeaderLists } from "./header-lists.ts";
+import type { Ports } from "./port-range.ts";
 
 /** Whether a function changes the world. A write without an Idempotency-Key is never retried. */
 export type Operation = "read" | "write";
@@ -22,15 +24,19 @@ export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | 
 
 /** One permitted kind of outgoing request. Enforced by `broker/egress` for every request, redirect targets included. */
 export interface NetworkRule {
-  /** Lower-case host name, or an IP literal where the operator really means one. No wildcards. */
+  /** Lower-case host name, `*.` and one for every host below it, or an IP literal where the operator really means one. */
   readonly host: string;
   readonly scheme: "http" | "https";
-  /** 1 to 65535. */
-  readonly port: number;
+  /** 1 to 65535, or a range. */
+  readonly port: Ports;
   /** Empty is not allowed: a rule that permits nothing is a mistake. */
   readonly methods: readonly HttpMethod[];
   /** Exact paths, or prefixes ending in `/*`. The query string is not part of a path. */
   readonly paths: readonly string[];
+  /** Header fields of the guest that go out; absent = all that may at all. An injected secret is none of them. */
+  readonly request_headers?: HeaderLists;
+  /** Header fields that the guest sees of the response; absent = all that may at all. */
+  readonly response_headers?: HeaderLists;
 }
 
 /** What one run may spend. All are upper bounds; reaching one ends the run as `exhausted`, naming it. */

@@ -170,7 +170,21 @@ const REFUSED: readonly (readonly [why: string, from: string, to: string, fault:
   ["an unknown operation", "operation: read", "operation: delete", /found "delete", wanted read or write/],
   ["CONNECT", "[GET]", "[CONNECT]", /methods\/0 found "CONNECT", wanted one of GET/],
   ["no method", "[GET]", "[]", /methods found an empty list, wanted at least one of GET/],
-  ["port 0", "port: 443", "port: 0", /port found 0, wanted an integer from 1 to 65535/],
+  ["port 0", "port: 443", "port: 0", /port found 0, wanted a port from 1 to 65535, a range/],
+  ["a port as text", "port: 443", 'port: "443"', /port found "443", wanted a port/],
+  ["a range that is none", "port: 443", "port: 9-8", /port found "9-8", wanted a port/],
+  [
+    "header lists without a list",
+    "paths: [/v1/forecast]",
+    "paths: [/v1/forecast], request_headers: {}",
+    /request_headers found .*, wanted a mapping with allow, strip or both/,
+  ],
+  [
+    "a header in capitals",
+    "paths: [/v1/forecast]",
+    "paths: [/v1/forecast], response_headers: { strip: [Set-Cookie] }",
+    /strip\/0 found "Set-Cookie", wanted the lower-case name/,
+  ],
   [
     "an unknown observability field",
     "isolation_minimum",
@@ -187,7 +201,16 @@ describe("readPolicy()", () => {
   });
 
   const hosts = [
-    "*.example.com",
+    "*",
+    "*.",
+    "*example.com",
+    "a.*.example.com",
+    "*.*.example.com",
+    "*.Example.com",
+    "*.example.com.",
+    "*.127.0.0.1",
+    "*.0.0.1",
+    "*.::1",
     "API.example.com",
     "api.example.com.",
     "user@api.example.com",
@@ -228,9 +251,22 @@ describe("readPolicy()", () => {
     "::1",
     "2001:db8::1",
     "3com.example",
+    "*.example.com",
+    "*.api.example.co.uk",
+    "*.corp.internal",
+    "*.owner.github.io",
   ])("accepts the host %j", (host) => {
     expect(faultsOf(YAML.replace("host: api.example.com", `host: ${JSON.stringify(host)}`))).toEqual([]);
   });
+
+  it.each(["com", "co.uk", "github.io", "s3.amazonaws.com", "internal", "xn--p1ai", "ck"])(
+    "refuses a wildcard below the public suffix %j",
+    (suffix) => {
+      expect(faultsOf(YAML.replace("host: api.example.com", `host: "*.${suffix}"`))).toEqual([
+        expect.stringContaining(`anyone can register names below "${suffix}"`),
+      ]);
+    },
+  );
 
   const paths = [
     "v1",
