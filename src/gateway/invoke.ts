@@ -18,6 +18,7 @@ import {
 import type { Evidence, KnownBeforeRun } from "../evidence/index.ts";
 import type { Clock, Entropy, RunHost, Sandbox, SandboxEnd } from "../ports/index.ts";
 import { findFunction, type Registry, type Tool, type ToolFunction } from "../registry/index.ts";
+import { guestSettings } from "./guest-settings.ts";
 import { continueTrace, newRunId } from "./ids.ts";
 import {
   type Admission,
@@ -90,7 +91,7 @@ export async function invoke(
   // The intent is durable before anything runs. A crash after this line leaves an open run for the reconciler.
   await admit(evidence, known, host);
 
-  const ended = await runGuest(sandbox, admission, policy, host);
+  const ended = await runGuest(sandbox, admission, decision, host);
   if (host.diagnostics.length > 0) parts.diagnose(admission.run, host.diagnostics);
 
   // Sealed: signed, and durable with its sequence. If this fails the output is withheld.
@@ -198,9 +199,10 @@ interface Ended {
 async function runGuest(
   sandbox: Sandbox,
   admission: Admission,
-  policy: Policy,
+  { record, grants }: Allowed,
   host: RunHost,
 ): Promise<Ended> {
+  const { policy } = record;
   const { run, principal, tool, callee, request, traceId } = admission;
   try {
     const end = await sandbox.run({
@@ -214,6 +216,7 @@ async function runGuest(
       memoryBytes: policy.budget.memory_bytes,
       outputBytes: policy.budget.output_bytes,
       timeToLiveMs: policy.max_duration_ms,
+      settings: guestSettings(grants, tool.name),
       info: { traceId, tool: tool.name, purpose: request.purpose },
       host,
     });

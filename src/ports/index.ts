@@ -22,6 +22,7 @@ export type {
   SqliteStatement,
 } from "./runtime.ts";
 export type {
+  GuestSettings,
   ImportBinding,
   Isolation,
   Sandbox,

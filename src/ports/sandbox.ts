@@ -27,6 +27,17 @@ export interface SandboxComponent {
   }[];
 }
 
+/**
+ * What a guest reads without a call to the broker: a function of the policy alone, and no secret. It goes along with
+ * the run, because a guest may ask while it is instantiated, when nothing can wait.
+ */
+export interface GuestSettings {
+  readonly environment: readonly (readonly [name: string, value: string])[];
+  /** With the program's name first; empty when none are granted. */
+  readonly arguments: readonly string[];
+  readonly config: readonly (readonly [key: string, value: string])[];
+}
+
 /** One run. */
 export interface SandboxRun {
   readonly run: string;
@@ -42,6 +53,8 @@ export interface SandboxRun {
   readonly outputBytes: number;
   /** Time to live in ms from now, waiting for an executor included. */
   readonly timeToLiveMs: number;
+  /** Absent = nothing is granted. */
+  readonly settings?: GuestSettings;
   /** What the guest reads as `writ:host/run-info`. */
   readonly info: { readonly traceId: string; readonly tool: string; readonly purpose: string };
   readonly host: RunHost;

@@ -7,6 +7,7 @@ import type {
   ExecutorProcess,
   ExecutorRole,
   Files,
+  GuestSettings,
   Isolation,
   Sandbox,
   SandboxRun,
@@ -27,6 +28,7 @@ const LIFTED_BYTES = 64 * 1024 * 1024;
  */
 const HOST_CALLS = 100_000;
 const LONGEST_QUEUE_WAIT_MS = 10_000;
+const NO_SETTINGS: GuestSettings = { environment: [], arguments: [], config: [] };
 
 /** What the sandbox is made from. */
 export interface SandboxPowers {
@@ -96,6 +98,7 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
       seed: toHex(entropy.bytes(32)),
       wallMs: clock.nowMs(),
       timeToLiveMs: Math.floor(leftMs()),
+      settings: run.settings ?? NO_SETTINGS,
       info: run.info,
     };
     return link.run(command, run.host, leftMs());

@@ -4,8 +4,9 @@
  * bodies of its exports.
  */
 import { componentEmbed, componentNew, parse, print } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { runtime } from "#runtime";
+import { PROJECT_FOLDER } from "../../src/compose.ts";
 import type { SandboxComponent } from "../../src/ports/index.ts";
+import { composeWit, readWitLibrary } from "../../src/toolchain/wit-text.ts";
 import { admit } from "./components.ts";
 
 /** One core import of the guest, as a test's own code calls it. */
@@ -46,27 +47,14 @@ export async function buildOfferGuest(
 
 async function dummy(exports: number): Promise<string> {
   const calls = Array.from({ length: exports }, (_, index) => `export call-${index}: func();`).join("\n");
-  const [host, ...packages] = await Promise.all([
-    ...["log", "secrets", "run-info"].map((name) => readText(`wit/${name}.wit`)),
-    ...["cli", "clocks", "filesystem", "http", "io", "random", "sockets"].map((name) =>
-      readText(`wit/deps/wasi-${name}/package.wit`),
-    ),
-    readText("wit/worlds.wit"),
-  ]).then((texts) => [texts.slice(0, 3).join("\n"), ...texts.slice(3)]);
-  const world = packages.pop() ?? "";
-  const imports = [...world.matchAll(/^\s+import (\S+);/gm)].map(([, name = ""]) =>
+  const library = await readWitLibrary(PROJECT_FOLDER);
+  const offer = /world offer \{([\s\S]*?)\n\}/.exec(library[0]?.body ?? "")?.[1] ?? "";
+  const imports = [...offer.matchAll(/^\s+import (\S+);/gm)].map(([, name = ""]) =>
     name.includes(":") ? name : `writ:host/${name}@0.1.0`,
   );
-  const witSource = `package test:guest;
-    world guest { ${imports.map((name) => `import ${name};`).join("\n")} ${calls} }
-    ${[host ?? "", ...packages].map(asBlock).join("\n")}`;
-  return print(await componentEmbed({ witSource, world: "guest", dummy: true }));
-}
-
-/** `package a:b; …` becomes `package a:b { … }`, so that several fit into one text. */
-function asBlock(text: string): string {
-  const header = /^package (\S+);/m.exec(text)?.[1];
-  return `package ${header} { ${text.replace(/^package \S+;/gm, "")} }`;
+  const body = `world guest { ${imports.map((name) => `import ${name};`).join("\n")} ${calls} }`;
+  const witSource = composeWit({ id: "test:guest", body }, library);
+  return print(await componentEmbed({ witSource, world: "guest", dummy: true, features: { tag: "all" } }));
 }
 
 function readImports(text: string): CoreFunction[] {
@@ -85,10 +73,4 @@ function readImports(text: string): CoreFunction[] {
 
 function words(text: string | undefined): string[] {
   return text === undefined ? [] : text.split(" ");
-}
-
-async function readText(path: string): Promise<string> {
-  const bytes = await runtime.files.read(path);
-  if (bytes === undefined) throw new TypeError(`Cannot read ${path}`);
-  return new TextDecoder().decode(bytes);
 }

@@ -72,7 +72,19 @@ const grant = z.discriminatedUnion("kind", [
   z.looseObject({ kind: z.literal("clocks") }).describe("Clocks, coarsened"),
   z.looseObject({ kind: z.literal("random") }).describe("Random bytes"),
   z.looseObject({ kind: z.literal("stdio") }).describe("Printing"),
-  z.looseObject({ kind: z.literal("environment") }).describe("An environment, which is empty"),
+  z
+    .looseObject({
+      kind: z.literal("environment"),
+      variables: z.record(z.string(), z.string()).exactOptional().describe("Absent = none"),
+      arguments: z.array(z.string()).exactOptional().describe("After the program's name; absent = none"),
+    })
+    .describe("Variables and arguments the tool was started with"),
+  z
+    .looseObject({
+      kind: z.literal("config"),
+      values: z.record(z.string(), z.string()).describe("Keys and texts it could read"),
+    })
+    .describe("Configuration"),
 ]);
 
 const BUDGETS = ["fuel", "memory_bytes", "egress_bytes", "requests", "output_bytes", "log_bytes"] as const;

@@ -14,7 +14,7 @@ import type { CapabilityWord } from "./types.ts";
 export type RiskClass = "R0" | "R1" | "R2" | "R3" | "R4" | "R5";
 
 /** Words that no policy of this version can grant. */
-export type RefusedWord = "filesystem" | "sockets" | "keyvalue" | "config";
+export type RefusedWord = "filesystem" | "sockets" | "keyvalue";
 
 interface CapabilityFacts {
   /** What it lets a guest do, for operators, reviewers and vendors. */
@@ -24,13 +24,16 @@ interface CapabilityFacts {
   readonly interfaces: readonly string[];
 }
 
+/** Clauses of a policy that unlock a capability. */
+export type CapabilityClause = "network_allowlist" | "secret_profile" | "config";
+
 /** A capability that a run can have. */
 export interface ServedCapability extends CapabilityFacts {
   readonly served: true;
   /** `io` is plumbing: never granted, never denied. */
   readonly word: CapabilityWord | "io";
   /** Clause of the policy that unlocks it; null = none is needed. */
-  readonly clause: "network_allowlist" | "secret_profile" | null;
+  readonly clause: CapabilityClause | null;
 }
 
 /** A capability that is present as a refusing stub, because language runtimes import it whether a tool uses it or not. */
@@ -68,7 +71,7 @@ export const CAPABILITIES: readonly Capability[] = [
     sentence:
       "Writes log entries, up to budget.log_bytes; their number, size and digest go into the evidence",
     risk: "R0",
-    interfaces: ["writ:host/log"],
+    interfaces: ["writ:host/log", "wasi:logging/logging"],
     clause: null,
   },
   {
@@ -82,9 +85,9 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "clocks",
-    sentence: "Reads clocks, coarsened to 1 ms",
+    sentence: "Reads clocks, coarsened to 1 ms; the time zone is UTC",
     risk: "R1",
-    interfaces: ["wasi:clocks/monotonic-clock", "wasi:clocks/wall-clock"],
+    interfaces: ["wasi:clocks/monotonic-clock", "wasi:clocks/wall-clock", "wasi:clocks/timezone"],
     clause: null,
   },
   {
@@ -115,10 +118,19 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "environment",
-    sentence: "Reads environment variables and arguments, of which there are none, and may end its own run",
+    sentence:
+      "Reads the variables of environment and the texts of arguments, of which there are none unless the policy names them, and may end its own run",
     risk: "R0",
     interfaces: ["wasi:cli/environment", "wasi:cli/exit"],
     clause: null,
+  },
+  {
+    served: true,
+    word: "config",
+    sentence: "Reads the keys and texts that the policy names in config",
+    risk: "R0",
+    interfaces: ["wasi:config/store"],
+    clause: "config",
   },
   {
     served: true,
@@ -160,14 +172,6 @@ export const CAPABILITIES: readonly Capability[] = [
     sentence: "Not offered: a component that imports it is refused; Writ has no key-value store",
     risk: "R4",
     interfaces: ["wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"],
-    clause: null,
-  },
-  {
-    served: false,
-    word: "config",
-    sentence: "Not offered: a component that imports it is refused; pass configuration as input",
-    risk: "R2",
-    interfaces: ["wasi:config/store", "wasi:config/runtime"],
     clause: null,
   },
 ];

@@ -103,7 +103,7 @@ function purposeReason(request: DecisionRequest, { policyId, policy }: PolicyRec
     : { clause: "purpose", policyId, effect: "deny", detail: `${subject} is not in purpose` };
 }
 
-/** Reasons for the two words that a clause unlocks; the others are granted whenever they are needed. */
+/** Reasons for the words that a clause unlocks; the others are granted whenever they are needed. */
 function needReasons(word: CapabilityWord, { policyId, policy }: PolicyRecord): readonly Reason[] {
   if (word === "http-client") {
     const every =
@@ -114,6 +114,7 @@ function needReasons(word: CapabilityWord, { policyId, policy }: PolicyRecord): 
       { clause: "network_allowlist", policyId, effect: "allow", detail: `http-client is granted: ${every}` },
     ];
   }
+  if (word === "config") return [clauseReason("config", policy.config !== undefined, policyId)];
   if (word !== "secrets") return [];
   return policy.secret_profile === undefined
     ? [
@@ -134,6 +135,13 @@ function needReasons(word: CapabilityWord, { policyId, policy }: PolicyRecord): 
       ];
 }
 
+/** A word whose import says that the tool needs it: without its clause the run is denied. */
+function clauseReason(word: CapabilityWord & keyof Policy, named: boolean, policyId: string): Reason {
+  return named
+    ? { clause: word, policyId, effect: "allow", detail: `${word} is granted as named` }
+    : { clause: word, policyId, effect: "deny", detail: `${word} is needed and the policy has no ${word}` };
+}
+
 /** The type rules this out; a need that is dropped silently would still be worse than a denial. */
 function unknownNeeds(request: DecisionRequest, policyId: string): readonly Reason[] {
   const unknown = request.needs.filter((word) => !CAPABILITY_WORDS.includes(word));
@@ -150,6 +158,14 @@ function grantFor(word: CapabilityWord, policy: Policy): Grant | undefined {
       const grant = { kind: word, rules: policy.network_allowlist } as const;
       return Object.freeze(profile === undefined ? grant : { ...grant, secretProfile: profile });
     }
+    case "environment":
+      return Object.freeze({
+        kind: word,
+        ...(policy.environment === undefined ? {} : { variables: policy.environment }),
+        ...(policy.arguments === undefined ? {} : { arguments: policy.arguments }),
+      });
+    case "config":
+      return policy.config === undefined ? undefined : Object.freeze({ kind: word, values: policy.config });
     case "secrets":
       return profile === undefined ? undefined : Object.freeze({ kind: word, profile });
     default:

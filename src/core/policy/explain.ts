@@ -62,6 +62,8 @@ function change(reason: Reason, request: DecisionRequest, policy: string): strin
       return `add ${JSON.stringify(request.purpose)} to purpose of ${policy}`;
     case "secret_profile":
       return `name a secret_profile in ${policy}`;
+    case "config":
+      return `name a config in ${policy}`;
     case "needs":
       return "use a component whose imports this version of Writ knows";
     default:

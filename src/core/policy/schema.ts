@@ -9,6 +9,7 @@ import * as z from "zod";
 import { HOST_PATTERN, hostPatternFault } from "./host-pattern.ts";
 import { PORTS, type Ports, parsePorts } from "./port-range.ts";
 import { integer, name, setOf, size } from "./schema-parts.ts";
+import { config, environment, programArguments } from "./schema-reach.ts";
 import { ISOLATION_LEVELS, OBSERVABILITY_FIELDS, type ObservabilityField } from "./types.ts";
 import { canonicalPath } from "./url-path.ts";
 
@@ -160,6 +161,9 @@ export const policyDocument = z
         .max(256, { error: "at most 256 rules" })
         .default([])
         .describe("Outgoing requests that are permitted. Order is kept: evidence names rules by index"),
+      environment: environment.exactOptional(),
+      arguments: programArguments.exactOptional(),
+      config: config.exactOptional(),
       secret_profile: name.optional().describe("An operator-side profile of secrets; no secrets when absent"),
       max_duration_ms: integer(
         "Time to live of the run in milliseconds, queueing and host calls included",

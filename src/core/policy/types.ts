@@ -17,7 +17,8 @@ export type CapabilityWord =
   | "clocks"
   | "random"
   | "stdio"
-  | "environment";
+  | "environment"
+  | "config";
 
 /** HTTP methods a network rule may name. CONNECT and TRACE are not among them. */
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
@@ -102,6 +103,12 @@ export interface Policy {
   /** Keyed `interface/function`; what is not named may not be invoked. */
   readonly functions: Readonly<Record<string, { readonly operation: Operation }>>;
   readonly network_allowlist: readonly NetworkRule[];
+  /** Variables of `wasi:cli/environment`; absent = none. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Arguments after the program's name; absent = not even that name. */
+  readonly arguments?: readonly string[];
+  /** What `wasi:config/store` answers; absent = a component that imports it is denied. */
+  readonly config?: Readonly<Record<string, string>>;
   /** Name of an operator-side profile; absent = no secrets. */
   readonly secret_profile?: string;
   /** Time to live of a run in ms, queueing and host calls included. */
@@ -135,7 +142,13 @@ export type Grant =
   | { readonly kind: "clocks" }
   | { readonly kind: "random" }
   | { readonly kind: "stdio" }
-  | { readonly kind: "environment" };
+  | {
+      readonly kind: "environment";
+      /** Absent = none, as the policy says. */
+      readonly variables?: Readonly<Record<string, string>>;
+      readonly arguments?: readonly string[];
+    }
+  | { readonly kind: "config"; readonly values: Readonly<Record<string, string>> };
 
 /** Who asks. Made by `identity` from credentials; never from the request's body. */
 export interface Principal {

@@ -4,8 +4,10 @@
 import type { Binding } from "./binding.ts";
 import type { GuestContext } from "./context.ts";
 import { createEnvironment, createExit, createNoTerminal, createTerminals } from "./wasi/cli.ts";
-import { createMonotonicClock, createWallClock } from "./wasi/clocks.ts";
+import { createMonotonicClock, createTimezone, createWallClock } from "./wasi/clocks.ts";
+import { createConfig } from "./wasi/config.ts";
 import { createHttpTypes, createOutgoingHandler } from "./wasi/http.ts";
+import { createLogging } from "./wasi/logging.ts";
 import { createPoll } from "./wasi/poll.ts";
 import { createInsecure, createInsecureSeed, createRandom } from "./wasi/random.ts";
 import { createStderr, createStdin, createStdout } from "./wasi/stdio.ts";
@@ -38,6 +40,7 @@ const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
   ],
   ["wasi:clocks/wall-clock", { create: createWallClock }],
   ["wasi:clocks/monotonic-clock", { create: createMonotonicClock }],
+  ["wasi:clocks/timezone", { create: createTimezone }],
   ["wasi:random/random", { create: createRandom }],
   ["wasi:random/insecure", { create: createInsecure }],
   ["wasi:random/insecure-seed", { create: createInsecureSeed }],
@@ -51,6 +54,8 @@ const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
   ["wasi:cli/stdin", { create: createStdin }],
   ["wasi:cli/stdout", { create: createStdout }],
   ["wasi:cli/stderr", { create: createStderr }],
+  ["wasi:config/store", { create: createConfig }],
+  ["wasi:logging/logging", { create: createLogging, waits: ["log"] }],
   ["wasi:http/types", { create: createHttpTypes }],
   ["wasi:http/outgoing-handler", { create: createOutgoingHandler }],
   ["writ:host/log", { create: createLog, waits: ["write"] }],

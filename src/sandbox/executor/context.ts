@@ -1,7 +1,7 @@
 /** What the bindings of one run share: the pipe to the broker, the run's clocks and its random numbers. */
 
 import type { JsonValue } from "../../core/policy/index.ts";
-import type { HostReply } from "../../ports/index.ts";
+import type { GuestSettings, HostReply } from "../../ports/index.ts";
 import type { GuestEnd } from "../pipe/messages.ts";
 import { GuestError, type RunGuard } from "./guard.ts";
 
@@ -40,6 +40,7 @@ export interface GuestContext {
   wait(atMs: number): Promise<void>;
   random(length: number): Uint8Array<ArrayBuffer>;
   readonly info: RunInfo;
+  readonly settings: GuestSettings;
 }
 
 /** What `writ:host/run-info` tells the guest. */
@@ -69,6 +70,7 @@ export function createContext(powers: {
   /** What it means that the guest exits with a code, 0 for success. */
   readonly endOfExit: (code: number) => GuestEnd;
   readonly info: RunInfo;
+  readonly settings: GuestSettings;
 }): GuestContext {
   const { guard } = powers;
   const startedAt = powers.monotonicMs();
@@ -120,5 +122,6 @@ export function createContext(powers: {
     wait: (atMs) => new Promise((resolve) => setTimeout(resolve, Math.max(0, atMs - elapsedMs()))),
     random: powers.random,
     info: powers.info,
+    settings: powers.settings,
   };
 }

@@ -76,6 +76,7 @@ export function startRun(
     startWallMs: command.wallMs,
     random: host.randomStream(fromHex(command.seed)),
     endOfExit: (code) => endOfExit(command, code),
+    settings: command.settings,
     info: {
       run: command.run,
       function: command.function.name,

@@ -4,7 +4,7 @@
  */
 import type { WitFunction } from "../../core/component/index.ts";
 import type { JsonValue } from "../../core/policy/index.ts";
-import type { HostReply, ImportBinding } from "../../ports/index.ts";
+import type { GuestSettings, HostReply, ImportBinding } from "../../ports/index.ts";
 import { type Frame, FrameError } from "./frames.ts";
 
 /** Lengths of the parts that follow one another in a frame's body. */
@@ -48,6 +48,7 @@ export interface RunCommand {
   readonly seed: string;
   readonly wallMs: number;
   readonly timeToLiveMs: number;
+  readonly settings: GuestSettings;
   readonly info: { readonly traceId: string; readonly tool: string; readonly purpose: string };
 }
 

@@ -12,7 +12,10 @@ describe("capabilityOf()", () => {
     ["wasi:filesystem/preopens@0.2.12", "filesystem", false],
     ["wasi:sockets/tcp@0.2.12", "sockets", false],
     ["wasi:http/incoming-handler@0.2.12", undefined, undefined],
-    ["wasi:clocks/timezone@0.2.12", undefined, undefined],
+    ["wasi:clocks/timezone@0.2.12", "clocks", true],
+    ["wasi:logging/logging", "log", true],
+    ["wasi:config/store@0.2.0-rc.1", "config", true],
+    ["wasi:config/runtime@0.2.0-draft", undefined, undefined],
     ["wasi:nn/graph", undefined, undefined],
     ["constructor", undefined, undefined],
     ["", undefined, undefined],
@@ -44,6 +47,6 @@ describe("CAPABILITIES", () => {
     const interfaces = CAPABILITIES.flatMap((row) => row.interfaces);
     expect(new Set(interfaces).size).toBe(interfaces.length);
     expect(new Set(CAPABILITIES.map(({ word }) => word)).size).toBe(CAPABILITIES.length);
-    expect(CAPABILITY_WORDS).toHaveLength(8);
+    expect(CAPABILITY_WORDS).toHaveLength(9);
   });
 });

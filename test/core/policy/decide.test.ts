@@ -78,7 +78,7 @@ describe("decide()", () => {
   const pool = [
     policy({ tenant_tier: ["free"] }, "a"),
     policy({ tenant_tier: ["pro"], secret_profile: "p" }, "b"),
-    policy({ tenant_tier: ["free", "gold"] }, "c"),
+    policy({ tenant_tier: ["free", "gold"], config: { region: "eu" } }, "c"),
     policy({ tool_id: "text" }, "d"),
     policy({ tenant_tier: ["free"] }, "e"),
   ];
@@ -112,7 +112,8 @@ describe("decide()", () => {
           Object.keys(only?.policy.functions ?? {}).includes(asked.function) &&
           asked.purpose === "support-chat" &&
           asked.needs.every((word) => CAPABILITY_WORDS.includes(word)) &&
-          (!asked.needs.includes("secrets") || only?.policy.secret_profile === "p");
+          (!asked.needs.includes("secrets") || only?.policy.secret_profile === "p") &&
+          (!asked.needs.includes("config") || only?.policy.config !== undefined);
         expect(decision.kind).toBe(allowed ? "allow" : "deny");
         if (decision.kind === "allow") {
           expect(new Set(decision.grants.map(({ kind }) => kind))).toEqual(new Set(asked.needs));

@@ -1,15 +1,19 @@
 /**
- * `wasi:cli` apart from its streams: an environment without variables or arguments, no terminal, and the guest's
+ * `wasi:cli` apart from its streams: variables and arguments as the policy names them, no terminal, and the guest's
  * own way to end its run. Every program of Go, Python and C ends by `exit`, so it is an end and no refusal.
  */
 import type { Binding } from "../binding.ts";
 import type { GuestContext } from "../context.ts";
 
-/** Binding of `wasi:cli/environment`: there are none, and no working directory. */
-export function createEnvironment(): Binding {
+/** Binding of `wasi:cli/environment`: what was granted, and no working directory. */
+export function createEnvironment({ settings }: GuestContext): Binding {
   return {
     resources: {},
-    functions: { getEnvironment: () => [], getArguments: () => [], initialCwd: () => undefined },
+    functions: {
+      getEnvironment: () => settings.environment,
+      getArguments: () => settings.arguments,
+      initialCwd: () => undefined,
+    },
   };
 }
 

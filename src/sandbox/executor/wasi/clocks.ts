@@ -36,6 +36,17 @@ export function createMonotonicClock(context: GuestContext): Binding {
   };
 }
 
+/** Binding of `wasi:clocks/timezone`: UTC, whatever the host's is, so that a run does not depend on where it runs. */
+export function createTimezone(): Binding {
+  return {
+    resources: {},
+    functions: {
+      display: () => ({ utcOffset: 0, name: "UTC", inDaylightSavingTime: false }),
+      utcOffset: () => 0,
+    },
+  };
+}
+
 function toDatetime(ms: number): { seconds: bigint; nanoseconds: number } {
   return { seconds: BigInt(Math.floor(ms / 1000)), nanoseconds: (ms % 1000) * 1_000_000 };
 }

@@ -1,0 +1,44 @@
+/**
+ * The clauses of a policy that say what a tool may reach beside the network: what it is started with and what it is
+ * configured by. Plain maps and lists, so that one policy's reach can be compared with another's.
+ *
+ * None of it is a place for secrets: a policy is shown to reviewers, and its grants stand in every manifest.
+ */
+import * as z from "zod";
+
+const VARIABLE = "a variable's name: letters, digits and _, not beginning with a digit";
+const TEXT = "text without NUL, at most 4096 characters";
+const plain = z
+  .string({ error: TEXT })
+  .max(4096, { error: TEXT })
+  .refine((text) => !text.includes("\0") && text.isWellFormed(), { error: TEXT });
+
+/** `environment`: variables of `wasi:cli/environment`, and nothing of the operator's own. */
+export const environment = z
+  .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, { error: VARIABLE }), plain, {
+    error: "a mapping of variables to texts",
+  })
+  .refine((variables) => Object.keys(variables).length <= 128, { error: "at most 128 variables" })
+  .describe("Environment variables the tool reads; never the operator's own, and no place for secrets");
+
+/** `arguments`: what follows the program's name, which is the tool's. */
+export const programArguments = z
+  .array(plain, { error: "a list of texts" })
+  .max(64, { error: "at most 64 arguments" })
+  .describe("Arguments the tool is started with, after its own name");
+
+const KEY = "a key of 1 to 256 characters without control characters";
+const VALUE = "text of at most 65536 characters";
+
+/** `config`: what `wasi:config/store` answers. */
+export const config = z
+  .record(
+    z.string().regex(/^\P{Cc}{1,256}$/u, { error: KEY }),
+    z
+      .string({ error: VALUE })
+      .max(65_536, { error: VALUE })
+      .refine((text) => text.isWellFormed(), { error: VALUE }),
+    { error: "a mapping of keys to texts" },
+  )
+  .refine((values) => Object.keys(values).length <= 256, { error: "at most 256 keys" })
+  .describe("Configuration the tool reads through wasi:config/store; no place for secrets");
