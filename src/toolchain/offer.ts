@@ -23,13 +23,7 @@ export async function buildOffer(root: string): Promise<Uint8Array> {
   if (host === undefined) {
     throw new TypeError(`Cannot build the offer: no WIT package in "${root}"`);
   }
-  // Features: what WASI marks as unstable (the time zone) is in the offer, or nothing could import it.
-  const core = await componentEmbed({
-    witSource: composeWit(host, deps),
-    world: "offer",
-    dummy: true,
-    features: { tag: "all" },
-  });
+  const core = await componentEmbed({ witSource: composeWit(host, deps), world: "offer", dummy: true });
   return componentNew(core);
 }
 

@@ -54,7 +54,7 @@ async function dummy(exports: number): Promise<string> {
   );
   const body = `world guest { ${imports.map((name) => `import ${name};`).join("\n")} ${calls} }`;
   const witSource = composeWit({ id: "test:guest", body }, library);
-  return print(await componentEmbed({ witSource, world: "guest", dummy: true, features: { tag: "all" } }));
+  return print(await componentEmbed({ witSource, world: "guest", dummy: true }));
 }
 
 function readImports(text: string): CoreFunction[] {
