@@ -11,7 +11,7 @@ import type { Clock, HostCall, HostReply, Resolver, RunHost } from "../ports/ind
 import { type CallLimits, RunBook } from "./book.ts";
 import { CAPABILITIES } from "./calls.ts";
 import { type CallHandler, type Capability, ProtocolViolation } from "./capability.ts";
-import { createEgress, type Egress, parseBlock } from "./egress/index.ts";
+import { createEgress, type Egress, parseBlock, parseBlockList, parseProxy } from "./egress/index.ts";
 import type { SecretProfile } from "./profiles.ts";
 
 /** What a broker is made of. */
@@ -27,6 +27,10 @@ export interface BrokerOptions {
     readonly certificateAuthorities?: readonly string[];
     /** Longest silence within a response's body in ms; default 30,000. */
     readonly idleTimeoutMs?: number;
+    /** CIDR blocks and host patterns that nothing may reach, whatever permits it; default none. */
+    readonly block?: readonly string[];
+    /** URL of the outgoing proxy; default none. */
+    readonly proxy?: string;
   };
 }
 
@@ -36,6 +40,8 @@ export interface OpenRun {
   readonly budget: Budget;
   /** Wall clock at the run's start; events count from here. */
   readonly startedAtMs: number;
+  /** Runs of one such name may share connections: tenant and policy. Default: each request has its own. */
+  readonly pool?: string;
   /** Default: 10,000 events, 1,000,000 calls. */
   readonly limits?: Partial<CallLimits>;
 }
@@ -51,18 +57,25 @@ export interface Broker {
 /**
  * Creates the broker of a gateway.
  *
- * @throws {RangeError} when `allowAddresses` holds anything but CIDR blocks
+ * @throws {RangeError} when `allowAddresses` holds anything but CIDR blocks, `block` anything but those and host
+ *   patterns, or `proxy` is no URL of one
  */
 export function createBroker({ clock, resolver, profiles, egress: options = {} }: BrokerOptions): Broker {
-  const { allowAddresses = [], ...rest } = options;
+  const { allowAddresses = [], block = [], proxy, ...rest } = options;
   const open = allowAddresses.map(parseBlock);
   const since = new Date(clock.nowMs()).toISOString();
-  const egress: Egress = createEgress({ clock, resolver, ...rest });
+  const egress: Egress = createEgress({
+    clock,
+    resolver,
+    blocked: parseBlockList(block),
+    ...(proxy === undefined ? {} : { proxy: parseProxy(proxy) }),
+    ...rest,
+  });
   return {
-    openRun({ grants, budget, startedAtMs, limits }) {
+    openRun({ grants, budget, startedAtMs, pool, limits }) {
       const book = new RunBook(budget, clock, startedAtMs, { events: 10_000, calls: 1_000_000, ...limits });
       const profile = (name: string) => profileOf(profiles, name, since);
-      const context = { book, grants, egress, open, profile };
+      const context = { book, grants, egress, open, profile, ...(pool === undefined ? {} : { pool }) };
       return hostOf(
         book,
         CAPABILITIES.map((create) => create(context)),

@@ -14,6 +14,8 @@ export interface RunContext {
   /** The profile that a grant names, resolved. */
   profile(name: string): SecretProfile;
   readonly egress: Egress;
+  /** Runs of one such name may share connections; absent = none are shared. */
+  readonly pool?: string;
   /** Address blocks that the operator opened for every run. */
   readonly open: readonly AddressBlock[];
 }

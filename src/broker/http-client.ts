@@ -107,7 +107,7 @@ class HttpClient {
     profile: SecretProfile | undefined,
     event: EventDraft,
   ): Promise<HostReply> {
-    const { book, egress, open } = this.#context;
+    const { book, egress, open, pool } = this.#context;
     const fail = (error: unknown) => this.#fail(event, error);
     this.#waiting += 1;
     try {
@@ -118,6 +118,7 @@ class HttpClient {
         open: profile === undefined ? open : [...open, ...profile.open],
         signal: book.signal,
         meter: meterOf(this.#context, event),
+        ...(pool === undefined ? {} : { pool }),
         ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
         ...(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs }),
       });

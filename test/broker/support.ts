@@ -141,6 +141,7 @@ export interface RunOptions {
   readonly profile?: SecretProfile;
   readonly egress?: BrokerOptions["egress"];
   readonly limits?: OpenRun["limits"];
+  readonly pool?: string;
 }
 
 /** A run on loopback: `api.test` is 127.0.0.1, which the operator opened. */
@@ -165,6 +166,7 @@ export function openRun(options: RunOptions = {}) {
     budget: { ...BUDGET, ...options.budget },
     startedAtMs: Date.now(),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.pool === undefined ? {} : { pool: options.pool }),
   };
   const host = broker.openRun(start);
   return { host, asked, another: () => broker.openRun(start) };

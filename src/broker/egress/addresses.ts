@@ -59,19 +59,25 @@ const DENIED_V6 = [
  *
  * @param text an address as a resolver or a socket gives it; anything but a plain spelling is denied
  * @param open blocks that the operator opened; default none
+ * @param blocked blocks that the operator forbids, whatever is open; default none
  * @returns allowed with the canonical spelling, or denied with the reason
  */
-export function checkAddress(text: string, open: readonly AddressBlock[] = []): AddressVerdict {
+export function checkAddress(
+  text: string,
+  open: readonly AddressBlock[] = [],
+  blocked: readonly AddressBlock[] = [],
+): AddressVerdict {
   const ip = parseAddress(text);
   if (ip === undefined) return { allowed: false, why: "not a plain spelling of an address" };
   const address = canonical(ip);
+  if (blocked.some((block) => inBlock(ip, block))) return { allowed: false, why: "blocked by the operator" };
   const opened = open.some(
     (block) => inBlock(ip, block) && (block.prefix === bits(ip) || !METADATA.has(address)),
   );
   if (ip instanceof ipaddr.IPv6 && inBlock(ip, NAT64)) {
     // An opened NAT64 prefix is a road to IPv4: what it leads to must pass by itself.
     if (!opened) return { allowed: false, why: "IPv6 transition prefix 64:ff9b::/96" };
-    const inner = checkAddress(ip.toByteArray().slice(12).join("."), open);
+    const inner = checkAddress(ip.toByteArray().slice(12).join("."), open, blocked);
     return inner.allowed ? { allowed: true, address } : inner;
   }
   if (opened) return { allowed: true, address };

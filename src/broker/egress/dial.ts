@@ -4,14 +4,27 @@
  * A name is resolved here, every address it has is judged, and the socket goes to a judged address, never to the
  * name: between the check and the connect there is no second look-up for a rebinding attacker to win.
  */
+import { rootCertificates } from "node:tls";
 import { buildConnector } from "undici";
 import type { Clock, Resolver } from "../../ports/index.ts";
 import { type AddressBlock, canonicalAddress, checkAddress } from "./addresses.ts";
+import { type BlockList, isHostBlocked } from "./block-list.ts";
 import { EgressFailure, type ErrorTag } from "./errors.ts";
+import { type EgressProxy, openTunnel } from "./proxy.ts";
 import type { Target } from "./target.ts";
 
 /** A connected socket, as undici's connector hands it over: TCP, or TLS when the scheme is https. */
 export type Socket = Extract<Parameters<buildConnector.Callback>, [null, unknown]>[1];
+
+/** Whom TLS trusts and as whom it speaks. All PEM. */
+export interface TlsOptions {
+  /** Trusted instead of the runtime's own; absent = the runtime's. */
+  readonly certificateAuthorities?: readonly string[];
+  /** Trusted beside those; default none. */
+  readonly extraAuthorities?: readonly string[];
+  /** The client's certificate, shown to a server that asks for one. */
+  readonly client?: { readonly certificate: string; readonly key: string };
+}
 
 /** What dialing needs of the world and of the operator. */
 export interface DialOptions {
@@ -19,12 +32,23 @@ export interface DialOptions {
   readonly clock: Clock;
   /** Blocks opened for this request. */
   readonly open: readonly AddressBlock[];
-  /** PEM certificates trusted instead of the runtime's own; absent = the runtime's. */
-  readonly certificateAuthorities?: readonly string[];
+  readonly blocked: BlockList;
+  readonly tls: TlsOptions;
+  /** Absent = straight to the address. */
+  readonly proxy?: EgressProxy;
   /** For look-up, TCP and TLS together. */
   readonly timeoutMs: number;
   /** The run's end. */
   readonly signal: AbortSignal;
+}
+
+/** Chooses a socket for judged addresses: an idle one that leads to one of them, or `connect()`'s. */
+export type Choose<T> = (addresses: readonly string[], connect: () => Promise<Dialed>) => Promise<T>;
+
+/** A new connection, and the judged address that it leads to. */
+export interface Dialed {
+  readonly socket: Socket;
+  readonly address: string;
 }
 
 /** More answers than this are not an answer but an attack. */
@@ -34,11 +58,11 @@ const MAX_ADDRESSES = 64;
 const MAX_ATTEMPTS = 4;
 
 /**
- * Connects to a target.
+ * Resolves a target, judges every address, and lets `choose` take a connection to one of them, all within the timeout.
  *
  * @throws {EgressFailure} with the guest's word
  */
-export async function dial(target: Target, options: DialOptions): Promise<Socket> {
+export async function dial<T>(target: Target, options: DialOptions, choose: Choose<T>): Promise<T> {
   const ended = new AbortController();
   let phase: ErrorTag = "DNS-timeout";
   const onEnd = () => ended.abort(new EgressFailure({ tag: "connection-terminated" }));
@@ -48,7 +72,7 @@ export async function dial(target: Target, options: DialOptions): Promise<Socket
     if (options.signal.aborted) onEnd();
     const addresses = await addressesOf(target, options, ended.signal);
     phase = "connection-timeout";
-    return await connectToOneOf(addresses, target, options, ended.signal);
+    return await choose(addresses, () => connectToOneOf(addresses, target, options, ended.signal));
   } finally {
     cancel();
     options.signal.removeEventListener("abort", onEnd);
@@ -58,12 +82,13 @@ export async function dial(target: Target, options: DialOptions): Promise<Socket
 /** @returns every address of the target, in canonical spelling; all of them may be connected to. */
 async function addressesOf(
   target: Target,
-  { resolver, open }: DialOptions,
+  { resolver, open, blocked }: DialOptions,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  if (isHostBlocked(blocked, target.host)) throw new EgressFailure({ tag: "destination-IP-prohibited" });
   const answers = target.literal ? [target.host] : await lookUp(resolver, target.host, signal);
   if (answers.length === 0) throw new EgressFailure({ tag: "DNS-error", val: { rcode: "NXDOMAIN" } });
-  const verdicts = answers.map((answer) => checkAddress(answer, open));
+  const verdicts = answers.map((answer) => checkAddress(answer, open, blocked.addresses));
   // One bad address spoils the name: with round-robin answers, picking the good ones only would let an attacker
   // keep trying until another layer picks the bad one.
   const allowed = verdicts.flatMap((verdict) => (verdict.allowed ? [verdict.address] : []));
@@ -96,11 +121,11 @@ async function connectToOneOf(
   target: Target,
   options: DialOptions,
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<Dialed> {
   let failure: unknown;
   for (const address of addresses.slice(0, MAX_ATTEMPTS)) {
     try {
-      return await connect(address, target, options, signal);
+      return { socket: await connect(address, target, options, signal), address };
     } catch (error) {
       if (signal.aborted || error instanceof EgressFailure) throw error;
       failure = error;
@@ -109,19 +134,50 @@ async function connectToOneOf(
   throw failure;
 }
 
-function connect(
+async function connect(
   address: string,
   target: Target,
   options: DialOptions,
   signal: AbortSignal,
 ): Promise<Socket> {
+  const { proxy } = options;
+  // The certificate is checked against the policy's host; the address is only where the packets go.
+  const servername = target.literal ? {} : { servername: target.host };
+  const secure = target.scheme === "https";
+  if (proxy === undefined) {
+    const to = { hostname: address, port: target.port };
+    return await open(secure ? { ...to, ...servername, tls: options.tls } : to, signal);
+  }
+  const [proxyAddress = proxy.host] =
+    canonicalAddress(proxy.host) === undefined ? await lookUp(options.resolver, proxy.host, signal) : [];
+  const tunnel = await open({ hostname: proxyAddress, port: proxy.port }, signal);
+  await openTunnel(tunnel, proxy, { address, port: target.port, signal });
+  if (!secure) return tunnel;
+  return await open(
+    { hostname: address, port: target.port, ...servername, tls: options.tls, over: tunnel },
+    signal,
+  );
+}
+
+interface Opening {
+  /** An address, never a name. */
+  readonly hostname: string;
+  readonly port: number;
+  readonly servername?: string;
+  /** Absent = plain TCP. */
+  readonly tls?: TlsOptions;
+  /** A tunnel to speak TLS through, instead of a new connection. */
+  readonly over?: Socket;
+}
+
+function open({ hostname, port, servername, tls, over }: Opening, signal: AbortSignal): Promise<Socket> {
   const connector = buildConnector({
     allowH2: false,
     timeout: 0, // ours is the one that counts
     maxCachedSessions: 0, // a TLS session shared between runs would link them
     // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED in the operator's environment changes nothing.
     rejectUnauthorized: true,
-    ...(options.certificateAuthorities === undefined ? {} : { ca: [...options.certificateAuthorities] }),
+    ...(tls === undefined ? {} : trustOf(tls)),
   });
   return new Promise<Socket>((resolve, reject) => {
     let started: unknown;
@@ -131,21 +187,29 @@ function connect(
     };
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
-    // The certificate is checked against the policy's host; the address is only where the packets go.
-    const tls = target.scheme === "https" && !target.literal ? { servername: target.host } : {};
     // The connector returns the socket it is connecting, though its type says void: needed to destroy it early.
     started = connector(
-      { hostname: address, protocol: `${target.scheme}:`, port: String(target.port), ...tls },
+      {
+        hostname,
+        protocol: tls === undefined ? "http:" : "https:",
+        port: String(port),
+        ...(servername === undefined ? {} : { servername }),
+        ...(over === undefined ? {} : { httpSocket: over }),
+      },
       (error, socket) => {
         signal.removeEventListener("abort", onAbort);
-        if (error !== null) return reject(error);
+        if (error !== null) {
+          over?.destroy();
+          return reject(error);
+        }
         if (signal.aborted) {
           socket.destroy();
           return reject(signal.reason);
         }
         // Nobody listens between here and the exchange; without a listener an error would end the process.
         socket.on("error", () => {});
-        if (!reached(socket, address, target.port)) {
+        // Through a tunnel the far end is the proxy, which was looked at when the tunnel was opened.
+        if (over === undefined && !reached(socket, hostname, port)) {
           socket.destroy();
           return reject(new EgressFailure({ tag: "destination-IP-prohibited" }));
         }
@@ -153,6 +217,17 @@ function connect(
       },
     );
   });
+}
+
+function trustOf({ certificateAuthorities, extraAuthorities = [], client }: TlsOptions) {
+  const trusted =
+    extraAuthorities.length === 0
+      ? certificateAuthorities
+      : [...(certificateAuthorities ?? rootCertificates), ...extraAuthorities];
+  return {
+    ...(trusted === undefined ? {} : { ca: [...trusted] }),
+    ...(client === undefined ? {} : { cert: client.certificate, key: client.key }),
+  };
 }
 
 /** INVARIANT: no byte is written to a socket whose far end is not the address that was judged. */

@@ -1,24 +1,28 @@
 /**
- * One request and its response over one connection that is used for nothing else.
+ * One request and its response over one connection.
  *
- * No keep-alive on purpose: nothing that one request leaves in a connection can reach the next one, every request
- * is resolved and judged anew, and runs share no state. No redirect is followed, nothing is decompressed, no
- * upgrade is made: what the server said is what the guest gets, and the guest's next request is decided anew.
+ * No redirect is followed, nothing is decompressed, no upgrade is made: what the server said is what the guest gets,
+ * and the guest's next request is decided anew. Decoding is the guest's own work, in its own memory and fuel.
  */
-import { Client } from "undici";
+import type { Client } from "undici";
 import type { Clock } from "../../ports/index.ts";
-import type { Socket } from "./dial.ts";
+import type { Connection } from "./connection.ts";
 import { EgressFailure, EgressSpent } from "./errors.ts";
 import type { Header } from "./headers.ts";
-import { type Meter, meterReads } from "./meter.ts";
+import type { Meter } from "./meter.ts";
 import type { Permit } from "./permit.ts";
 import { urlHost } from "./target.ts";
+
+/** A request's body: whole, or piece by piece as it comes; the next piece is asked for when the last one has left. */
+export type RequestBody = Uint8Array | AsyncIterable<Uint8Array>;
+
+type RequestOptions = Parameters<Client["request"]>[0];
 
 /** What goes over the connection, and how long it may take. */
 export interface ExchangeOptions {
   readonly permit: Permit;
   readonly headers: readonly Header[];
-  readonly body: Uint8Array;
+  readonly body: RequestBody;
   readonly meter: Meter;
   readonly clock: Clock;
   /** Until the response's head is whole. */
@@ -27,6 +31,8 @@ export interface ExchangeOptions {
   readonly idleTimeoutMs: number;
   /** The run's end. */
   readonly signal: AbortSignal;
+  /** Takes the connection back for another request; absent = it serves this one only. */
+  readonly keep?: (connection: Connection) => void;
 }
 
 /** A response whose body is still on the wire. */
@@ -38,51 +44,71 @@ export interface EgressResponse {
    * @throws {EgressFailure | EgressSpent | Error} when the body ends badly; see `wordOf`
    */
   read(maxBytes: number): Promise<Uint8Array | undefined>;
-  /** Ends the connection. Idempotent. */
+  /** Fields behind the body, as received; whole once `read` has given `undefined`. */
+  trailers(): readonly Header[];
+  /** Ends the exchange; unless the body was read to its end, the connection with it. Idempotent. */
   close(): void;
 }
 
-/** Largest response head accepted, in bytes. */
-const MAX_RESPONSE_HEAD = 32 * 1024;
-
 /**
- * Sends the request and waits for the response's head. The socket is destroyed whenever this throws.
+ * Sends the request and waits for the response's head. The connection is closed whenever this throws.
  *
  * @throws {EgressSpent} when the budget does not cover the request, or the response's head
  * @throws {Error} anything else: `wordOf` names it
  */
-export async function exchange(socket: Socket, options: ExchangeOptions): Promise<EgressResponse> {
-  const { permit, headers, body, meter, clock, signal } = options;
+export async function exchange(connection: Connection, options: ExchangeOptions): Promise<EgressResponse> {
+  const { permit, headers, meter, clock, signal, keep } = options;
   const ended = new AbortController();
   const onEnd = () => ended.abort(new EgressFailure({ tag: "connection-terminated" }));
+  const spent = () => ended.abort(new EgressSpent("Egress budget is spent"));
   signal.addEventListener("abort", onEnd, { once: true });
-  const client = clientOver(socket, permit);
-  const close = () => {
+  let over = false;
+  const close = (whole = false) => {
+    if (over) return;
+    over = true;
     signal.removeEventListener("abort", onEnd);
-    // Rejections of the requests under way reach whoever waits for them.
-    client.destroy().catch(() => {});
-    socket.destroy();
+    if (whole && keep !== undefined && !ended.signal.aborted) keep(connection);
+    else connection.close();
   };
-  const cancel = clock.after(options.firstByteTimeoutMs, () =>
-    ended.abort(new EgressFailure({ tag: "HTTP-response-timeout" })),
-  );
+  let cancel = () => {};
   try {
     if (signal.aborted) onEnd();
     ended.signal.throwIfAborted();
+    const body = await firstPiece(options.body);
     // Charged before a byte leaves: a request that the budget does not cover is not sent in part.
-    if (!meter.sent(requestSize(permit, headers, body))) throw new EgressSpent("Egress budget is spent");
-    meterReads(socket, meter, () => ended.abort(new EgressSpent("Egress budget is spent")));
-    const response = await client.request({
+    if (!meter.sent(requestSize(options, body))) throw new EgressSpent("Egress budget is spent");
+    connection.charge({ meter, onSpent: spent });
+    const startWaiting = () => {
+      cancel = clock.after(options.firstByteTimeoutMs, () =>
+        ended.abort(new EgressFailure({ tag: "HTTP-response-timeout" })),
+      );
+    };
+    const whole = body instanceof Uint8Array;
+    // A guest that takes its time over its own body is not a server that does not answer.
+    if (whole) startWaiting();
+    const request: RequestOptions = {
       method: permit.method,
       path: permit.target.path + permit.target.query,
       headers: headers.flat(),
-      body: body.length === 0 ? null : body,
-      reset: true,
+      // undici sends any async iterable, though its type names streams only.
+      body: whole
+        ? body.length === 0
+          ? null
+          : body
+        : (metered(body, meter, spent, startWaiting) as unknown as NonNullable<RequestOptions["body"]>),
+      reset: keep === undefined,
       signal: ended.signal,
       responseHeaders: "raw",
-    });
-    const reader = readerOf(response.body, options, ended);
-    return { status: response.statusCode, headers: pairs(response.headers), read: reader, close };
+    };
+    const response = await connection.client.request(request);
+    const end = () => close(true);
+    return {
+      status: response.statusCode,
+      headers: pairs(response.headers),
+      read: readerOf(response.body, options, ended, end),
+      trailers: () => trailersOf(response.trailers),
+      close,
+    };
   } catch (error) {
     close();
     throw reasonOf(error, ended.signal);
@@ -91,22 +117,36 @@ export async function exchange(socket: Socket, options: ExchangeOptions): Promis
   }
 }
 
-function clientOver(socket: Socket, { target }: Permit): Client {
-  let used = false;
-  return new Client(`${target.scheme}://${urlHost(target)}:${target.port}`, {
-    allowH2: false,
-    pipelining: 1,
-    headersTimeout: 0, // undici's timers tick every half second: ours are exact
-    bodyTimeout: 0,
-    maxHeaderSize: MAX_RESPONSE_HEAD,
-    connect: (_options, callback) => {
-      // INVARIANT: undici never opens a connection itself. It would after losing this one, to an unjudged address.
-      if (used) return callback(new EgressFailure({ tag: "connection-terminated" }), null);
-      used = true;
-      // Not at once: undici ignores a connection that is there before its connect() has returned.
-      queueMicrotask(() => callback(null, socket));
-    },
-  });
+/** A stream that turns out to be empty is an empty body: it is framed differently. */
+async function firstPiece(body: RequestBody): Promise<RequestBody> {
+  if (body instanceof Uint8Array) return body;
+  const pieces = body[Symbol.asyncIterator]();
+  let first = await pieces.next();
+  while (first.done !== true && first.value.length === 0) first = await pieces.next();
+  if (first.done === true) return new Uint8Array(0);
+  return (async function* () {
+    yield first.value;
+    for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) yield next.value;
+  })();
+}
+
+/** Charges each piece with its chunk's framing before it leaves. */
+async function* metered(
+  body: AsyncIterable<Uint8Array>,
+  meter: Meter,
+  spent: () => void,
+  onLast: () => void,
+): AsyncIterable<Uint8Array> {
+  for await (const piece of body) {
+    // A chunk of no bytes would end the body.
+    if (piece.length === 0) continue;
+    if (!meter.sent(piece.length + piece.length.toString(16).length + 4)) {
+      spent();
+      throw new EgressSpent("Egress budget is spent");
+    }
+    yield piece;
+  }
+  onLast();
 }
 
 /** Why it really ended: what our own abort set off elsewhere (a closed socket, an aborted stream) is only an echo. */
@@ -114,25 +154,33 @@ function reasonOf(error: unknown, signal: AbortSignal): unknown {
   return signal.aborted && !(error instanceof EgressSpent) ? signal.reason : error;
 }
 
-/** Exact bytes of the request, as undici writes it: the tests compare this with what a raw server receives. */
-function requestSize({ method, target }: Permit, headers: readonly Header[], body: Uint8Array): number {
+/**
+ * Exact bytes of the request, as undici writes it: the tests compare this with what a raw server receives. Of a body
+ * that comes in pieces, only the head and the last chunk: the pieces are charged when they leave.
+ */
+function requestSize({ permit, headers, keep }: ExchangeOptions, body: RequestBody): number {
+  const { method, target } = permit;
   const defaultPort = target.scheme === "https" ? 443 : 80;
   const host = target.port === defaultPort ? urlHost(target) : `${urlHost(target)}:${target.port}`;
-  const hasLength = body.length > 0 || method === "POST" || method === "PUT" || method === "PATCH";
   const lines = [
     `${method} ${target.path}${target.query} HTTP/1.1`,
     `host: ${host}`,
-    "connection: close",
+    `connection: ${keep === undefined ? "close" : "keep-alive"}`,
     ...headers.map(([name, value]) => `${name}: ${value}`),
-    ...(hasLength ? [`content-length: ${body.length}`] : []),
   ];
-  return lines.reduce((sum, line) => sum + line.length + 2, 2) + body.length;
+  const size = (all: readonly string[]) => all.reduce((sum, line) => sum + line.length + 2, 0);
+  if (!(body instanceof Uint8Array)) {
+    return size([...lines, "transfer-encoding: chunked"]) + "\r\n0\r\n\r\n".length;
+  }
+  const hasLength = body.length > 0 || method === "POST" || method === "PUT" || method === "PATCH";
+  return size([...lines, ...(hasLength ? [`content-length: ${body.length}`] : []), ""]) + body.length;
 }
 
 function readerOf(
   body: AsyncIterable<unknown>,
   { clock, idleTimeoutMs }: ExchangeOptions,
   ended: AbortController,
+  onEnd: () => void,
 ): (maxBytes: number) => Promise<Uint8Array | undefined> {
   const chunks = body[Symbol.asyncIterator]();
   let rest: Uint8Array = new Uint8Array(0);
@@ -143,7 +191,10 @@ function readerOf(
       );
       try {
         const next = await chunks.next();
-        if (next.done === true) return undefined;
+        if (next.done === true) {
+          onEnd();
+          return undefined;
+        }
         if (!(next.value instanceof Uint8Array)) throw new TypeError("Cannot read body: wanted bytes");
         rest = next.value;
       } catch (error) {
@@ -164,5 +215,11 @@ function pairs(raw: unknown): readonly Header[] {
   const list: readonly unknown[] = raw;
   return list.flatMap((name, index): Header[] =>
     index % 2 === 0 ? [[String(name), String(list[index + 1] ?? "")]] : [],
+  );
+}
+
+function trailersOf(trailers: Readonly<Record<string, string | readonly string[]>>): readonly Header[] {
+  return Object.entries(trailers).flatMap(([name, values]) =>
+    (typeof values === "string" ? [values] : values).map((value): Header => [name, value]),
   );
 }

@@ -1,0 +1,85 @@
+/** One connection that carries HTTP, one request at a time, and whether it may carry another. */
+import { Client } from "undici";
+import type { Dialed, Socket } from "./dial.ts";
+import { EgressFailure } from "./errors.ts";
+import { meterReads, type Payer, type ReadMeter } from "./meter.ts";
+import { type Target, urlHost } from "./target.ts";
+
+/** Largest response head accepted, in bytes. */
+const MAX_RESPONSE_HEAD = 32 * 1024;
+
+/** A connection. */
+export class Connection {
+  /** The judged address that it leads to. */
+  readonly address: string;
+  readonly client: Client;
+  readonly #socket: Socket;
+  readonly #meter: ReadMeter;
+  /** Whether an earlier request went over it. */
+  reused = false;
+
+  constructor(target: Target, { socket, address }: Dialed) {
+    this.address = address;
+    this.#socket = socket;
+    this.#meter = meterReads(socket);
+    this.client = clientOver(socket, target);
+  }
+
+  /** Bytes read for the request under way. */
+  get bytesRead(): number {
+    return this.#meter.bytes;
+  }
+
+  /** Whether it is still there: a server that said `Connection: close`, or said too much, has ended it. */
+  get alive(): boolean {
+    return !this.#socket.destroyed;
+  }
+
+  /** Names who pays for what arrives; with undefined, whatever arrives ends the connection. */
+  charge(payer: Payer | undefined): void {
+    this.#meter.charge(payer);
+  }
+
+  /** Idle connections must not keep a process alive that has nothing else to do. */
+  rest(): void {
+    this.charge(undefined);
+    this.#socket.unref();
+  }
+
+  /** Ends the rest. */
+  wake(): void {
+    this.#socket.ref();
+    this.reused = true;
+  }
+
+  /** Calls once when the socket is gone. */
+  onClose(action: () => void): void {
+    this.#socket.once("close", action);
+  }
+
+  /** Ends it. Idempotent. */
+  close(): void {
+    // Rejections of the requests under way reach whoever waits for them.
+    this.client.destroy().catch(() => {});
+    this.#socket.destroy();
+  }
+}
+
+function clientOver(socket: Socket, target: Target): Client {
+  let used = false;
+  return new Client(`${target.scheme}://${urlHost(target)}:${target.port}`, {
+    allowH2: false,
+    pipelining: 1,
+    headersTimeout: 0, // undici's timers tick every half second: ours are exact
+    bodyTimeout: 0,
+    keepAliveTimeout: 60_000, // the pool's is the one that counts
+    maxHeaderSize: MAX_RESPONSE_HEAD,
+    connect: (_options, callback) => {
+      // INVARIANT: undici never opens a connection itself. It would after losing this one, to an unjudged address.
+      if (used) return callback(new EgressFailure({ tag: "connection-terminated" }), null);
+      used = true;
+      // Not at once: undici ignores a connection that is there before its connect() has returned.
+      queueMicrotask(() => callback(null, socket));
+    },
+  });
+}

@@ -1,0 +1,71 @@
+/**
+ * Connections that wait for the next request to the same place by the same right.
+ *
+ * INVARIANT: a connection serves one key only, and a key names everything that decided about it: tenant and policy,
+ * the operator's and the profile's settings, scheme, host and port. A request takes one only after its own look-up
+ * and its own judgement of every address, and only if it leads to one of those.
+ */
+import type { Clock } from "../../ports/index.ts";
+import type { Connection } from "./connection.ts";
+
+/** How long a connection waits: short of what servers commonly allow (5 s and more), so that few are closed under us. */
+const IDLE_MS = 4_000;
+
+/** Idle connections per key, and in all. */
+const MOST_PER_KEY = 8;
+const MOST = 256;
+
+interface Idle {
+  readonly key: string;
+  readonly connection: Connection;
+  readonly cancel: () => void;
+}
+
+/** The idle connections of one egress. */
+export class ConnectionPool {
+  readonly #clock: Clock;
+  /** Oldest first. */
+  readonly #idle = new Set<Idle>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** @returns the connection of this key that waited least, leading to one of `addresses`; undefined = there is none */
+  take(key: string, addresses: readonly string[]): Connection | undefined {
+    const found = [...this.#idle].findLast(
+      (idle) => idle.key === key && idle.connection.alive && addresses.includes(idle.connection.address),
+    );
+    if (found === undefined) return undefined;
+    this.#forget(found);
+    found.connection.wake();
+    return found.connection;
+  }
+
+  /** Keeps a connection whose response was read to its end; one that is over, or one too many, is closed. */
+  put(key: string, connection: Connection): void {
+    const same = [...this.#idle].filter((idle) => idle.key === key);
+    if (!connection.alive || same.length >= MOST_PER_KEY) {
+      connection.close();
+      return;
+    }
+    connection.rest();
+    const end = () => {
+      this.#forget(idle);
+      connection.close();
+    };
+    const idle: Idle = { key, connection, cancel: this.#clock.after(IDLE_MS, end) };
+    this.#idle.add(idle);
+    connection.onClose(() => this.#forget(idle));
+    const [oldest] = this.#idle;
+    if (this.#idle.size > MOST && oldest !== undefined) {
+      this.#forget(oldest);
+      oldest.connection.close();
+    }
+  }
+
+  #forget(idle: Idle): void {
+    idle.cancel();
+    this.#idle.delete(idle);
+  }
+}
