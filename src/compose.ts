@@ -35,6 +35,10 @@ export interface HouseOptions {
   readonly profiles: ReadonlyMap<string, SecretProfile>;
   /** CIDR blocks that every policy's hosts may resolve to although they are not public. */
   readonly allowAddresses: readonly string[];
+  /** CIDR blocks and host patterns that nothing may reach; default none. */
+  readonly blockAddresses?: readonly string[];
+  /** URL of the outgoing proxy; default none. */
+  readonly proxy?: string;
   /** Executor processes kept alive. */
   readonly executors: number;
   /** Told what guests logged and printed. */
@@ -91,7 +95,11 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       clock,
       resolver: runtime.resolver,
       profiles: options.profiles,
-      egress: { allowAddresses: options.allowAddresses },
+      egress: {
+        allowAddresses: options.allowAddresses,
+        block: options.blockAddresses ?? [],
+        ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
+      },
     });
     const stopWatching = evidence.watch({
       everyMs: 5_000,

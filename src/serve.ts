@@ -75,7 +75,9 @@ export async function startServer(
       logOrigin: config.logOrigin,
       registry,
       profiles,
-      allowAddresses: [],
+      allowAddresses: config.egressAllow,
+      blockAddresses: config.egressBlock,
+      ...(config.egressProxy === undefined ? {} : { proxy: config.egressProxy }),
       executors: config.executors,
       // What guests say may be anything: only an operator who asks for it gets it.
       diagnose: (run, lines) => {

@@ -67,6 +67,9 @@ export async function loadConfig(
     allowedHosts: find("allowedHosts"),
     allowedOrigins: find("allowedOrigins"),
     logLevel: find("logLevel"),
+    egressAllow: find("egressAllow"),
+    egressBlock: find("egressBlock"),
+    egressProxy: find("egressProxy"),
   };
   if (faults.length > 0) throw new UsageError(`Cannot use the configuration: ${faults[0]}`, faults.slice(1));
   // INVARIANT: `find` was called for every name above, or `config` would not type-check.

@@ -29,6 +29,12 @@ export interface ServeConfig {
   /** Origins whose pages may call. */
   readonly allowedOrigins: readonly string[];
   readonly logLevel: LogLevel;
+  /** CIDR blocks that permitted hosts may resolve to although they are not public; empty = none. */
+  readonly egressAllow: readonly string[];
+  /** CIDR blocks and host patterns that no tool may reach, whatever its policy permits. */
+  readonly egressBlock: readonly string[];
+  /** Proxy for every outgoing request; undefined = none, whatever the environment says. */
+  readonly egressProxy: string | undefined;
 }
 
 /** `silent` = nothing; `error` = bugs and refusals of our own making; `info` = a line per request; `debug` = all. */
@@ -174,6 +180,33 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     schema: z.enum(["silent", "error", "info", "debug"], { error: "silent, error, info or debug" }),
     fromText: text,
     initial: () => "info",
+  },
+  egressAllow: {
+    flag: "--egress-allow <blocks>",
+    variable: "WRIT_EGRESS_ALLOW",
+    help: "address blocks that permitted hosts may have although they are not public, by comma",
+    schema: words("a CIDR block such as 10.1.0.0/16", /^[0-9a-fA-F:.]+\/[0-9]{1,3}$/),
+    fromText: list,
+    initial: () => [],
+  },
+  egressBlock: {
+    flag: "--egress-block <list>",
+    variable: "WRIT_EGRESS_BLOCK",
+    help: "address blocks and hosts (*.example.com: all below) that no tool may reach, by comma",
+    schema: words("a CIDR block or a host such as *.example.com", /^(\*\.)?[0-9a-zA-Z:._-]+(\/[0-9]{1,3})?$/),
+    fromText: list,
+    initial: () => [],
+  },
+  egressProxy: {
+    flag: "--egress-proxy <url>",
+    variable: "WRIT_EGRESS_PROXY",
+    help: "HTTP proxy for every outgoing request; HTTP_PROXY and its kin are not read",
+    schema: z
+      .string()
+      .regex(/^http:\/\/[^\s]+$/, { error: "a URL such as http://proxy.example:3128" })
+      .optional(),
+    fromText: text,
+    initial: () => undefined,
   },
 };
 

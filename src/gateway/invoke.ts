@@ -177,8 +177,11 @@ function requireTask(policy: Policy, request: InvocationRequest): void {
 }
 
 function openHost(broker: Broker, admission: Admission, decision: Allowed): RunHost {
-  const { startedAtMs } = admission;
-  return broker.openRun({ grants: decision.grants, budget: decision.record.policy.budget, startedAtMs });
+  const { startedAtMs, principal } = admission;
+  const { policyId, policy } = decision.record;
+  // Connections are shared by runs of one tenant under one policy, and by no others.
+  const pool = `${principal.tenant} ${policyId}`;
+  return broker.openRun({ grants: decision.grants, budget: policy.budget, startedAtMs, pool });
 }
 
 async function admit(evidence: Evidence, known: KnownBeforeRun, host: RunHost): Promise<void> {

@@ -38,6 +38,14 @@ export function stripProse(text: string): string {
   );
 }
 
+/** The text without comments; strings stay. */
+export function stripComments(text: string): string {
+  return text.replace(
+    /("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g,
+    (_match, literal: string | undefined) => literal ?? " ",
+  );
+}
+
 function readSource(path: string): SourceFile {
   const text = readFileSync(join(ROOT, path), "utf8");
   const found = text.matchAll(

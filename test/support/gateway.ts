@@ -49,6 +49,9 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     allowedHosts: [],
     allowedOrigins: [],
     logLevel: "info",
+    egressAllow: [],
+    egressBlock: [],
+    egressProxy: undefined,
     ...changes,
   };
 }
