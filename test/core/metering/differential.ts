@@ -1,18 +1,38 @@
 /**
- * Runs one module three ways, plain, metered and counted by operator, through the same calls, and says where they
- * disagree. The modules are those of binaryen's generator: their imports only log.
+ * Runs one module plain, metered and counted by operator, through the same calls, and says where they disagree. Then on
+ * exact budgets, on short ones, and with canonical NaNs. The modules are those of generators: `fuzz-host.ts` has their
+ * imports.
  */
 
 import { FUEL_EXPORT, FUEL_IMPORT, instrument } from "../../../src/core/metering/index.ts";
+import { createFuzzHost } from "./fuzz-host.ts";
 import { countByOperator, REFERENCE_EXPORT } from "./reference.ts";
 import { createCounters, leftOf, resetCounters } from "./support.ts";
 
 const BUDGET = 1n << 40n;
 const LIMITS = { maxMemoryBytes: 2 ** 48, maxTableElements: 2 ** 40, maxCallDepth: 8191 };
-/** A trap may leave the rest of its region paid and not run. */
-const REGION_SLACK = 400n;
+/** A trap may leave the rest of its region paid and not run: operators up to the next branch, a growth among them. */
+const REGION_SLACK = 2500n;
 /** A trap other than `unreachable` may leave what was taken since the last check unseen. */
 const UNSEEN_SLACK = 200n;
+/** Calls whose budget is cut short, of each module. */
+const SHORT_BUDGETS = 6;
+
+/** What was compared, and what disagreed. */
+export interface Comparison {
+  /** In words; empty when all runs agree. */
+  readonly differences: readonly string[];
+  /** Calls compared, by how they end plain. */
+  readonly returned: number;
+  readonly trapped: number;
+  readonly thrown: number;
+  /** Calls left out, because the engine's own stack ended, or the depth that metering allows. */
+  readonly leftOut: number;
+  /** Runs that were stopped on a short budget. */
+  readonly stopped: number;
+}
+
+const TOO_DEEP = "stopped by its call depth";
 
 /** What one call left behind. */
 interface Step {
@@ -22,52 +42,106 @@ interface Step {
   readonly units: bigint | undefined;
 }
 
-/** @returns disagreements in words; empty when all three runs agree. Undefined: the module does not run plain */
-export function compareRuns(wasm: Uint8Array<ArrayBuffer>): string[] | undefined {
+/** @returns what was compared; undefined where the module does not even run plain */
+export function compareRuns(wasm: Uint8Array<ArrayBuffer>): Comparison | undefined {
   if (!WebAssembly.validate(wasm)) return undefined;
-  const plain = run(wasm, undefined);
+  const plain = run(new WebAssembly.Module(wasm), undefined);
   if (plain === undefined) return undefined;
-  const rewritten = instrument(wasm, LIMITS).wasm;
+  const rewritten = new WebAssembly.Module(instrument(wasm, LIMITS).wasm);
   const metered = run(rewritten, createMeter([]));
-  const counted = run(countByOperator(wasm), "reference");
-  if (metered === undefined || counted === undefined) return ["a rewritten module does not instantiate"];
+  const counted = run(new WebAssembly.Module(countByOperator(wasm)), "reference");
+  const counts = { returned: 0, trapped: 0, thrown: 0, leftOut: 0, stopped: 0 };
+  if (metered === undefined || counted === undefined)
+    return { ...counts, differences: ["a rewritten module does not instantiate"] };
   const differences: string[] = [];
-  plain.forEach((step, i) => {
+  if (metered.length !== plain.length)
+    differences.push(`${metered.length} calls metered, ${plain.length} plain`);
+  for (const [i, step] of plain.entries()) {
     const other = metered[i];
     const reference = counted[i];
-    if (other === undefined || reference === undefined) return;
-    // The engine's own stack ends at another depth in every build: nothing to compare behind that.
-    if ([step, other, reference].some(({ end }) => end.includes("RangeError"))) return;
-    if ((reference.units ?? 0n) >= BUDGET) return;
+    if (other === undefined || reference === undefined) break;
+    // The engine's own stack ends at another depth in every build, and metering's before it: nothing to compare behind.
+    if ([step, other, reference].some(endsInStack) || (reference.units ?? 0n) >= BUDGET) {
+      counts.leftOut += plain.length - i;
+      break;
+    }
+    counts[kindOf(step)] += 1;
     differences.push(...compareSteps("metered", step, other));
-    if (reference.end !== step.end) return;
+    if (reference.end !== step.end) {
+      differences.push(`${step.call}: ${step.end}, counted by operator ${reference.end}`);
+      break;
+    }
     const over = (other.units ?? 0n) - (reference.units ?? 0n);
-    const trapped = step.end.startsWith("trap");
-    if (trapped ? over > REGION_SLACK || over < -UNSEEN_SLACK : over !== 0n) {
+    if (kindOf(step) === "trapped" ? over > REGION_SLACK || over < -UNSEEN_SLACK : over !== 0n) {
       differences.push(`${step.call}: ${other.units} units, by operator ${reference.units} (${step.end})`);
     }
-  });
-  return [...differences, ...compareBudgets(rewritten, metered)];
+  }
+  if (!metered.some(endsInStack)) {
+    differences.push(...compareExact(rewritten, metered), ...compareCanonical(wasm, metered));
+    const short = compareShort(rewritten, metered);
+    differences.push(...short.differences);
+    counts.stopped = short.stopped;
+  }
+  return { ...counts, differences };
 }
 
-/** A budget of exactly what a call takes is enough, and one below stops it. */
-function compareBudgets(rewritten: Uint8Array<ArrayBuffer>, metered: readonly Step[]): string[] {
-  if (metered.some(({ end }) => end.includes("RangeError"))) return [];
-  const budgets = metered.map(({ end, units }) => (end.startsWith("trap") ? BUDGET : (units ?? BUDGET)));
-  const differences: string[] = [];
-  run(rewritten, createMeter(budgets))?.forEach((step, i) => {
+/** A budget of exactly what a call takes is enough. */
+function compareExact(rewritten: WebAssembly.Module, metered: readonly Step[]): string[] {
+  const exact = run(rewritten, createMeter(metered.map(budgetOf)));
+  return (exact ?? []).flatMap((step, i) => {
     const other = metered[i];
-    if (other !== undefined) differences.push(...compareSteps("on an exact budget", other, step));
+    return other === undefined ? [] : compareSteps("on an exact budget", other, step);
   });
-  budgets.forEach((units, i) => {
-    if (units === BUDGET || i >= 12) return;
+}
+
+/** A smaller budget stops the call, at most 200 units past it. */
+function compareShort(
+  rewritten: WebAssembly.Module,
+  metered: readonly Step[],
+): { readonly differences: string[]; readonly stopped: number } {
+  const budgets = metered.map(budgetOf);
+  const differences: string[] = [];
+  let stopped = 0;
+  for (let i = 0, tried = 0; i < budgets.length && tried < SHORT_BUDGETS; i += 1) {
+    const units = budgets[i] ?? BUDGET;
+    if (units === BUDGET || units === 0n) continue;
+    tried += 1;
     const short = units - (BigInt(i) * units) / 13n - 1n;
     const step = run(rewritten, createMeter([...budgets.slice(0, i), short]), i + 1)?.[i];
     const past = (step?.units ?? 0n) - short;
-    if (step === undefined || (!step.end.startsWith("return") && past > 0n && past <= 200n)) return;
-    differences.push(`${step.call}: ${step.end} with ${past} past a budget of ${short}, it takes ${units}`);
-  });
-  return differences;
+    if (step === undefined || (!step.end.startsWith("return") && past > 0n && past <= 200n)) stopped += 1;
+    else
+      differences.push(`${step.call}: ${step.end} with ${past} past a budget of ${short}, it takes ${units}`);
+  }
+  return { differences, stopped };
+}
+
+/** Canonical NaNs take no fuel. Results may differ, but only behind a NaN whose bits the module looked at. */
+function compareCanonical(wasm: Uint8Array<ArrayBuffer>, metered: readonly Step[]): string[] {
+  const rewritten = instrument(wasm, { ...LIMITS, canonicalNans: true }).wasm;
+  const canonical = run(new WebAssembly.Module(rewritten), createMeter([]));
+  if (canonical === undefined) return ["with canonical NaNs it does not instantiate"];
+  for (const [i, step] of metered.entries()) {
+    const other = canonical[i];
+    if (other === undefined) return [`${step.call}: not reached with canonical NaNs`];
+    if (other.end !== step.end || other.state !== step.state) return []; // a NaN was seen: what follows may differ
+    if (other.units !== step.units)
+      return [`${step.call}: ${step.units} units, with canonical NaNs ${other.units}`];
+  }
+  return [];
+}
+
+function budgetOf({ end, units }: Step): bigint {
+  return end.startsWith("trap") ? BUDGET : (units ?? BUDGET);
+}
+
+function kindOf({ end }: Step): "returned" | "trapped" | "thrown" {
+  if (end.startsWith("return")) return "returned";
+  return end.startsWith("trap") ? "trapped" : "thrown";
+}
+
+function endsInStack({ end }: Step): boolean {
+  return end.includes("RangeError") || end === TOO_DEEP;
 }
 
 function compareSteps(what: string, step: Step, other: Step): string[] {
@@ -82,6 +156,7 @@ function createMeter(budgets: readonly bigint[]): Meter {
     imports: { left: counters.left, depth: counters.depth },
     reset: (exports, step) => resetCounters(counters, budgets[step] ?? BUDGET, exports ? [exports] : []),
     units: (exports) => counters.budget - leftOf(counters, [exports]),
+    tooDeep: () => counters.depth.value < 0,
   };
 }
 
@@ -90,21 +165,20 @@ interface Meter {
   readonly imports: WebAssembly.ModuleImports;
   readonly reset: (exports: WebAssembly.Exports | undefined, step: number) => void;
   readonly units: (exports: WebAssembly.Exports) => bigint;
+  readonly tooDeep: () => boolean;
 }
 
 /** Runs every exported function twice. */
 function run(
-  wasm: Uint8Array<ArrayBuffer>,
+  module: WebAssembly.Module,
   meter: "reference" | Meter | undefined,
   mostSteps = Number.POSITIVE_INFINITY,
 ): Step[] | undefined {
-  const log: string[] = [];
-  const module = new WebAssembly.Module(wasm);
   const steps: Step[] = [];
   let exports: WebAssembly.Exports | undefined;
-  const imports: WebAssembly.Imports = {
-    __fuzz_import: foreign(module),
-    "fuzzing-support": support(log, () => exports),
+  const host = createFuzzHost(module, () => exports);
+  const imports = {
+    ...host.imports,
     ...(typeof meter === "object" && { [FUEL_IMPORT.module]: meter.imports }),
   };
   if (typeof meter === "object") meter.reset(undefined, -1);
@@ -121,87 +195,25 @@ function run(
     if (typeof meter === "object") meter.reset(exports, steps.length);
     const counter = exports[REFERENCE_EXPORT];
     if (counter instanceof WebAssembly.Global) counter.value = 0n;
-    const end = attempt(() =>
+    // Numbers reach a call as strings, because a string converts to every number type and an i64 takes no number.
+    const called = attempt(() =>
       found(...Array.from({ length: found.length }, (_, i) => String((i * 7 + name.length) % 5))),
     );
+    const end = typeof meter === "object" && meter.tooDeep() ? TOO_DEEP : called;
     const units =
       typeof meter === "object"
         ? meter.units(exports)
         : counter instanceof WebAssembly.Global
           ? counter.value
           : undefined;
-    steps.push({ call: name, end, state: `${log.join()} ${stateOf(exports)}`, units });
-    log.length = 0;
+    steps.push({ call: name, end, state: `${host.takeLog()} ${stateOf(exports)}`, units });
   }
   return steps;
 }
 
-/** Imported globals: references, of which only those to strings may not be null. */
-function foreign(module: WebAssembly.Module): WebAssembly.ModuleImports {
-  const names = WebAssembly.Module.imports(module).map(({ name }) => name);
-  // A reference global takes any JavaScript value; TypeScript's types know numbers only.
-  return Object.fromEntries(
-    names.map((name) => [
-      name,
-      (name.startsWith("extern") ? name : null) as unknown as WebAssembly.ImportValue,
-    ]),
-  );
-}
-
-/** Numbers reach a call as strings, because a string converts to every number type and an i64 takes no number. */
-function support(log: string[], exports: () => WebAssembly.Exports | undefined): WebAssembly.ModuleImports {
-  const called = (index: number): unknown => {
-    count();
-    const found = Object.values(exports() ?? {})[index];
-    return typeof found === "function"
-      ? found(...Array.from({ length: found.length }, () => "1"))
-      : undefined;
-  };
-  // Exports that call exports through the host can go on for hours within any stack.
-  const count = (): void => {
-    log.push("");
-    if (log.length > 200) throw new Error("too many imports called");
-  };
-  const swallow = (action: () => unknown): number => {
-    try {
-      action();
-      return 0;
-    } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) throw error;
-      return 1;
-    }
-  };
-  const logs = ["i32", "i64", "f32", "f64", "anyref", "funcref", "externref", "v128"].map((type) => [
-    `log-${type}`,
-    (value: unknown): void => {
-      count();
-      log.push(`${type}:${typeof value === "object" || typeof value === "function" ? "ref" : String(value)}`);
-    },
-  ]);
-  return {
-    ...Object.fromEntries(logs),
-    throw: () => {
-      throw new WebAssembly.Exception(JS_TAG, []);
-    },
-    "call-export": (index: number) => void called(index),
-    "call-export-catch": (index: number) => swallow(() => called(index)),
-    // A function reference that reaches the host has the threaded type: the host must not call it.
-    "call-ref": () => count(),
-    "call-ref-catch": () => 0,
-    sleep: (_: number, id: number) => id,
-    "table-get": () => null,
-    "table-set": () => {},
-    wasmtag: new WebAssembly.Tag({ parameters: ["i32"] }),
-    jstag: JS_TAG,
-  };
-}
-
-const JS_TAG = new WebAssembly.Tag({ parameters: ["externref"] });
-
 function attempt(action: () => unknown): string {
   try {
-    const result = action();
-    return typeof result === "object" || typeof result === "function" ? "return" : `return ${String(result)}`;
+    return `return ${spell(action())}`;
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) return `trap ${error.message}`;
     if (error instanceof WebAssembly.Exception) return "exception";
@@ -214,18 +226,31 @@ function stateOf(exports: WebAssembly.Exports): string {
   const parts: string[] = [];
   for (const [name, value] of Object.entries(exports)) {
     if (value instanceof WebAssembly.Global && name !== REFERENCE_EXPORT && name !== FUEL_EXPORT) {
-      const held = attemptValue(() => value.value);
-      parts.push(`${name}=${typeof held === "object" || typeof held === "function" ? "ref" : String(held)}`);
+      parts.push(`${name}=${attemptValue(() => spell(value.value))}`);
     } else if (value instanceof WebAssembly.Memory) {
       let digest = 0;
-      for (const byte of new Uint8Array(value.buffer).subarray(0, 1 << 17)) digest = (digest * 31 + byte) | 0;
+      for (const word of new Int32Array(value.buffer, 0, Math.min(value.buffer.byteLength, 1 << 17) / 4)) {
+        digest = (Math.imul(digest, 31) + word) | 0;
+      }
       parts.push(`${name}=${value.buffer.byteLength}:${digest}`);
+    } else if (value instanceof WebAssembly.Table) {
+      parts.push(`${name}=${value.length}`);
     }
   }
   return parts.join();
 }
 
-function attemptValue(read: () => unknown): unknown {
+/** References are only that: each instance has its own. */
+function spell(value: unknown): string {
+  if (Array.isArray(value)) return value.map(spell).join();
+  return typeof value === "object" || typeof value === "function"
+    ? value === null
+      ? "null"
+      : "ref"
+    : String(value);
+}
+
+function attemptValue(read: () => string): string {
   try {
     return read();
   } catch {
