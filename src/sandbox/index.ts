@@ -12,9 +12,10 @@ import type {
   Sandbox,
   SandboxRun,
 } from "../ports/index.ts";
-import { createLink, type Greeting, type LinkEnd } from "./link.ts";
+import type { LinkEnd } from "./flight.ts";
+import { createLink, type Greeting } from "./link.ts";
 import { concludeRun } from "./outcome.ts";
-import type { RunCommand } from "./pipe/messages.ts";
+import type { LoadCommand, RunCommand } from "./pipe/messages.ts";
 import { createPool, type Loan } from "./pool.ts";
 import { createPreparer, type Prepared } from "./prepared.ts";
 
@@ -42,6 +43,12 @@ export interface SandboxPowers {
   readonly executors: number;
   /** Callers that may wait for one. */
   readonly queue: number;
+  /** Executors beyond those, kept ready for a tenant who has none; default none. */
+  readonly spares?: number;
+  /** Most executors that are given runs at once; default twice `executors`, and the spares. */
+  readonly most?: number;
+  /** Runs under way in one executor, those that wait included; default 1000. */
+  readonly runs?: number;
 }
 
 /**
@@ -59,9 +66,9 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
   });
   const greeted = Promise.withResolvers<Greeting>();
   const pool = createPool(
-    { size: powers.executors, queue: powers.queue },
-    () => {
-      const link = createLink(powers.spawn("run"), clock);
+    { size: powers.executors, ...powers },
+    (changed) => {
+      const link = createLink(powers.spawn("run"), clock, changed);
       link.greeting.then(greeted.resolve, greeted.reject);
       return link;
     },
@@ -80,7 +87,6 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
   ): Promise<LinkEnd> {
     const { link } = loan;
     const { key, parts, body } = prepared;
-    await link.load({ type: "load", key, imports: run.component.imports, ...parts }, body, leftMs());
     const command: RunCommand = {
       type: "run",
       run: run.run,
@@ -101,7 +107,8 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
       settings: run.settings ?? NO_SETTINGS,
       info: run.info,
     };
-    return link.run(command, run.host, leftMs());
+    const load: LoadCommand = { type: "load", key, imports: run.component.imports, ...parts };
+    return link.run({ command, load, body, host: run.host, deadlineMs: leftMs() });
   }
 
   return {
@@ -114,24 +121,34 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
       const elapsed = () => clock.monotonicMs() - startedAt;
       const leftMs = () => Math.max(1, run.timeToLiveMs - elapsed());
       const prepared = await preparer.prepare(run.component, run.memoryBytes);
-      const loan = await pool.borrow(run.tenant, Math.min(leftMs(), LONGEST_QUEUE_WAIT_MS));
-      let reusable = false;
       try {
-        const end = await runIn(loan, run, prepared, leftMs);
-        const concluded = concludeRun(end, run, elapsed());
-        // Anything but a guest that returned by itself leaves a process of which we are not sure.
-        reusable =
-          end.kind === "reported" &&
-          (end.end.kind === "completed" || end.end.kind === "failed") &&
-          end.stop === undefined;
-        return concluded;
+        for (let alone = false; ; alone = true) {
+          const need = { tenant: run.tenant, memoryBytes: run.memoryBytes, alone };
+          const loan = await pool.borrow(need, Math.min(leftMs(), LONGEST_QUEUE_WAIT_MS));
+          let reusable = false;
+          try {
+            const end = await runIn(loan, run, prepared, leftMs);
+            // Lost with its executor, and nobody outside has seen anything of it: it begins again, by itself, so that
+            // whatever happens then is its own doing. INVARIANT: a run that asked the broker for anything never does.
+            if (end.kind === "lost" && !end.touched && !alone && elapsed() < run.timeToLiveMs) continue;
+            // Anything but a guest that returned by itself leaves a process of which we are not sure.
+            reusable = endedByItself(end);
+            return concludeRun(end, run, elapsed());
+          } finally {
+            loan.end(reusable);
+          }
+        }
       } finally {
         run.host.close();
-        loan.end(reusable);
       }
     },
     close: () => pool.close(),
   };
+}
+
+function endedByItself(end: LinkEnd): boolean {
+  if (end.kind !== "reported" || end.stop !== undefined || end.expired) return false;
+  return end.end.kind === "completed" || end.end.kind === "failed";
 }
 
 function describeIsolation(greeting: Greeting): Isolation {

@@ -1,29 +1,23 @@
 /**
- * The gateway's end of one executor process: loads components into it, runs one guest at a time, serves the
- * guest's calls through the run's broker, and kills the process when in doubt.
+ * The gateway's end of one executor process: loads components into it, has many runs of one tenant under way in it,
+ * serves each one's calls through its own broker, and kills the process when in doubt.
+ *
+ * INVARIANT: every run that was given to an executor comes to exactly one end, whatever the executor says or does.
  */
 
-import type { Outcome } from "../core/manifest/index.ts";
-import type { Clock, ExecutorProcess, HostReply, RunHost } from "../ports/index.ts";
+import type { Clock, ExecutorProcess, RunHost } from "../ports/index.ts";
+import { type Death, Flight, type FlightPowers, HEAD_BYTES, type LinkEnd } from "./flight.ts";
 import { encodeFrame, readFrames } from "./pipe/frames.ts";
-import {
-  type GuestEnd,
-  type LoadCommand,
-  parseReport,
-  type ReportFrame,
-  type RunCommand,
-} from "./pipe/messages.ts";
+import { type LoadCommand, parseReport, type ReportFrame, type RunCommand } from "./pipe/messages.ts";
 
 /** A report's largest frame: one request body, one output, and their JSON around them. */
 const LARGEST_REPORT_BYTES = 64 * 1024 * 1024;
-/** An honest executor has one call under way, or some pipelined writes; see `MOST_UNDER_WAY` in its context. */
-const MOST_CALLS_UNDER_WAY = 1100;
-/** Bytes of those calls together: what an executor can make this process hold for it. */
-const MOST_BYTES_UNDER_WAY = 64 * 1024 * 1024;
-/** The head of a report without its output: a call's arguments, headers of a request and log entries included. */
-const HEAD_BYTES = 1024 * 1024;
+/** Bodies of calls that one executor has under way; past this nothing more is read from it until some are answered. */
+const MOST_BYTES_HELD = 128 * 1024 * 1024;
 /** An executor that is not ready by then never will be. */
 const START_TIMEOUT_MS = 20_000;
+/** What a run that is told to stop has for it. An honest executor needs none of it, unless something computes in it. */
+const STOP_GRACE_MS = 50;
 
 /** What an executor says of itself when it starts. */
 export interface Greeting {
@@ -31,75 +25,79 @@ export interface Greeting {
   readonly verified: readonly string[];
 }
 
-/** How a run in an executor ended, as far as this side could see. */
-export type LinkEnd =
-  | {
-      readonly kind: "reported";
-      readonly end: GuestEnd;
-      readonly fuelUsed: number;
-      readonly memoryPeakBytes: number;
-      /** The broker's own reason, when it stopped the run. */
-      readonly stop: Outcome | undefined;
-    }
-  | { readonly kind: "killed"; readonly why: "deadline" | "revoked" | "broker-failed" }
-  | { readonly kind: "died"; readonly diagnostics: string }
-  /** The broker revoked the run, and the process was killed for it. */
-  | { readonly kind: "stopped"; readonly outcome: Outcome }
-  /** It broke the protocol: it is no longer ours. */
-  | { readonly kind: "protocol"; readonly detail: string };
+/** One run for an executor, and the component that it is of. */
+export interface LinkRun {
+  readonly command: RunCommand;
+  readonly load: LoadCommand;
+  /** What belongs to `load`. */
+  readonly body: Uint8Array;
+  readonly host: RunHost;
+  /** ms from now until it is ended, by killing the process if need be. */
+  readonly deadlineMs: number;
+}
 
 /** One executor process. */
 export interface ExecutorLink {
+  readonly pid: number;
   /** @throws when the process did not greet in time */
   readonly greeting: Promise<Greeting>;
-  /**
-   * Does nothing when the component is known; when the process dies of it, the next `run` says so.
-   *
-   * @param deadlineMs ms from now until the process is killed
-   */
-  load(command: LoadCommand, body: Uint8Array, deadlineMs: number): Promise<void>;
-  /**
-   * Runs one guest. After anything but a `reported` end the process is dead.
-   *
-   * @param deadlineMs ms from now until the process is killed
-   */
-  run(command: RunCommand, host: RunHost, deadlineMs: number): Promise<LinkEnd>;
-  kill(why?: "revoked"): void;
+  /** Loads the component where it is not yet known, and runs one guest. Never rejects. */
+  run(run: LinkRun): Promise<LinkEnd>;
+  /** Runs under way that wait, for an answer or for a clock: the processor is free for another. */
+  readonly waiting: number;
+  kill(why?: "revoked" | "memory"): void;
+  /** It was killed, or is gone: no run given to it now would begin. */
+  readonly dying: boolean;
   readonly exited: Promise<unknown>;
 }
 
-interface Current {
-  readonly host: RunHost;
-  readonly run: string;
-  readonly finish: (end: LinkEnd) => void;
-  callsUnderWay: number;
-  bytesUnderWay: number;
-  /** Largest head that an honest report of this run can have. */
-  readonly headBytes: number;
-  /** Calls that came after the broker had stopped the run. */
-  callsAfterStop: number;
-  stop: Outcome | undefined;
-}
-
-/** Takes over a process that was just started. */
-export function createLink(process: ExecutorProcess, clock: Clock): ExecutorLink {
-  const loaded = new Set<string>();
+/**
+ * Takes over a process that was just started.
+ *
+ * @param changed told when a run begins or ceases to wait
+ */
+export function createLink(
+  process: ExecutorProcess,
+  clock: Clock,
+  changed: () => void = () => undefined,
+): ExecutorLink {
+  const flights = new Map<string, Flight>();
+  /** Components that were sent; settled once the executor has them, or is gone. */
+  const loads = new Map<string, PromiseWithResolvers<void>>();
+  /** Ended here while the executor did not listen: what it still says of them is heard and forgotten. */
+  const abandoned = new Set<string>();
   const greeted = Promise.withResolvers<Greeting>();
-  let loading: ({ readonly key: string } & PromiseWithResolvers<void>) | undefined;
   let greetings = 0;
-  let current: Current | undefined;
-  /** Why we killed it; decides what a death means. */
-  let killed: LinkEnd | undefined;
+  /** Why we killed it, and because of which run; decides what a death means to each run. */
+  let killed: { readonly death: Death; readonly culprit: Flight | undefined } | undefined;
+  let waiting = 0;
+  /** Largest head that any run under way can honestly send. */
+  let headLimit = HEAD_BYTES;
+  let bytesHeld = 0;
+  let room: PromiseWithResolvers<void> | undefined;
 
   const cancelStart = clock.after(START_TIMEOUT_MS, () =>
     kill({ kind: "died", diagnostics: "did not start in time" }),
   );
   greeted.promise.then(cancelStart, cancelStart);
 
-  function kill(why: LinkEnd): void {
-    killed ??= why;
+  function kill(death: Death, culprit?: Flight): void {
+    killed ??= { death, culprit };
     process.kill();
+    room?.resolve();
   }
+
+  /** A write that fails means that the process is dying; `listen` says how. */
+  const write = (bytes: Uint8Array) => process.write(bytes).catch(() => undefined);
+
+  const powers: FlightPowers = {
+    write,
+    kill,
+    waits(isWaiting) {
+      waiting += isWaiting ? 1 : -1;
+      changed();
+    },
+  };
 
   function handle(report: ReportFrame): void {
     switch (report.type) {
@@ -108,133 +106,132 @@ export function createLink(process: ExecutorProcess, clock: Clock): ExecutorLink
         if (greetings > 1) break;
         greeted.resolve({ runtime: report.runtime, verified: report.verified });
         return;
-      case "loaded":
-        if (loading?.key !== report.key) break;
-        loaded.add(report.key);
-        loading.resolve();
-        loading = undefined;
+      case "loaded": {
+        const load = loads.get(report.key);
+        if (load === undefined) break;
+        load.resolve();
         return;
+      }
       case "call":
-        if (current === undefined) break;
-        void serve(current, report);
-        return;
+      case "pause":
       case "end": {
-        if (current?.run !== report.run) break;
-        const { finish, stop } = current;
-        // At once: a call that stands behind the end in the same chunk belongs to no run.
-        current = undefined;
-        finish(reported(report, stop));
+        const flight = flights.get(report.run);
+        if (flight === undefined) {
+          if (!abandoned.has(report.run)) break;
+          if (report.type === "end") abandoned.delete(report.run);
+          return;
+        }
+        if (report.type === "call") void serve(flight, report);
+        else if (report.type === "pause") flight.pause(report.waiting);
+        else {
+          flights.delete(report.run);
+          flight.report(report);
+        }
         return;
       }
     }
     kill({ kind: "protocol", detail: `unexpected report ${report.type}` });
   }
 
-  async function serve(run: Current, report: ReportFrame & { type: "call" }): Promise<void> {
-    run.callsUnderWay += 1;
-    run.bytesUnderWay += report.body.length;
-    if (run.callsUnderWay > MOST_CALLS_UNDER_WAY || run.bytesUnderWay > MOST_BYTES_UNDER_WAY)
-      return kill({ kind: "protocol", detail: "too many calls under way" });
-    // An honest executor has some calls on their way when the stop reaches it, and then no more.
-    if (run.stop !== undefined) run.callsAfterStop += 1;
-    if (run.callsAfterStop > MOST_CALLS_UNDER_WAY)
-      return kill({ kind: "protocol", detail: "goes on calling after it was stopped" });
-    const reply = await askHost(run, report);
-    if (reply === undefined) return kill({ kind: "killed", why: "broker-failed" });
-    if (reply.kind === "stop") run.stop ??= reply.outcome;
-    // Revoked: it did what no honest executor does, or must not go on. It is not asked to end; it is ended.
-    if (reply.kind === "stop" && reply.outcome.kind === "revoked")
-      return kill({ kind: "stopped", outcome: reply.outcome });
-    // The run may be over, and another one under way: its calls are numbered on, so a late reply finds nobody.
-    await process.write(encodeReply(report.call, reply)).catch(() => undefined);
-    // Only now: an executor that does not read its replies must not make us keep more and more of them.
-    run.callsUnderWay -= 1;
-    run.bytesUnderWay -= report.body.length;
-  }
-
-  /** @returns undefined when the broker threw: a bug of ours, after which nothing is known about the run's effects */
-  async function askHost(
-    run: Current,
-    report: ReportFrame & { type: "call" },
-  ): Promise<HostReply | undefined> {
-    try {
-      return await run.host.call({ name: report.name, args: report.args, body: report.body });
-    } catch {
-      return undefined;
-    }
+  async function serve(flight: Flight, report: ReportFrame & { type: "call" }): Promise<void> {
+    bytesHeld += report.body.length;
+    await flight.serve(report);
+    bytesHeld -= report.body.length;
+    if (bytesHeld < MOST_BYTES_HELD) room?.resolve();
   }
 
   async function listen(): Promise<void> {
     try {
-      const headLimit = () => current?.headBytes ?? HEAD_BYTES;
-      const frames = readFrames(process.output, LARGEST_REPORT_BYTES, headLimit);
-      for await (const frame of frames) handle(parseReport(frame));
+      for await (const frame of readFrames(process.output, LARGEST_REPORT_BYTES, () => headLimit)) {
+        // What it says after it was killed has no effect: a run that is lost may begin again elsewhere.
+        if (killed !== undefined) break;
+        handle(parseReport(frame));
+        if (bytesHeld < MOST_BYTES_HELD) continue;
+        room = Promise.withResolvers();
+        await room.promise;
+      }
     } catch (error) {
       // Bytes that are no report, or the pipe broke: in both cases the process has nothing more to say.
       kill({ kind: "protocol", detail: error instanceof Error ? error.message : String(error) });
     }
     const { diagnostics } = await process.exited;
-    const end: LinkEnd = killed ?? { kind: "died", diagnostics };
-    killed ??= end;
-    current?.finish(end);
-    greeted.reject(
-      new Error(
-        `Cannot start an executor: it ended (${end.kind}) ${"diagnostics" in end ? end.diagnostics : ""}`,
-      ),
-    );
-    loading?.resolve();
+    killed ??= { death: { kind: "died", diagnostics }, culprit: undefined };
+    const { death, culprit } = killed;
+    const alone = flights.size === 1 && culprit === undefined;
+    // The gateway's own end of the executor is every run's; else only the culprit knows what it died of.
+    const ofAll = alone || (death.kind === "killed" && death.why === "revoked");
+    for (const flight of flights.values())
+      flight.die(death, ofAll || flight === culprit ? "of-this-run" : "of-another");
+    flights.clear();
+    for (const load of loads.values()) load.resolve();
+    const more = death.kind === "died" ? death.diagnostics : death.kind === "protocol" ? death.detail : "";
+    greeted.reject(new Error(`Cannot start an executor: it ended (${death.kind}) ${more}`));
+  }
+
+  /**
+   * The time of a run is over. One that computes is ended with its process; one that waits is told to stop, so that
+   * its neighbours live. If it can not hear that, because a neighbour computes, it is given up: whatever the executor
+   * still does in its name has no effect.
+   */
+  function expire(flight: Flight): void {
+    const death: Death = { kind: "killed", why: "deadline" };
+    flight.expire();
+    if (flights.size === 1 && !flight.waiting) {
+      kill(death, flight);
+      return;
+    }
+    void write(encodeFrame({ type: "stop", run: flight.run }));
+    clock.after(STOP_GRACE_MS, () => {
+      if (flights.get(flight.run) !== flight) return;
+      if (!flight.waiting) {
+        kill(death, flight);
+        return;
+      }
+      flights.delete(flight.run);
+      abandoned.add(flight.run);
+      flight.die(death, "of-this-run");
+    });
   }
 
   const exited = listen();
   // Whoever waits for the greeting sees its rejection; nobody else needs to.
   greeted.promise.catch(() => undefined);
 
+  function load(command: LoadCommand, body: Uint8Array): Promise<void> {
+    const known = loads.get(command.key);
+    if (known !== undefined) return known.promise;
+    const loading = Promise.withResolvers<void>();
+    loads.set(command.key, loading);
+    void write(encodeFrame(command, body));
+    return loading.promise;
+  }
+
   return {
+    pid: process.pid,
     greeting: greeted.promise,
     exited,
-    kill: () => kill({ kind: "killed", why: "revoked" }),
-    async load(command, body, deadlineMs) {
-      if (killed !== undefined || loaded.has(command.key)) return;
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      loading = { key: command.key, promise, resolve, reject };
-      const cancel = clock.after(deadlineMs, () => kill({ kind: "killed", why: "deadline" }));
-      await process.write(encodeFrame(command, body)).catch(() => undefined);
-      await promise;
-      cancel();
+    get waiting() {
+      return waiting;
     },
-    async run(command, host, deadlineMs) {
-      if (killed !== undefined) return killed;
-      const { promise, resolve } = Promise.withResolvers<LinkEnd>();
-      current = {
-        host,
-        run: command.run,
-        finish: resolve,
-        callsUnderWay: 0,
-        bytesUnderWay: 0,
-        headBytes: HEAD_BYTES + command.limits.outputBytes,
-        callsAfterStop: 0,
-        stop: undefined,
-      };
-      const cancel = clock.after(deadlineMs, () => kill({ kind: "killed", why: "deadline" }));
+    get dying() {
+      return killed !== undefined;
+    },
+    kill: (why = "revoked") => kill({ kind: "killed", why }),
+    async run({ command, load: component, body, host, deadlineMs }) {
+      // Nothing was asked in its name yet.
+      if (killed !== undefined) return { kind: "lost", death: killed.death, touched: false };
+      if (flights.has(command.run)) throw new TypeError(`Cannot run ${command.run} twice at once`);
+      const flight = new Flight(command.run, command.limits.outputBytes, host, powers);
+      headLimit = Math.max(flights.size === 0 ? HEAD_BYTES : headLimit, flight.headBytes);
+      flights.set(command.run, flight);
+      const cancel = clock.after(deadlineMs, () => expire(flight));
+      await load(component, body);
+      if (flights.get(command.run) === flight) void write(encodeFrame(command));
       try {
-        // A write that fails means that the process is dying; `listen` says how.
-        await process.write(encodeFrame(command)).catch(() => undefined);
-        return await promise;
+        return await flight.ended;
       } finally {
         cancel();
-        current = undefined;
       }
     },
   };
-}
-
-function reported(report: ReportFrame & { type: "end" }, stop: Outcome | undefined): LinkEnd {
-  const { end, fuelUsed, memoryPeakBytes } = report;
-  return { kind: "reported", end, fuelUsed, memoryPeakBytes, stop };
-}
-
-function encodeReply(call: number, reply: HostReply): Uint8Array {
-  if (reply.kind !== "ok") return encodeFrame({ type: "reply", call, reply });
-  const { body, ...head } = reply;
-  return encodeFrame({ type: "reply", call, reply: head }, body);
 }

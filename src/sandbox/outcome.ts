@@ -3,7 +3,7 @@ import { checkValue, type WitFunction } from "../core/component/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
 import type { RunHost, SandboxEnd } from "../ports/index.ts";
-import type { LinkEnd } from "./link.ts";
+import type { Death, LinkEnd } from "./flight.ts";
 import type { GuestEnd } from "./pipe/messages.ts";
 
 /**
@@ -24,13 +24,12 @@ export function concludeRun(
   const unknown = { fuelUsed: null, memoryPeakBytes: null, outputBytes: 0, wallMs };
   switch (end.kind) {
     case "killed":
-      return { ...unknown, outcome: outcomeOfKill(end.why, wallMs) };
     case "died":
-      return { ...unknown, outcome: { kind: "trapped", reason: "executor-died" } };
     case "stopped":
-      return { ...unknown, outcome: end.outcome };
     case "protocol":
-      return { ...unknown, outcome: { kind: "revoked", reason: "executor-broke-protocol" } };
+      return { ...unknown, outcome: outcomeOfDeath(end, wallMs) };
+    case "lost":
+      return { ...unknown, outcome: { kind: "revoked", reason: reasonOfLoss(end.death) } };
     case "reported": {
       const readings = {
         // Clamped: an executor can lie about its own fuel, but not past what was granted.
@@ -38,23 +37,44 @@ export function concludeRun(
         memoryPeakBytes: end.memoryPeakBytes,
         wallMs,
       };
+      const stop = end.stop ?? (end.expired ? timedOut(wallMs) : undefined);
       const { outcome, output } =
-        end.stop === undefined ? judge(end.end, run) : { outcome: end.stop, output: undefined };
+        stop === undefined ? judge(end.end, run) : { outcome: stop, output: undefined };
       if (output === undefined) return { ...readings, outcome, outputBytes: 0 };
       return { ...readings, outcome, output, outputBytes: byteLength(output) };
     }
   }
 }
 
-function outcomeOfKill(why: (LinkEnd & { readonly kind: "killed" })["why"], wallMs: number): Outcome {
-  switch (why) {
-    case "deadline":
-      return { kind: "timed-out", afterMs: Math.round(wallMs) };
-    case "revoked":
-      return { kind: "revoked", reason: "gateway-stopping" };
-    case "broker-failed":
-      return { kind: "revoked", reason: "broker-failed" };
+function outcomeOfDeath(death: Death, wallMs: number): Outcome {
+  switch (death.kind) {
+    case "died":
+      return { kind: "trapped", reason: "executor-died" };
+    case "stopped":
+      return death.outcome;
+    case "protocol":
+      return { kind: "revoked", reason: "executor-broke-protocol" };
+    case "killed":
+      switch (death.why) {
+        case "deadline":
+          return timedOut(wallMs);
+        case "revoked":
+          return { kind: "revoked", reason: "gateway-stopping" };
+        case "broker-failed":
+          return { kind: "revoked", reason: "broker-failed" };
+        case "memory":
+          return { kind: "exhausted", budget: "resident_bytes" };
+      }
   }
+}
+
+/** What a run is told that ended because of another one, or of an executor whose end nobody can lay at one's door. */
+function reasonOfLoss(death: Death): string {
+  return death.kind === "protocol" ? "executor-broke-protocol" : "executor-lost";
+}
+
+function timedOut(wallMs: number): Outcome {
+  return { kind: "timed-out", afterMs: Math.round(wallMs) };
 }
 
 function judge(

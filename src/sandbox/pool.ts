@@ -1,16 +1,48 @@
 /**
- * The executor pool: a fixed number of processes, each of which belongs to one tenant from its first run to its
- * end, so that a guest who breaks out of one finds only his own tenant's runs there.
+ * The executor pool: processes, each of which belongs to one tenant from its first run to its end, so that a guest who
+ * breaks out of one finds only his own tenant's runs there. One run computes in each at a time; runs that wait for a
+ * host call or a clock cost it no more than their memory.
+ *
+ * How many processes there are: `size` in ordinary times, `spares` of them beyond that which belong to nobody, so that
+ * a tenant who comes while others spin finds one that is ready, and at most `most`, whoever wants what.
  */
 import { GatewayError } from "../core/errors.ts";
 import type { Clock } from "../ports/index.ts";
 import type { ExecutorLink } from "./link.ts";
+import { createTurns, type Waiter } from "./turns.ts";
 
 /** An executor on loan. */
 export interface Loan {
   readonly link: ExecutorLink;
-  /** Gives it back. `reusable: false` kills and replaces it. */
+  /** Gives it back. `reusable: false`: it takes no other run, and is killed and replaced once its last one has ended. */
   end(reusable: boolean): void;
+}
+
+/** What a caller needs. */
+export interface Need {
+  readonly tenant: string;
+  /** What the run may hold: an executor is given only as many runs as it has memory for. */
+  readonly memoryBytes: number;
+  /** No other run beside it: for one that was lost with its executor once. */
+  readonly alone: boolean;
+}
+
+/** How large a pool is. */
+export interface PoolOptions {
+  /** Processes kept alive. */
+  readonly size: number;
+  /** Processes beyond `size` that are kept ready for a tenant who has none. Default 0. */
+  readonly spares?: number;
+  /** Most processes that are given runs at once. Default twice `size`, and the spares. */
+  readonly most?: number;
+  /** Callers that may wait at once. */
+  readonly queue: number;
+  /** Runs under way in one executor, those that wait included. Default 1000. */
+  readonly runs?: number;
+  /** Memory granted to the runs under way in one executor, together. Default 8 GiB. */
+  readonly memoryBytes?: number;
+  /** Turns of a tenant for each turn of one of weight 1; default 1 for everyone. */
+  readonly weightOf?: (tenant: string) => number;
 }
 
 /** The pool. */
@@ -19,143 +51,251 @@ export interface Pool {
    * @param waitMs longest wait for an executor
    * @throws {GatewayError} `sandbox-unavailable`
    */
-  borrow(tenant: string, waitMs: number): Promise<Loan>;
+  borrow(need: Need, waitMs: number): Promise<Loan>;
   /** Kills everything; whoever waits is refused. */
   close(): Promise<void>;
 }
 
 /** How long a tenant may keep an executor from one that has none, if it always has another run for it. */
 const LONGEST_TURN_MS = 100;
+/** How long an executor beyond `size` is kept that nobody uses. */
+const LONGEST_IDLE_MS = 10_000;
+const RUNS_PER_EXECUTOR = 1000;
+const MEMORY_PER_EXECUTOR = 8 * 1024 * 1024 * 1024;
 
 interface Member {
   readonly link: ExecutorLink;
   tenant: string | undefined;
-  busy: boolean;
+  readonly loans: Set<Need>;
+  grantedBytes: number;
+  ready: boolean;
+  idleSinceMs: number;
+  /** Takes no other run. */
+  retired: boolean;
 }
 
-interface Waiter {
-  readonly tenant: string;
-  readonly sinceMs: number;
+interface Caller extends Waiter {
+  readonly need: Need;
   readonly grant: (loan: Loan) => void;
   readonly refuse: (error: Error) => void;
 }
 
 /**
- * @param options `size`: processes kept alive; `queue`: callers that may wait at once
- * @param start starts one executor
+ * @param start starts one executor; `changed` is for it to tell that a run begins or ceases to wait
  */
 export function createPool(
-  options: { readonly size: number; readonly queue: number },
-  start: () => ExecutorLink,
+  options: PoolOptions,
+  start: (changed: () => void) => ExecutorLink,
   clock: Clock,
 ): Pool {
+  const { size, spares = 0, most = 2 * size + spares } = options;
+  const { runs = RUNS_PER_EXECUTOR, memoryBytes = MEMORY_PER_EXECUTOR } = options;
+  /** Those that take runs. One that is retired lives on beside them until its last run has ended. */
   const members = new Set<Member>();
-  /** In the order of arrival; {@link nextWaiter} takes turns between tenants. */
-  const waiters: Waiter[] = [];
-  let lastServed: string | undefined;
-  /** An idle executor was killed to make room, and its place is not yet taken. */
-  let replacing = false;
-  let closed = false;
-
+  const retired = new Set<Member>();
   /** Every process that was started and is not gone, those that were killed and are still dying among them. */
   const alive = new Set<ExecutorLink>();
+  const turns = createTurns<Caller>(options.queue, options.weightOf);
+  let closed = false;
+  let failing = false;
+  let sweeping = false;
 
-  for (let index = 0; index < options.size; index++) add();
+  fill();
 
-  function add(): void {
-    if (closed) return;
-    const member: Member = { link: start(), tenant: undefined, busy: false };
-    members.add(member);
-    alive.add(member.link);
-    void member.link.exited.then(() => {
-      alive.delete(member.link);
-      // Whatever it died of: the pool keeps its size. A start that fails again and again is slowed down.
-      members.delete(member);
-      replacing = false;
-      const failedAtStart = member.tenant === undefined;
-      if (failedAtStart) clock.after(500, add);
-      else add();
-      serveWaiters();
-    });
-    member.link.greeting.then(serveWaiters, () => undefined);
+  /** Keeps as many as there should be. */
+  function fill(): void {
+    while (members.size < wanted() && mayStart()) add();
   }
 
-  function lend(member: Member, tenant: string): Loan {
-    member.busy = true;
-    member.tenant = tenant;
+  /** Those that are still dying count too: kills that come faster than deaths start no more than a machine can hold. */
+  function mayStart(): boolean {
+    return !closed && !failing && members.size < most && alive.size < 2 * most;
+  }
+
+  function wanted(): number {
+    let claimed = 0;
+    for (const { tenant } of members) if (tenant !== undefined) claimed += 1;
+    return Math.max(size, claimed + spares);
+  }
+
+  function add(): void {
+    const link = start(serve);
+    const member: Member = {
+      link,
+      tenant: undefined,
+      loans: new Set(),
+      grantedBytes: 0,
+      ready: false,
+      idleSinceMs: clock.monotonicMs(),
+      retired: false,
+    };
+    members.add(member);
+    alive.add(link);
+    link.greeting.then(
+      () => {
+        member.ready = true;
+        serve();
+      },
+      () => {
+        // A start that fails again and again is slowed down.
+        failing = true;
+        clock.after(500, () => {
+          failing = false;
+          fill();
+        });
+      },
+    );
+    void link.exited.then(() => {
+      alive.delete(link);
+      members.delete(member);
+      retired.delete(member);
+      fill();
+      serve();
+    });
+  }
+
+  /** Takes it out of service; dead at once when nothing runs in it. */
+  function retire(member: Member): void {
+    if (!alive.has(member.link)) return;
+    if (!member.retired) {
+      member.retired = true;
+      members.delete(member);
+      retired.add(member);
+      // What tenants leave behind is bounded too: the oldest goes, and its runs with it.
+      const [oldest] = retired;
+      if (retired.size > most) oldest?.link.kill();
+    }
+    if (member.loans.size === 0) member.link.kill();
+    fill();
+  }
+
+  function lend(member: Member, need: Need): Loan {
+    member.tenant = need.tenant;
+    member.loans.add(need);
+    member.grantedBytes += need.memoryBytes;
     let ended = false;
     return {
       link: member.link,
       end(reusable) {
         if (ended) return;
         ended = true;
-        member.busy = false;
-        if (reusable) serveWaiters();
-        else {
-          members.delete(member);
-          member.link.kill();
+        member.loans.delete(need);
+        member.grantedBytes -= need.memoryBytes;
+        if (!reusable || member.retired) retire(member);
+        else if (member.loans.size === 0) {
+          member.idleSinceMs = clock.monotonicMs();
+          sweepLater();
         }
+        serve();
       },
     };
   }
 
+  /** Ends what nobody has used for a while and ordinary times do not need. */
+  function sweepLater(): void {
+    if (sweeping || members.size <= size) return;
+    sweeping = true;
+    clock.after(LONGEST_IDLE_MS, () => {
+      sweeping = false;
+      for (const member of members) {
+        if (members.size <= size) return;
+        const idleMs = clock.monotonicMs() - member.idleSinceMs;
+        if (member.tenant !== undefined && member.loans.size === 0 && idleMs >= LONGEST_IDLE_MS)
+          retire(member);
+      }
+      sweepLater();
+    });
+  }
+
+  function isNeeded({ tenant }: Member): boolean {
+    return turns.heads().some((caller) => caller.tenant === tenant);
+  }
+
+  /** Whether a run can begin in it now: its processor is free, and its memory is enough. */
+  function hasRoom({ loans, link, grantedBytes }: Member, need: Need): boolean {
+    if (loans.size === 0) return true;
+    if (need.alone || loans.size >= runs || grantedBytes + need.memoryBytes > memoryBytes) return false;
+    if (loans.size > link.waiting) return false;
+    for (const loan of loans) if (loan.alone) return false;
+    return true;
+  }
+
   /** The tenant's own executor, or one that belongs to nobody yet. */
-  function findFree(tenant: string): Member | undefined {
+  function findFree(need: Need): Member | undefined {
     let unclaimed: Member | undefined;
+    let claimed = 0;
+    let best: Member | undefined;
     for (const member of members) {
-      if (member.busy) continue;
-      if (member.tenant === tenant) return member;
-      if (member.tenant === undefined) unclaimed ??= member;
+      if (member.link.dying) continue;
+      if (member.tenant === undefined) {
+        if (unclaimed === undefined || (member.ready && !unclaimed.ready)) unclaimed = member;
+        continue;
+      }
+      claimed += 1;
+      if (member.tenant !== need.tenant || !hasRoom(member, need)) continue;
+      if (best === undefined || member.loans.size < best.loans.size) best = member;
     }
-    return unclaimed;
+    if (best !== undefined || unclaimed === undefined) return best;
+    // The last ones are for tenants who have none: a burst takes as many as there are in ordinary times.
+    return claimed < size || !owns(need.tenant) ? unclaimed : undefined;
   }
 
-  function serveWaiters(): void {
-    for (;;) {
-      const starving = waiters.find((waiter) => waiter.tenant !== lastServed);
-      if (starving !== undefined && findFree(starving.tenant) === undefined) makeRoomFor(starving);
-      const waiter = nextWaiter();
-      const member = waiter === undefined ? undefined : findFree(waiter.tenant);
-      if (waiter === undefined || member === undefined) return;
-      waiters.splice(waiters.indexOf(waiter), 1);
-      lastServed = waiter.tenant;
-      waiter.grant(lend(member, waiter.tenant));
-    }
+  function owns(tenant: string): boolean {
+    for (const member of members) if (member.tenant === tenant) return true;
+    return false;
   }
 
-  /** The first waiter whose tenant was not served last, so that a burst of one tenant does not starve another. */
-  function nextWaiter(): Waiter | undefined {
-    const servable = waiters.filter((waiter) => findFree(waiter.tenant) !== undefined);
-    return servable.find((waiter) => waiter.tenant !== lastServed) ?? servable[0];
+  function serve(): void {
+    while (turns.size > 0) {
+      for (;;) {
+        const caller = turns.next(({ need }) => findFree(need) !== undefined);
+        const member = caller === undefined ? undefined : findFree(caller.need);
+        if (caller === undefined || member === undefined) break;
+        caller.grant(lend(member, caller.need));
+      }
+      if (!turns.heads().some((caller) => !owns(caller.tenant) && makeRoomFor(caller))) break;
+    }
+    fill();
   }
 
   /**
-   * Nothing is free for this waiter: an idle executor of another tenant is replaced by a new one, which belongs to
-   * nobody yet. At once when that tenant does not need it; else only after a while, for a replacement costs more
-   * than most runs do. One at a time.
+   * A tenant waits and has no executor. One more is started for it; where no more may be, an idle one of another tenant
+   * is replaced by a new one: at once when that tenant does not need it, else only after a while, for a replacement
+   * costs more than most runs do.
+   *
+   * @returns whether there is one now
    */
-  function makeRoomFor(waiter: Waiter): void {
-    if (replacing) return;
-    const idle = [...members].filter((member) => !member.busy && member.tenant !== undefined);
-    const needless = idle.find(({ tenant }) => waiters.every((other) => other.tenant !== tenant));
-    const patient = clock.monotonicMs() - waiter.sinceMs < LONGEST_TURN_MS;
-    const member = needless ?? (patient ? undefined : idle[0]);
-    if (member === undefined) return;
-    replacing = true;
-    member.busy = true;
-    member.link.kill();
+  function makeRoomFor(caller: Caller): boolean {
+    if (mayStart()) {
+      add();
+      return true;
+    }
+    if (members.size < most) return false;
+    let idle: Member | undefined;
+    for (const member of members) {
+      if (member.loans.size === 0 && (idle === undefined || (isNeeded(idle) && !isNeeded(member))))
+        idle = member;
+    }
+    if (idle === undefined) return false;
+    const patient = clock.monotonicMs() - caller.sinceMs < LONGEST_TURN_MS;
+    if (patient && isNeeded(idle)) return false;
+    retire(idle);
+    return true;
   }
 
   return {
-    borrow(tenant, waitMs) {
+    borrow(need, waitMs) {
       if (closed) return Promise.reject(unavailable("the pool is closed"));
-      const free = findFree(tenant);
-      if (free !== undefined && waiters.length === 0) return Promise.resolve(lend(free, tenant));
-      if (waiters.length >= options.queue)
-        return Promise.reject(unavailable(`${waiters.length} callers wait already`));
+      const free = turns.size === 0 ? findFree(need) : undefined;
+      if (free !== undefined) {
+        const loan = lend(free, need);
+        fill();
+        return Promise.resolve(loan);
+      }
       return new Promise((resolve, reject) => {
-        const waiter: Waiter = {
-          tenant,
+        const caller: Caller = {
+          tenant: need.tenant,
+          need,
           sinceMs: clock.monotonicMs(),
           grant(loan) {
             cancel();
@@ -167,17 +307,16 @@ export function createPool(
           },
         };
         const cancel = clock.after(waitMs, () => {
-          const index = waiters.indexOf(waiter);
-          if (index >= 0) waiters.splice(index, 1);
+          turns.leave(caller);
           reject(unavailable(`none became free within ${Math.round(waitMs)} ms`));
         });
-        waiters.push(waiter);
-        serveWaiters();
+        turns.join(caller)?.refuse(unavailable(`${turns.size} callers wait already`));
+        serve();
       });
     },
     async close() {
       closed = true;
-      for (const waiter of waiters.splice(0)) waiter.refuse(unavailable("the gateway is stopping"));
+      for (const caller of turns.clear()) caller.refuse(unavailable("the gateway is stopping"));
       const endings = [...alive].map((link) => {
         link.kill();
         return link.exited;

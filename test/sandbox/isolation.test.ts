@@ -117,13 +117,17 @@ describe.each(EACH_RUNTIME)("an executor on %s whose guest is arbitrary JavaScri
     try {
       const { verified } = await link.greeting;
       const glue = hostileGlue();
-      await link.load(
-        { type: "load", key: "k", imports: [], glueBytes: glue.length, modules: [], instantiationFuel: 0 },
-        glue,
-        10_000,
-      );
-      const end = await link.run(
-        {
+      const end = await link.run({
+        load: {
+          type: "load",
+          key: "k",
+          imports: [],
+          glueBytes: glue.length,
+          modules: [],
+          instantiationFuel: 0,
+        },
+        body: glue,
+        command: {
           type: "run",
           run: "r",
           key: "k",
@@ -143,9 +147,9 @@ describe.each(EACH_RUNTIME)("an executor on %s whose guest is arbitrary JavaScri
           settings: { environment: [], arguments: [], config: [] },
           info: { traceId: "", tool: "", purpose: "" },
         },
-        createFakeRunHost(),
-        20_000,
-      );
+        host: createFakeRunHost(),
+        deadlineMs: 30_000,
+      });
       if (end.kind !== "reported" || end.end.kind !== "completed") throw new TypeError(JSON.stringify(end));
       const got: Record<string, string | null> = JSON.parse(String(end.end.output));
       const reached = Object.fromEntries(Object.entries(got).filter(([, value]) => value !== null));

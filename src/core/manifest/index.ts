@@ -40,6 +40,14 @@ export {
   type TrustedLog,
 } from "./trust.ts";
 export { encodeTrustedRoot } from "./trusted-root.ts";
-export type { BudgetUse, Outcome, OutcomeKind, RunEvent, RunPredicate, Statement } from "./types.ts";
-export { PAYLOAD_TYPE, PREDICATE_TYPE } from "./types.ts";
+export type {
+  BudgetUse,
+  HostLimit,
+  Outcome,
+  OutcomeKind,
+  RunEvent,
+  RunPredicate,
+  Statement,
+} from "./types.ts";
+export { HOST_LIMITS, PAYLOAD_TYPE, PREDICATE_TYPE } from "./types.ts";
 export { verifyBundle } from "./verify.ts";

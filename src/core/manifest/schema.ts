@@ -8,7 +8,7 @@
 import { z } from "zod";
 import type { PortRange } from "../policy/port-range.ts";
 import { ISOLATION_LEVELS, type JsonValue } from "../policy/types.ts";
-import { PREDICATE_TYPE, type RunPredicate } from "./types.ts";
+import { HOST_LIMITS, PREDICATE_TYPE, type RunPredicate } from "./types.ts";
 
 const hash = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const count = z.int().nonnegative();
@@ -101,7 +101,7 @@ const outcome = z.discriminatedUnion("kind", [
   z
     .looseObject({
       kind: z.literal("exhausted"),
-      budget: z.enum([...BUDGETS, "lifted_bytes", "host_calls", "call_depth"]).describe("Which one is spent"),
+      budget: z.enum([...BUDGETS, ...HOST_LIMITS]).describe("Which one is spent"),
     })
     .describe("A budget was spent"),
   z

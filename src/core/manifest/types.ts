@@ -4,6 +4,11 @@
  */
 import type { BudgetName, Grant, IsolationLevel, JsonValue, Reason } from "../policy/types.ts";
 
+/** Limits that every run has, whatever its policy says, and that end it as `exhausted`. */
+export const HOST_LIMITS = ["lifted_bytes", "host_calls", "call_depth", "resident_bytes"] as const;
+/** One of {@link HOST_LIMITS}. */
+export type HostLimit = (typeof HOST_LIMITS)[number];
+
 /** How a run ended. All of these are signed, and answered with 200: the run happened. */
 export type Outcome =
   /** The decision was deny: nothing ran, and that is what is signed. */
@@ -13,7 +18,7 @@ export type Outcome =
   | { readonly kind: "failed"; readonly error: JsonValue }
   /** The guest was stopped by a wasm trap, or its process died. `reason` is of a small vocabulary of ours. */
   | { readonly kind: "trapped"; readonly reason: string }
-  | { readonly kind: "exhausted"; readonly budget: BudgetName | "lifted_bytes" | "host_calls" | "call_depth" }
+  | { readonly kind: "exhausted"; readonly budget: BudgetName | HostLimit }
   | { readonly kind: "timed-out"; readonly afterMs: number }
   | { readonly kind: "revoked"; readonly reason: string }
   /** It failed or trapped after an import call was denied; `target` says what it wanted, redacted. */

@@ -8,6 +8,13 @@ import { GuestError, type RunGuard } from "./guard.ts";
 /** Sends a call to the broker and waits for its reply. */
 export type AskBroker = (name: string, args: JsonValue, body?: Uint8Array) => Promise<BrokerReply>;
 
+/** What a run is given of the pipe. */
+export interface RunPowers {
+  readonly ask: AskBroker;
+  /** Tells the gateway that the guest is suspended, or no longer. */
+  readonly pause: (isWaiting: boolean) => void;
+}
+
 /** The broker's reply with the bytes that travelled beside it. */
 export type BrokerReply = HostReply & { readonly body?: Uint8Array };
 
@@ -28,6 +35,8 @@ export interface GuestContext {
   send(name: string, args: JsonValue, body?: Uint8Array): void;
   /** Calls sent and not yet answered. */
   readonly underWay: number;
+  /** Ends the run from outside: what waits for the clock wakes, and traps. */
+  stop(): void;
   /** Resolves when everything that was sent has been answered. */
   settled(): Promise<void>;
   /** Ends the run as the guest asked: by a trap, whatever the outcome is. */
@@ -63,7 +72,7 @@ const MOST_UNDER_WAY = 1000;
  */
 export function createContext(powers: {
   readonly guard: RunGuard;
-  readonly ask: AskBroker;
+  readonly pipe: RunPowers;
   readonly monotonicMs: () => number;
   readonly startWallMs: number;
   readonly random: (length: number) => Uint8Array<ArrayBuffer>;
@@ -75,9 +84,11 @@ export function createContext(powers: {
   const { guard } = powers;
   const startedAt = powers.monotonicMs();
   const underWay = new Set<Promise<unknown>>();
+  /** Wakes each wait of the clock before its time. */
+  const sleepers = new Set<() => void>();
 
   async function call(name: string, args: JsonValue, body: Uint8Array = NO_BYTES) {
-    const reply = await powers.ask(name, args, body);
+    const reply = await powers.pipe.ask(name, args, body);
     switch (reply.kind) {
       case "ok":
         return { value: reply.value, body: reply.body ?? NO_BYTES };
@@ -119,7 +130,19 @@ export function createContext(powers: {
     },
     wallMs: () => powers.startWallMs + elapsedMs(),
     elapsedMs,
-    wait: (atMs) => new Promise((resolve) => setTimeout(resolve, Math.max(0, atMs - elapsedMs()))),
+    stop() {
+      guard.stop({ kind: "stopped-by-gateway" });
+      for (const wake of sleepers) wake();
+    },
+    async wait(atMs) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, Math.max(0, atMs - elapsedMs()));
+      sleepers.add(resolve);
+      if (guard.stopped !== undefined) resolve();
+      await promise;
+      sleepers.delete(resolve);
+      clearTimeout(timer);
+    },
     random: powers.random,
     info: powers.info,
     settings: powers.settings,

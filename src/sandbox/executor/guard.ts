@@ -21,8 +21,11 @@ export class GuestError extends Error {
   }
 }
 
-/** Why the executor ended a run, or that the broker did and knows why itself. */
-export type Stop = GuestEnd | { readonly kind: "stopped-by-broker"; readonly outcome: Outcome };
+/** Why the executor ended a run, or that the broker or the gateway did and knows why itself. */
+export type Stop =
+  | GuestEnd
+  | { readonly kind: "stopped-by-broker"; readonly outcome: Outcome }
+  | { readonly kind: "stopped-by-gateway" };
 
 // (module (func (export "trap") unreachable))
 const TRAP_MODULE = new Uint8Array([
@@ -52,10 +55,17 @@ export interface RunGuard {
 /** A function as a core module calls it. */
 export type Trampoline = (...args: unknown[]) => unknown;
 
+/** A suspension that lasts longer than this is told to the gateway; telling costs more than a shorter one lasts. */
+const LONG_SUSPENSION_MS = 3;
+
 /**
  * @param hostCalls import calls that the run may make
+ * @param pause told when the guest has been suspended for a while, and when it goes on after that
  */
-export function createGuard(hostCalls: number): RunGuard {
+export function createGuard(
+  hostCalls: number,
+  pause: (isWaiting: boolean) => void = () => undefined,
+): RunGuard {
   const raise = trapFunction();
   let stopped: Stop | undefined;
   /** A trap has gone through an import: the instance is over, and its end says why, unless `stopped` does. */
@@ -106,11 +116,19 @@ export function createGuard(hostCalls: number): RunGuard {
   function wrapWaiting(call: Trampoline): Trampoline {
     return async (...args) => {
       enter();
+      let told = false;
+      const timer = setTimeout(() => {
+        told = true;
+        pause(true);
+      }, LONG_SUSPENSION_MS);
       let result: unknown;
       try {
         result = await call(...args);
       } catch (error) {
         return fail("(waiting)", error);
+      } finally {
+        clearTimeout(timer);
+        if (told) pause(false);
       }
       return over || stopped !== undefined ? trap() : result;
     };

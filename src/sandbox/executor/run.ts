@@ -10,7 +10,7 @@ import {
 import type { ExecutorHost, ImportBinding } from "../../ports/index.ts";
 import type { GuestEnd, RunCommand } from "../pipe/messages.ts";
 import { withoutVersion } from "./bindings.ts";
-import { type AskBroker, createContext } from "./context.ts";
+import { createContext, type RunPowers } from "./context.ts";
 import { createCoreLinker } from "./core-linker.ts";
 import type { Glue } from "./glue.ts";
 import { createGuard, type Stop } from "./guard.ts";
@@ -44,21 +44,23 @@ export interface RunUnderWay {
   readonly report: Promise<RunReport>;
   /** Fuel spent so far; read whenever the guest is suspended. */
   fuelUsed(): number;
+  /** Ends it by a trap, as soon as its code stands still. */
+  stop(): void;
 }
 
 /**
  * Starts a run.
  *
- * @param ask sends a call to the broker
+ * @param pipe what it is given of the pipe
  */
 export function startRun(
   component: LoadedComponent,
   command: RunCommand,
-  ask: AskBroker,
+  pipe: RunPowers,
   host: ExecutorHost,
 ): RunUnderWay {
   const { limits } = command;
-  const guard = createGuard(limits.hostCalls);
+  const guard = createGuard(limits.hostCalls, pipe.pause);
   const lifted = liftedTypes(
     component.imports.flatMap(({ functions }) => functions),
     command.function,
@@ -71,7 +73,7 @@ export function startRun(
   });
   const context = createContext({
     guard,
-    ask,
+    pipe,
     monotonicMs: host.monotonicMs,
     startWallMs: command.wallMs,
     random: host.randomStream(fromHex(command.seed)),
@@ -138,7 +140,7 @@ export function startRun(
     };
   }
 
-  return { report: finish(), fuelUsed };
+  return { report: finish(), fuelUsed, stop: () => context.stop() };
 }
 
 function answer(command: RunCommand, value: GuestAnswer): GuestEnd {
@@ -179,8 +181,10 @@ function endOfExit(command: RunCommand, code: number): GuestEnd {
 }
 
 function endOfStop(stop: Stop): GuestEnd {
-  // The broker recorded its own reason; the gateway prefers that to anything said here.
-  return stop.kind === "stopped-by-broker" ? { kind: "trapped", reason: "stopped-by-broker" } : stop;
+  // Both recorded their own reason; the gateway prefers that to anything said here.
+  if (stop.kind === "stopped-by-broker" || stop.kind === "stopped-by-gateway")
+    return { kind: "trapped", reason: stop.kind };
+  return stop;
 }
 
 /** V8's sentences for traps, to the specification's words. Anything else is just a trap. */

@@ -1,15 +1,16 @@
 /**
- * The executor's own loop: reads commands from the gateway, runs guests, reports. It holds no key, no secret and
+ * The executor's own loop: reads commands from the gateway, runs guests, reports. Many runs of one tenant may be under
+ * way: one computes, and those that wait for a host call or a clock cost their instance alone. It holds no key, no secret and
  * no other tenant's data. Whoever owns this process can lie about fuel and memory, and speak for the same tenant's later
  * runs in it; nothing else.
  */
 import type { ExecutorHost, HostReply } from "../../ports/index.ts";
 import { encodeFrame, type Frame, readFrames } from "../pipe/frames.ts";
-import type { LoadCommand, ReplyCommand, Report, RunCommand } from "../pipe/messages.ts";
-import type { AskBroker, BrokerReply } from "./context.ts";
+import type { LoadCommand, ReplyCommand, Report, RunCommand, StopCommand } from "../pipe/messages.ts";
+import type { BrokerReply, RunPowers } from "./context.ts";
 import { compileGlue } from "./glue.ts";
 import { readMemoryNeed } from "./memories.ts";
-import { type LoadedComponent, startRun } from "./run.ts";
+import { type LoadedComponent, type RunUnderWay, startRun } from "./run.ts";
 
 /** Commands come from the gateway; the limit only keeps a broken pipe from filling memory. */
 const LARGEST_COMMAND_BYTES = 512 * 1024 * 1024;
@@ -18,7 +19,9 @@ const NO_BYTES = new Uint8Array(0);
 /** Serves until the pipe closes. */
 export async function serveExecutor(host: ExecutorHost): Promise<void> {
   const components = new Map<string, LoadedComponent>();
+  /** Calls that the gateway has not answered, of all runs: a number is given once in the life of the process. */
   const waiting = new Map<number, (reply: BrokerReply) => void>();
+  const runs = new Map<string, { readonly underWay: RunUnderWay; readonly own: Set<number> }>();
   let calls = 0;
 
   const report = (message: Report, body?: Uint8Array) => host.write(encodeFrame(message, body));
@@ -26,29 +29,53 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
   async function run(command: RunCommand): Promise<void> {
     const component = components.get(command.key);
     if (component === undefined) throw new TypeError(`Cannot run "${command.key}": it was not loaded`);
-    const ask: AskBroker = async (name, args, body = NO_BYTES) => {
-      const call = calls++;
-      const reply = new Promise<BrokerReply>((resolve) => waiting.set(call, resolve));
-      await report({ type: "call", call, name, args, fuelUsed: underWay.fuelUsed() }, body);
-      return reply;
+    const own = new Set<number>();
+    const powers: RunPowers = {
+      async ask(name, args, body = NO_BYTES) {
+        const call = calls++;
+        own.add(call);
+        const reply = new Promise<BrokerReply>((resolve) => waiting.set(call, resolve));
+        const fuelUsed = underWay.fuelUsed();
+        await report({ type: "call", run: command.run, call, name, args, fuelUsed }, body);
+        return reply.finally(() => own.delete(call));
+      },
+      pause: (isWaiting) => void report({ type: "pause", run: command.run, waiting: isWaiting }),
     };
-    const underWay = startRun(component, command, ask, host);
+    const underWay = startRun(component, command, powers, host);
+    runs.set(command.run, { underWay, own });
     const ended = await underWay.report;
-    waiting.clear();
+    runs.delete(command.run);
+    // What it asked and nobody answered any more: a late reply finds nobody.
+    for (const call of own) waiting.delete(call);
     await report({ type: "end", run: command.run, ...ended });
+  }
+
+  function stop(run: string): void {
+    const found = runs.get(run);
+    if (found === undefined) return;
+    found.underWay.stop();
+    // Whatever it waits for will not be answered: it wakes, finds that it is stopped, and traps.
+    for (const call of found.own) {
+      waiting.get(call)?.({ kind: "stop", outcome: { kind: "revoked", reason: "stopped-by-gateway" } });
+      waiting.delete(call);
+    }
   }
 
   await report({ type: "ready", runtime: host.runtime, verified: await host.probe() });
   for await (const frame of readFrames(host.input, LARGEST_COMMAND_BYTES)) {
-    const command = frame.head as unknown as LoadCommand | RunCommand | ReplyCommand; // From the gateway, which is trusted.
+    // From the gateway, which is trusted.
+    const command = frame.head as unknown as LoadCommand | RunCommand | ReplyCommand | StopCommand;
     switch (command.type) {
       case "load":
         components.set(command.key, load(command, frame));
         await report({ type: "loaded", key: command.key });
         break;
       case "run":
-        // Not awaited: replies to its calls arrive through this same loop.
+        // Not awaited: replies to its calls, and other runs, arrive through this same loop.
         void run(command).catch(() => host.exit(70));
+        break;
+      case "stop":
+        stop(command.run);
         break;
       case "reply":
         waiting.get(command.call)?.(withBody(command.reply, frame.body));

@@ -59,6 +59,15 @@ export interface ReplyCommand {
   readonly reply: HostReply;
 }
 
+/**
+ * Host to executor: end one run, by a trap as soon as its code stands still. The gateway knows why itself, and does not
+ * wait for long: an executor in which something computes does not even read this.
+ */
+export interface StopCommand {
+  readonly type: "stop";
+  readonly run: string;
+}
+
 /** Host to preparer: transpile and meter the component in the body. */
 export interface PrepareCommand {
   readonly type: "prepare";
@@ -92,6 +101,8 @@ export type Report =
   | { readonly type: "loaded"; readonly key: string }
   | {
       readonly type: "call";
+      /** Many runs share one executor; each call says whose it is. Numbers are unique in the executor. */
+      readonly run: string;
       readonly call: number;
       readonly name: string;
       readonly args: JsonValue;
@@ -104,6 +115,8 @@ export type Report =
       readonly fuelUsed: number;
       readonly memoryPeakBytes: number;
     }
+  /** The guest is suspended, and has been for a while, or no longer: meanwhile another run may have the processor. */
+  | { readonly type: "pause"; readonly run: string; readonly waiting: boolean }
   | ({ readonly type: "prepared" } & Parts)
   | { readonly type: "refused"; readonly message: string };
 
@@ -125,6 +138,7 @@ export function parseReport(frame: Frame): ReportFrame {
     case "call":
       return {
         type: "call",
+        run: text(head, "run", 100),
         call: count(head, "call"),
         name: text(head, "name", 100),
         args: json(head, "args"),
@@ -140,6 +154,8 @@ export function parseReport(frame: Frame): ReportFrame {
         memoryPeakBytes: count(head, "memoryPeakBytes"),
         body,
       };
+    case "pause":
+      return { type: "pause", run: text(head, "run", 100), waiting: head["waiting"] === true, body };
     case "prepared":
       return { type: "prepared", ...parseParts(head), body };
     case "refused":

@@ -1,0 +1,179 @@
+/**
+ * One run under way in an executor, as the gateway sees it: what it asks, what it may still ask, and its one end. What
+ * it says comes from a process that may be lying; whatever it says is bounded here and answered by its own broker.
+ */
+import type { Outcome } from "../core/manifest/index.ts";
+import type { HostReply, RunHost } from "../ports/index.ts";
+import { encodeFrame } from "./pipe/frames.ts";
+import type { GuestEnd, ReportFrame } from "./pipe/messages.ts";
+
+/** An honest executor has one call of a run under way, or some pipelined writes; see `MOST_UNDER_WAY` in its context. */
+const MOST_CALLS_UNDER_WAY = 1100;
+/** Bytes of those calls together: what one run can make this process hold for it. */
+const MOST_BYTES_UNDER_WAY = 64 * 1024 * 1024;
+/** The head of a report without its output: a call's arguments, headers of a request and log entries included. */
+export const HEAD_BYTES = 1024 * 1024;
+
+/** Why a whole executor came to its end. */
+export type Death =
+  | { readonly kind: "killed"; readonly why: "deadline" | "revoked" | "broker-failed" | "memory" }
+  | { readonly kind: "died"; readonly diagnostics: string }
+  /** The broker revoked a run, and the process was killed for it. */
+  | { readonly kind: "stopped"; readonly outcome: Outcome }
+  /** It broke the protocol: it is no longer ours. */
+  | { readonly kind: "protocol"; readonly detail: string };
+
+/** How a run in an executor ended, as far as this side could see. */
+export type LinkEnd =
+  | {
+      readonly kind: "reported";
+      readonly end: GuestEnd;
+      readonly fuelUsed: number;
+      readonly memoryPeakBytes: number;
+      /** The broker's own reason, when it stopped the run. */
+      readonly stop: Outcome | undefined;
+      /** Its time to live was over, and it was ended while it waited. */
+      readonly expired: boolean;
+    }
+  | Death
+  /** The executor ended because of another run in it, or nobody can say of which. */
+  | {
+      readonly kind: "lost";
+      readonly death: Death;
+      /** The broker was asked for something: to begin again might do it twice. */
+      readonly touched: boolean;
+    };
+
+/** What a flight can do to the executor that it is in. */
+export interface FlightPowers {
+  /** Hands bytes to the executor; never rejects. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Ends the executor because of this run. */
+  kill(death: Death, culprit: Flight): void;
+  /** The run began to wait, or no longer does. */
+  waits(isWaiting: boolean): void;
+}
+
+/** One run under way. */
+export class Flight {
+  readonly run: string;
+  /** Resolves once, whatever happens. */
+  readonly ended: Promise<LinkEnd>;
+  /** Largest head that an honest report of this run can have. */
+  readonly headBytes: number;
+  readonly #host: RunHost;
+  readonly #powers: FlightPowers;
+  readonly #finish: (end: LinkEnd) => void;
+  #callsUnderWay = 0;
+  #bytesUnderWay = 0;
+  /** Calls that came after the broker had stopped the run. */
+  #callsAfterStop = 0;
+  #stop: Outcome | undefined;
+  #paused = false;
+  #waiting = false;
+  #touched = false;
+  #expired = false;
+  #over = false;
+
+  constructor(run: string, outputBytes: number, host: RunHost, powers: FlightPowers) {
+    const { promise, resolve } = Promise.withResolvers<LinkEnd>();
+    this.run = run;
+    this.ended = promise;
+    this.headBytes = HEAD_BYTES + outputBytes;
+    this.#host = host;
+    this.#powers = powers;
+    this.#finish = resolve;
+  }
+
+  /** Whether it waits for an answer or a clock, so that another run may have the processor. */
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
+  /** Whether the broker was asked for anything on its behalf. */
+  get touched(): boolean {
+    return this.#touched;
+  }
+
+  /** Notes that its time to live is over, whatever end it comes to. */
+  expire(): void {
+    this.#expired = true;
+  }
+
+  /** The executor says that it is suspended, or no longer. */
+  pause(isWaiting: boolean): void {
+    this.#paused = isWaiting;
+    this.#tellWaiting();
+  }
+
+  /** Serves one call through the run's broker. */
+  async serve(report: ReportFrame & { type: "call" }): Promise<void> {
+    if (this.#over) return;
+    this.#touched = true;
+    this.#callsUnderWay += 1;
+    this.#bytesUnderWay += report.body.length;
+    if (this.#callsUnderWay > MOST_CALLS_UNDER_WAY || this.#bytesUnderWay > MOST_BYTES_UNDER_WAY)
+      return this.#kill({ kind: "protocol", detail: "too many calls under way" });
+    // An honest executor has some calls on their way when the stop reaches it, and then no more.
+    if (this.#stop !== undefined) this.#callsAfterStop += 1;
+    if (this.#callsAfterStop > MOST_CALLS_UNDER_WAY)
+      return this.#kill({ kind: "protocol", detail: "goes on calling after it was stopped" });
+    this.#tellWaiting();
+    const reply = await this.#ask(report);
+    if (this.#over) return;
+    if (reply === undefined) return this.#kill({ kind: "killed", why: "broker-failed" });
+    if (reply.kind === "stop") this.#stop ??= reply.outcome;
+    // Revoked: it did what no honest executor does, or must not go on. It is not asked to end; it is ended.
+    if (reply.kind === "stop" && reply.outcome.kind === "revoked")
+      return this.#kill({ kind: "stopped", outcome: reply.outcome });
+    await this.#powers.write(encodeReply(report.call, reply));
+    // Only now: an executor that does not read its replies must not make us keep more and more of them.
+    this.#callsUnderWay -= 1;
+    this.#bytesUnderWay -= report.body.length;
+    if (!this.#over) this.#tellWaiting();
+  }
+
+  /** The executor says how it ended. */
+  report({ end, fuelUsed, memoryPeakBytes }: ReportFrame & { type: "end" }): void {
+    const [stop, expired] = [this.#stop, this.#expired];
+    this.#conclude({ kind: "reported", end, fuelUsed, memoryPeakBytes, stop, expired });
+  }
+
+  /** The executor is gone, or this run was given up. */
+  die(death: Death, because: "of-this-run" | "of-another"): void {
+    this.#conclude(because === "of-this-run" ? death : { kind: "lost", death, touched: this.#touched });
+  }
+
+  #conclude(end: LinkEnd): void {
+    // At once: a call that stands behind the end in the same chunk belongs to no run.
+    this.#over = true;
+    if (this.#waiting) this.#powers.waits(false);
+    this.#finish(end);
+  }
+
+  #tellWaiting(): void {
+    const isWaiting = this.#paused || this.#callsUnderWay > 0;
+    if (isWaiting === this.#waiting) return;
+    this.#waiting = isWaiting;
+    this.#powers.waits(isWaiting);
+  }
+
+  #kill(death: Death): void {
+    this.#powers.kill(death, this);
+  }
+
+  /** @returns undefined when the broker threw: a bug of ours, after which nothing is known about the run's effects */
+  async #ask({ name, args, body }: ReportFrame & { type: "call" }): Promise<HostReply | undefined> {
+    try {
+      return await this.#host.call({ name, args, body });
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function encodeReply(call: number, reply: HostReply): Uint8Array {
+  if (reply.kind !== "ok") return encodeFrame({ type: "reply", call, reply });
+  const { body, ...head } = reply;
+  return encodeFrame({ type: "reply", call, reply: head }, body);
+}
