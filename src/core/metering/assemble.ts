@@ -4,7 +4,7 @@
 
 import { Writer } from "./binary/writer.ts";
 import { instantiationCost } from "./costs.ts";
-import { FUEL_EXPORT, FUEL_IMPORT } from "./fuel-import.ts";
+import { FUEL_IMPORT } from "./fuel-import.ts";
 import type { IndexMap } from "./index-map.ts";
 import type { InjectContext } from "./inject.ts";
 import type { Section } from "./module.ts";
@@ -25,9 +25,6 @@ import { writeData, writeElements } from "./segments.ts";
 /** The order that the format asks of sections; custom sections stand anywhere. */
 const ORDER: readonly number[] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 
-/** 2^62 as a constant's immediate: more than any word, so that a module that never ran says nothing. */
-const NOTHING_SEEN = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0xc0, 0x00];
-
 /**
  * Assembles the metered module.
  *
@@ -40,11 +37,13 @@ export function assemble(
 ): { readonly out: Uint8Array<ArrayBuffer>; readonly instantiationFuel: number } {
   const { module } = context;
   const { contents, instantiationFuel } = writeContents(context, bodies);
+  const hints = context.hints.write();
   const writer = new Writer(module.bytes.length + bodies.length);
   writer.copy(module.bytes, 0, 8);
   let next = 0;
   const writeUpTo = (rank: number): void => {
     for (; next <= rank; next += 1) {
+      if (ORDER[next] === SECTION.code && hints !== undefined) writer.section(SECTION.custom, hints);
       const content = contents.get(ORDER[next] ?? -1);
       if (content !== undefined) writer.section(ORDER[next] ?? 0, content);
     }
@@ -76,19 +75,14 @@ function writeContents(
     if (section !== undefined) contents.set(id, content(section));
   };
   // Whatever may ask for a wrapper or a plain type comes before the sections that list them.
-  const entries = counterImports();
-  contents.set(SECTION.import, writeImports(module, sections.get(SECTION.import), plainOf, 2, entries));
+  const entries = counterImports(context.refill ? signatures.plain([], []) : undefined);
+  const added = context.refill ? 3 : 2;
+  contents.set(SECTION.import, writeImports(module, sections.get(SECTION.import), plainOf, added, entries));
   write(SECTION.table, (section) => writeTables(module, section, maxima, map));
   write(SECTION.memory, (section) => writeMemories(module, section, maxima));
   write(SECTION.tag, (section) => writeTags(module, section, plainOf));
-  const seen = new Writer(16);
-  seen.bytes(0x7e, 0x01, 0x42, ...NOTHING_SEEN, 0x0b);
-  contents.set(SECTION.global, writeGlobals(module, sections.get(SECTION.global), map, 1, seen));
-  const seenExport = new Writer(16);
-  seenExport.name(FUEL_EXPORT);
-  seenExport.byte(3);
-  seenExport.u32(context.counters.seen);
-  contents.set(SECTION.export, writeExports(module, sections.get(SECTION.export), map, 1, seenExport));
+  write(SECTION.global, (section) => writeGlobals(module, section, map));
+  write(SECTION.export, (section) => writeExports(module, section, map));
   let elements = 0;
   if (sections.has(SECTION.element) || references.size > 0) {
     const written = writeElements(module, sections.get(SECTION.element), map, references);
@@ -107,29 +101,36 @@ function writeContents(
     start.u32(wrappers.outside(module.start));
     contents.set(SECTION.start, start);
   }
-  const added = new Writer(4096);
-  wrappers.writeTypes(added);
+  const types = new Writer(4096);
+  wrappers.writeTypes(types);
   if (module.bodies.length + wrappers.count > 0) {
-    contents.set(SECTION.function, writeFunctions(module, wrappers.count, added));
+    contents.set(SECTION.function, writeFunctions(module, wrappers.count, types));
     const code = new Writer(bodies.length + 65_536);
     code.u32(module.bodies.length + wrappers.count);
     code.copy(bodies.view);
     wrappers.writeBodies(code);
     contents.set(SECTION.code, code);
   }
-  const types = signatures.write(sections.get(SECTION.type));
-  if (types.length > 1) contents.set(SECTION.type, types);
+  const signed = signatures.write(sections.get(SECTION.type));
+  if (signed.length > 1) contents.set(SECTION.type, signed);
   const definedTables = module.tables.slice(module.importedTables);
   const tableElements = definedTables.reduce((sum, limits) => sum + Number(limits.minimum), 0);
   return { contents, instantiationFuel: instantiationCost(dataBytes, elements, tableElements) };
 }
 
-function counterImports(): Writer {
+/** @param refillType the type of the refill hook where it is imported */
+function counterImports(refillType: number | undefined): Writer {
   const entries = new Writer(64);
   for (const { name, type } of [FUEL_IMPORT.left, FUEL_IMPORT.depth]) {
     entries.name(FUEL_IMPORT.module);
     entries.name(name);
     entries.bytes(0x03, type === "i64" ? 0x7e : 0x7f, 0x01);
+  }
+  if (refillType !== undefined) {
+    entries.name(FUEL_IMPORT.module);
+    entries.name(FUEL_IMPORT.refill.name);
+    entries.byte(0x00);
+    entries.u32(refillType);
   }
   return entries;
 }
@@ -141,7 +142,7 @@ function copySection(bytes: Uint8Array, section: Section): Writer {
 }
 
 function writeCustom(context: InjectContext, section: Section): Writer {
-  const { module, global } = context;
+  const { module, global, wrappers } = context;
   const writer = new Writer(section.end - section.start + 16);
   writer.name(section.name);
   if (section.name !== "name") {
@@ -152,6 +153,8 @@ function writeCustom(context: InjectContext, section: Section): Writer {
     const type = module.types[module.functions[functionIndex] ?? -1];
     return type?.kind === "func" && index >= type.params.count ? index + 1 : index;
   };
-  writer.copy(writeNames(module, section, { global, local }).view);
+  writer.copy(
+    writeNames(module, section, { function: (index) => wrappers.moved(index), global, local }).view,
+  );
   return writer;
 }

@@ -30,7 +30,6 @@ export class FlowBuilder implements Flow {
   readonly landings = new Set<number>();
   outerTargeted = false;
   outerLanding = false;
-  sized = false;
   readonly #frames: Frame[] = [];
   readonly #parents: number[] = [];
   /** The region being read; undefined in dead code. */

@@ -65,8 +65,6 @@ export interface Flow {
   /** Something branches to the function's own label, be it in dead code. */
   readonly outerTargeted: boolean;
   readonly outerLanding: boolean;
-  /** It has operators that charge by size. */
-  readonly sized: boolean;
 }
 
 /** Longer regions are cut, so that charges stay small against the bound on overshoot. */
@@ -160,7 +158,6 @@ export function readFlow(
         break;
       }
       default:
-        if (walker.opcode === OP.memoryGrow || walker.opcode >= 0xfb000) builder.sized = true;
         if (builder.pending >= LONGEST_REGION) builder.cut(behind, false);
     }
   }

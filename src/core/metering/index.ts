@@ -10,8 +10,10 @@
  * - `callgraph.ts`: the functions so small that their callers account for them.
  * - `flow.ts` and `flow-builder.ts`: a body as regions and joints. `charges.ts`: what each region charges.
  *   `checks.ts`: where the count is compared with zero. `plan.ts` joins the three.
- * - `word.ts`, `signatures.ts`, `wrappers.ts`: the count is one 64-bit word that travels through every function's
- *   signature, in a register; globals are touched only where control leaves the module or comes in.
+ * - `word.ts`, `signatures.ts`, `wrappers.ts`, `helpers.ts`: the count is one word that travels through every
+ *   function's signature, in a register; globals are touched only where control leaves the module or comes in, and
+ *   where a slice of the budget is spent.
+ * - `hints.ts`: what tells the engine that this is seldom.
  * - `inject.ts` writes bodies anew, `rewrite.ts` all of them; `sections.ts`, `segments.ts`, `names.ts` the sections
  *   around them; `assemble.ts` the module. `nan.ts`, by option and behind all else, makes NaNs the same everywhere.
  *
@@ -25,20 +27,17 @@
  *   (local.get $s))
  * ```
  *
- * becomes, with `$word` for the count and `charge` and `check` for the operators they stand for (a check also leaves
- * the word in a global, where the host finds it after a trap):
+ * becomes, with `$word` for the count and `charge` and `check` for the operators they stand for:
  *
  * ```wat
- * (func $sum (param $n i32) (param $word i64) (result i32 i64) (local $s i32)
- *   (block $stop
- *     (charge 2) (check $stop)       ;; entry, and clearing $s
- *     (loop $l
- *       (charge 9) (check $stop)     ;; one turn
- *       …
- *       (br_if $l …))
- *     (charge 1)                     ;; what follows the loop
- *     (local.get $s) (local.get $word) (return))
- *   (call $stop (local.get $word)) (unreachable))
+ * (func $sum (param $n i32) (param $word i32) (result i32 i32) (local $s i32)
+ *   (charge 2) (check)       ;; entry, and clearing $s
+ *   (loop $l
+ *     (charge 9) (check)     ;; one turn
+ *     …
+ *     (br_if $l …))
+ *   (charge 1)               ;; what follows the loop
+ *   (local.get $s) (local.get $word))
  * ```
  *
  * Known limits: a function reference that reaches JavaScript (through a table, or as a result) has the threaded type,
@@ -48,7 +47,7 @@
  */
 
 export { COST_TABLE_VERSION, OPERATOR_COSTS } from "./costs.ts";
-export { FUEL_EXPORT, FUEL_IMPORT, leftAfterTrap } from "./fuel-import.ts";
+export { FUEL_IMPORT } from "./fuel-import.ts";
 export type { Crossing } from "./host-costs.ts";
 export {
   BROKER_CALL_COST,
@@ -61,3 +60,4 @@ export {
 export type { MeteredModule, MeterOptions, MeterStats } from "./instrument.ts";
 export { DEFAULT_MAX_CALL_DEPTH, instrument, METER_VERSION } from "./instrument.ts";
 export { DEFAULT_MAX_TABLE_ELEMENTS, MAX_MODULE_BYTES } from "./limits.ts";
+export { SLICE } from "./word.ts";

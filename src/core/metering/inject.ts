@@ -12,16 +12,17 @@ import { AddedLocals, nullableReference } from "./added-locals.ts";
 import { Reader } from "./binary/reader.ts";
 import type { Writer } from "./binary/writer.ts";
 import type { FunctionBody } from "./body.ts";
+import type { BodyHints, HintWriter } from "./hints.ts";
+import { UNLIKELY } from "./hints.ts";
 import type { WasmModule } from "./module.ts";
 import type { BodyPlan } from "./plan.ts";
 import type { Signatures } from "./signatures.ts";
-import { pushUnits } from "./size-code.ts";
+import { pushSizeUnits } from "./size-code.ts";
 import type { Maxima } from "./sizes.ts";
 import { sizeChargeOf } from "./sizes.ts";
 import { OP, Walker } from "./walker.ts";
-import { DEPTH_GUARD, inWord } from "./word.ts";
-import type { Counters } from "./word-code.ts";
-import { i32, i64, op, WordCode } from "./word-code.ts";
+import { DEPTH_GUARD, framesInWord, UNIT_GUARD } from "./word.ts";
+import { op, TYPE, WordCode } from "./word-code.ts";
 import type { Wrappers } from "./wrappers.ts";
 
 /** What all bodies of one module share. */
@@ -31,16 +32,16 @@ export interface InjectContext {
   readonly relaxedSimd: boolean;
   readonly signatures: Signatures;
   readonly wrappers: Wrappers;
-  readonly counters: Counters;
+  /** The refill hook is imported, behind the module's own imports. */
+  readonly refill: boolean;
   /** A global's index in the metered module. */
   readonly global: (index: number) => number;
+  readonly hints: HintWriter;
+  /** The module's own hints, by function. */
+  readonly ownHints: ReadonlyMap<number, BodyHints>;
   /** Functions that code refers to by ref.func: the metered module must declare them. */
   readonly references: Set<number>;
 }
-
-const I32 = 0x7f;
-const I64 = 0x7e;
-const EMPTY = 0x40;
 
 /**
  * Writes one metered body (locals and code, no size prefix) to `out`.
@@ -59,6 +60,7 @@ export function injectBody(
   const emitter = new Emitter(context, body, plan, depth, scratch);
   emitter.body();
   emitter.locals(out);
+  context.hints.endFunction(context.wrappers.moved(body.index), out.length);
   out.copy(scratch.view);
 }
 
@@ -72,9 +74,9 @@ class Emitter {
   readonly #locals: AddedLocals;
   /** Labels around the operator: for each, whether an exception may land there. */
   readonly #labels: { readonly landing: boolean; readonly loop: boolean }[] = [];
-  /** Labels that metering put around the body: the one to stop at, and the function's own. */
-  readonly #stops: boolean;
+  /** Whether metering put the function's own label around the body: something branches there. */
   readonly #around: number;
+  readonly #ownHints: BodyHints | undefined;
   #copied: number;
 
   constructor(context: InjectContext, body: FunctionBody, plan: BodyPlan, depth: number, writer: Writer) {
@@ -84,10 +86,10 @@ class Emitter {
     this.#depth = depth;
     this.#writer = writer;
     // The word is the last parameter, so the declared locals stand one higher.
-    this.#word = new WordCode(writer, context.counters, body.type.params.count);
+    this.#word = new WordCode(writer, body.type.params.count);
     this.#locals = new AddedLocals(body.type.params.count + 1 + body.declaredLocals);
     this.#copied = body.codeStart;
-    this.#stops = plan.checks.includes(true) || plan.sized;
+    this.#ownHints = context.ownHints.get(body.index);
     this.#around = plan.outerTargeted ? 1 : 0;
   }
 
@@ -105,7 +107,6 @@ class Emitter {
     const plan = this.#plan;
     const writer = this.#writer;
     const walker = new Walker(new Reader(module.bytes, codeStart, codeEnd), relaxedSimd);
-    if (this.#stops) writer.bytes(OP.block, EMPTY);
     if (plan.outerTargeted) {
       writer.byte(OP.block);
       writer.copy(this.#context.signatures.resultBlockType(module.functions[this.#body.index] ?? 0));
@@ -119,6 +120,8 @@ class Emitter {
         this.#charge(plan.units[next] ?? 0, plan.checks[next] ?? false, next === 0);
         next += 1;
       }
+      const hint = this.#ownHints?.get(walker.at);
+      if (hint !== undefined) this.#moveHint(walker, hint);
       this.#operator(walker);
       ended = walker.opcode === OP.end && this.#labels.length === 0;
     }
@@ -129,13 +132,14 @@ class Emitter {
       next += 1;
     }
     this.#leave();
-    if (this.#stops) {
-      writer.bytes(OP.return, OP.end);
-      this.#word.get();
-      op(writer, OP.call, this.#context.wrappers.stop);
-      writer.byte(OP.unreachable);
-    }
     writer.byte(OP.end);
+  }
+
+  #moveHint(walker: Walker, hint: number): void {
+    if (walker.opcode !== OP.if && walker.opcode !== OP.brIf) return;
+    if (walker.opcode === OP.brIf && this.#lands(walker.first)) this.#spill(walker.at);
+    this.#flush(walker.at);
+    this.#context.hints.add(this.#writer.length, hint);
   }
 
   #operator(walker: Walker): void {
@@ -186,18 +190,17 @@ class Emitter {
       case OP.brOnCastFail:
         if (walker.labels.some((label) => this.#lands(label))) this.#spill(at);
         return;
+      case OP.unreachable:
       case OP.throw:
       case OP.throwRef:
       case OP.rethrow:
-        this.#spill(at);
+        this.#flush(at);
+        this.#word.move();
+        op(this.#writer, OP.call, this.#context.wrappers.helper("leave"));
         return;
       case OP.return:
         this.#flush(at);
         this.#leave();
-        return;
-      case OP.unreachable:
-        this.#flush(at);
-        this.#word.show();
         return;
       case OP.localGet:
       case OP.localSet:
@@ -236,7 +239,7 @@ class Emitter {
     const writer = this.#writer;
     this.#flush(at);
     const tail = opcode === OP.returnCall || opcode === OP.returnCallIndirect || opcode === OP.returnCallRef;
-    if (tail) this.#word.take(-this.#depth);
+    if (tail) this.#word.take(-framesInWord(this.#depth));
     if (opcode === OP.call || opcode === OP.returnCall) {
       if (tail) this.#word.move();
       else this.#word.get();
@@ -247,7 +250,7 @@ class Emitter {
       const callee =
         opcode === OP.callRef || opcode === OP.returnCallRef
           ? this.#locals.of(nullableReference(first))
-          : this.#locals.of([module.tables[walker.second]?.is64 ? I64 : I32]);
+          : this.#locals.of([module.tables[walker.second]?.is64 ? TYPE.i64 : TYPE.i32]);
       op(writer, OP.localSet, callee);
       this.#word.get();
       op(writer, OP.localGet, callee);
@@ -262,45 +265,27 @@ class Emitter {
     if (charge === undefined) return;
     const writer = this.#writer;
     this.#flush(walker.at);
-    const size = this.#locals.of([charge.wide ? I64 : I32]);
+    const size = this.#locals.of([charge.wide ? TYPE.i64 : TYPE.i32]);
     op(writer, OP.localSet, size);
-    this.#word.get();
-    pushUnits(writer, charge, size);
-    i64(writer, inWord(1));
-    writer.bytes(0x7e, 0x7d); // i64.mul, i64.sub
+    this.#word.move();
+    pushSizeUnits(writer, charge, size);
+    op(writer, OP.call, this.#context.wrappers.helper("pay"));
     this.#word.set();
-    this.#check();
     op(writer, OP.localGet, size);
   }
 
-  /** Takes units (and at entry the frame's depth), and compares with zero. */
+  /** Takes units (and at entry the frame's depth), and asks for more where nothing is left. */
   #charge(units: number, check: boolean, entry: boolean): void {
-    this.#word.take(inWord(units) + (entry ? this.#depth : 0));
-    if (check) this.#check();
-    if (entry && this.#depth > 0) {
-      this.#word.get();
-      this.#writer.byte(0xa7); // i32.wrap_i64
-      i32(this.#writer, DEPTH_GUARD);
-      this.#writer.byte(0x71); // i32.and
-      op(this.#writer, OP.brIf, this.#stopLabel());
-    }
-  }
-
-  #check(): void {
-    this.#word.isNegative();
-    op(this.#writer, OP.brIf, this.#stopLabel());
-    this.#word.show();
-  }
-
-  /** The label behind which the guest is stopped, seen from here. */
-  #stopLabel(): number {
-    // Around the body stand its own label, only if something branches there, and the one to stop at.
-    return this.#labels.length - 1 + this.#around;
+    const depth = entry ? this.#depth : 0;
+    this.#word.take(units + framesInWord(depth));
+    const mask = (check ? UNIT_GUARD : 0) + (depth > 0 ? DEPTH_GUARD : 0);
+    if (mask === 0) return;
+    this.#context.hints.add(this.#word.ask(mask, this.#context.wrappers.helper("more")), UNLIKELY);
   }
 
   /** Leaves the frame: its depth is given back, the word is the last result. */
   #leave(): void {
-    this.#word.take(-this.#depth);
+    this.#word.take(-framesInWord(this.#depth));
     this.#word.move();
   }
 
@@ -308,16 +293,16 @@ class Emitter {
     return this.#labels[this.#labels.length - 1 - label]?.landing ?? false;
   }
 
-  /** Brings the host's counter up to date where control may go to an exception's landing. */
+  /** Gives the units to the host's counter where control may go to an exception's landing, which looks there. */
   #spill(at: number): void {
     this.#flush(at);
-    this.#word.spill();
-    this.#word.reload();
+    this.#word.through(this.#context.wrappers.helper("give"));
   }
 
+  /** Takes a slice at a landing: the local may be as old as the call that threw, so its units mean nothing. */
   #reload(behind: number): void {
     this.#flush(behind);
-    this.#word.reload();
+    this.#word.through(this.#context.wrappers.helper("draw"));
   }
 
   #replace(walker: Walker, index: number): void {

@@ -6,7 +6,8 @@
 
 import { refuseComponent } from "../errors.ts";
 import { assemble } from "./assemble.ts";
-import { FUEL_EXPORT, FUEL_IMPORT } from "./fuel-import.ts";
+import { FUEL_IMPORT } from "./fuel-import.ts";
+import { HintWriter, readHints } from "./hints.ts";
 import { checkSize, DEFAULT_MAX_TABLE_ELEMENTS, decideMaxima } from "./limits.ts";
 import type { WasmModule } from "./module.ts";
 import { readModule } from "./module.ts";
@@ -27,6 +28,11 @@ export interface MeterOptions {
    * functions not at all. Default {@link DEFAULT_MAX_CALL_DEPTH}, which ends before V8's own stack of 984 KiB does.
    */
   readonly maxCallDepth?: number;
+  /**
+   * Has the module import `refill` of {@link FUEL_IMPORT} and call it where the guest would be stopped for want of
+   * fuel. Default false: such a guest is stopped.
+   */
+  readonly refill?: boolean;
   /** Lets relaxed SIMD pass, whose results differ between machines. Default false. */
   readonly allowRelaxedSimd?: boolean;
   /**
@@ -62,7 +68,7 @@ export interface MeteredModule {
 }
 
 /** The version of the rewriting. Whoever keeps metered modules keeps them under it; fuel depends on the cost table only. */
-export const METER_VERSION = "writ-meter/3";
+export const METER_VERSION = "writ-meter/4";
 
 /** Where the caller names no depth: about half a megabyte of native stack. */
 export const DEFAULT_MAX_CALL_DEPTH = 4096;
@@ -75,8 +81,8 @@ export const DEFAULT_MAX_CALL_DEPTH = 4096;
  *
  * Exactness: the units that a call takes are the sum of the costs of the operators it ran, whenever it ends by
  * returning or by an exception, and at each call of an import. A budget of exactly that is enough; on a smaller one
- * the guest is stopped, at most 200 units past it. Operators that charge by size are paid for before they act. After
- * a trap inside a region the rest of the region may have been paid as well; see `leftAfterTrap`.
+ * the guest is stopped, at most 200 units past it. Operators that charge by size are paid for before they act. A trap
+ * other than `unreachable` takes the rest of the slice that was begun: at most `SLICE` units; see {@link FUEL_IMPORT}.
  *
  * @param wasm a valid core module
  * @param options limits; see {@link MeterOptions}
@@ -93,8 +99,8 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
   refuseFuelNames(module);
   const maxima = decideMaxima(module, options.maxMemoryBytes, maxTableElements);
   const { importedGlobals } = module;
-  const seen = importedGlobals + 2 + module.definedGlobals;
-  const counters = { left: importedGlobals, depth: importedGlobals + 1, seen, maxCallDepth };
+  const refill = options.refill === true ? module.importedFunctions : undefined;
+  const counters = { left: importedGlobals, depth: importedGlobals + 1, maxCallDepth, refill };
   const signatures = new Signatures(module);
   const wrappers = new Wrappers(module, signatures, counters);
   const references = new Set<number>();
@@ -104,10 +110,12 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
     relaxedSimd: options.allowRelaxedSimd ?? false,
     signatures,
     wrappers,
-    counters,
+    refill: refill !== undefined,
     // The counters are imported behind the module's own imports.
     global: (index: number): number => (index < importedGlobals ? index : index + 2),
     references,
+    hints: new HintWriter(),
+    ownHints: readHints(module),
   };
   const code = rewriteCode(context);
   const { out: metered, instantiationFuel } = assemble(context, code.content);
@@ -131,13 +139,8 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
 /** A guest that could import the counter could refill it. */
 function refuseFuelNames(module: WasmModule): void {
   const names = module.imports
-    .filter((each) => each.module === FUEL_IMPORT.module || each.name === FUEL_EXPORT)
+    .filter((each) => each.module === FUEL_IMPORT.module)
     .map((each) => `${each.module} ${each.name}`);
-  if (module.exports.includes(FUEL_EXPORT)) {
-    throw refuseComponent(
-      `Cannot meter wasm module: it exports "${FUEL_EXPORT}", which is metering's own name`,
-    );
-  }
   if (names.length === 0) return;
   throw refuseComponent(
     `Cannot meter wasm module: it imports "${names.join('", "')}", and ${FUEL_IMPORT.module} is the host's own`,

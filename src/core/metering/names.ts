@@ -1,5 +1,6 @@
 /**
- * Carries the name section over: indices of globals and locals move, all other names stay.
+ * Carries the name section over: indices of functions, globals and locals move, all other names stay,
+ * but for those of labels, which are numbered by position among blocks that metering adds to.
  *
  * A name section is for people, and engines ignore a broken one; so a part that does not decode is dropped
  * rather than refused.
@@ -13,12 +14,15 @@ import type { Section, WasmModule } from "./module.ts";
 
 /** How names' indices translate. */
 export interface NameMap {
+  readonly function: (index: number) => number;
   readonly global: (index: number) => number;
   /** A local of a function, by both their original indices. */
   readonly local: (functionIndex: number, index: number) => number;
 }
 
+const FUNCTIONS = 1;
 const LOCALS = 2;
+const LABELS = 3;
 const GLOBALS = 7;
 
 /** @returns the content of the name section behind its own name */
@@ -34,7 +38,9 @@ export function writeNames(module: WasmModule, section: Section, map: NameMap): 
       const content = new Writer(size + 16);
       const inner = new Reader(module.bytes, start, reader.pos);
       if (id === GLOBALS) copyNames(inner, content, map.global);
+      else if (id === FUNCTIONS) copyNames(inner, content, map.function);
       else if (id === LOCALS) copyLocals(inner, content, map);
+      else if (id === LABELS) continue;
       else content.copy(module.bytes, start, reader.pos);
       writer.section(id, content);
     }
@@ -49,7 +55,7 @@ function copyLocals(reader: Reader, writer: Writer, map: NameMap): void {
   writer.u32(count);
   for (let i = 0; i < count; i += 1) {
     const functionIndex = reader.u32();
-    writer.u32(functionIndex);
+    writer.u32(map.function(functionIndex));
     copyNames(reader, writer, (index) => map.local(functionIndex, index));
   }
 }

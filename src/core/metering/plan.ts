@@ -23,8 +23,6 @@ export interface BodyPlan {
   readonly landings: ReadonlySet<number>;
   readonly outerTargeted: boolean;
   readonly outerLanding: boolean;
-  /** It has operators that charge by size, and check when they do. */
-  readonly sized: boolean;
   /** Units that may be unseen at the function's exit. */
   readonly exit: number;
 }
@@ -64,7 +62,6 @@ export function planBody(
     landings: flow.landings,
     outerTargeted: flow.outerTargeted,
     outerLanding: flow.outerLanding,
-    sized: flow.sized,
     exit: checks.exit,
   };
 }

@@ -110,18 +110,12 @@ export function writeMemories(module: WasmModule, section: Section, maxima: Maxi
   return writer;
 }
 
-/** Global section with its initialisers translated, and `added` further definitions that `entries` holds. */
-export function writeGlobals(
-  module: WasmModule,
-  section: Section | undefined,
-  map: IndexMap,
-  added: number,
-  entries: Writer,
-): Writer {
+/** Global section with its initialisers translated. */
+export function writeGlobals(module: WasmModule, section: Section, map: IndexMap): Writer {
   const reader = sectionReader(module, section);
-  const writer = new Writer(reader.end - reader.pos + entries.length + 16);
-  const count = section === undefined ? 0 : reader.u32();
-  writer.u32(count + added);
+  const writer = new Writer(reader.end - reader.pos + 16);
+  const count = reader.u32();
+  writer.u32(count);
   for (let i = 0; i < count; i += 1) {
     const start = reader.pos;
     skipValueType(reader);
@@ -129,22 +123,15 @@ export function writeGlobals(
     writer.copy(module.bytes, start, reader.pos);
     copyExpression(reader, writer, map);
   }
-  writer.copy(entries.view);
   return writer;
 }
 
-/** Export section with functions and globals translated, and `added` further exports that `entries` holds. */
-export function writeExports(
-  module: WasmModule,
-  section: Section | undefined,
-  map: IndexMap,
-  added: number,
-  entries: Writer,
-): Writer {
+/** Export section with functions and globals translated. */
+export function writeExports(module: WasmModule, section: Section, map: IndexMap): Writer {
   const reader = sectionReader(module, section);
-  const writer = new Writer(reader.end - reader.pos + entries.length + 16);
-  const count = section === undefined ? 0 : reader.u32();
-  writer.u32(count + added);
+  const writer = new Writer(reader.end - reader.pos + 16);
+  const count = reader.u32();
+  writer.u32(count);
   for (let i = 0; i < count; i += 1) {
     const start = reader.pos;
     reader.skip(reader.u32());
@@ -153,7 +140,6 @@ export function writeExports(
     const index = reader.u32();
     writer.u32(kind === 0 ? map.export(index) : kind === 3 ? map.global(index) : index);
   }
-  writer.copy(entries.view);
   return writer;
 }
 

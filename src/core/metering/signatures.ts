@@ -1,5 +1,5 @@
 /**
- * Threads the fuel word through every function type: one more i64 parameter, one more i64 result, both last.
+ * Threads the fuel word through every function type: one more i32 parameter, one more i32 result, both last.
  *
  * All function types of the module are changed in place, so whatever names one (functions, references, indirect
  * calls, casts, subtyping) goes on to agree. Where the outside or a block needs the type as it was, a plain copy is
@@ -13,7 +13,8 @@ import { Writer } from "./binary/writer.ts";
 import type { Section, WasmModule } from "./module.ts";
 import { functionType } from "./module.ts";
 
-const I64 = 0x7e;
+/** The type of the fuel word. */
+const WORD = 0x7f;
 /** V8 takes no more parameters, nor results. */
 const MAX_ARITY = 1000;
 
@@ -69,9 +70,9 @@ export class Signatures {
     return writer.toBytes();
   }
 
-  /** @returns the index of a plain type of i64 parameters without results */
-  ofParams(count: number): number {
-    return this.#append(Uint8Array.of(0x60, count, ...new Array<number>(count).fill(I64), 0));
+  /** @returns the index of a plain type of parameters and results that one byte spells each */
+  plain(params: readonly number[], results: readonly number[]): number {
+    return this.#append(Uint8Array.of(0x60, params.length, ...params, results.length, ...results));
   }
 
   /** The type section's content. Call it last, when all plain types have been asked for. */
@@ -95,10 +96,10 @@ export class Signatures {
         writer.copy(bytes, copied, type.start + 1);
         writer.u32(params.count + 1);
         writer.copy(bytes, params.start, params.end);
-        writer.byte(I64);
+        writer.byte(WORD);
         writer.u32(results.count + 1);
         writer.copy(bytes, results.start, results.end);
-        writer.byte(I64);
+        writer.byte(WORD);
         copied = type.end;
       }
       writer.copy(bytes, copied, section.end);

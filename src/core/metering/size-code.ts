@@ -8,8 +8,8 @@ import type { SizeCharge } from "./sizes.ts";
 import { OP } from "./walker.ts";
 import { i64, op } from "./word-code.ts";
 
-/** Pushes the units for the size in a local: below 2^46, so that no size overflows the word. */
-export function pushUnits(writer: Writer, charge: SizeCharge, size: number): void {
+/** Pushes the units for the size in a local: below 2^46, so that no size overflows the host's counter. */
+export function pushSizeUnits(writer: Writer, charge: SizeCharge, size: number): void {
   pushSize(writer, charge, size);
   if (charge.wide) {
     i64(writer, LARGEST_SIZE);

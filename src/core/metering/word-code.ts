@@ -1,20 +1,14 @@
 /**
- * The code that moves the fuel word between a local and the host's counters, and the spelling of the few operators
- * that metering adds most.
+ * The code that works on the fuel word where it lives in a local, and the spelling of the few operators that metering
+ * adds most.
  */
 
 import type { Writer } from "./binary/writer.ts";
 import { OP } from "./walker.ts";
-import { DEPTH_BITS, DEPTH_MASK, MAX_UNITS } from "./word.ts";
+import { UNIT_BITS } from "./word.ts";
 
-/** Where the counters are, and the depth a run begins with. */
-export interface Counters {
-  readonly left: number;
-  readonly depth: number;
-  /** The word as the last check saw it: a global of the module itself, which is cheaper to write. */
-  readonly seen: number;
-  readonly maxCallDepth: number;
-}
+/** Value types and the empty block type, as the format spells them. */
+export const TYPE = { i32: 0x7f, i64: 0x7e, empty: 0x40 } as const;
 
 /**
  * Writes what happens to the fuel word of one function, which lives in a local.
@@ -25,16 +19,14 @@ export interface Counters {
  */
 export class WordCode {
   readonly #writer: Writer;
-  readonly #counters: Counters;
   /** Where the last local.set of the word begins and ends. Nothing stands behind it while the writer ends there. */
   #setStart = -1;
   #setEnd = -1;
   /** The local that holds the word. */
   readonly local: number;
 
-  constructor(writer: Writer, counters: Counters, local: number) {
+  constructor(writer: Writer, local: number) {
     this.#writer = writer;
-    this.#counters = counters;
     this.local = local;
   }
 
@@ -60,49 +52,36 @@ export class WordCode {
   take(amount: number): void {
     if (amount === 0) return;
     this.move();
-    i64(this.#writer, amount);
-    this.#writer.byte(0x7d); // i64.sub
+    i32(this.#writer, amount);
+    this.#writer.byte(0x6b); // i32.sub
     this.set();
   }
 
-  /** Pushes whether the word is negative: exhausted. */
-  isNegative(): void {
-    this.get();
-    i64(this.#writer, 0);
-    this.#writer.byte(0x53); // i64.lt_s
-  }
-
-  /** Leaves the word where the host finds it after a trap, which takes all locals with it. */
-  show(): void {
-    this.get();
-    op(this.#writer, OP.globalSet, this.#counters.seen);
+  /** Sends the word through a function of `Wrappers`. */
+  through(functionIndex: number): void {
+    this.move();
+    op(this.#writer, OP.call, functionIndex);
+    this.set();
   }
 
   /**
-   * Writes the units of the word to the host's counter.
+   * Sends the word through a function where bits of a mask are set in it.
    *
-   * INVARIANT: `reload` comes next, before another `spill`, wherever the frame goes on: what the word does not hold of
-   * a budget above `MAX_UNITS` is found from the counter's value when the word was read.
+   * @param mask of `word.ts`: what is asked for
+   * @param functionIndex whom to ask for more
+   * @returns the offset of the branch, which is hardly ever taken
    */
-  spill(): void {
-    op(this.#writer, OP.globalGet, this.#counters.left);
-    pushCounted(this.#writer, this.#counters);
-    this.#writer.byte(0x7d); // i64.sub
+  ask(mask: number, functionIndex: number): number {
+    const writer = this.#writer;
     this.get();
-    i64(this.#writer, DEPTH_BITS);
-    this.#writer.bytes(0x87, 0x7c); // i64.shr_s, i64.add
-    op(this.#writer, OP.globalSet, this.#counters.left);
-  }
-
-  /** Reads the units of the host's counter into the word; its call depth is the frame's own and stays. */
-  reload(): void {
-    pushCounted(this.#writer, this.#counters);
-    i64(this.#writer, DEPTH_BITS);
-    this.#writer.byte(0x86); // i64.shl
-    this.get();
-    i64(this.#writer, DEPTH_MASK);
-    this.#writer.bytes(0x83, 0x84); // i64.and, i64.or
-    this.set();
+    i32(writer, mask);
+    writer.byte(0x71); // i32.and
+    const branch = writer.length;
+    writer.bytes(OP.if, TYPE.empty);
+    this.through(functionIndex);
+    writer.byte(OP.end);
+    this.#setEnd = -1; // the end stands behind what was set
+    return branch;
   }
 
   /** Whether the last operator written set the word; if so it is taken back, and the word is on the stack. */
@@ -114,13 +93,20 @@ export class WordCode {
   }
 }
 
-/** Pushes the units of the host's counter that the word can hold. */
-export function pushCounted(writer: Writer, { left }: Counters): void {
-  op(writer, OP.globalGet, left);
-  i64(writer, MAX_UNITS);
-  op(writer, OP.globalGet, left);
-  i64(writer, MAX_UNITS);
-  writer.bytes(0x53, 0x1b); // i64.lt_s, select
+/** Pushes the units of the word in a local, sign extended. */
+export function pushUnits(writer: Writer, local: number): void {
+  op(writer, OP.localGet, local);
+  i32(writer, 32 - UNIT_BITS);
+  writer.byte(0x74); // i32.shl
+  i32(writer, 32 - UNIT_BITS);
+  writer.byte(0x75); // i32.shr_s
+}
+
+/** Pushes the word in a local without its units: its call depth, in place. */
+export function pushDepth(writer: Writer, local: number): void {
+  op(writer, OP.localGet, local);
+  pushUnits(writer, local);
+  writer.byte(0x6b); // i32.sub
 }
 
 /** Writes an operator with one index. */

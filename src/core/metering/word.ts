@@ -1,27 +1,32 @@
 /**
- * The fuel word: the one 64-bit value that metered functions hand to each other.
+ * The fuel word: the one 32-bit value that metered functions hand to each other.
  *
- * Its high 50 bits are the units left (signed), its low 14 bits the call depth left, the top one of them kept free
- * as a guard. So one subtraction charges units and takes a frame, units are exhausted when the word is negative,
- * and depth is exhausted when the guard bit is set.
+ * It holds a slice of the run's budget and the call depth that is left. Bits 0 to 17 are the units left of the slice,
+ * signed, so that bit 17 is set once they are spent. Bits 18 to 31 are the depth left, signed as well. One subtraction
+ * charges units and takes a frame; one `and` asks whether either is exhausted. Units are low so that charges, which are
+ * mostly small, are constants of one byte: engines decide by the bytes of a body what they inline.
+ *
+ * Units below zero borrow from the depth. They are told apart by sign extension of the low bits (`pushUnits`).
  */
 
-/** Bits of the call depth, its guard bit included. */
-export const DEPTH_BITS = 14;
-/** Set in the word once more depth was taken than there was. */
-export const DEPTH_GUARD = 1 << (DEPTH_BITS - 1);
-/** All bits of the call depth. */
-export const DEPTH_MASK = (1 << DEPTH_BITS) - 1;
+/** Bits of the units, their guard bit included. */
+export const UNIT_BITS = 18;
+/** Set in the word while the units of the slice are below zero. */
+export const UNIT_GUARD = 1 << (UNIT_BITS - 1);
+/** Set in the word once more depth was taken than there was; and while units are below zero and no depth is left. */
+export const DEPTH_GUARD = -(2 ** 31);
 /** The largest call depth that the word can count. */
-export const MAX_CALL_DEPTH = DEPTH_GUARD - 1;
+export const MAX_CALL_DEPTH = 2 ** (31 - UNIT_BITS) - 1;
 
 /**
- * The most units that the word counts. Of a larger budget the rest stays in the host's counter, and is counted in
- * whenever the word is read from there; 2^48 units are hours between two such moments.
+ * Units that a word takes from the host's counter at once.
+ *
+ * A trap other than `unreachable` takes the word with it, so the rest of its slice counts as used: smaller is more
+ * exact there. Taking a slice costs some nanoseconds: larger is faster. Far below 2^17, so that no sum overflows.
  */
-export const MAX_UNITS = 2 ** 48;
+export const SLICE = 16_384;
 
-/** A number of units as it is subtracted from the word. */
-export function inWord(units: number): number {
-  return units * 2 ** DEPTH_BITS;
+/** A number of frames as it is subtracted from the word. */
+export function framesInWord(frames: number): number {
+  return frames * 2 ** UNIT_BITS;
 }

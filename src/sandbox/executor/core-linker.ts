@@ -2,7 +2,7 @@
  * Instantiates the core modules of one run: gives each the shared fuel counter, and puts the guard around every
  * trampoline that the glue hands to them.
  */
-import { FUEL_EXPORT, FUEL_IMPORT, leftAfterTrap } from "../../core/metering/index.ts";
+import { FUEL_IMPORT } from "../../core/metering/index.ts";
 import type { RunGuard, Trampoline } from "./guard.ts";
 import type { LiftDoors } from "./lift-guard.ts";
 
@@ -42,8 +42,6 @@ export function createCoreLinker(guard: RunGuard, doors: LiftDoors, limits: Core
   let initialBytes = 0;
   const depth = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
   const memories = new Set<WebAssembly.Memory>();
-  /** Where each instance leaves its count for the case that a trap ends it. */
-  const counters: WebAssembly.Global[] = [];
   /** Functions that are wasm's own. A JavaScript wrapper around one would stand in the way of suspension. */
   const wasmFunctions = new WeakSet<object>();
 
@@ -75,8 +73,6 @@ export function createCoreLinker(guard: RunGuard, doors: LiftDoors, limits: Core
       guard.trap();
     }
     const { exports } = new WebAssembly.Instance(module, linked);
-    const counter = exports[FUEL_EXPORT];
-    if (counter instanceof WebAssembly.Global) counters.push(counter);
     for (const value of Object.values(exports)) {
       if (typeof value === "function") wasmFunctions.add(value);
       if (value instanceof WebAssembly.Memory) {
@@ -108,12 +104,7 @@ export function createCoreLinker(guard: RunGuard, doors: LiftDoors, limits: Core
       ...pick(WebAssembly, ["CompileError", "LinkError", "SuspendError", "promising"]),
       Suspending: GuardedSuspending,
     }),
-    // After a trap the imported counter is behind; otherwise it is the least of them.
-    fuelLeft: () =>
-      leftAfterTrap(
-        left.value,
-        counters.map(({ value }) => value),
-      ),
+    fuelLeft: () => left.value,
     depthExceeded: () => depth.value < 0,
     memoryBytes() {
       let bytes = 0;

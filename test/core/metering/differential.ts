@@ -4,16 +4,19 @@
  * imports.
  */
 
-import { FUEL_EXPORT, FUEL_IMPORT, instrument } from "../../../src/core/metering/index.ts";
+import { FUEL_IMPORT, instrument, SLICE } from "../../../src/core/metering/index.ts";
 import { createFuzzHost } from "./fuzz-host.ts";
 import { countByOperator, REFERENCE_EXPORT } from "./reference.ts";
-import { createCounters, leftOf, resetCounters } from "./support.ts";
+import { createCounters, resetCounters } from "./support.ts";
 
 const BUDGET = 1n << 40n;
 const LIMITS = { maxMemoryBytes: 2 ** 48, maxTableElements: 2 ** 40, maxCallDepth: 8191 };
-/** A trap may leave the rest of its region paid and not run: operators up to the next branch, a growth among them. */
-const REGION_SLACK = 2500n;
-/** A trap other than `unreachable` may leave what was taken since the last check unseen. */
+/**
+ * A trap takes the rest of the slice that was begun, and may leave the rest of its region paid and not run: operators up
+ * to the next branch, a growth among them.
+ */
+const TRAP_SLACK = BigInt(SLICE) + 2500n;
+/** What the word already owed when a trap took it. */
 const UNSEEN_SLACK = 200n;
 /** Calls whose budget is cut short, of each module. */
 const SHORT_BUDGETS = 6;
@@ -72,7 +75,7 @@ export function compareRuns(wasm: Uint8Array<ArrayBuffer>): Comparison | undefin
       break;
     }
     const over = (other.units ?? 0n) - (reference.units ?? 0n);
-    if (kindOf(step) === "trapped" ? over > REGION_SLACK || over < -UNSEEN_SLACK : over !== 0n) {
+    if (kindOf(step) === "trapped" ? over > TRAP_SLACK || over < -UNSEEN_SLACK : over !== 0n) {
       differences.push(`${step.call}: ${other.units} units, by operator ${reference.units} (${step.end})`);
     }
   }
@@ -154,8 +157,8 @@ function createMeter(budgets: readonly bigint[]): Meter {
   const counters = createCounters(BUDGET);
   return {
     imports: { left: counters.left, depth: counters.depth },
-    reset: (exports, step) => resetCounters(counters, budgets[step] ?? BUDGET, exports ? [exports] : []),
-    units: (exports) => counters.budget - leftOf(counters, [exports]),
+    reset: (step) => resetCounters(counters, budgets[step] ?? BUDGET),
+    units: () => counters.budget - counters.left.value,
     tooDeep: () => counters.depth.value < 0,
   };
 }
@@ -163,8 +166,8 @@ function createMeter(budgets: readonly bigint[]): Meter {
 /** The host's end of a metered run. */
 interface Meter {
   readonly imports: WebAssembly.ModuleImports;
-  readonly reset: (exports: WebAssembly.Exports | undefined, step: number) => void;
-  readonly units: (exports: WebAssembly.Exports) => bigint;
+  readonly reset: (step: number) => void;
+  readonly units: () => bigint;
   readonly tooDeep: () => boolean;
 }
 
@@ -181,7 +184,7 @@ function run(
     ...host.imports,
     ...(typeof meter === "object" && { [FUEL_IMPORT.module]: meter.imports }),
   };
-  if (typeof meter === "object") meter.reset(undefined, -1);
+  if (typeof meter === "object") meter.reset(-1);
   const start = attempt(() => {
     exports = new WebAssembly.Instance(module, imports).exports;
   });
@@ -192,7 +195,7 @@ function run(
     const found = exports[name];
     if (typeof found !== "function") continue;
     if (steps.length >= mostSteps) break;
-    if (typeof meter === "object") meter.reset(exports, steps.length);
+    if (typeof meter === "object") meter.reset(steps.length);
     const counter = exports[REFERENCE_EXPORT];
     if (counter instanceof WebAssembly.Global) counter.value = 0n;
     // Numbers reach a call as strings, because a string converts to every number type and an i64 takes no number.
@@ -202,7 +205,7 @@ function run(
     const end = typeof meter === "object" && meter.tooDeep() ? TOO_DEEP : called;
     const units =
       typeof meter === "object"
-        ? meter.units(exports)
+        ? meter.units()
         : counter instanceof WebAssembly.Global
           ? counter.value
           : undefined;
@@ -225,7 +228,7 @@ function attempt(action: () => unknown): string {
 function stateOf(exports: WebAssembly.Exports): string {
   const parts: string[] = [];
   for (const [name, value] of Object.entries(exports)) {
-    if (value instanceof WebAssembly.Global && name !== REFERENCE_EXPORT && name !== FUEL_EXPORT) {
+    if (value instanceof WebAssembly.Global && name !== REFERENCE_EXPORT) {
       parts.push(`${name}=${attemptValue(() => spell(value.value))}`);
     } else if (value instanceof WebAssembly.Memory) {
       let digest = 0;

@@ -4,7 +4,7 @@
 
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import type { MeterOptions } from "../../../src/core/metering/index.ts";
-import { FUEL_EXPORT, FUEL_IMPORT, instrument, leftAfterTrap } from "../../../src/core/metering/index.ts";
+import { FUEL_IMPORT, instrument } from "../../../src/core/metering/index.ts";
 
 /** Imports as a test spells them. */
 export type TestImports = Record<string, Record<string, WebAssembly.ImportValue>>;
@@ -74,35 +74,18 @@ export function instantiateWith(
   return {
     exports,
     call: (name, ...args) => callExport(exports, name, args),
-    used: () => counters.budget - leftOf(counters, [exports]),
-    left: () => leftOf(counters, [exports]),
+    used: () => counters.budget - left.value,
+    left: () => left.value,
     depth: () => depth.value,
-    refill: (next) => resetCounters(counters, next, [exports]),
+    refill: (next) => resetCounters(counters, next),
   };
 }
 
-/** Units left as the host reads them, be it after a trap. */
-export function leftOf({ left }: Pick<Counters, "left">, instances: readonly WebAssembly.Exports[]): bigint {
-  const seen = instances.map((exports) => exports[FUEL_EXPORT]);
-  return leftAfterTrap(
-    left.value,
-    seen.flatMap((global) => (global instanceof WebAssembly.Global ? [BigInt(global.value)] : [])),
-  );
-}
-
 /** Sets the counters for another run on the same instances. */
-export function resetCounters(
-  counters: Counters,
-  budget: bigint,
-  instances: readonly WebAssembly.Exports[],
-): void {
+export function resetCounters(counters: Counters, budget: bigint): void {
   counters.budget = budget;
   counters.left.value = budget;
   counters.depth.value = 0;
-  for (const exports of instances) {
-    const seen = exports[FUEL_EXPORT];
-    if (seen instanceof WebAssembly.Global) seen.value = 1n << 62n;
-  }
 }
 
 /** Calls an exported function. */
