@@ -24,6 +24,8 @@ import { AddedLocals } from "./added-locals.ts";
 import { Reader } from "./binary/reader.ts";
 import { Writer } from "./binary/writer.ts";
 import { readBody } from "./body.ts";
+import type { BodyHints } from "./hints.ts";
+import { HINT_SECTION, HintWriter, readHints } from "./hints.ts";
 import { MAX_BODY_BYTES } from "./limits.ts";
 import type { WasmModule } from "./module.ts";
 import { readModule, SECTION } from "./module.ts";
@@ -36,38 +38,54 @@ import { op } from "./word-code.ts";
  * Rewrites all bodies of a module so that operators produce canonical NaNs only.
  *
  * @param wasm a valid core module
- * @returns the module with nothing changed but its code
+ * @returns the module with nothing changed but its code, and its branch hints moved along
  * @throws `GatewayError` component-refused for what is not understood, or when a body grows beyond what engines take
  */
 export function canonicaliseNans(wasm: Uint8Array): Uint8Array<ArrayBuffer> {
   const module = readModule(wasm);
   const writer = new Writer(wasm.length * 1.1);
   writer.copy(wasm, 0, 8);
+  const hints = new HintWriter();
+  const code = new Writer(wasm.length * 1.1);
+  rewriteBodies(module, hints, code);
   for (const { id, start, end, name } of module.sections) {
-    const content = new Writer(id === SECTION.code ? wasm.length * 1.1 : end - start + 16);
-    if (id === SECTION.code) rewriteBodies(module, content);
-    else {
+    if (id === SECTION.code) writer.section(id, code);
+    else if (id === SECTION.custom && name === HINT_SECTION) {
+      const moved = hints.write();
+      if (moved !== undefined) writer.section(id, moved);
+    } else {
+      const content = new Writer(end - start + 16);
       if (id === SECTION.custom) content.name(name);
       content.copy(wasm, start, end);
+      writer.section(id, content);
     }
-    writer.section(id, content);
   }
   return writer.toBytes();
 }
 
-function rewriteBodies(module: WasmModule, content: Writer): void {
+function rewriteBodies(module: WasmModule, hints: HintWriter, content: Writer): void {
+  const ownHints = readHints(module);
   const body = new Writer(65_536);
   const code = new Writer(65_536);
   content.u32(module.bodies.length);
   module.bodies.forEach((_, position) => {
     body.clear();
     code.clear();
-    rewriteBody(module, position, code, body);
+    const index = module.importedFunctions + position;
+    hints.endFunction(index, rewriteBody(module, position, ownHints.get(index), hints, code, body));
     content.sized(body);
   });
 }
 
-function rewriteBody(module: WasmModule, position: number, code: Writer, out: Writer): void {
+/** @returns where the first operator stands in the body */
+function rewriteBody(
+  module: WasmModule,
+  position: number,
+  ownHints: BodyHints | undefined,
+  hints: HintWriter,
+  code: Writer,
+  out: Writer,
+): number {
   const { bytes } = module;
   const { index, type, localGroups, localsStart, declaredLocals, codeStart, codeEnd } = readBody(
     module,
@@ -84,14 +102,17 @@ function rewriteBody(module: WasmModule, position: number, code: Writer, out: Wr
       copied = at;
       writeCanonical(code, pending, locals);
     }
+    const hint = ownHints?.get(at);
+    if (hint !== undefined) hints.add(code.length + at - copied, hint);
     pending = nanOf(opcode);
   }
   code.copy(bytes, copied, codeEnd);
   out.u32(localGroups + locals.count);
   out.copy(bytes, localsStart, codeStart);
   locals.write(out);
+  const start = out.length;
   out.copy(code.view);
-  if (out.length <= MAX_BODY_BYTES) return;
+  if (out.length <= MAX_BODY_BYTES) return start;
   throw refuseComponent(
     `Cannot make the NaNs of wasm function ${index} canonical: ${out.length} bytes exceed the limit of ${MAX_BODY_BYTES}`,
   );

@@ -141,5 +141,5 @@ test("instrument() keeps names where the hook moves functions", async () => {
   for (const name of ["(func $named (;2;)", "$host", "(local $l i32)", "global.set $g"]) {
     expect(text).toContain(name);
   }
-  expect(text).toContain("(elem (;0;) (i32.const 0) func $named)");
+  expect(text).toContain("(elem (;0;) (table 0) (i32.const 0) func $named)");
 });
