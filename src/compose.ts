@@ -7,10 +7,11 @@ import { type ComponentDescription, decode } from "./core/component/index.ts";
 import type { PolicyRecord } from "./core/policy/index.ts";
 import { createEvidence, type Evidence } from "./evidence/index.ts";
 import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
-import { createIdentity, type Identity, jwks, openNoteSigner, openSigner } from "./identity/index.ts";
+import { createIdentity, type Identity } from "./identity/index.ts";
 import type { NoteSigner, Runtime, Sandbox, Signer, Store } from "./ports/index.ts";
 import type { Registry, Tool } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
+import { openSigners } from "./signers.ts";
 import { openStore } from "./stores/index.ts";
 
 /** Version of Writ, as manifests and `writ --version` say it. */
@@ -31,6 +32,8 @@ export interface HouseOptions {
   readonly database: string;
   /** Name of the log that the database keeps: no two databases that share a key may share it. */
   readonly logOrigin: string;
+  /** `unix:<path>` of a signing process; undefined = the keys are files in the data folder. */
+  readonly signer: string | undefined;
   readonly registry: Registry;
   readonly profiles: ReadonlyMap<string, SecretProfile>;
   /** CIDR blocks that every policy's hosts may resolve to although they are not public. */
@@ -72,11 +75,10 @@ export async function readOffer(runtime: Runtime): Promise<ComponentDescription>
 export async function openHouse(options: HouseOptions): Promise<House> {
   const { runtime, dataFolder, registry, log } = options;
   const { clock, entropy, files } = runtime;
-  const signer = await openSigner({ files, path: `${dataFolder}/keys/manifest.pem` });
-  const noteSigner = await openNoteSigner({
-    files,
-    path: `${dataFolder}/keys/checkpoint.pem`,
+  const { signer, noteSigner } = await openSigners(runtime, {
+    keysFolder: `${dataFolder}/keys`,
     origin: options.logOrigin,
+    address: options.signer,
   });
   const store = await openDatabase(runtime, options.database);
   try {
@@ -138,21 +140,6 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     await store.close();
     throw error;
   }
-}
-
-/**
- * The gateway's public keys as files, for `writ verify` without a gateway.
- *
- * @param prefix of the trusted root's file name: each log of a data folder has one
- */
-export async function writePublicKeys(
-  { files }: Runtime,
-  dataFolder: string,
-  { gateway, signer }: House,
-  prefix = "",
-): Promise<void> {
-  await files.write(`${dataFolder}/keys/jwks.json`, `${JSON.stringify(await jwks(signer), null, 2)}\n`);
-  await files.write(`${dataFolder}/keys/${prefix}trusted_root.json`, gateway.trustedRoot());
 }
 
 /** Profiles from the operator's file; none when there is no file. */

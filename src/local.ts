@@ -1,20 +1,13 @@
 /** What the command line opens without a server: a gateway for one component, and the keys of a data folder. */
 import type { Keys, LocalGateway, LocalGatewayOptions, OpenLog } from "./cli/index.ts";
-import {
-  makeDataFolder,
-  openDatabase,
-  openHouse,
-  prepareTools,
-  readOffer,
-  readProfiles,
-  writePublicKeys,
-} from "./compose.ts";
+import { makeDataFolder, openDatabase, openHouse, prepareTools, readOffer, readProfiles } from "./compose.ts";
 import { readPolicy } from "./core/policy/index.ts";
 import { createEvidence } from "./evidence/index.ts";
 import { readTile, writeTrustedRoot } from "./gateway/index.ts";
-import { createIdentity, jwks, openNoteSigner, openSigner } from "./identity/index.ts";
+import { createIdentity, jwks } from "./identity/index.ts";
 import type { Runtime } from "./ports/index.ts";
 import { registryOfOne } from "./registry/index.ts";
+import { openSigners, writePublicKeys } from "./signers.ts";
 
 /** Name of the log of runs without a server. Reserved by RFC 6761, so it is nobody's on the network. */
 const LOCAL_LOG = "local.localhost";
@@ -41,6 +34,7 @@ export async function openLocalGateway(
     database: `${dataFolder}/local.sqlite`,
     // A database of its own, so a log of its own: under one name the two would be one log with two histories.
     logOrigin: LOCAL_LOG,
+    signer: undefined,
     registry,
     profiles: await readProfiles(runtime, profilesFile),
     allowAddresses: options.allowAddresses,
@@ -53,7 +47,7 @@ export async function openLocalGateway(
   });
   try {
     await prepareTools(house.sandbox, registry, () => undefined);
-    await writePublicKeys(runtime, dataFolder, house, "local-");
+    await writePublicKeys(runtime, `${dataFolder}/keys`, house, "local-");
   } catch (error) {
     await house.close();
     throw error;
@@ -81,23 +75,32 @@ export async function openKeys(runtime: Runtime, dataFolder: string): Promise<Ke
 /**
  * The log of a data folder's server. Reading it while the server appends is safe: what is committed does not change.
  *
+ * @param address of a signing process, when the keys are not in the data folder
  * @throws {Error} when there is no data, so that a wrong folder does not look like an empty log
  */
-export async function openLog(runtime: Runtime, dataFolder: string, origin: string): Promise<OpenLog> {
+export async function openLog(
+  runtime: Runtime,
+  dataFolder: string,
+  origin: string,
+  address?: string,
+): Promise<OpenLog> {
   const { files, clock } = runtime;
   const database = `${dataFolder}/writ.sqlite`;
   if ((await files.mode(database)) === undefined) {
     throw new Error(`Cannot open log: there is no database ${JSON.stringify(database)}`);
   }
-  const signer = await openSigner({ files, path: `${dataFolder}/keys/manifest.pem` });
-  const noteSigner = await openNoteSigner({ files, path: `${dataFolder}/keys/checkpoint.pem`, origin });
+  const { signer, noteSigner } = await openSigners(runtime, {
+    keysFolder: `${dataFolder}/keys`,
+    origin,
+    address,
+  });
   const store = await openDatabase(runtime, database);
   const evidence = createEvidence({ store, signer, noteSigner, clock });
   return {
     checkpoint: () => evidence.checkpoint(),
     tile: (name) => readTile(store, name),
     trustedRoot: () => writeTrustedRoot(noteSigner),
-    jwks: () => jwks(signer),
+    jwks: async () => jwks(await signer.keys()),
     close: () => store.close(),
   };
 }

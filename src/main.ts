@@ -4,6 +4,7 @@ import { type CliWorld, runCli } from "./cli/index.ts";
 import { PROJECT_FOLDER, readOffer, VERSION } from "./compose.ts";
 import { openKeys, openLocalGateway, openLog } from "./local.ts";
 import { startServer } from "./serve.ts";
+import { openSignerService, rotateKeys } from "./signers.ts";
 
 const world: CliWorld = {
   runtime,
@@ -14,7 +15,9 @@ const world: CliWorld = {
   startServer: (config, say) => startServer(runtime, config, say),
   openLocalGateway: (options) => openLocalGateway(runtime, options),
   openKeys: (dataFolder) => openKeys(runtime, dataFolder),
-  openLog: (dataFolder, origin) => openLog(runtime, dataFolder, origin),
+  openLog: (dataFolder, origin, signer) => openLog(runtime, dataFolder, origin, signer),
+  openSignerService: (options, log) => openSignerService(runtime, options, log),
+  rotateKeys: (options) => rotateKeys(runtime, options),
   offer: () => readOffer(runtime),
   // Loaded only when something is built: these packages are big.
   openToolchain: () => import("./toolchain/index.ts"),

@@ -12,13 +12,13 @@ import {
   readOffer,
   readProfiles,
   VERSION,
-  writePublicKeys,
 } from "./compose.ts";
 import { createDemo, DEMO_ADDRESS } from "./demo/index.ts";
 import type { Gateway } from "./gateway/index.ts";
 import { createApp } from "./http/index.ts";
 import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
 import { loadRegistry, type Registry } from "./registry/index.ts";
+import { writePublicKeys } from "./signers.ts";
 
 /** How long requests under way may take to finish once the gateway is told to stop. */
 const GRACE_MS = 10_000;
@@ -73,6 +73,7 @@ export async function startServer(
       dataFolder,
       database: `${dataFolder}/writ.sqlite`,
       logOrigin: config.logOrigin,
+      signer: config.signer,
       registry,
       profiles,
       allowAddresses: config.egressAllow,
@@ -91,11 +92,11 @@ export async function startServer(
 
     // We hold the lock, so every open run belongs to a gateway that died.
     const { sealed, failed } = await house.evidence.reconcile(Number.POSITIVE_INFINITY);
-    say(`evidence   ${dataFolder}/writ.sqlite, key ${house.signer.keyId}`);
+    say(`evidence   ${dataFolder}/writ.sqlite, key ${(await house.signer.keys())[0]?.keyId}`);
     say(`log        ${config.logOrigin}, ${(await house.store.logHead()).size} entries`);
     if (sealed + failed > 0)
       say(`           ${sealed} open runs of an earlier gateway sealed, ${failed} still open`);
-    await writePublicKeys(runtime, dataFolder, house);
+    await writePublicKeys(runtime, `${dataFolder}/keys`, house);
 
     await prepareTools(house.sandbox, registry, (tool, count) =>
       say(`prepared   ${count}/${registry.tools.length} ${tool.name} ${tool.digest.slice(0, 19)}…`),
@@ -211,10 +212,10 @@ function listen(
   config: ServeConfig,
   log: (line: object) => void,
 ): Promise<HttpServer> {
-  const { host, port, allowedHosts } = config;
+  const { host, port, allowedHosts, publicUrl = baseUrl(host, port) } = config;
   const app = createApp(gateway, {
     version: VERSION,
-    baseUrl: baseUrl(host, port),
+    baseUrl: publicUrl,
     clock: runtime.clock,
     entropy: runtime.entropy,
     log,

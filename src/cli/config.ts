@@ -62,6 +62,8 @@ export async function loadConfig(
     profilesFile: find("profilesFile"),
     executors: find("executors"),
     logOrigin: find("logOrigin"),
+    signer: find("signer"),
+    publicUrl: find("publicUrl"),
     demo: find("demo"),
     maxBodyBytes: find("maxBodyBytes"),
     allowedHosts: find("allowedHosts"),

@@ -15,6 +15,7 @@ import { addMeter } from "./meter.ts";
 import { addPolicy } from "./policy.ts";
 import { addRun } from "./run.ts";
 import { addServe } from "./serve.ts";
+import { addSigner } from "./signer.ts";
 import { addVerify } from "./verify.ts";
 import type { CliWorld } from "./world.ts";
 
@@ -87,6 +88,7 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     addManifest,
     addLog,
     addKeys,
+    addSigner,
   ]) {
     add(program, context);
   }

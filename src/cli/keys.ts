@@ -1,4 +1,7 @@
-/** `writ keys`: issue, list and revoke API keys. Works on the data folder, whether or not a gateway runs on it. */
+/**
+ * `writ keys`: issue, list and revoke API keys, and rotate the keys that sign. Works on the data folder, whether or not a
+ * gateway runs on it.
+ */
 import type { Command } from "commander";
 import type { Scope } from "../core/policy/index.ts";
 import type { KeyRow } from "../ports/index.ts";
@@ -7,7 +10,7 @@ import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { alignColumns, printable, printJson } from "./output.ts";
 import { UsageError } from "./usage-error.ts";
-import type { CliWorld, Keys } from "./world.ts";
+import type { CliWorld, Keys, SigningKeyState } from "./world.ts";
 
 interface KeyFlags {
   readonly data?: string;
@@ -22,6 +25,13 @@ interface IssueFlags extends KeyFlags {
   readonly expires?: string;
 }
 
+interface RotateFlags extends KeyFlags {
+  readonly overlap: string;
+  readonly kind: string;
+  readonly keys?: string;
+  readonly logOrigin?: string;
+}
+
 const SCOPES: readonly Scope[] = ["invoke", "evidence", "operate"];
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -30,7 +40,9 @@ const LONGEST_MS = 3650 * 86_400_000;
 
 /** Adds the commands. */
 export function addKeys(program: Command, { world, end }: CommandContext): void {
-  const keys = program.command("keys").description("Issues, lists and revokes API keys");
+  const keys = program
+    .command("keys")
+    .description("Issues, lists and revokes API keys; rotates signing keys");
   const withKeys = async <T>(flags: KeyFlags, use: (keys: Keys) => Promise<T>): Promise<T> => {
     const { config } = await loadConfig(world, { dataFolder: flags.data });
     const opened = await world.openKeys(config.dataFolder);
@@ -92,6 +104,69 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
       else world.runtime.printError(`writ: Cannot revoke ${JSON.stringify(id)}: there is no such key`);
       if (!revoked) end(EXIT.refused);
     });
+
+  keys
+    .command("rotate")
+    .description("Makes new signing keys; the old ones sign for half of the overlap, and verify for ever")
+    .option("--overlap <span>", "time in which old and new are both believed; 0 = the old key is lost", "1h")
+    .option("--kind <name>", "manifest, checkpoint or both", "both")
+    .option("--keys <folder>", "folder of the keys (default: keys/ of the data folder)")
+    .option("--data <folder>", "the gateway's data folder")
+    .option("--log-origin <host>", "name of the transparency log (WRIT_LOG_ORIGIN)")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      `
+A running gateway or signing process follows within seconds. Give witnesses the new checkpoint key first.
+
+Example:
+  writ keys rotate --overlap 24h`,
+    )
+    .action(async (flags: RotateFlags) => {
+      const { config } = await loadConfig(world, { dataFolder: flags.data, logOrigin: flags.logOrigin });
+      const states = await world.rotateKeys({
+        keysFolder: flags.keys ?? `${config.dataFolder}/keys`,
+        origin: config.logOrigin,
+        kinds: readKinds(flags.kind),
+        overlapMs: flags.overlap === "0" ? 0 : readSpan(flags.overlap, "Cannot rotate keys: --overlap"),
+      });
+      if (flags.json) printJson(world, { keys: states.map(describeSigning) });
+      else printSigning(world, states);
+    });
+}
+
+function readKinds(kind: string): readonly ("manifest" | "checkpoint")[] {
+  if (kind === "both") return ["manifest", "checkpoint"];
+  if (kind === "manifest" || kind === "checkpoint") return [kind];
+  throw new UsageError(
+    `Cannot rotate keys: --kind is ${JSON.stringify(kind)}, wanted manifest, checkpoint or both`,
+  );
+}
+
+function describeSigning({ kind, keyId, validFromMs, signsFromMs, validUntilMs }: SigningKeyState): object {
+  return {
+    kind,
+    keyId,
+    validFrom: instant(validFromMs),
+    signsFrom: instant(signsFromMs),
+    validUntil: validUntilMs === undefined ? null : instant(validUntilMs),
+  };
+}
+
+function printSigning({ runtime }: CliWorld, states: readonly SigningKeyState[]): void {
+  const rows = states.map(({ kind, keyId, validFromMs, signsFromMs, validUntilMs }) => [
+    kind,
+    keyId,
+    validFromMs === 0 ? "since ever" : instant(validFromMs),
+    instant(signsFromMs),
+    validUntilMs === undefined ? "no end" : instant(validUntilMs),
+  ]);
+  for (const line of alignColumns([
+    ["key", "id", "believed from", "signs from", "believed until"],
+    ...rows,
+  ])) {
+    runtime.print(line);
+  }
 }
 
 function readIssue(flags: IssueFlags, nowMs: number): Parameters<Keys["issue"]>[0] {
@@ -112,16 +187,17 @@ function readIssue(flags: IssueFlags, nowMs: number): Parameters<Keys["issue"]>[
   }
   const { tenant, tier, label, expires } = flags;
   const issue = { tenant, tier, scopes, label };
-  return expires === undefined ? issue : { ...issue, expiresAtMs: nowMs + readSpan(expires) };
+  return expires === undefined
+    ? issue
+    : { ...issue, expiresAtMs: nowMs + readSpan(expires, "Cannot issue key: --expires") };
 }
 
-function readSpan(text: string): number {
+/** @param what begins the message: what can not be done, and by which flag */
+function readSpan(text: string, what: string): number {
   const [, digits = "", unit = ""] = /^([1-9][0-9]{0,6})([mhd])$/.exec(text) ?? [];
   const spanMs = Number(digits) * (UNIT_MS[unit] ?? Number.NaN);
   if (!(spanMs > 0 && spanMs <= LONGEST_MS)) {
-    throw new UsageError(
-      `Cannot issue key: --expires is ${JSON.stringify(text)}, wanted 1m to 3650d, in m, h or d`,
-    );
+    throw new UsageError(`${what} is ${JSON.stringify(text)}, wanted 1m to 3650d, in m, h or d`);
   }
   return spanMs;
 }

@@ -62,7 +62,7 @@ export async function exportLog(
       if (level === "entries") progress(index * TILE_WIDTH + width, size);
     }
   }
-  await files.write(`${folder}/trusted_root.json`, log.trustedRoot());
+  await files.write(`${folder}/trusted_root.json`, await log.trustedRoot());
   await files.write(`${folder}/jwks.json`, `${JSON.stringify(await log.jwks(), null, 2)}\n`);
   await files.write(`${folder}/checkpoint`, note);
   return { size, written: written + 3 };

@@ -12,6 +12,7 @@ import type { CliWorld } from "./world.ts";
 interface ExportFlags {
   readonly data?: string;
   readonly logOrigin?: string;
+  readonly signer?: string;
   readonly json?: boolean;
 }
 
@@ -34,11 +35,16 @@ export function addLog(program: Command, { world, end }: CommandContext): void {
     .argument("<folder>", "where to; full tiles that are there are left alone")
     .option("--data <folder>", "the gateway's data folder (WRIT_DATA)")
     .option("--log-origin <host>", "the log's name (WRIT_LOG_ORIGIN)")
+    .option("--signer <address>", "unix:<path> of the signing process, if any (WRIT_SIGNER)")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  writ log export ./public")
     .action(async (folder: string, flags: ExportFlags) => {
-      const { config } = await loadConfig(world, { dataFolder: flags.data, logOrigin: flags.logOrigin });
-      const opened = await world.openLog(config.dataFolder, config.logOrigin);
+      const { config } = await loadConfig(world, {
+        dataFolder: flags.data,
+        logOrigin: flags.logOrigin,
+        signer: flags.signer,
+      });
+      const opened = await world.openLog(config.dataFolder, config.logOrigin, config.signer);
       try {
         const progress = sayProgress(world, "exported");
         const { size, written } = await exportLog(opened, world.runtime.files, folder, progress);

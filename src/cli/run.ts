@@ -99,7 +99,7 @@ async function run(
     if (flags.manifest !== undefined) await world.runtime.files.write(flags.manifest, `${manifest}\n`);
     if (flags.json) printJson(world, toBody(answer));
     else {
-      const documents = [JSON.stringify(await local.gateway.jwks()), local.gateway.trustedRoot()];
+      const documents = [JSON.stringify(await local.gateway.jwks()), await local.gateway.trustedRoot()];
       await printRun(world, answer, documents, flags.manifest);
     }
     return answer.outcome.kind === "completed" ? EXIT.good : EXIT.bad;

@@ -21,6 +21,10 @@ export interface ServeConfig {
   readonly executors: number;
   /** Name of the transparency log, a bare host. With another name it is another log: chosen once, and kept. */
   readonly logOrigin: string;
+  /** `unix:<path>` of a signing process's socket; undefined = the keys are files in the data folder. */
+  readonly signer: string | undefined;
+  /** Where strangers reach this gateway, when that is not where it listens; without a trailing slash. */
+  readonly publicUrl: string | undefined;
   /** Whether the sample API is served beside the gateway. */
   readonly demo: boolean;
   readonly maxBodyBytes: number;
@@ -140,6 +144,30 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
       .max(253, { error: "a host name without scheme or port" }),
     fromText: text,
     initial: () => "localhost",
+  },
+  signer: {
+    flag: "--signer <address>",
+    variable: "WRIT_SIGNER",
+    help: "unix:<path> of a signing process (writ signer serve); default: keys in the data folder",
+    schema: z
+      .string({ error: "unix: and a path" })
+      .regex(/^unix:.+$/, { error: "unix: and a path" })
+      .optional(),
+    fromText: text,
+    initial: () => undefined,
+  },
+  publicUrl: {
+    flag: "--public-url <url>",
+    variable: "WRIT_PUBLIC_URL",
+    help: "where others reach this gateway, for the links that it gives; default: where it listens",
+    schema: z
+      .string({ error: "a URL such as https://writ.example.com" })
+      .regex(/^https?:\/\/[^\s/?#@]+(\/[^\s?#]*[^\s?#/])?$/, {
+        error: "a URL such as https://writ.example.com",
+      })
+      .optional(),
+    fromText: text,
+    initial: () => undefined,
   },
   demo: {
     flag: "--demo",

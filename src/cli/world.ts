@@ -27,8 +27,20 @@ export interface CliWorld {
   /** A gateway for one component and one policy, with evidence in the data folder and no socket. */
   openLocalGateway(options: LocalGatewayOptions): Promise<LocalGateway>;
   openKeys(dataFolder: string): Promise<Keys>;
-  /** The log of a data folder's server, whether or not it runs; `origin`: its name. */
-  openLog(dataFolder: string, origin: string): Promise<OpenLog>;
+  /** The log of a data folder's server, whether or not it runs; `origin`: its name; `signer`: `unix:<path>`, if any. */
+  openLog(dataFolder: string, origin: string, signer?: string): Promise<OpenLog>;
+  /** Serves signatures on a socket, with the keys of a folder, so that a gateway can do without them. */
+  openSignerService(
+    options: { readonly keysFolder: string; readonly origin: string; readonly socketPath: string },
+    log: (line: object) => void,
+  ): Promise<{ close(): Promise<void> }>;
+  /** Makes new signing keys, and gives the old ones an end. */
+  rotateKeys(options: {
+    readonly keysFolder: string;
+    readonly origin: string;
+    readonly kinds: readonly ("manifest" | "checkpoint")[];
+    readonly overlapMs: number;
+  }): Promise<readonly SigningKeyState[]>;
   /** The description of the component that imports everything this host offers: `wit/offer.wasm`, decoded. */
   offer(): Promise<ComponentDescription>;
   /** Loads the packages that make components; they are big, and only `build` needs them. */
@@ -108,6 +120,16 @@ export interface Keys {
   close(): Promise<void>;
 }
 
+/** A signing key, and its times. */
+export interface SigningKeyState {
+  readonly kind: "manifest" | "checkpoint";
+  readonly keyId: string;
+  readonly validFromMs: number;
+  readonly signsFromMs: number;
+  /** Absent = no end. */
+  readonly validUntilMs?: number;
+}
+
 /** The log of a data folder. */
 export interface OpenLog {
   /** The newest checkpoint, signed. */
@@ -115,7 +137,7 @@ export interface OpenLog {
   /** One file of the log; undefined when it does not have all of it. */
   tile(name: TileName): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** JSON text that names the log and its key. */
-  trustedRoot(): string;
+  trustedRoot(): Promise<string>;
   /** The keys that sign manifests. */
   jwks(): Promise<object>;
   close(): Promise<void>;

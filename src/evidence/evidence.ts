@@ -157,7 +157,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
 
     async checkpoint() {
       try {
-        return await checkpoints.of(await store.logHead());
+        return (await checkpoints.of(await store.logHead())).note;
       } catch (cause) {
         throw unavailable("Cannot show checkpoint: signer or store failed", cause);
       }

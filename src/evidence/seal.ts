@@ -9,12 +9,13 @@ import {
   isLogEntry,
   PAYLOAD_TYPE,
   pae,
+  parseInstant,
   type RunPredicate,
   withLogEntry,
 } from "../core/manifest/index.ts";
 import { formatProof } from "../core/merkle/index.ts";
-import type { Logged, Seal, Signer } from "../ports/index.ts";
-import type { Checkpoints } from "./checkpoints.ts";
+import type { Logged, PublicKey, Seal, Signer } from "../ports/index.ts";
+import type { Checkpoints, SignedCheckpoint } from "./checkpoints.ts";
 
 /** What a caller keeps of a run. */
 export interface Receipt {
@@ -43,7 +44,8 @@ export interface Sealed {
  * @param sealedAtMs when it is sealed, by the gateway's clock
  * @returns `seal`: for the store; `release`: makes the caller's part once the store has logged the seal. It rejects
  *   with whatever the checkpoints' signer throws: then the run is sealed, and its manifest can be asked for later
- * @throws {TypeError} when the predicate has a malformed hash: a bug
+ * @throws {TypeError} when the predicate has a malformed hash: a bug; when the run finished before the key is to be
+ *   believed: sealing it again with the same words would never help
  * @throws whatever the signer throws
  */
 export async function signPredicate(
@@ -58,8 +60,9 @@ export async function signPredicate(
   const signing = signer.sign(bytes);
   const hash = sha256Bytes(bytes);
   const digest = toHex(hash);
-  const signatureDer = await signing;
-  const { keyId, publicKeySpki: spki } = signer;
+  const { signature: signatureDer, key } = await signing;
+  requireValidity(predicate, key);
+  const { keyId, spki } = key;
   const bundle = createBundle({ payload, signatureDer, keyId });
   const entry = encodeLogEntry({ digest: hash, signatureDer, spki });
   return {
@@ -73,8 +76,9 @@ export async function signPredicate(
     },
     async release(logged) {
       const checkpoint = await checkpoints.of(logged.head);
-      const proven = attach(bundle, entry, logged, checkpoint, checkpoints);
-      const proof = formatProof({ index: BigInt(logged.sequence), path: logged.path, checkpoint });
+      const proven = attach(bundle, entry, logged, checkpoint);
+      const { path } = logged;
+      const proof = formatProof({ index: BigInt(logged.sequence), path, checkpoint: checkpoint.note });
       return {
         bundle: proven,
         // Written when it is asked for: most callers pass the manifest on inside an answer.
@@ -103,15 +107,14 @@ export async function writeManifest(
   const checkpoint = await checkpoints.of(logged.head);
   // Written by ourselves, in the transaction that sealed it.
   const bundle: Bundle = JSON.parse(seal.bundle);
-  return JSON.stringify(attach(bundle, seal.entry, logged, checkpoint, checkpoints));
+  return JSON.stringify(attach(bundle, seal.entry, logged, checkpoint));
 }
 
 function attach(
   bundle: Bundle,
   entry: string,
   { sequence, head, path }: Logged,
-  checkpoint: string,
-  { keyDigest }: Checkpoints,
+  { note, keyDigest }: SignedCheckpoint,
 ): Bundle {
   const { size, root } = head;
   return withLogEntry(bundle, {
@@ -121,6 +124,17 @@ function attach(
     size,
     root,
     path,
-    checkpoint,
+    checkpoint: note,
   });
+}
+
+/** What a verifier would refuse is not signed: a rotation may lie between a run's end and its seal. */
+function requireValidity({ run, finished_at: at }: RunPredicate, key: PublicKey): void {
+  const finishedAtMs = parseInstant(at);
+  const isBelieved =
+    finishedAtMs >= key.validFromMs && (key.validUntilMs === undefined || finishedAtMs < key.validUntilMs);
+  if (isBelieved) return;
+  throw new TypeError(
+    `Cannot sign run ${JSON.stringify(run)}: it finished at ${at}, outside of its key's time`,
+  );
 }

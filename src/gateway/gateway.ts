@@ -9,6 +9,7 @@ import { describeTool, listTools } from "./catalogue.ts";
 import { type InvokeParts, invoke } from "./invoke.ts";
 import { readTile, writeTrustedRoot } from "./log.ts";
 import type { Versions } from "./predicate.ts";
+import { createReadiness } from "./readiness.ts";
 import { findManifest, findRun, listRuns } from "./runs.ts";
 import type { Gateway } from "./types.ts";
 
@@ -40,27 +41,10 @@ export function createGateway(parts: GatewayParts): Gateway {
     listRuns: (principal, page) => listRuns(store, principal, page),
     findRun: (principal, run) => findRun(store, principal, run),
     findManifest: (principal, run) => findManifest(store, evidence, principal, run),
-    jwks: () => jwks(signer),
+    jwks: async () => jwks(await signer.keys()),
     trustedRoot: () => writeTrustedRoot(noteSigner),
     checkpoint: () => evidence.checkpoint(),
     logTile: (name) => readTile(store, name),
-    async ready() {
-      const checks = [
-        { name: "store", ok: await succeeds(store.check()) },
-        { name: "signer", ok: await succeeds(signer.sign(new Uint8Array(1))) },
-        { name: "log", ok: await succeeds(evidence.checkpoint()) },
-        { name: "sandbox", ok: parts.sandbox.isolation.verified.length > 0 },
-      ];
-      return { ready: checks.every(({ ok }) => ok), checks };
-    },
+    ready: createReadiness(parts),
   };
-}
-
-async function succeeds(attempt: Promise<unknown>): Promise<boolean> {
-  try {
-    await attempt;
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -27,8 +27,13 @@ export async function readTile(
   }
 }
 
-/** @returns JSON text of a Sigstore trusted root that names the log */
-export function writeTrustedRoot({ origin, publicKeySpki }: NoteSigner): string {
-  const log = { origin, spki: encodeBase64(publicKeySpki), validFromMs: 0 };
-  return encodeTrustedRoot([log], (atMs) => new Date(atMs).toISOString());
+/** @returns JSON text of a Sigstore trusted root that names the log, under each of its keys @throws {GatewayError} */
+export async function writeTrustedRoot(signer: NoteSigner): Promise<string> {
+  const { origin } = signer;
+  const logs = (await signer.keys()).map(({ keyId: _, spki, ...validity }) => ({
+    origin,
+    spki: encodeBase64(spki),
+    ...validity,
+  }));
+  return encodeTrustedRoot(logs, (atMs) => new Date(atMs).toISOString());
 }

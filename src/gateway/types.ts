@@ -52,7 +52,7 @@ export interface Gateway {
   jwks(): Promise<object>;
 
   /** JSON text of a Sigstore trusted root: the log's name and key. Public. */
-  trustedRoot(): string;
+  trustedRoot(): Promise<string>;
 
   /**
    * The log's newest checkpoint, a signed note. Public.

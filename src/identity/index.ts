@@ -6,6 +6,9 @@ export {
   type IssuedKey,
   type IssueKeyOptions,
 } from "./identity.ts";
-export { openNoteSigner } from "./note-signer.ts";
-export { jwks, openSigner } from "./signer.ts";
+export { KeyHolder } from "./key-holder.ts";
+export { CHECKPOINT_KEY, openNoteSigner } from "./note-signer.ts";
+export { jwks, MANIFEST_KEY, openSigner } from "./signer.ts";
+export { serveSigner } from "./signer-service.ts";
+export { connectSigner } from "./socket-signer.ts";
 export { signatureVerifier, verifyEs256, verifySignature } from "./verify-signature.ts";

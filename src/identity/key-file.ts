@@ -23,18 +23,19 @@ export interface KeyPair {
 }
 
 /**
- * Opens a key, creating it when there is none.
+ * Opens a key.
  *
- * @param options `path`: of a PKCS#8 PEM file, made with mode 0600; `files`: to read and write it
+ * @param options `path`: of a PKCS#8 PEM file; `files`: to read and write it; `create`: whether one is made, with mode
+ *   0600, when there is none
  * @throws {GatewayError} `evidence-unavailable` when the file is readable by others, or is not an unencrypted key of
  *   that kind
  */
 export async function openKeyFile(
-  options: { readonly files: Files; readonly path: string },
+  options: { readonly files: Files; readonly path: string; readonly create: boolean },
   kind: KeyKind,
 ): Promise<KeyPair> {
   const { files, path } = options;
-  if ((await files.mode(path)) === undefined) {
+  if (options.create && (await files.mode(path)) === undefined) {
     await files.write(path, await generatePem(kind), { mode: 0o600 });
   }
   // Read back even when just made: if two gateways made one at once, both go on with the one that is there.

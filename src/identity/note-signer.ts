@@ -1,36 +1,34 @@
 /**
- * The key that signs the log's checkpoints, in a file beside the manifest key. Whoever reads it can show different
- * histories to different people; comparing checkpoints is what finds that out.
+ * The keys that sign the log's checkpoints, in files beside the manifest keys. Whoever reads them can show different
+ * histories to different people; comparing checkpoints is what finds that out, and witnesses do.
  */
-import type { Files, NoteSigner } from "../ports/index.ts";
-import { openKeyFile, unusable } from "./key-file.ts";
+import type { NoteSigner } from "../ports/index.ts";
+import { unusable } from "./key-file.ts";
+import { type KeyFiles, KeyHolder } from "./key-holder.ts";
 import { ED25519, verifyEd25519 } from "./verify-signature.ts";
 
+/** What the files of checkpoint keys hold. */
+export const CHECKPOINT_KEY = { algorithm: ED25519, name: "an Ed25519 key" } as const;
+
 /**
- * Opens the checkpoint key, creating it when there is none.
+ * Opens the checkpoint keys, creating the first when there is none.
  *
  * @param options `path`: of a PKCS#8 PEM file, made with mode 0600; `origin`: the log's name
  * @returns a signer that has signed and verified a probe
  * @throws {GatewayError} `evidence-unavailable` when the file is readable by others, or is not an unencrypted Ed25519
  *   key
  */
-export async function openNoteSigner(options: {
-  readonly files: Files;
-  readonly path: string;
-  readonly origin: string;
-}): Promise<NoteSigner> {
+export async function openNoteSigner(options: KeyFiles & { readonly origin: string }): Promise<NoteSigner> {
   const { origin, path } = options;
-  const { privateKey, publicKey } = await openKeyFile(options, {
-    algorithm: ED25519,
-    name: "an Ed25519 key",
-  });
-  const publicKeySpki = new Uint8Array(await crypto.subtle.exportKey("spki", publicKey));
+  const holder = new KeyHolder(options, CHECKPOINT_KEY);
   const signer: NoteSigner = {
     origin,
-    publicKeySpki,
+    keys: () => holder.published(),
     async sign(bytes) {
+      const { privateKey, published } = await holder.current();
       try {
-        return new Uint8Array(await crypto.subtle.sign(ED25519, privateKey, new Uint8Array(bytes)));
+        const raw = await crypto.subtle.sign(ED25519, privateKey, new Uint8Array(bytes));
+        return { signature: new Uint8Array(raw), key: published };
       } catch (cause) {
         throw unusable("Cannot sign checkpoint: WebCrypto failed", cause);
       }
@@ -38,7 +36,8 @@ export async function openNoteSigner(options: {
   };
   // Not one that could be taken for a checkpoint: it has no lines.
   const bytes = new TextEncoder().encode("writ signer probe");
-  if (!(await verifyEd25519(publicKeySpki, await signer.sign(bytes), bytes))) {
+  const { signature, key } = await signer.sign(bytes);
+  if (!(await verifyEd25519(key.spki, signature, bytes))) {
     throw unusable(`Cannot use key ${JSON.stringify(path)}: its signatures do not verify`);
   }
   return signer;

@@ -1,66 +1,72 @@
 /**
- * The gateway's manifest key, in a file of the operator's. Whoever reads that file can sign manifests as this gateway;
- * so a file that others may read is refused instead of used.
+ * The gateway's manifest keys, in files of the operator's. Whoever reads them can sign manifests as this gateway; so a
+ * file that others may read is refused instead of used.
  */
-import { calculateJwkThumbprint, exportJWK, type JWK } from "jose";
+import { exportJWK, type JWK } from "jose";
 import { rawToDer } from "../core/manifest/index.ts";
-import type { Files, Signer } from "../ports/index.ts";
-import { openKeyFile, unusable } from "./key-file.ts";
+import type { PublicKey, Signer } from "../ports/index.ts";
+import { unusable } from "./key-file.ts";
+import { type KeyFiles, KeyHolder } from "./key-holder.ts";
 import { ES256, verifyEs256 } from "./verify-signature.ts";
 
+/** What the files of manifest keys hold. */
+export const MANIFEST_KEY = { algorithm: ES256, name: "an ECDSA P-256 key" } as const;
+
 /**
- * Opens the manifest key, creating it when there is none.
+ * Opens the manifest keys, creating the first when there is none.
  *
- * @param options `path`: of a PKCS#8 PEM file, made with mode 0600; `files`: to read and write it
+ * @param options `path`: of a PKCS#8 PEM file, made with mode 0600
  * @returns a signer that has signed and verified a probe
  * @throws {GatewayError} `evidence-unavailable` when the file is readable by others, or is not an unencrypted P-256 key
  */
-export async function openSigner(options: { readonly files: Files; readonly path: string }): Promise<Signer> {
-  const { path } = options;
-  const { privateKey, publicKey } = await openKeyFile(options, {
-    algorithm: ES256,
-    name: "an ECDSA P-256 key",
-  });
-  const signer = await createSigner(privateKey, publicKey);
-  await probe(signer, path);
-  return signer;
-}
-
-/**
- * The public key as a JSON Web Key Set, for `/.well-known/jwks.json`.
- *
- * @returns one key; `kid` is its RFC 7638 thumbprint
- */
-export async function jwks(signer: Signer): Promise<{ readonly keys: readonly JWK[] }> {
-  const key = await crypto.subtle.importKey("spki", signer.publicKeySpki, ES256, true, ["verify"]);
-  const { kty, crv, x, y } = await exportJWK(key);
-  if (kty === undefined || crv === undefined || x === undefined || y === undefined) {
-    throw new TypeError("Cannot export key: WebCrypto gave an incomplete JWK");
-  }
-  return { keys: [{ kty, crv, x, y, kid: signer.keyId, alg: signer.algorithm, use: "sig" }] };
-}
-
-async function createSigner(privateKey: CryptoKey, publicKey: CryptoKey): Promise<Signer> {
-  const publicKeySpki = new Uint8Array(await crypto.subtle.exportKey("spki", publicKey));
-  return {
-    keyId: await calculateJwkThumbprint(await exportJWK(publicKey), "sha256"),
-    algorithm: "ES256",
-    publicKeySpki,
+export async function openSigner(options: KeyFiles): Promise<Signer> {
+  const holder = new KeyHolder(options, MANIFEST_KEY);
+  const signer: Signer = {
+    keys: () => holder.published(),
     async sign(bytes) {
+      const { privateKey, published } = await holder.current();
       try {
         // The copy gives WebCrypto a buffer that nobody else can change while it signs.
-        return rawToDer(new Uint8Array(await crypto.subtle.sign(ES256, privateKey, new Uint8Array(bytes))));
+        const raw = await crypto.subtle.sign(ES256, privateKey, new Uint8Array(bytes));
+        return { signature: rawToDer(new Uint8Array(raw)), key: published };
       } catch (cause) {
         throw unusable("Cannot sign manifest: WebCrypto failed", cause);
       }
     },
+  };
+  await probe(signer, options.path);
+  return signer;
+}
+
+/**
+ * Public keys as a JSON Web Key Set, for `/.well-known/jwks.json`.
+ *
+ * @param keys newest first
+ * @returns one member for each; `kid` is its RFC 7638 thumbprint, `nbf` and `exp` when it begins and ends to be
+ *   believed, in seconds (as OpenID Federation writes them)
+ */
+export async function jwks(keys: readonly PublicKey[]): Promise<{ readonly keys: readonly JWK[] }> {
+  return { keys: await Promise.all(keys.map(toJwk)) };
+}
+
+async function toJwk({ keyId, spki, validFromMs, validUntilMs }: PublicKey): Promise<JWK> {
+  const key = await crypto.subtle.importKey("spki", spki, ES256, true, ["verify"]);
+  const { kty, crv, x, y } = await exportJWK(key);
+  if (kty === undefined || crv === undefined || x === undefined || y === undefined) {
+    throw new TypeError("Cannot export key: WebCrypto gave an incomplete JWK");
+  }
+  return {
+    ...{ kty, crv, x, y, kid: keyId, alg: "ES256", use: "sig" },
+    ...(validFromMs === 0 ? {} : { nbf: validFromMs / 1000 }),
+    ...(validUntilMs === undefined ? {} : { exp: validUntilMs / 1000 }),
   };
 }
 
 /** A key that signs what its public half does not verify would fill the log with worthless manifests. */
 async function probe(signer: Signer, path: string): Promise<void> {
   const bytes = new TextEncoder().encode("writ signer probe");
-  if (!(await verifyEs256(signer.publicKeySpki, await signer.sign(bytes), bytes))) {
+  const { signature, key } = await signer.sign(bytes);
+  if (!(await verifyEs256(key.spki, signature, bytes))) {
     throw unusable(`Cannot use key ${JSON.stringify(path)}: its signatures do not verify`);
   }
 }

@@ -8,6 +8,8 @@ export interface Files {
    * @param mode permission bits, default 0o644; secrets and keys use 0o600
    */
   write(path: string, bytes: Uint8Array | string, options?: { readonly mode?: number }): Promise<void>;
+  /** Deletes a file; does nothing when there is none. */
+  remove(path: string): Promise<void>;
   /** @returns the names in a folder, sorted; empty when there is no such folder. */
   list(path: string): Promise<readonly { readonly name: string; readonly isFolder: boolean }[]>;
   /** @returns permission bits of a file (e.g. 0o600), or `undefined` when there is none. */

@@ -12,6 +12,7 @@ export type {
   RunHost,
   Usage,
 } from "./host-calls.ts";
+export type { LocalSocket, LocalSockets } from "./local-sockets.ts";
 export type { Resolver } from "./resolver.ts";
 export type {
   ExecutorProcess,
@@ -30,5 +31,5 @@ export type {
   SandboxEnd,
   SandboxRun,
 } from "./sandbox.ts";
-export type { NoteSigner, Signer } from "./signer.ts";
+export type { NoteSigner, PublicKey, Signature, Signer } from "./signer.ts";
 export type { Intent, KeyRow, Logged, LogHead, RunRow, Seal, Store } from "./store.ts";

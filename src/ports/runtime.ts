@@ -2,6 +2,7 @@
 import type { Clock } from "./clock.ts";
 import type { Entropy } from "./entropy.ts";
 import type { Files } from "./files.ts";
+import type { LocalSockets } from "./local-sockets.ts";
 import type { Resolver } from "./resolver.ts";
 
 /** A SQLite statement, as Kysely's SQLite driver wants it. */
@@ -44,6 +45,7 @@ export interface Runtime {
   readonly entropy: Entropy;
   readonly files: Files;
   readonly resolver: Resolver;
+  readonly sockets: LocalSockets;
   readonly args: readonly string[];
   env(name: string): string | undefined;
   /** Terminal output. */

@@ -59,6 +59,9 @@ export const systemFiles: Files = {
     }
     await syncFolder(dirname(path));
   },
+  async remove(path) {
+    await rm(path, { force: true });
+  },
   async list(path) {
     try {
       const entries = await readdir(path, { withFileTypes: true });

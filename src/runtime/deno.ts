@@ -9,6 +9,7 @@ import {
   systemFiles,
   systemResolver,
 } from "./common.ts";
+import { systemSockets } from "./local-sockets.ts";
 import { denoArguments } from "./lockdown.ts";
 
 /** What this process can do, on Deno. */
@@ -19,6 +20,7 @@ export const runtime: Runtime = {
   entropy: systemEntropy,
   files: systemFiles,
   resolver: systemResolver,
+  sockets: systemSockets,
   args: Deno.args,
   env: (name) => Deno.env.get(name),
   print: (line) => console.log(line),

@@ -12,6 +12,7 @@ import {
   systemFiles,
   systemResolver,
 } from "./common.ts";
+import { systemSockets } from "./local-sockets.ts";
 import { nodeArguments } from "./lockdown.ts";
 
 /** How long requests under way may go on once the server is told to close. */
@@ -25,6 +26,7 @@ export const runtime: Runtime = {
   entropy: systemEntropy,
   files: systemFiles,
   resolver: systemResolver,
+  sockets: systemSockets,
   args: process.argv.slice(2),
   env: (name) => process.env[name],
   print: (line) => void process.stdout.write(`${line}\n`),

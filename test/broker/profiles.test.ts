@@ -138,5 +138,6 @@ function fakeFiles(table: Record<string, readonly [string, number]>): Files {
     mode: async (path) => table[path]?.[1],
     list: async () => [],
     write: async () => {},
+    remove: async () => {},
   };
 }

@@ -1,5 +1,6 @@
 /** `writ keys`, on a real data folder. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
 import { cli, makeFolder, type TestFolder } from "./support.ts";
 
 let folder: TestFolder;
@@ -54,4 +55,37 @@ describe("keys", () => {
     expect((await keys("revoke", id)).code).toBe(0);
     expect((await keys("list")).out).toMatch(new RegExp(`${id} .* revoked \\d{4}`));
   });
+});
+
+describe("keys rotate", () => {
+  it("makes new keys, says when each is believed, and publishes them", async () => {
+    const data = await makeFolder();
+    const rotated = await cli(["keys", "rotate", "--overlap", "2h", "--data", data.path, "--json"]);
+    expect(rotated.code).toBe(0);
+    const { keys: states } = JSON.parse(rotated.out);
+    expect(states.map(({ kind }: { kind: string }) => kind)).toEqual([
+      "manifest",
+      "manifest",
+      "checkpoint",
+      "checkpoint",
+    ]);
+    const overlap = Date.parse(states[1].validUntil) - Date.parse(states[0].validFrom);
+    expect(overlap).toBe(2 * 3_600_000);
+    const published = JSON.parse(
+      new TextDecoder().decode(await runtime.files.read(`${data.path}/keys/jwks.json`)),
+    );
+    expect(published.keys.map(({ kid }: { kid: string }) => kid)).toEqual([states[0].keyId, states[1].keyId]);
+    const again = await cli(["keys", "rotate", "--data", data.path]);
+    expect([again.code, again.err]).toEqual([2, expect.stringMatching(/under way until/)]);
+    await data.remove();
+  });
+
+  for (const flags of [
+    ["--overlap", "1"],
+    ["--kind", "tls"],
+  ]) {
+    it(`refuses ${flags.join(" ")}`, async () => {
+      expect((await keys("rotate", ...flags)).code).toBe(2);
+    });
+  }
 });

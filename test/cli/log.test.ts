@@ -20,8 +20,9 @@ let trust: string;
 async function sealRuns(dataFolder: string, from: number, until: number): Promise<readonly string[]> {
   const { files, clock } = runtime;
   await files.write(`${dataFolder}/README`, "");
-  const signer = await openSigner({ files, path: `${dataFolder}/keys/manifest.pem` });
+  const signer = await openSigner({ files, clock, path: `${dataFolder}/keys/manifest.pem` });
   const noteSigner = await openNoteSigner({
+    clock,
     files,
     path: `${dataFolder}/keys/checkpoint.pem`,
     origin: ORIGIN,

@@ -8,6 +8,8 @@ import { type CliWorld, runCli } from "../../src/cli/index.ts";
 import { readOffer } from "../../src/compose.ts";
 import { openKeys, openLocalGateway, openLog } from "../../src/local.ts";
 
+import { openSignerService, rotateKeys } from "../../src/signers.ts";
+
 /** The project's folder. */
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -56,7 +58,9 @@ export async function cli(args: readonly string[], changes: WorldChanges = {}): 
     startServer: unexpected("a server"),
     openLocalGateway: (options) => openLocalGateway(runtime, options),
     openKeys: (dataFolder) => openKeys(runtime, dataFolder),
-    openLog: (dataFolder, origin) => openLog(runtime, dataFolder, origin),
+    openLog: (dataFolder, origin, signer) => openLog(runtime, dataFolder, origin, signer),
+    openSignerService: (options, log) => openSignerService(runtime, options, log),
+    rotateKeys: (options) => rotateKeys(runtime, options),
     offer: () => readOffer(runtime),
     openToolchain: unexpected("the toolchain"),
     ...rest,

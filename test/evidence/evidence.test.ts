@@ -3,7 +3,7 @@ import { GatewayError } from "../../src/core/errors.ts";
 import type { RunPredicate } from "../../src/core/manifest/index.ts";
 import { predicateOf } from "../core/manifest/fixtures.ts";
 import { arm, type Faults, noFaults } from "../support/sqlite.ts";
-import { completed, knownOf, type TestGateway, testStorage, verified, verifiedSeal } from "./support.ts";
+import { completed, KEY, knownOf, type TestGateway, testStorage, verified, verifiedSeal } from "./support.ts";
 
 let storage: Awaited<ReturnType<typeof testStorage>>;
 let faults: Faults;
@@ -72,7 +72,7 @@ describe("seal()", () => {
     expect(stored).toMatchObject({ sequence: receipt.sequence, digest: receipt.digest });
     expect(await gateway.evidence.manifest(stored ?? expect.fail("nothing stored"))).toBe(text);
     expect(JSON.parse(text)).toEqual(bundle);
-    expect(receipt).toMatchObject({ sequence: 0, keyId: gateway.signer.keyId });
+    expect(receipt).toMatchObject({ sequence: 0, keyId: KEY.keyId });
     expect(await verified(text)).toEqual(predicate);
   });
 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { decodeBase64, PAYLOAD_TYPE, pae } from "../../src/core/manifest/index.ts";
 import { noFaults, temporaryFolder } from "../support/sqlite.ts";
-import { completed, knownOf, testStorage, toPem } from "./support.ts";
+import { completed, KEY, knownOf, testStorage, toPem } from "./support.ts";
 
 const openssl = spawnSync("openssl", ["version"]);
 const absent = openssl.status !== 0;
@@ -14,7 +14,7 @@ if (absent) console.warn("skipped: openssl is not installed, so no foreign tool 
 it.skipIf(absent)("openssl verifies 20 sealed manifests, and refuses each with a byte changed", async () => {
   const storage = await testStorage();
   const folder = await temporaryFolder();
-  const { evidence, store, signer } = await storage.start(noFaults());
+  const { evidence, store } = await storage.start(noFaults());
   const file = (name: string) => join(folder.path, name);
   const verify = () =>
     spawnSync("openssl", [
@@ -26,7 +26,7 @@ it.skipIf(absent)("openssl verifies 20 sealed manifests, and refuses each with a
       file("sig"),
       file("pae"),
     ]).stdout.toString();
-  await writeFile(file("key.pem"), toPem("PUBLIC KEY", signer.publicKeySpki));
+  await writeFile(file("key.pem"), toPem("PUBLIC KEY", KEY.spki));
   for (let n = 0; n < 20; n++) {
     const predicate = completed(n);
     await evidence.admit(knownOf(predicate));

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { encodeBase64, type RunPredicate, type Trust, verifyBundle } from "../../src/core/manifest/index.ts";
 import { createEvidence, type Evidence, type KnownBeforeRun } from "../../src/evidence/index.ts";
 import { verifySignature } from "../../src/identity/index.ts";
-import type { Clock, NoteSigner, RunRow, Signer, Store } from "../../src/ports/index.ts";
+import type { Clock, NoteSigner, PublicKey, RunRow, Signer, Store } from "../../src/ports/index.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { predicateOf, type TestKey, testKey } from "../core/manifest/fixtures.ts";
 import { testLog } from "../core/manifest/logs.ts";
@@ -40,6 +40,13 @@ export interface TestSigner extends Signer {
 
 const key: TestKey = await testKey();
 
+/** The same key, as signers publish it. */
+export const KEY: PublicKey = {
+  keyId: key.trusted.keyId,
+  spki: Uint8Array.from(Buffer.from(key.trusted.spki, "base64")),
+  validFromMs: 0,
+};
+
 const log = await testLog();
 
 /** What verifies the gateway's manifests. */
@@ -70,14 +77,12 @@ export function testNoteSigner(): TestNoteSigner {
 export function testSigner(): TestSigner {
   const signer: TestSigner = {
     fails: undefined,
-    keyId: key.trusted.keyId,
-    algorithm: "ES256",
-    publicKeySpki: Uint8Array.from(Buffer.from(key.trusted.spki, "base64")),
+    keys: async () => [KEY],
     async sign(bytes) {
       if (signer.fails === "before") throw new Error("signer down");
       const signature = await key.sign(Uint8Array.from(bytes));
       if (signer.fails === "after") throw new Error("signer answered too late");
-      return signature;
+      return { signature, key: KEY };
     },
   };
   return signer;

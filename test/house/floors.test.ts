@@ -38,7 +38,15 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   tldts: ["src/core/policy/"],
   undici: ["src/broker/egress/"],
   yaml: ["src/broker/", "src/core/policy/", "src/toolchain/"],
-  zod: ["src/core/", "src/http/", "src/broker/", "src/registry/", "src/cli/", "src/toolchain/"],
+  zod: [
+    "src/core/",
+    "src/http/",
+    "src/broker/",
+    "src/registry/",
+    "src/cli/",
+    "src/toolchain/",
+    "src/identity/",
+  ],
 };
 
 const sources = readSources("src");

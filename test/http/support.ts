@@ -102,7 +102,7 @@ export function createFakeGateway(): FakeGateway {
     // The odd spacing is on purpose: the text must leave as it is.
     findManifest: async () => serve(`${JSON.stringify(BUNDLE, null, 3)} `),
     jwks: async () => ({ keys: [] }),
-    trustedRoot: () => "{}",
+    trustedRoot: async () => "{}",
     checkpoint: async () => serve("log.example\n1\n"),
     logTile: async ({ width }) => serve(width === 256 ? new Uint8Array(8192) : undefined),
     ready: async () => ({ ready: fake.isReady, checks: [{ name: "store", ok: fake.isReady }] }),

@@ -6,9 +6,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { encodeBase64, parseTrustedKeys, thumbprint } from "../../src/core/manifest/index.ts";
 import { jwks, openSigner, verifyEs256 } from "../../src/identity/index.ts";
+import { newestKey, newestSpki } from "../support/signing.ts";
 import { temporaryFolder } from "../support/sqlite.ts";
 
-const { files } = runtime;
+const { files, clock } = runtime;
 const bytes = new TextEncoder().encode("what gets signed");
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -41,9 +42,9 @@ const RSA = {
 describe("openSigner() refuses", () => {
   for (const mode of [0o640, 0o644, 0o604, 0o660, 0o610, 0o601, 0o777]) {
     it(`a key of mode 0${mode.toString(8)}`, async () => {
-      await openSigner({ files, path });
+      await openSigner({ files, clock, path });
       await chmod(path, mode);
-      await expect(openSigner({ files, path })).rejects.toThrow(
+      await expect(openSigner({ files, clock, path })).rejects.toThrow(
         `its mode is 0${mode.toString(8)}, want 0600`,
       );
     });
@@ -64,7 +65,9 @@ describe("openSigner() refuses", () => {
       const text = await contents();
       await mkdir(dirname(path), { recursive: true });
       await writeFile(path, text, { mode: 0o600 });
-      await expect(openSigner({ files, path })).rejects.toMatchObject({ code: "evidence-unavailable" });
+      await expect(openSigner({ files, clock, path })).rejects.toMatchObject({
+        code: "evidence-unavailable",
+      });
       expect(await readFile(path, "utf8")).toBe(text);
     });
   }
@@ -72,67 +75,73 @@ describe("openSigner() refuses", () => {
 
 describe("openSigner()", () => {
   it("creates a key that only its owner can read, and opens the same one again", async () => {
-    const first = await openSigner({ files, path });
+    const first = await openSigner({ files, clock, path });
     expect((await stat(path)).mode & 0o777).toBe(0o600);
-    const second = await openSigner({ files, path });
-    expect(second.keyId).toBe(first.keyId);
-    expect(await verifyEs256(first.publicKeySpki, await second.sign(bytes), bytes)).toBe(true);
+    const second = await openSigner({ files, clock, path });
+    expect(await second.keys()).toEqual(await first.keys());
+    const { signature } = await second.sign(bytes);
+    expect(await verifyEs256(await newestSpki(first), signature, bytes)).toBe(true);
   });
 
   it("gives two gateways that start at once the key that is in the file", async () => {
-    const [a, b] = await Promise.all([openSigner({ files, path }), openSigner({ files, path })]);
-    const { keyId } = await openSigner({ files, path });
+    const [a, b] = await Promise.all([
+      openSigner({ files, clock, path }),
+      openSigner({ files, clock, path }),
+    ]);
+    const { keyId } = await newestKey(await openSigner({ files, clock, path }));
     // Either may have read its own key before the other's replaced it; whoever opens later has what lasts.
-    expect([a?.keyId, b?.keyId]).toContain(keyId);
+    expect([(await newestKey(a)).keyId, (await newestKey(b)).keyId]).toContain(keyId);
   });
 
   it("signs 200 messages in DER that verifies, whatever the lengths of r and s", async () => {
-    const signer = await openSigner({ files, path });
+    const signer = await openSigner({ files, clock, path });
     const lengths = new Set<number>();
     for (let n = 0; n < 200; n++) {
       const message = Uint8Array.from([n]);
-      const signature = await signer.sign(message);
+      const { signature, key } = await signer.sign(message);
       lengths.add(signature.length);
-      expect(await verifyEs256(signer.publicKeySpki, signature, message)).toBe(true);
-      expect(await verifyEs256(signer.publicKeySpki, signature, Uint8Array.from([n + 1]))).toBe(false);
+      expect(await verifyEs256(key.spki, signature, message)).toBe(true);
+      expect(await verifyEs256(key.spki, signature, Uint8Array.from([n + 1]))).toBe(false);
     }
     expect(lengths.size).toBeGreaterThan(1);
   });
 
   it("names its key by thumbprint, as jose and core do", async () => {
-    const signer = await openSigner({ files, path });
-    const { keys } = await jwks(signer);
+    const signer = await openSigner({ files, clock, path });
+    const { keyId, spki } = await newestKey(signer);
+    const { keys } = await jwks(await signer.keys());
     expect(keys).toHaveLength(1);
-    expect(await calculateJwkThumbprint(keys[0] ?? {})).toBe(signer.keyId);
-    expect(thumbprint(signer.publicKeySpki)).toBe(signer.keyId);
+    expect(await calculateJwkThumbprint(keys[0] ?? {})).toBe(keyId);
+    expect(thumbprint(spki)).toBe(keyId);
   });
 });
 
 describe("jwks()", () => {
   it("publishes the public key and nothing of the private one, for jose and for writ verify", async () => {
-    const signer = await openSigner({ files, path });
-    const set = await jwks(signer);
+    const signer = await openSigner({ files, clock, path });
+    const published = await newestKey(signer);
+    const set = await jwks([published]);
     expect(Object.keys(set.keys[0] ?? {}).toSorted()).toEqual(["alg", "crv", "kid", "kty", "use", "x", "y"]);
-    const key = await createLocalJWKSet({ keys: [...set.keys] })({ alg: "ES256", kid: signer.keyId });
+    const key = await createLocalJWKSet({ keys: [...set.keys] })({ alg: "ES256", kid: published.keyId });
     expect(key.type).toBe("public");
-    const spki = encodeBase64(signer.publicKeySpki);
+    const spki = encodeBase64(published.spki);
     expect(parseTrustedKeys(new TextEncoder().encode(JSON.stringify(set)))).toEqual({
       ok: true,
-      keys: [{ keyId: signer.keyId, spki, validFromMs: 0 }],
+      keys: [{ keyId: published.keyId, spki, validFromMs: 0 }],
     });
   });
 });
 
 describe("verifyEs256()", () => {
   it("answers false for keys and signatures that are none", async () => {
-    const signer = await openSigner({ files, path });
-    const signature = await signer.sign(bytes);
-    const offCurve = Uint8Array.from(signer.publicKeySpki);
+    const signer = await openSigner({ files, clock, path });
+    const { signature, key } = await signer.sign(bytes);
+    const offCurve = Uint8Array.from(key.spki);
     offCurve[90] = (offCurve[90] ?? 0) ^ 1;
     expect(await verifyEs256(offCurve, signature, bytes)).toBe(false);
     expect(await verifyEs256(new Uint8Array(), signature, bytes)).toBe(false);
-    expect(await verifyEs256(signer.publicKeySpki, new Uint8Array(), bytes)).toBe(false);
-    expect(await verifyEs256(signer.publicKeySpki, signature, new Uint8Array())).toBe(false);
-    expect(await verifyEs256(signer.publicKeySpki, signature, bytes)).toBe(true);
+    expect(await verifyEs256(key.spki, new Uint8Array(), bytes)).toBe(false);
+    expect(await verifyEs256(key.spki, signature, new Uint8Array())).toBe(false);
+    expect(await verifyEs256(key.spki, signature, bytes)).toBe(true);
   });
 });

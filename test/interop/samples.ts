@@ -9,6 +9,7 @@ import { openNoteSigner, openSigner } from "../../src/identity/index.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { predicateOf } from "../core/manifest/fixtures.ts";
 import { knownOf } from "../evidence/support.ts";
+import { newestSpki } from "../support/signing.ts";
 
 /** What a verifier is given. */
 export interface Samples {
@@ -42,9 +43,9 @@ const ORIGIN = "log.example";
 export async function makeSamples(folder: string, count: number): Promise<Samples> {
   const { files, clock } = runtime;
   const file = (name: string) => join(folder, name);
-  const signer = await openSigner({ files, path: file("manifest.pem") });
-  const noteSigner = await openNoteSigner({ files, path: file("checkpoint.pem"), origin: ORIGIN });
-  const foreign = await openNoteSigner({ files, path: file("foreign.pem"), origin: ORIGIN });
+  const signer = await openSigner({ files, clock, path: file("manifest.pem") });
+  const noteSigner = await openNoteSigner({ files, clock, path: file("checkpoint.pem"), origin: ORIGIN });
+  const foreign = await openNoteSigner({ files, clock, path: file("foreign.pem"), origin: ORIGIN });
   const store = await openStore(runtime.openSqlite(file("log.sqlite")));
   const evidence = createEvidence({ store, signer, noteSigner, clock });
   const blob = new TextEncoder().encode('{"an":"output"}');
@@ -58,13 +59,14 @@ export async function makeSamples(folder: string, count: number): Promise<Sample
   );
   await store.close();
 
-  const pem = encodeBase64(signer.publicKeySpki).replace(/.{64}/g, "$&\n");
+  const spki = await newestSpki(signer);
+  const pem = encodeBase64(spki).replace(/.{64}/g, "$&\n");
   await writeFile(file("key.pem"), `-----BEGIN PUBLIC KEY-----\n${pem}\n-----END PUBLIC KEY-----\n`);
-  for (const [name, { publicKeySpki }] of [
+  for (const [name, { keys }] of [
     ["trusted_root.json", noteSigner],
     ["foreign_root.json", foreign],
   ] as const) {
-    const log = { origin: ORIGIN, spki: encodeBase64(publicKeySpki), validFromMs: 0 };
+    const log = { origin: ORIGIN, spki: encodeBase64(await newestSpki({ keys })), validFromMs: 0 };
     await writeFile(
       file(name),
       encodeTrustedRoot([log], (atMs) => new Date(atMs).toISOString()),
@@ -73,7 +75,7 @@ export async function makeSamples(folder: string, count: number): Promise<Sample
   await writeFile(file("output.json"), blob);
   await writeFile(file("other.json"), '{"another":"output"}');
   return {
-    spki: signer.publicKeySpki,
+    spki,
     keyFile: file("key.pem"),
     trustedRootFile: file("trusted_root.json"),
     foreignRootFile: file("foreign_root.json"),

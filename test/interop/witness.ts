@@ -19,6 +19,7 @@ import {
 import { Checkpoints } from "../../src/evidence/checkpoints.ts";
 import { openNoteSigner, verifySignature } from "../../src/identity/index.ts";
 import type { NoteSigner } from "../../src/ports/index.ts";
+import { newestSpki } from "../support/signing.ts";
 
 const ORIGIN = "log.example";
 const ADDRESS = "127.0.0.1:17380";
@@ -32,6 +33,7 @@ export async function examineWitness(folder: string): Promise<readonly string[] 
 
   const signer = await openNoteSigner({
     files: runtime.files,
+    clock: runtime.clock,
     path: join(folder, "witnessed.pem"),
     origin: ORIGIN,
   });
@@ -62,8 +64,9 @@ export async function examineWitness(folder: string): Promise<readonly string[] 
   });
   try {
     await pause(1500);
-    introduce(db, signer);
-    return await ask(signer);
+    const spki = await newestSpki(signer);
+    introduce(db, spki);
+    return await ask(signer, spki);
   } catch (cause) {
     throw new Error(`Cannot ask ${command}: ${diagnostics.slice(-1000)}`, { cause });
   } finally {
@@ -73,9 +76,9 @@ export async function examineWitness(folder: string): Promise<readonly string[] 
 }
 
 /** Tells the witness of our log, as its own `witnessctl add-log` and `add-key` do. */
-function introduce(db: string, { publicKeySpki }: NoteSigner): void {
-  const key = ed25519Key(publicKeySpki) ?? new Uint8Array();
-  const id = Buffer.from(noteKeyDigest(ORIGIN, publicKeySpki).slice(0, 4)).toString("hex");
+function introduce(db: string, spki: Bytes): void {
+  const key = ed25519Key(spki) ?? new Uint8Array();
+  const id = Buffer.from(noteKeyDigest(ORIGIN, spki).slice(0, 4)).toString("hex");
   const verifierKey = `${ORIGIN}+${id}+${encodeBase64(Uint8Array.from([1, ...key]))}`;
   const database = runtime.openSqlite(db);
   const root = encodeBase64(new TreeEdge(0).root());
@@ -104,7 +107,7 @@ class Tree {
   }
 }
 
-async function ask(signer: NoteSigner): Promise<readonly string[]> {
+async function ask(signer: NoteSigner, spki: Bytes): Promise<readonly string[]> {
   const entries = (size: number, changed = -1) =>
     Array.from({ length: size }, (_, n) => (n === changed ? "changed" : `entry ${n}`));
   const steps: readonly (readonly [name: string, from: number, tree: Tree, status: number])[] = [
@@ -118,7 +121,7 @@ async function ask(signer: NoteSigner): Promise<readonly string[]> {
   ];
   const faults: string[] = [];
   for (const [name, from, tree, status] of steps) {
-    const note = await new Checkpoints(signer).of(tree.head);
+    const { note } = await new Checkpoints(signer).of(tree.head);
     const proof = tree.proofFrom(from).map((hash) => `${encodeBase64(hash)}\n`);
     const body = `old ${from}\n${proof.join("")}\n${note}`;
     const response = await fetch(`http://${ADDRESS}/add-checkpoint`, { method: "POST", body });
@@ -129,7 +132,7 @@ async function ask(signer: NoteSigner): Promise<readonly string[]> {
     if (!right) faults.push(`${name}: status ${response.status}, want ${status}: ${text.trim()}`);
     if (response.status === 200) {
       const cosigned = parseNote(`${note}${text}`);
-      const ours = cosigned && (await isSignedBy(cosigned, ORIGIN, signer.publicKeySpki, verifySignature));
+      const ours = cosigned && (await isSignedBy(cosigned, ORIGIN, spki, verifySignature));
       if (ours !== true) faults.push(`${name}: the cosigned note is not one`);
     }
   }

@@ -15,6 +15,9 @@ export function createFiles(contents: Readonly<Record<string, string | Uint8Arra
   };
   return {
     read: async (path) => bytesOf(path),
+    remove: async () => {
+      throw new TypeError("Cannot remove: the registry only reads");
+    },
     write: async () => {
       throw new TypeError("Cannot write: the registry only reads");
     },

@@ -44,6 +44,8 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     profilesFile: undefined,
     executors: 2,
     logOrigin: "log.example",
+    signer: undefined,
+    publicUrl: undefined,
     demo: false,
     maxBodyBytes: 2 ** 20,
     allowedHosts: [],

@@ -1,7 +1,18 @@
 /** The execution manifest: the statement, the exact bytes that get signed, and their offline verification. */
+
 export { decodeBase64, encodeBase64 } from "../base64.ts";
 export { derToRaw, isHighS, isP256Spki, rawToDer, thumbprint } from "./ecdsa.ts";
 export { type PredicateField, predicateFields } from "./fields.ts";
+export { parseInstant } from "./instant.ts";
+export {
+  encodeKeyRing,
+  type KeyRing,
+  parseKeyRing,
+  type RingKey,
+  retireKeys,
+  rotateRing,
+  signingKeyAt,
+} from "./key-ring.ts";
 export {
   digestOfPayload,
   encodeLogEntry,

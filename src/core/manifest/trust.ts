@@ -2,8 +2,8 @@
  * Which keys a verifier believes, since when and until when: the operator's decision, kept in a file of theirs and
  * never taken from the manifest under test.
  *
- * Two documents are read: our `trusted-keys.json`, and a JSON Web Key Set as a gateway publishes it. The second says
- * nothing about validity, so fetch it over a channel you trust, once, and prefer the first for keeping.
+ * Two documents are read: our `trusted-keys.json`, and a JSON Web Key Set as a gateway publishes it. Whoever controls
+ * the channel that the second came over chose the keys in it: fetch it over one you trust, and keep it.
  */
 import { z } from "zod";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
@@ -70,6 +70,8 @@ const ecKeySchema = z.looseObject({
   crv: z.literal("P-256"),
   x: z.string(),
   y: z.string(),
+  nbf: z.number().nonnegative().exactOptional(),
+  exp: z.number().nonnegative().exactOptional(),
   d: z.never({ error: "a private key does not belong here" }).exactOptional(),
 });
 
@@ -159,7 +161,13 @@ function readKeySet(entries: readonly { readonly kty: string }[]): ReturnType<ty
     const spki = spkiFromJwk(result.data.x, result.data.y);
     if (spki === undefined) return fault(`/keys/${index}`, "x and y must be base64url of 32 bytes each");
     // `kid` is the publisher's word; the thumbprint is the key's own name.
-    keys.push({ keyId: thumbprint(spki), spki: encodeBase64(spki), validFromMs: 0 });
+    const { nbf, exp } = result.data;
+    keys.push({
+      keyId: thumbprint(spki),
+      spki: encodeBase64(spki),
+      validFromMs: nbf === undefined ? 0 : nbf * 1000,
+      ...(exp === undefined ? {} : { validUntilMs: exp * 1000 }),
+    });
   }
   return keys.length > 0 ? { ok: true, keys } : fault("/keys", "no P-256 key");
 }

@@ -15,7 +15,7 @@ export function logRoutes(app: App): readonly Route[] {
     {
       method: "GET",
       path: "/trusted_root.json",
-      handler: () => answerPublic(app.gateway.trustedRoot(), "application/json"),
+      handler: async () => answerPublic(await app.gateway.trustedRoot(), "application/json"),
     },
   ];
 }

@@ -4,9 +4,10 @@ import { runtime } from "#runtime";
 import { canonicalJson, sha256Hex } from "../../../src/core/digest.ts";
 import { encodeBase64, thumbprint, verifyBundle } from "../../../src/core/manifest/index.ts";
 import { createEvidence } from "../../../src/evidence/index.ts";
-import { openNoteSigner, openSigner, verifySignature } from "../../../src/identity/index.ts";
+import { openNoteSigner, openSigner, signatureVerifier } from "../../../src/identity/index.ts";
 import type { Store } from "../../../src/ports/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
+import { newestSpki } from "../../support/signing.ts";
 import { compare, planFor, rowOf } from "../harness.ts";
 import type { Suite } from "../suite.ts";
 import { predicateOf } from "../support/predicate.ts";
@@ -19,10 +20,11 @@ export const evidence: Suite = {
   about: "admit + seal per run beside a bare signature; verifications per second",
   async run({ folder, seconds, quick, say }) {
     const { clock, files } = runtime;
-    const signer = await openSigner({ files, path: join(folder, "manifest.pem") });
+    const signer = await openSigner({ files, clock, path: join(folder, "manifest.pem") });
     const store = await openStore(runtime.openSqlite(join(folder, "evidence.sqlite")));
     const noteSigner = await openNoteSigner({
       files,
+      clock,
       path: join(folder, "checkpoint.pem"),
       origin: "log.example",
     });
@@ -62,14 +64,15 @@ export const evidence: Suite = {
       say("verify");
       const { text } = await sealWith(durable);
       const bundle = new TextEncoder().encode(text);
-      const spki = signer.publicKeySpki;
-      const { origin, publicKeySpki } = noteSigner;
+      const spki = await newestSpki(signer);
+      const { origin } = noteSigner;
       const trust = {
         keys: [{ keyId: thumbprint(spki), spki: encodeBase64(spki), validFromMs: 0 }],
-        logs: [{ origin, spki: encodeBase64(publicKeySpki), validFromMs: 0 }],
+        logs: [{ origin, spki: encodeBase64(await newestSpki(noteSigner)), validFromMs: 0 }],
         logRequired: true,
       };
-      const report = await verifyBundle(bundle, trust, verifySignature);
+      const verifier = signatureVerifier();
+      const report = await verifyBundle(bundle, trust, verifier);
       if (!report.ok) throw new Error(`Cannot verify our own manifest: ${JSON.stringify(report.checks)}`);
       const publicKey = await crypto.subtle.importKey("spki", new Uint8Array(spki), ES256, false, ["verify"]);
       const signature = await crypto.subtle.sign(ES256, pair.privateKey, statement);
@@ -81,7 +84,7 @@ export const evidence: Suite = {
           },
           {
             name: "verifyBundle, offline, whole",
-            run: async () => void (await verifyBundle(bundle, trust, verifySignature)),
+            run: async () => void (await verifyBundle(bundle, trust, verifier)),
           },
         ],
         planFor(0.5, seconds / 2),

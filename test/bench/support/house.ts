@@ -31,7 +31,7 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
   const watch = new StopWatch();
   const files = watch.around(runtime.files, { read: "    files.read of the prepared component" });
   const signer = watch.around(
-    await openSigner({ files: runtime.files, path: join(folder, "manifest.pem") }),
+    await openSigner({ files: runtime.files, clock, path: join(folder, "manifest.pem") }),
     {
       sign: "    signer.sign (WebCrypto, copy, DER)",
     },
@@ -57,6 +57,7 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
   const identity = createIdentity({ store, clock, entropy });
   const noteSigner = watch.around(
     await openNoteSigner({
+      clock,
       files: runtime.files,
       path: join(folder, "checkpoint.pem"),
       origin: "log.example",

@@ -25,6 +25,7 @@ import type { NoteSigner } from "../../../src/ports/index.ts";
 /** A log's key, as its signer has it and as verifiers trust it. */
 export interface TestLog {
   readonly signer: NoteSigner;
+  readonly spki: Bytes;
   readonly trusted: TrustedLog;
 }
 
@@ -32,12 +33,16 @@ export interface TestLog {
 export async function testLog(origin = "log.example"): Promise<TestLog> {
   // The DOM's types do not know that Ed25519 always gives a pair.
   const pair = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as CryptoKeyPair;
-  const publicKeySpki = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));
-  const sign = async (bytes: Uint8Array) =>
-    new Uint8Array(await crypto.subtle.sign("Ed25519", pair.privateKey, Uint8Array.from(bytes)));
+  const spki = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));
+  const key = { keyId: "test", spki, validFromMs: 0 };
+  const sign = async (bytes: Uint8Array) => ({
+    signature: new Uint8Array(await crypto.subtle.sign("Ed25519", pair.privateKey, Uint8Array.from(bytes))),
+    key,
+  });
   return {
-    signer: { origin, publicKeySpki, sign },
-    trusted: { origin, spki: encodeBase64(publicKeySpki), validFromMs: 0 },
+    spki,
+    signer: { origin, keys: async () => [key], sign },
+    trusted: { origin, spki: encodeBase64(spki), validFromMs: 0 },
   };
 }
 
@@ -48,14 +53,14 @@ export function withoutLog(keys: readonly TrustedKey[]): Trust {
 
 /** Signs a tree's head as the log's checkpoint. */
 export async function signCheckpoint(
-  { signer }: TestLog,
+  { signer, spki }: TestLog,
   head: { readonly size: bigint; readonly root: Bytes; readonly origin?: string },
 ): Promise<string> {
   const { origin } = signer;
   const text = formatCheckpoint({ origin, ...head });
-  const keyId = noteKeyDigest(origin, signer.publicKeySpki).slice(0, 4);
+  const keyId = noteKeyDigest(origin, spki).slice(0, 4);
   return formatNote(text, [
-    { name: origin, keyId, signature: await signer.sign(new TextEncoder().encode(text)) },
+    { name: origin, keyId, signature: (await signer.sign(new TextEncoder().encode(text))).signature },
   ]);
 }
 
@@ -89,7 +94,7 @@ export async function logBundle(
       ? (leaves[at] ?? new Uint8Array())
       : nodeHash(node(level - 1, 2 * at), node(level - 1, 2 * at + 1));
   const root = rootOf(size, node);
-  const logKeyDigest = noteKeyDigest(log.signer.origin, log.signer.publicKeySpki);
+  const logKeyDigest = noteKeyDigest(log.signer.origin, log.spki);
   const path = proveInclusion(index, size, node);
   const checkpoint = await signCheckpoint(log, { size: BigInt(size), root });
   return withLogEntry(bundle, { entry, logKeyDigest, index, size, root, path, checkpoint });
