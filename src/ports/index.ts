@@ -12,6 +12,7 @@ export type {
   RunHost,
   Usage,
 } from "./host-calls.ts";
+export type { Drawer, Item, ItemChange, ItemHead, ItemQuota, ItemStore } from "./items.ts";
 export type { LocalSocket, LocalSockets } from "./local-sockets.ts";
 export type { Resolver } from "./resolver.ts";
 export type {

@@ -4,6 +4,7 @@
  * Duties of an implementation: a promise resolves only after the change is durable (synced to disk); a change
  * is whole or absent; concurrent callers see a serial order; every failure throws, none is swallowed.
  */
+import type { ItemStore } from "./items.ts";
 
 /** The intention to run, written before anything runs. */
 export interface Intent {
@@ -75,6 +76,8 @@ export interface KeyRow {
 
 /** The durable store. All methods may throw; the caller decides what that means for the answer. */
 export interface Store {
+  /** What tools keep between runs. */
+  readonly items: ItemStore;
   /** Durable when it resolves. @throws when a run of that id exists. */
   recordIntent(intent: Intent): Promise<void>;
   /**

@@ -22,7 +22,8 @@ const dialect: Dialect = {
   createIntrospector: (db) => new SqliteIntrospector(db),
   createQueryCompiler: () => new SqliteQueryCompiler(),
 };
-const db = new Kysely<Tables>({ dialect });
+/** Compiles statements of our tables; runs none. For this room's query files alone. */
+export const db = new Kysely<Tables>({ dialect });
 
 /** Columns of a run with its seal, if any. */
 const RUN_COLUMNS = [

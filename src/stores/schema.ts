@@ -65,6 +65,29 @@ export interface KeysTable {
   label: string;
 }
 
+/** What tools keep between runs. */
+export interface ItemsTable {
+  tenant: string;
+  tool: string;
+  /** `keyvalue` or `volume`. */
+  kind: string;
+  bucket: string;
+  key: string;
+  value: Uint8Array;
+  version: number;
+  modified_at_ms: number;
+}
+
+/** What the items of one tenant, tool and kind come to; `version` is that of the newest change. */
+export interface ItemUsageTable {
+  tenant: string;
+  tool: string;
+  kind: string;
+  bytes: number;
+  items: number;
+  version: number;
+}
+
 /** One row that `check()` writes to. */
 export interface ProbeTable {
   id: number;
@@ -79,6 +102,8 @@ export interface Tables {
   heads: HeadsTable;
   open_runs: OpenRunsTable;
   keys: KeysTable;
+  items: ItemsTable;
+  item_usage: ItemUsageTable;
   probe: ProbeTable;
 }
 
@@ -138,6 +163,17 @@ const MIGRATIONS: readonly Migration[] = [
   ${immutable("heads", "size >= NEW.size")}
   `,
   logWhatIsSealed,
+  `
+  CREATE TABLE items (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, kind TEXT NOT NULL, bucket TEXT NOT NULL, key TEXT NOT NULL,
+    value BLOB NOT NULL, version INTEGER NOT NULL CHECK (version > 0), modified_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, tool, kind, bucket, key)
+  ) STRICT;
+  CREATE TABLE item_usage (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, kind TEXT NOT NULL, bytes INTEGER NOT NULL CHECK (bytes >= 0),
+    items INTEGER NOT NULL CHECK (items >= 0), version INTEGER NOT NULL, PRIMARY KEY (tenant, tool, kind)
+  ) STRICT;
+  `,
 ];
 
 /** SQL, or what SQL can not say. Runs inside the transaction that migrates. */

@@ -3,8 +3,19 @@
  * durability is kept by `write-queue.ts`; what it promises about shape by the constraints and triggers of `schema.ts`.
  */
 import { type Bytes, TILE_WIDTH } from "../core/merkle/index.ts";
-import type { Intent, KeyRow, Logged, LogHead, RunRow, Seal, SqliteDatabase, Store } from "../ports/index.ts";
+import type {
+  Intent,
+  ItemStore,
+  KeyRow,
+  Logged,
+  LogHead,
+  RunRow,
+  Seal,
+  SqliteDatabase,
+  Store,
+} from "../ports/index.ts";
 import { Connection } from "./connection.ts";
+import { createItems } from "./items.ts";
 import { LogTree } from "./log-tree.ts";
 import * as queries from "./queries.ts";
 import { type KeysTable, migrate, type RunsTable, type SealsTable } from "./schema.ts";
@@ -58,6 +69,7 @@ class SqliteStore implements Store {
   readonly #queue: WriteQueue;
   readonly #log: LogTree;
   readonly #connection: Connection;
+  readonly items: ItemStore;
   /** The transaction under way. */
   #commit: Commit = {};
 
@@ -66,6 +78,7 @@ class SqliteStore implements Store {
     this.#connection = new Connection(database);
     this.#log = new LogTree(this.#connection);
     this.#queue = new WriteQueue(database, nextTurn, () => this.#appendToLog());
+    this.items = createItems(this.#connection, this.#queue);
   }
 
   recordIntent(intent: Intent): Promise<void> {

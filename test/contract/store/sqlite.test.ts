@@ -7,15 +7,18 @@ import { openStore } from "../../../src/stores/index.ts";
 import { migrate } from "../../../src/stores/schema.ts";
 import { arm, noFaults, openFaultySqlite, temporaryFolder } from "../../support/sqlite.ts";
 import { intentOf, sealOf } from "./intents.ts";
-import { storeSuite } from "./store.suite.ts";
+import { itemsSuite } from "./items.suite.ts";
+import { type StoreSubject, storeSuite } from "./store.suite.ts";
 
-storeSuite("SQLite", async () => {
+async function createSubject(): Promise<StoreSubject> {
   const folder = await temporaryFolder();
   return {
     open: (faults) => openStore(openFaultySqlite(join(folder.path, "writ.db"), faults)),
     remove: folder.remove,
   };
-});
+}
+storeSuite("SQLite", createSubject);
+itemsSuite("SQLite", createSubject);
 
 describe("openStore()", () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
