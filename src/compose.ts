@@ -97,6 +97,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       clock,
       resolver: runtime.resolver,
       profiles: options.profiles,
+      items: store.items,
       egress: {
         allowAddresses: options.allowAddresses,
         block: options.blockAddresses ?? [],

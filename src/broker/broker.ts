@@ -7,10 +7,10 @@
 
 import { GatewayError } from "../core/errors.ts";
 import type { Budget, Grant } from "../core/policy/index.ts";
-import type { Clock, HostCall, HostReply, Resolver, RunHost } from "../ports/index.ts";
+import type { Clock, HostCall, HostReply, ItemStore, Resolver, RunHost } from "../ports/index.ts";
 import { type CallLimits, RunBook } from "./book.ts";
 import { CAPABILITIES } from "./calls.ts";
-import { type CallHandler, type Capability, ProtocolViolation } from "./capability.ts";
+import { type CallHandler, type Capability, type Owner, ProtocolViolation } from "./capability.ts";
 import { createEgress, type Egress, parseBlock, parseBlockList, parseProxy } from "./egress/index.ts";
 import type { SecretProfile } from "./profiles.ts";
 
@@ -20,6 +20,8 @@ export interface BrokerOptions {
   readonly resolver: Resolver;
   /** Resolved profiles by name; see `resolveProfiles`. */
   readonly profiles: ReadonlyMap<string, SecretProfile>;
+  /** What tools keep between runs; without it no run opens that may keep anything. */
+  readonly items?: ItemStore;
   readonly egress?: {
     /** CIDR blocks that may be reached although they are not public, e.g. `127.0.0.1/32`; default none. */
     readonly allowAddresses?: readonly string[];
@@ -37,6 +39,8 @@ export interface BrokerOptions {
 /** One run, as the broker needs to know it. */
 export interface OpenRun {
   readonly grants: readonly Grant[];
+  /** Whose run it is; needed by grants to keep anything. */
+  readonly owner?: Owner;
   readonly budget: Budget;
   /** Wall clock at the run's start; events count from here. */
   readonly startedAtMs: number;
@@ -60,7 +64,8 @@ export interface Broker {
  * @throws {RangeError} when `allowAddresses` holds anything but CIDR blocks, `block` anything but those and host
  *   patterns, or `proxy` is no URL of one
  */
-export function createBroker({ clock, resolver, profiles, egress: options = {} }: BrokerOptions): Broker {
+export function createBroker(parts: BrokerOptions): Broker {
+  const { clock, resolver, profiles, items, egress: options = {} } = parts;
   const { allowAddresses = [], block = [], proxy, ...rest } = options;
   const open = allowAddresses.map(parseBlock);
   const since = new Date(clock.nowMs()).toISOString();
@@ -72,10 +77,13 @@ export function createBroker({ clock, resolver, profiles, egress: options = {} }
     ...rest,
   });
   return {
-    openRun({ grants, budget, startedAtMs, pool, limits }) {
+    openRun({ grants, owner, budget, startedAtMs, pool, limits }) {
       const book = new RunBook(budget, clock, startedAtMs, { events: 10_000, calls: 1_000_000, ...limits });
       const profile = (name: string) => profileOf(profiles, name, since);
-      const context = { book, grants, egress, open, profile, ...(pool === undefined ? {} : { pool }) };
+      const nowMs = () => clock.nowMs();
+      const keeping = items === undefined || owner === undefined ? {} : { keeping: { items, owner } };
+      const shared = pool === undefined ? {} : { pool };
+      const context = { book, grants, egress, open, profile, nowMs, ...shared, ...keeping };
       return hostOf(
         book,
         CAPABILITIES.map((create) => create(context)),

@@ -6,6 +6,7 @@
  */
 import type { Capability, RunContext } from "./capability.ts";
 import { createHttpClient } from "./http-client.ts";
+import { createKeyvalue } from "./keyvalue.ts";
 import { createLog } from "./log.ts";
 import { createRefused } from "./refused.ts";
 import { createSecrets } from "./secrets.ts";
@@ -17,5 +18,6 @@ export const CAPABILITIES: readonly ((context: RunContext) => Capability)[] = [
   createLog,
   createStdio,
   createSecrets,
+  createKeyvalue,
   createRefused,
 ];

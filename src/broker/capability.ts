@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import type { RunEvent } from "../core/manifest/index.ts";
 import type { Grant, JsonValue } from "../core/policy/index.ts";
-import type { HostReply } from "../ports/index.ts";
+import type { HostReply, ItemStore } from "../ports/index.ts";
 import type { RunBook } from "./book.ts";
 import type { AddressBlock, Egress } from "./egress/index.ts";
 import type { SecretProfile } from "./profiles.ts";
@@ -16,8 +16,24 @@ export interface RunContext {
   readonly egress: Egress;
   /** Runs of one such name may share connections; absent = none are shared. */
   readonly pool?: string;
+  /** Where this run's tool keeps what it keeps; a grant to keep anything opens no run without it. */
+  readonly keeping?: Keeping;
+  /** Wall clock. */
+  nowMs(): number;
   /** Address blocks that the operator opened for every run. */
   readonly open: readonly AddressBlock[];
+}
+
+/** The tenant and the tool of a run. */
+export interface Owner {
+  readonly tenant: string;
+  readonly tool: string;
+}
+
+/** A place to keep things, and for whom. */
+export interface Keeping {
+  readonly items: ItemStore;
+  readonly owner: Owner;
 }
 
 /** Serves one call by name; `args` are hostile until parsed. */

@@ -177,11 +177,12 @@ function requireTask(policy: Policy, request: InvocationRequest): void {
 }
 
 function openHost(broker: Broker, admission: Admission, decision: Allowed): RunHost {
-  const { startedAtMs, principal } = admission;
+  const { startedAtMs, principal, tool } = admission;
   const { policyId, policy } = decision.record;
+  const owner = { tenant: principal.tenant, tool: tool.name };
   // Connections are shared by runs of one tenant under one policy, and by no others.
   const pool = `${principal.tenant} ${policyId}`;
-  return broker.openRun({ grants: decision.grants, budget: policy.budget, startedAtMs, pool });
+  return broker.openRun({ grants: decision.grants, owner, budget: policy.budget, startedAtMs, pool });
 }
 
 async function admit(evidence: Evidence, known: KnownBeforeRun, host: RunHost): Promise<void> {

@@ -74,7 +74,13 @@ export function reachFrom(box: TestSandbox, component: SandboxComponent, options
     );
     if (decision.kind === "deny") throw new TypeError(JSON.stringify(decision.reasons));
     const { budget, max_duration_ms: timeToLiveMs } = record.policy;
-    const host = broker.openRun({ grants: decision.grants, budget, startedAtMs: options.clock.nowMs() });
+    const owner = { tenant, tool: "reach" };
+    const host = broker.openRun({
+      grants: decision.grants,
+      owner,
+      budget,
+      startedAtMs: options.clock.nowMs(),
+    });
     const end = await box.sandbox.run({
       run: `run_reach_${runs++}`,
       tenant,

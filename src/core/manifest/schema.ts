@@ -85,6 +85,15 @@ const grant = z.discriminatedUnion("kind", [
       values: z.record(z.string(), z.string()).describe("Keys and texts it could read"),
     })
     .describe("Configuration"),
+  z
+    .looseObject({
+      kind: z.literal("keyvalue"),
+      buckets: z.array(z.string()),
+      bytes: count,
+      items: count,
+      operations: count,
+    })
+    .describe("Keys and values kept between runs"),
 ]);
 
 const BUDGETS = ["fuel", "memory_bytes", "egress_bytes", "requests", "output_bytes", "log_bytes"] as const;

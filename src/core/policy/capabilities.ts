@@ -14,7 +14,7 @@ import type { CapabilityWord } from "./types.ts";
 export type RiskClass = "R0" | "R1" | "R2" | "R3" | "R4" | "R5";
 
 /** Words that no policy of this version can grant. */
-export type RefusedWord = "filesystem" | "sockets" | "keyvalue";
+export type RefusedWord = "filesystem" | "sockets";
 
 interface CapabilityFacts {
   /** What it lets a guest do, for operators, reviewers and vendors. */
@@ -25,7 +25,7 @@ interface CapabilityFacts {
 }
 
 /** Clauses of a policy that unlock a capability. */
-export type CapabilityClause = "network_allowlist" | "secret_profile" | "config";
+export type CapabilityClause = "network_allowlist" | "secret_profile" | "config" | "keyvalue";
 
 /** A capability that a run can have. */
 export interface ServedCapability extends CapabilityFacts {
@@ -134,6 +134,15 @@ export const CAPABILITIES: readonly Capability[] = [
   },
   {
     served: true,
+    word: "keyvalue",
+    sentence:
+      "Keeps keys and values between runs, apart for each tenant and tool, in the buckets that keyvalue names and up to its quota",
+    risk: "R4",
+    interfaces: ["wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"],
+    clause: "keyvalue",
+  },
+  {
+    served: true,
     word: "io",
     sentence: "Streams and polling that other capabilities pass around; without them it reaches nothing",
     risk: "R0",
@@ -164,14 +173,6 @@ export const CAPABILITIES: readonly Capability[] = [
       "wasi:sockets/udp-create-socket",
       "wasi:sockets/ip-name-lookup",
     ],
-    clause: null,
-  },
-  {
-    served: false,
-    word: "keyvalue",
-    sentence: "Not offered: a component that imports it is refused; Writ has no key-value store",
-    risk: "R4",
-    interfaces: ["wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"],
     clause: null,
   },
 ];

@@ -114,7 +114,8 @@ function needReasons(word: CapabilityWord, { policyId, policy }: PolicyRecord): 
       { clause: "network_allowlist", policyId, effect: "allow", detail: `http-client is granted: ${every}` },
     ];
   }
-  if (word === "config") return [clauseReason("config", policy.config !== undefined, policyId)];
+  if (word === "config" || word === "keyvalue")
+    return [clauseReason(word, policy[word] !== undefined, policyId)];
   if (word !== "secrets") return [];
   return policy.secret_profile === undefined
     ? [
@@ -166,6 +167,8 @@ function grantFor(word: CapabilityWord, policy: Policy): Grant | undefined {
       });
     case "config":
       return policy.config === undefined ? undefined : Object.freeze({ kind: word, values: policy.config });
+    case "keyvalue":
+      return policy.keyvalue === undefined ? undefined : Object.freeze({ kind: word, ...policy.keyvalue });
     case "secrets":
       return profile === undefined ? undefined : Object.freeze({ kind: word, profile });
     default:

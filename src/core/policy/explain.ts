@@ -63,7 +63,8 @@ function change(reason: Reason, request: DecisionRequest, policy: string): strin
     case "secret_profile":
       return `name a secret_profile in ${policy}`;
     case "config":
-      return `name a config in ${policy}`;
+    case "keyvalue":
+      return `name a ${reason.clause} in ${policy}`;
     case "needs":
       return "use a component whose imports this version of Writ knows";
     default:

@@ -14,6 +14,7 @@ const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   "": Object.keys(policyDocument.shape),
   "/budget": Object.keys(policyDocument.shape.budget.shape),
   "/network_allowlist/*": RULE_KEYS,
+  "/keyvalue": Object.keys(policyDocument.shape.keyvalue.unwrap().shape),
   "/fallback": ["kind", "value"],
 };
 

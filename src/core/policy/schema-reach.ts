@@ -5,6 +5,7 @@
  * None of it is a place for secrets: a policy is shown to reviewers, and its grants stand in every manifest.
  */
 import * as z from "zod";
+import { integer, name, setOf, size } from "./schema-parts.ts";
 
 const VARIABLE = "a variable's name: letters, digits and _, not beginning with a digit";
 const TEXT = "text without NUL, at most 4096 characters";
@@ -42,3 +43,16 @@ export const config = z
   )
   .refine((values) => Object.keys(values).length <= 256, { error: "at most 256 keys" })
   .describe("Configuration the tool reads through wasi:config/store; no place for secrets");
+
+/** `keyvalue`: what is kept between runs, apart for each tenant and tool. */
+export const keyvalue = z
+  .strictObject(
+    {
+      buckets: setOf(name, "at least one bucket's name", 1).describe("Buckets the tool may open"),
+      bytes: size("Keys and values of all buckets together, for one tenant", 0, 2 ** 40),
+      items: integer("Items of all buckets together, for one tenant", 0, 10_000_000).default(10_000),
+      operations: integer("Calls of one run; batches count each key", 1, 1_000_000).default(1_000),
+    },
+    { error: "a mapping of buckets and bytes" },
+  )
+  .describe("Keys and values the tool keeps between runs through wasi:keyvalue, apart for each tenant");

@@ -9,7 +9,7 @@ import * as z from "zod";
 import { HOST_PATTERN, hostPatternFault } from "./host-pattern.ts";
 import { PORTS, type Ports, parsePorts } from "./port-range.ts";
 import { integer, name, setOf, size } from "./schema-parts.ts";
-import { config, environment, programArguments } from "./schema-reach.ts";
+import { config, environment, keyvalue, programArguments } from "./schema-reach.ts";
 import { ISOLATION_LEVELS, OBSERVABILITY_FIELDS, type ObservabilityField } from "./types.ts";
 import { canonicalPath } from "./url-path.ts";
 
@@ -164,6 +164,7 @@ export const policyDocument = z
       environment: environment.exactOptional(),
       arguments: programArguments.exactOptional(),
       config: config.exactOptional(),
+      keyvalue: keyvalue.exactOptional(),
       secret_profile: name.optional().describe("An operator-side profile of secrets; no secrets when absent"),
       max_duration_ms: integer(
         "Time to live of the run in milliseconds, queueing and host calls included",

@@ -2,8 +2,10 @@
  * What a policy says once it has been read, and what a decision says once it has been made: plain frozen data.
  * Nothing here can be said that nothing enforces; each field names its enforcer.
  */
+
 import type { HeaderLists } from "./header-lists.ts";
 import type { Ports } from "./port-range.ts";
+import type { KeyvalueClause } from "./reach.ts";
 
 /** Whether a function changes the world. A write without an Idempotency-Key is never retried. */
 export type Operation = "read" | "write";
@@ -18,7 +20,8 @@ export type CapabilityWord =
   | "random"
   | "stdio"
   | "environment"
-  | "config";
+  | "config"
+  | "keyvalue";
 
 /** HTTP methods a network rule may name. CONNECT and TRACE are not among them. */
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
@@ -109,6 +112,8 @@ export interface Policy {
   readonly arguments?: readonly string[];
   /** What `wasi:config/store` answers; absent = a component that imports it is denied. */
   readonly config?: Readonly<Record<string, string>>;
+  /** What `wasi:keyvalue` keeps between runs; absent = a component that imports it is denied. */
+  readonly keyvalue?: KeyvalueClause;
   /** Name of an operator-side profile; absent = no secrets. */
   readonly secret_profile?: string;
   /** Time to live of a run in ms, queueing and host calls included. */
@@ -148,7 +153,8 @@ export type Grant =
       readonly variables?: Readonly<Record<string, string>>;
       readonly arguments?: readonly string[];
     }
-  | { readonly kind: "config"; readonly values: Readonly<Record<string, string>> };
+  | { readonly kind: "config"; readonly values: Readonly<Record<string, string>> }
+  | ({ readonly kind: "keyvalue" } & KeyvalueClause);
 
 /** Who asks. Made by `identity` from credentials; never from the request's body. */
 export interface Principal {

@@ -7,6 +7,7 @@ import { createEnvironment, createExit, createNoTerminal, createTerminals } from
 import { createMonotonicClock, createTimezone, createWallClock } from "./wasi/clocks.ts";
 import { createConfig } from "./wasi/config.ts";
 import { createHttpTypes, createOutgoingHandler } from "./wasi/http.ts";
+import { createKeyvalueAtomics, createKeyvalueBatch, createKeyvalueStore } from "./wasi/keyvalue.ts";
 import { createLogging } from "./wasi/logging.ts";
 import { createPoll } from "./wasi/poll.ts";
 import { createInsecure, createInsecureSeed, createRandom } from "./wasi/random.ts";
@@ -15,7 +16,8 @@ import { createIoError, createStreams } from "./wasi/streams.ts";
 import { createLog, createRunInfo, createSecrets } from "./writ.ts";
 
 interface Row {
-  readonly create: (context: GuestContext) => Binding;
+  /** `name` is as the component spells it: drafts of one interface differ under one name. */
+  readonly create: (context: GuestContext, name: string) => Binding;
   /** Functions that wait for the world: the guest is suspended meanwhile. */
   readonly waits?: readonly string[];
 }
@@ -55,6 +57,21 @@ const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
   ["wasi:cli/stdout", { create: createStdout }],
   ["wasi:cli/stderr", { create: createStderr }],
   ["wasi:config/store", { create: createConfig }],
+  [
+    "wasi:keyvalue/store",
+    {
+      create: createKeyvalueStore,
+      waits: [
+        "open",
+        ...["get", "set", "delete", "exists", "list-keys"].map((name) => `[method]bucket.${name}`),
+      ],
+    },
+  ],
+  [
+    "wasi:keyvalue/atomics",
+    { create: createKeyvalueAtomics, waits: ["[static]cas.new", "increment", "swap"] },
+  ],
+  ["wasi:keyvalue/batch", { create: createKeyvalueBatch, waits: ["get-many", "set-many", "delete-many"] }],
   ["wasi:logging/logging", { create: createLogging, waits: ["log"] }],
   ["wasi:http/types", { create: createHttpTypes }],
   ["wasi:http/outgoing-handler", { create: createOutgoingHandler }],
@@ -64,11 +81,11 @@ const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
 ]);
 
 /**
- * @param name interface name, with or without version
+ * @param name interface name, as the component spells it
  * @returns its implementation for this run, or `undefined` when there is none
  */
 export function bindInterface(name: string, context: GuestContext): Binding | undefined {
-  return ROWS.get(withoutVersion(name))?.create(context);
+  return ROWS.get(withoutVersion(name))?.create(context, name);
 }
 
 /** @returns names of the interface's functions that suspend the guest, as the component spells them. */

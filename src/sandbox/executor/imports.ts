@@ -28,7 +28,7 @@ export function buildImports(imports: readonly ImportBinding[], context: GuestCo
     const name = withoutVersion(entry.name);
     const scope = scopes.get(name) ?? {
       object: emptyObject(),
-      binding: entry.served ? bindInterface(name, context) : undefined,
+      binding: entry.served ? bindInterface(entry.name, context) : undefined,
       // One class for all interfaces of a package: `wasi:sockets/instance-network` returns the `network` of another.
       standInOf: (resource) => standInOf(standIns, `${name.split("/", 1)[0]}#${resource}`),
     };

@@ -78,7 +78,10 @@ describe("decide()", () => {
   const pool = [
     policy({ tenant_tier: ["free"] }, "a"),
     policy({ tenant_tier: ["pro"], secret_profile: "p" }, "b"),
-    policy({ tenant_tier: ["free", "gold"], config: { region: "eu" } }, "c"),
+    policy(
+      { tenant_tier: ["free", "gold"], config: { region: "eu" }, keyvalue: { buckets: ["a"], bytes: 1 } },
+      "c",
+    ),
     policy({ tool_id: "text" }, "d"),
     policy({ tenant_tier: ["free"] }, "e"),
   ];
@@ -113,7 +116,8 @@ describe("decide()", () => {
           asked.purpose === "support-chat" &&
           asked.needs.every((word) => CAPABILITY_WORDS.includes(word)) &&
           (!asked.needs.includes("secrets") || only?.policy.secret_profile === "p") &&
-          (!asked.needs.includes("config") || only?.policy.config !== undefined);
+          (!asked.needs.includes("config") || only?.policy.config !== undefined) &&
+          (!asked.needs.includes("keyvalue") || only?.policy.keyvalue !== undefined);
         expect(decision.kind).toBe(allowed ? "allow" : "deny");
         if (decision.kind === "allow") {
           expect(new Set(decision.grants.map(({ kind }) => kind))).toEqual(new Set(asked.needs));

@@ -40,6 +40,14 @@ const REFUSED: readonly (readonly [members: object, fault: string | RegExp])[] =
   [{ config: { "": "x" } }, "wanted a key of 1 to 256 characters"],
   [{ config: { "a\nb": "x" } }, "wanted a key of 1 to 256 characters"],
   [{ config: { a: null } }, "wanted text of at most 65536 characters"],
+  [{ keyvalue: { buckets: [], bytes: 1 } }, "wanted at least one bucket's name"],
+  [{ keyvalue: { buckets: ["A"], bytes: 1 } }, "wanted a name of lower-case words"],
+  [{ keyvalue: { buckets: ["a"] } }, "missing, wanted bytes"],
+  [
+    { keyvalue: { buckets: ["a"], bytes: 1, operation: 5 } },
+    'unknown key "operation", did you mean "operations"',
+  ],
+  [{ keyvalue: { buckets: ["a"], bytes: 1, operations: 0 } }, "wanted an integer from 1"],
 ];
 
 describe("readPolicy()", () => {
@@ -49,7 +57,8 @@ describe("readPolicy()", () => {
 
   it("keeps absent clauses absent, so that policies from before them keep their ids", () => {
     const { policy: plain } = policy({});
-    for (const clause of ["environment", "arguments", "config"]) expect(clause in plain).toBe(false);
+    for (const clause of ["environment", "arguments", "config", "keyvalue"])
+      expect(clause in plain).toBe(false);
   });
 
   it("gives one id for any order of keys and another for any other value", () => {
@@ -66,7 +75,7 @@ describe("readPolicy()", () => {
 
   it("publishes every clause in the JSON Schema", () => {
     const { properties } = policySchema() as { properties: Record<string, { description?: string }> };
-    for (const clause of ["environment", "arguments", "config"])
+    for (const clause of ["environment", "arguments", "config", "keyvalue"])
       expect(properties[clause]?.description).toBeTruthy();
   });
 });
@@ -100,9 +109,19 @@ describe("decide()", () => {
     expect(decision.kind === "allow" && decision.grants.every((grant) => Object.isFrozen(grant))).toBe(true);
   });
 
-  it("denies config to a component that imports it under a policy without it", () => {
-    const decision = grantsFor({}, ["config"]);
-    expect(decision.kind).toBe("deny");
-    expect(decision.reasons.filter(({ effect }) => effect === "deny")).toMatchObject([{ clause: "config" }]);
+  it.each(["config", "keyvalue"])(
+    "denies %s to a component that imports it under a policy without it",
+    (word) => {
+      const decision = grantsFor({}, [word]);
+      expect(decision.kind).toBe("deny");
+      expect(decision.reasons.filter(({ effect }) => effect === "deny")).toMatchObject([{ clause: word }]);
+    },
+  );
+
+  it("grants keyvalue with its bounds, sorted and complete", () => {
+    const decision = grantsFor({ keyvalue: { buckets: ["b", "a", "b"], bytes: "1KiB" } }, ["keyvalue"]);
+    expect(decision).toMatchObject({
+      grants: [{ kind: "keyvalue", buckets: ["a", "b"], bytes: 1024, items: 10_000, operations: 1000 }],
+    });
   });
 });
