@@ -4,6 +4,7 @@
  * The executor is assumed compromised. Every call is parsed as hostile, checked against the run's grants and
  * charged to its lease by the broker, whatever the executor says about itself.
  */
+import type { InputTrace } from "../core/journal/index.ts";
 import type { Outcome, RunEvent } from "../core/manifest/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
 
@@ -13,6 +14,10 @@ export interface HostCall {
   readonly name: string;
   readonly args: JsonValue;
   readonly body: Uint8Array;
+  /** What the run had spent by then, as the executor says: for the journal, and for nothing that decides. */
+  readonly fuelUsed?: number;
+  /** Of a noted run: what reached the guest since its last call. */
+  readonly trace?: InputTrace;
 }
 
 /** The broker's reply. */

@@ -1,5 +1,6 @@
 /** Running a prepared component in a locked-down executor process. Implemented by `sandbox/`. */
 import type { WitFunction } from "../core/component/index.ts";
+import type { RunInputs } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
 import type { IsolationLevel, JsonValue } from "../core/policy/index.ts";
 import type { RunHost } from "./host-calls.ts";
@@ -58,6 +59,8 @@ export interface SandboxRun {
   /** What the guest reads as `writ:host/run-info`. */
   readonly info: { readonly traceId: string; readonly tool: string; readonly purpose: string };
   readonly host: RunHost;
+  /** `note`: calls and end carry all that the run depends on. `replay`: it depends on this. Default neither. */
+  readonly inputs?: { readonly kind: "note" } | ({ readonly kind: "replay" } & Required<RunInputs>);
 }
 
 /** How the executor says the run ended; all but fuel and memory readings is checked before it is believed. */
@@ -70,6 +73,8 @@ export interface SandboxEnd {
   readonly memoryPeakBytes: number | null;
   readonly outputBytes: number;
   readonly wallMs: number;
+  /** Of a noted run that was begun. */
+  readonly inputs?: RunInputs;
 }
 
 /** What kind of cage the runs get; read back from inside an executor at its start. */
@@ -87,9 +92,10 @@ export interface Sandbox {
   /**
    * Transpiles and meters a component, once per digest; cached on disk.
    *
+   * @param repeatable for runs whose inputs are noted or replayed; default false
    * @throws {GatewayError} `component-refused`
    */
-  prepare(component: SandboxComponent, memoryBytes: number): Promise<void>;
+  prepare(component: SandboxComponent, memoryBytes: number, repeatable?: boolean): Promise<void>;
   /**
    * @returns the end of the run, always: a dead executor is an outcome
    * @throws {GatewayError} `sandbox-unavailable` when no executor became free in time: then nothing ran

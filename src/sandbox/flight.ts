@@ -2,6 +2,7 @@
  * One run under way in an executor, as the gateway sees it: what it asks, what it may still ask, and its one end. What
  * it says comes from a process that may be lying; whatever it says is bounded here and answered by its own broker.
  */
+import type { InputTrace } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
 import type { HostReply, RunHost } from "../ports/index.ts";
 import { encodeFrame } from "./pipe/frames.ts";
@@ -30,6 +31,8 @@ export type LinkEnd =
       readonly end: GuestEnd;
       readonly fuelUsed: number;
       readonly memoryPeakBytes: number;
+      /** Of a noted run: what reached the guest since its last call. */
+      readonly trace?: InputTrace;
       /** The broker's own reason, when it stopped the run. */
       readonly stop: Outcome | undefined;
       /** Its time to live was over, and it was ended while it waited. */
@@ -134,9 +137,10 @@ export class Flight {
   }
 
   /** The executor says how it ended. */
-  report({ end, fuelUsed, memoryPeakBytes }: ReportFrame & { type: "end" }): void {
+  report({ end, fuelUsed, memoryPeakBytes, trace }: ReportFrame & { type: "end" }): void {
     const [stop, expired] = [this.#stop, this.#expired];
-    this.#conclude({ kind: "reported", end, fuelUsed, memoryPeakBytes, stop, expired });
+    const readings = { fuelUsed, memoryPeakBytes, ...(trace && { trace }) };
+    this.#conclude({ kind: "reported", end, ...readings, stop, expired });
   }
 
   /** The executor is gone, or this run was given up. */
@@ -163,9 +167,10 @@ export class Flight {
   }
 
   /** @returns undefined when the broker threw: a bug of ours, after which nothing is known about the run's effects */
-  async #ask({ name, args, body }: ReportFrame & { type: "call" }): Promise<HostReply | undefined> {
+  async #ask(report: ReportFrame & { type: "call" }): Promise<HostReply | undefined> {
+    const { name, args, body, fuelUsed, trace } = report;
     try {
-      return await this.#host.call({ name, args, body });
+      return await this.#host.call({ name, args, body, fuelUsed, ...(trace && { trace }) });
     } catch {
       return undefined;
     }

@@ -1,5 +1,6 @@
 /** The sandbox: runs prepared components in locked-down executor processes. See `executor/` for the child's code. */
 import { toHex } from "../core/digest.ts";
+import type { RunInputs } from "../core/journal/index.ts";
 import type { IsolationLevel } from "../core/policy/index.ts";
 import type {
   Clock,
@@ -84,9 +85,14 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
     run: SandboxRun,
     prepared: Prepared,
     leftMs: () => number,
-  ): Promise<LinkEnd> {
+  ): Promise<{ readonly end: LinkEnd; readonly inputs?: RunInputs }> {
     const { link } = loan;
     const { key, parts, body } = prepared;
+    const { inputs } = run;
+    const { seed, wallMs, timeToLiveMs } =
+      inputs?.kind === "replay"
+        ? inputs
+        : { seed: toHex(entropy.bytes(32)), wallMs: clock.nowMs(), timeToLiveMs: Math.floor(leftMs()) };
     const command: RunCommand = {
       type: "run",
       run: run.run,
@@ -101,39 +107,43 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
         liftedBytes: LIFTED_BYTES + run.outputBytes,
         hostCalls: HOST_CALLS,
       },
-      seed: toHex(entropy.bytes(32)),
-      wallMs: clock.nowMs(),
-      timeToLiveMs: Math.floor(leftMs()),
+      seed,
+      wallMs,
+      timeToLiveMs,
       settings: run.settings ?? NO_SETTINGS,
       info: run.info,
+      ...(inputs && { inputs: inputs.kind === "note" ? inputs : { kind: "replay", trace: inputs.trace } }),
     };
     const load: LoadCommand = { type: "load", key, imports: run.component.imports, ...parts };
-    return link.run({ command, load, body, host: run.host, deadlineMs: leftMs() });
+    const end = await link.run({ command, load, body, host: run.host, deadlineMs: leftMs() });
+    if (inputs === undefined) return { end };
+    const trace = end.kind === "reported" ? end.trace : undefined;
+    return { end, inputs: { seed, wallMs, timeToLiveMs, ...(trace && { trace }) } };
   }
 
   return {
     isolation,
-    async prepare(component, memoryBytes) {
-      await preparer.prepare(component, memoryBytes);
+    async prepare(component, memoryBytes, repeatable) {
+      await preparer.prepare(component, memoryBytes, repeatable);
     },
     async run(run) {
       const startedAt = clock.monotonicMs();
       const elapsed = () => clock.monotonicMs() - startedAt;
       const leftMs = () => Math.max(1, run.timeToLiveMs - elapsed());
-      const prepared = await preparer.prepare(run.component, run.memoryBytes);
+      const prepared = await preparer.prepare(run.component, run.memoryBytes, run.inputs !== undefined);
       try {
         for (let alone = false; ; alone = true) {
           const need = { tenant: run.tenant, memoryBytes: run.memoryBytes, alone };
           const loan = await pool.borrow(need, Math.min(leftMs(), LONGEST_QUEUE_WAIT_MS));
           let reusable = false;
           try {
-            const end = await runIn(loan, run, prepared, leftMs);
+            const { end, inputs } = await runIn(loan, run, prepared, leftMs);
             // Lost with its executor, and nobody outside has seen anything of it: it begins again, by itself, so that
             // whatever happens then is its own doing. INVARIANT: a run that asked the broker for anything never does.
             if (end.kind === "lost" && !end.touched && !alone && elapsed() < run.timeToLiveMs) continue;
             // Anything but a guest that returned by itself leaves a process of which we are not sure.
             reusable = endedByItself(end);
-            return concludeRun(end, run, elapsed());
+            return { ...concludeRun(end, run, elapsed()), ...(inputs && { inputs }) };
           } finally {
             loan.end(reusable);
           }

@@ -31,9 +31,10 @@ export interface Prepared {
 export interface Preparer {
   /**
    * @param maxMemoryBytes cap that is written into the component's memories
+   * @param repeatable whether its runs must repeat to the bit; default false
    * @throws {GatewayError} `component-refused`
    */
-  prepare(component: SandboxComponent, maxMemoryBytes: number): Promise<Prepared>;
+  prepare(component: SandboxComponent, maxMemoryBytes: number, repeatable?: boolean): Promise<Prepared>;
 }
 
 /**
@@ -52,6 +53,7 @@ export function createPreparer(powers: {
     name: string,
     component: SandboxComponent,
     maxMemoryBytes: number,
+    repeatable: boolean,
   ): Promise<Prepared> {
     const key = await sha256(new TextEncoder().encode(`${name} ${PREPARATION}`));
     const path = `${powers.folder}/${key}.prepared`;
@@ -59,18 +61,21 @@ export function createPreparer(powers: {
     const cached = bytes === undefined ? undefined : await readCached(key, bytes);
     if (cached !== undefined) return cached;
 
-    const { parts, body } = await transpile(powers.spawn(), powers.clock, component, maxMemoryBytes);
+    const { parts, body } = await transpile(powers.spawn(), powers.clock, component, {
+      maxMemoryBytes,
+      canonicalNans: repeatable,
+    });
     await powers.files.write(path, encodeFrame({ ...parts, key, sha256: await sha256(body) }, body));
     return { key, parts, body };
   }
 
   return {
-    async prepare(component, maxMemoryBytes) {
-      const name = `${component.digest} ${maxMemoryBytes}`;
+    async prepare(component, maxMemoryBytes, repeatable = false) {
+      const name = `${component.digest} ${maxMemoryBytes}${repeatable ? " repeatable" : ""}`;
       // What was verified once and never left this process needs no second look.
       const ready = inMemory.get(name) ?? underWay.get(name);
       if (ready !== undefined) return ready;
-      const made = prepareOnce(name, component, maxMemoryBytes);
+      const made = prepareOnce(name, component, maxMemoryBytes, repeatable);
       underWay.set(name, made);
       try {
         const prepared = await made;
@@ -87,7 +92,7 @@ async function transpile(
   process: ExecutorProcess,
   clock: Clock,
   component: SandboxComponent,
-  maxMemoryBytes: number,
+  options: Pick<PrepareCommand, "maxMemoryBytes" | "canonicalNans">,
 ): Promise<{ parts: Parts; body: Uint8Array }> {
   const command: PrepareCommand = {
     type: "prepare",
@@ -100,7 +105,7 @@ async function transpile(
         .filter(({ kind }) => kind === "free")
         .map(({ name }) => (scope.interface === null ? name : `${scope.interface}#${name}`)),
     ),
-    maxMemoryBytes,
+    ...options,
   };
   let late = false;
   const cancel = clock.after(LONGEST_PREPARATION_MS, () => {

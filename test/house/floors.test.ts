@@ -10,6 +10,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   demo: 2,
   evidence: 2,
   identity: 2,
+  journal: 2,
   registry: 2,
   runtime: 2,
   sandbox: 2,

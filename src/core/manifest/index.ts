@@ -29,7 +29,7 @@ export {
   type VerificationReport,
   type VerifySignature,
 } from "./report.ts";
-export { predicateSchema, RunPredicateSchema } from "./schema.ts";
+export { OutcomeSchema, predicateSchema, RunPredicateSchema } from "./schema.ts";
 export {
   BUNDLE_MEDIA_TYPE,
   type Bundle,

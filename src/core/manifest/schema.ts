@@ -98,7 +98,8 @@ const grant = z.discriminatedUnion("kind", [
 
 const BUDGETS = ["fuel", "memory_bytes", "egress_bytes", "requests", "output_bytes", "log_bytes"] as const;
 
-const outcome = z.discriminatedUnion("kind", [
+/** How a run ended. Words of later versions are refused. */
+export const OutcomeSchema = z.discriminatedUnion("kind", [
   z.looseObject({ kind: z.literal("denied") }).describe("The decision was deny: nothing ran"),
   z.looseObject({ kind: z.literal("completed") }).describe("The function returned"),
   z
@@ -209,7 +210,7 @@ export const RunPredicateSchema: z.ZodType<RunPredicate> = z.looseObject({
   memory_peak_bytes: count.nullable().describe("Linear memory at its peak; null when it is not known"),
   cost_table: z.string().describe("Version of the table by which fuel was counted"),
   events: z.array(event).describe("What the broker saw the run do, in order"),
-  outcome: outcome.describe("How it ended"),
+  outcome: OutcomeSchema.describe("How it ended"),
   fallback: z
     .looseObject({
       kind: z.literal("static").describe("Where the value is from: the policy itself"),

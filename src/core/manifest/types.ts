@@ -5,7 +5,13 @@
 import type { BudgetName, Grant, IsolationLevel, JsonValue, Reason } from "../policy/types.ts";
 
 /** Limits that every run has, whatever its policy says, and that end it as `exhausted`. */
-export const HOST_LIMITS = ["lifted_bytes", "host_calls", "call_depth", "resident_bytes"] as const;
+export const HOST_LIMITS = [
+  "lifted_bytes",
+  "host_calls",
+  "call_depth",
+  "resident_bytes",
+  "journal_bytes",
+] as const;
 /** One of {@link HOST_LIMITS}. */
 export type HostLimit = (typeof HOST_LIMITS)[number];
 

@@ -4,6 +4,7 @@ import type { JsonValue } from "../../core/policy/index.ts";
 import type { GuestSettings, HostReply } from "../../ports/index.ts";
 import type { GuestEnd } from "../pipe/messages.ts";
 import { GuestError, type RunGuard } from "./guard.ts";
+import type { Inputs } from "./inputs.ts";
 
 /** Sends a call to the broker and waits for its reply. */
 export type AskBroker = (name: string, args: JsonValue, body?: Uint8Array) => Promise<BrokerReply>;
@@ -73,7 +74,8 @@ const MOST_UNDER_WAY = 1000;
 export function createContext(powers: {
   readonly guard: RunGuard;
   readonly pipe: RunPowers;
-  readonly monotonicMs: () => number;
+  /** Replies, timers and readings of the clock: all of them pass here, so that they can be noted and given again. */
+  readonly inputs: Inputs;
   readonly startWallMs: number;
   readonly random: (length: number) => Uint8Array<ArrayBuffer>;
   /** What it means that the guest exits with a code, 0 for success. */
@@ -81,14 +83,13 @@ export function createContext(powers: {
   readonly info: RunInfo;
   readonly settings: GuestSettings;
 }): GuestContext {
-  const { guard } = powers;
-  const startedAt = powers.monotonicMs();
+  const { guard, inputs } = powers;
   const underWay = new Set<Promise<unknown>>();
   /** Wakes each wait of the clock before its time. */
   const sleepers = new Set<() => void>();
 
   async function call(name: string, args: JsonValue, body: Uint8Array = NO_BYTES) {
-    const reply = await powers.pipe.ask(name, args, body);
+    const reply = await inputs.reply(powers.pipe.ask(name, args, body));
     switch (reply.kind) {
       case "ok":
         return { value: reply.value, body: reply.body ?? NO_BYTES };
@@ -99,8 +100,6 @@ export function createContext(powers: {
         return guard.trap();
     }
   }
-
-  const elapsedMs = () => Math.floor(powers.monotonicMs() - startedAt);
 
   return {
     guard,
@@ -128,20 +127,18 @@ export function createContext(powers: {
       guard.stop(powers.endOfExit(code));
       return guard.trap();
     },
-    wallMs: () => powers.startWallMs + elapsedMs(),
-    elapsedMs,
+    wallMs: () => powers.startWallMs + inputs.read(),
+    elapsedMs: inputs.read,
     stop() {
       guard.stop({ kind: "stopped-by-gateway" });
       for (const wake of sleepers) wake();
     },
     async wait(atMs) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, Math.max(0, atMs - elapsedMs()));
       sleepers.add(resolve);
       if (guard.stopped !== undefined) resolve();
-      await promise;
+      await inputs.timer(atMs, promise);
       sleepers.delete(resolve);
-      clearTimeout(timer);
     },
     random: powers.random,
     info: powers.info,

@@ -70,7 +70,7 @@ async function transpile(
   const mended = mendGlue(glue);
   requireCompilable(mended);
   const originals = files.filter(([name]) => name.endsWith(".wasm"));
-  const modules = meter(originals, command.maxMemoryBytes);
+  const modules = meter(originals, command);
 
   const parts: Parts = {
     glueBytes: mended.length,
@@ -87,7 +87,10 @@ async function transpile(
   };
 }
 
-function meter(originals: readonly [name: string, wasm: Uint8Array][], maxMemoryBytes: number) {
+function meter(
+  originals: readonly [name: string, wasm: Uint8Array][],
+  { maxMemoryBytes, canonicalNans }: PrepareCommand,
+) {
   for (const [name, wasm] of originals) {
     // The original bytes: some modules that are invalid would become valid by being metered.
     if (!WebAssembly.validate(wasm.slice()))
@@ -100,7 +103,10 @@ function meter(originals: readonly [name: string, wasm: Uint8Array][], maxMemory
     maxMemoryBytes,
   );
   return originals.map(([name, bytes], index) => {
-    const { wasm, stats } = instrument(bytes, { maxMemoryBytes: Math.max(0, caps[index] ?? 0) });
+    const { wasm, stats } = instrument(bytes, {
+      maxMemoryBytes: Math.max(0, caps[index] ?? 0),
+      canonicalNans,
+    });
     return { name, wasm, instantiationFuel: stats.instantiationFuel };
   });
 }

@@ -7,14 +7,16 @@ import {
   toGuestArguments,
   type WitFunction,
 } from "../../core/component/index.ts";
+import type { InputTrace } from "../../core/journal/index.ts";
 import type { ExecutorHost, ImportBinding } from "../../ports/index.ts";
 import type { GuestEnd, RunCommand } from "../pipe/messages.ts";
 import { withoutVersion } from "./bindings.ts";
 import { createContext, type RunPowers } from "./context.ts";
 import { createCoreLinker } from "./core-linker.ts";
 import type { Glue } from "./glue.ts";
-import { createGuard, type Stop } from "./guard.ts";
+import { createGuard, type RunGuard, type Stop } from "./guard.ts";
 import { buildImports } from "./imports.ts";
+import { createInputs, createNotedInputs, createReplayedInputs, type Inputs } from "./inputs.ts";
 import { createLiftDoors } from "./lift-guard.ts";
 import { liftedTypes, objectsPerRead } from "./lift-weight.ts";
 
@@ -46,6 +48,8 @@ export interface RunUnderWay {
   fuelUsed(): number;
   /** Ends it by a trap, as soon as its code stands still. */
   stop(): void;
+  /** What reached the guest since this was last asked; undefined unless the run is noted. */
+  takeTrace(): InputTrace | undefined;
 }
 
 /**
@@ -71,10 +75,11 @@ export function startRun(
     memoryBytes: limits.memoryBytes,
     memoryMaximumOf: (module) => component.memoryMaxima.get(module) ?? 0,
   });
+  const inputs = openInputs(command, guard, host);
   const context = createContext({
     guard,
     pipe,
-    monotonicMs: host.monotonicMs,
+    inputs,
     startWallMs: command.wallMs,
     random: host.randomStream(fromHex(command.seed)),
     endOfExit: (code) => endOfExit(command, code),
@@ -129,9 +134,10 @@ export function startRun(
   }
 
   async function finish(): Promise<RunReport> {
-    const end = await call();
+    const stuck = inputs.stuck?.then((why) => guard.stop({ kind: "trapped", reason: why }));
+    const end = (await orStuck(call(), stuck)) ?? { kind: "trapped", reason: "replay-ended" };
     // What was written to stdout without waiting may yet turn out to be over a budget.
-    await context.settled();
+    await orStuck(context.settled(), stuck);
     const stopped = guard.stopped;
     return {
       end: stopped === undefined ? end : endOfStop(stopped),
@@ -140,7 +146,30 @@ export function startRun(
     };
   }
 
-  return { report: finish(), fuelUsed, stop: () => context.stop() };
+  return { report: finish(), fuelUsed, stop: () => context.stop(), takeTrace: inputs.take };
+}
+
+function openInputs(command: RunCommand, guard: RunGuard, host: ExecutorHost): Inputs {
+  const startedAt = host.monotonicMs();
+  const elapsedMs = () => Math.floor(host.monotonicMs() - startedAt);
+  switch (command.inputs?.kind) {
+    case undefined:
+      return createInputs({ elapsedMs });
+    case "note":
+      return createNotedInputs({ elapsedMs });
+    case "replay":
+      return createReplayedInputs(command.inputs.trace, {
+        end(why) {
+          guard.stop({ kind: "trapped", reason: why });
+          return guard.trap();
+        },
+      });
+  }
+}
+
+/** @returns undefined when a replay got stuck first */
+function orStuck<T>(work: Promise<T>, stuck: Promise<void> | undefined): Promise<T | undefined> {
+  return stuck === undefined ? work : Promise.race([work, stuck.then(() => undefined)]);
 }
 
 function answer(command: RunCommand, value: GuestAnswer): GuestEnd {

@@ -36,7 +36,9 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
         own.add(call);
         const reply = new Promise<BrokerReply>((resolve) => waiting.set(call, resolve));
         const fuelUsed = underWay.fuelUsed();
-        await report({ type: "call", run: command.run, call, name, args, fuelUsed }, body);
+        const trace = underWay.takeTrace();
+        const head = { run: command.run, call, name, args, fuelUsed, ...(trace && { trace }) };
+        await report({ type: "call", ...head }, body);
         return reply.finally(() => own.delete(call));
       },
       pause: (isWaiting) => void report({ type: "pause", run: command.run, waiting: isWaiting }),
@@ -47,7 +49,8 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
     runs.delete(command.run);
     // What it asked and nobody answered any more: a late reply finds nobody.
     for (const call of own) waiting.delete(call);
-    await report({ type: "end", run: command.run, ...ended });
+    const trace = underWay.takeTrace();
+    await report({ type: "end", run: command.run, ...ended, ...(trace && { trace }) });
   }
 
   function stop(run: string): void {

@@ -3,9 +3,11 @@
  * hostile: unknown kinds, wrong types and impossible numbers are a {@link FrameError}, which ends the executor.
  */
 import type { WitFunction } from "../../core/component/index.ts";
+import type { InputTrace } from "../../core/journal/index.ts";
 import type { JsonValue } from "../../core/policy/index.ts";
 import type { GuestSettings, HostReply, ImportBinding } from "../../ports/index.ts";
 import { type Frame, FrameError } from "./frames.ts";
+import { parseTrace } from "./trace.ts";
 
 /** Lengths of the parts that follow one another in a frame's body. */
 export interface Parts {
@@ -50,6 +52,8 @@ export interface RunCommand {
   readonly timeToLiveMs: number;
   readonly settings: GuestSettings;
   readonly info: { readonly traceId: string; readonly tool: string; readonly purpose: string };
+  /** Absent: inputs are neither noted nor replayed. */
+  readonly inputs?: { readonly kind: "note" } | { readonly kind: "replay"; readonly trace: InputTrace };
 }
 
 /** Host to executor: the broker's reply to call number `call`. */
@@ -74,6 +78,8 @@ export interface PrepareCommand {
   readonly asyncImports: readonly string[];
   readonly asyncExports: readonly string[];
   readonly maxMemoryBytes: number;
+  /** Whether every NaN is made the same one, so that the component repeats itself to the bit. */
+  readonly canonicalNans: boolean;
 }
 
 /** How the guest's code ended, as the executor tells it. */
@@ -107,6 +113,8 @@ export type Report =
       readonly name: string;
       readonly args: JsonValue;
       readonly fuelUsed: number;
+      /** Of a noted run: what reached the guest since its last call. */
+      readonly trace?: InputTrace;
     }
   | {
       readonly type: "end";
@@ -114,6 +122,7 @@ export type Report =
       readonly end: GuestEnd;
       readonly fuelUsed: number;
       readonly memoryPeakBytes: number;
+      readonly trace?: InputTrace;
     }
   /** The guest is suspended, and has been for a while, or no longer: meanwhile another run may have the processor. */
   | { readonly type: "pause"; readonly run: string; readonly waiting: boolean }
@@ -143,6 +152,7 @@ export function parseReport(frame: Frame): ReportFrame {
         name: text(head, "name", 100),
         args: json(head, "args"),
         fuelUsed: count(head, "fuelUsed"),
+        ...parseTrace(head),
         body,
       };
     case "end":
@@ -152,6 +162,7 @@ export function parseReport(frame: Frame): ReportFrame {
         end: parseEnd(head["end"]),
         fuelUsed: count(head, "fuelUsed"),
         memoryPeakBytes: count(head, "memoryPeakBytes"),
+        ...parseTrace(head),
         body,
       };
     case "pause":

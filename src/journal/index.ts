@@ -1,0 +1,3 @@
+/** Journals of runs: written while they run, kept encrypted, erased, replayed from. */
+export { createRecorder, type JournalBounds, type Recorder } from "./recorder.ts";
+export { createReplayHost, type Divergence, type ReplayHost } from "./replay-host.ts";

@@ -1,0 +1,201 @@
+/**
+ * What reaches a guest from outside while it runs: replies of the broker, timers, readings of its clock. All else in
+ * an executor is computed from these, from the component and from the run's command. So a run whose inputs are noted
+ * as they come, and given again in the same order, does the same again, to the unit of fuel.
+ *
+ * INVARIANT, noting and replaying: inputs reach the guest one at a time, each in a turn of the event loop of its own.
+ * Between two turns the guest goes as far as it can without the next one; nobody sees two inputs at once, so their
+ * order is all that there is to note. Without a journal nothing is noted and nothing waits for its turn.
+ */
+import type { InputTrace } from "../../core/journal/index.ts";
+
+/** The inputs of one run. */
+export interface Inputs {
+  /** Gives the answer to the run's next call to the guest, in its turn. */
+  reply<T>(answer: Promise<T>): Promise<T>;
+  /** Resolves `atMs` after the run's start or later, in its turn; sooner when it is woken. */
+  timer(atMs: number, woken: Promise<void>): Promise<void>;
+  /** A reading of the clock that the guest will see. @throws what `end` throws, when a replay has no more of them */
+  read(): number;
+  /** What was noted since it was last taken; undefined unless this run is noted. */
+  take(): InputTrace | undefined;
+  /** A replay's: resolves when it can not go on, because the guest waits for what the journal does not have. */
+  readonly stuck: Promise<ReplayStop> | undefined;
+}
+
+/** Why a replay stopped: it came to the journal's end, or the journal goes on with what the guest never asked for. */
+export type ReplayStop = "replay-ended" | "replay-diverged";
+
+/** What inputs are made from. */
+export interface InputPowers {
+  /** Ms since the run's start, whole. */
+  readonly elapsedMs: () => number;
+  /** Stops the guest at once; called within one of its import calls. */
+  readonly end: (why: ReplayStop) => never;
+}
+
+/** Inputs as they come, unnoted. */
+export function createInputs({ elapsedMs }: Pick<InputPowers, "elapsedMs">): Inputs {
+  return {
+    reply: (answer) => answer,
+    timer: (atMs, woken) => sleep(atMs - elapsedMs(), woken),
+    read: elapsedMs,
+    take: () => undefined,
+    stuck: undefined,
+  };
+}
+
+/** Inputs as they come, each in a turn of its own, and noted. */
+export function createNotedInputs({ elapsedMs }: Pick<InputPowers, "elapsedMs">): Inputs {
+  const clock = new ClockNotes();
+  let order: number[] = [];
+  let calls = 0;
+  let timers = 0;
+  const waiting: (() => void)[] = [];
+  let turning = false;
+
+  function turn(): void {
+    const give = waiting.shift();
+    turning = give !== undefined;
+    if (give === undefined) return;
+    give();
+    setImmediate(turn);
+  }
+
+  function inTurn<T>(id: number, arrived: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const arrive = (give: () => void) => {
+        waiting.push(() => {
+          order.push(id);
+          give();
+        });
+        if (!turning) setImmediate(turn);
+        turning = true;
+      };
+      arrived.then(
+        (value) => arrive(() => resolve(value)),
+        (error: unknown) => arrive(() => reject(error)),
+      );
+    });
+  }
+
+  return {
+    reply: (answer) => inTurn(calls++, answer),
+    timer: (atMs, woken) => inTurn(-1 - timers++, sleep(atMs - elapsedMs(), woken)),
+    read: () => clock.note(elapsedMs()),
+    take() {
+      const taken = { clock: clock.take(), order };
+      order = [];
+      return taken;
+    },
+    stuck: undefined,
+  };
+}
+
+/** Inputs from a journal: the same replies, timers and readings, in the same order, whatever the time is. */
+export function createReplayedInputs(trace: InputTrace, { end }: Pick<InputPowers, "end">): Inputs {
+  const clock = new ClockReader(trace.clock);
+  const stuck = Promise.withResolvers<ReplayStop>();
+  const arrived = new Map<number, () => void>();
+  let calls = 0;
+  let timers = 0;
+  let at = 0;
+  let turning = false;
+
+  function turn(): void {
+    turning = false;
+    const id = trace.order[at];
+    // Every other input was given, and the guest has gone as far as it can: it will never ask for another.
+    const asked = id !== undefined && (id >= 0 ? id < calls : -1 - id < timers);
+    if (!asked) stuck.resolve(id === undefined ? "replay-ended" : "replay-diverged");
+    const give = asked ? arrived.get(id) : undefined;
+    // Without one, the reply to a call that was made is on its way.
+    if (give === undefined || id === undefined) return;
+    arrived.delete(id);
+    at += 1;
+    give();
+    takeTurn();
+  }
+
+  function takeTurn(): void {
+    if (!turning) setImmediate(turn);
+    turning = true;
+  }
+
+  function arrive(id: number, give: () => void): void {
+    arrived.set(id, give);
+    takeTurn();
+  }
+
+  // A guest may wait for nothing at all, and then no arrival would ever find that out.
+  takeTurn();
+  return {
+    reply(answer) {
+      const id = calls++;
+      return new Promise((resolve, reject) => {
+        answer.then(
+          (value) => arrive(id, () => resolve(value)),
+          (error: unknown) => arrive(id, () => reject(error)),
+        );
+      });
+    },
+    timer(_atMs, woken) {
+      const id = -1 - timers++;
+      return Promise.race([woken, new Promise<void>((resolve) => arrive(id, resolve))]);
+    },
+    read: () => clock.next() ?? end("replay-ended"),
+    take: () => undefined,
+    stuck: stuck.promise,
+  };
+}
+
+/** Readings, as pairs: how much later than the one before, and how many in a row were the same. */
+class ClockNotes {
+  #pairs: number[] = [];
+  #last = 0;
+
+  note(ms: number): number {
+    const { length } = this.#pairs;
+    if (length > 0 && ms === this.#last) this.#pairs[length - 1] = (this.#pairs[length - 1] ?? 0) + 1;
+    else this.#pairs.push(ms - this.#last, 1);
+    this.#last = ms;
+    return ms;
+  }
+
+  take(): readonly number[] {
+    const taken = this.#pairs;
+    this.#pairs = [];
+    return taken;
+  }
+}
+
+class ClockReader {
+  readonly #pairs: readonly number[];
+  #at = 0;
+  #left = 0;
+  #ms = 0;
+
+  constructor(pairs: readonly number[]) {
+    this.#pairs = pairs;
+  }
+
+  /** @returns undefined when there are no more */
+  next(): number | undefined {
+    while (this.#left === 0) {
+      const later = this.#pairs[this.#at];
+      if (later === undefined) return undefined;
+      this.#ms += later;
+      this.#left = this.#pairs[this.#at + 1] ?? 0;
+      this.#at += 2;
+    }
+    this.#left -= 1;
+    return this.#ms;
+  }
+}
+
+async function sleep(ms: number, woken: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, Math.max(0, ms));
+  await Promise.race([promise, woken]);
+  clearTimeout(timer);
+}

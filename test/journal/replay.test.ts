@@ -1,0 +1,192 @@
+/** Runs that are recorded and replayed, in real executors of both runtimes: same calls, same end, same fuel. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Journal, readJournal } from "../../src/core/journal/index.ts";
+import type { JsonValue } from "../../src/core/policy/index.ts";
+import { replay } from "../../src/gateway/replay.ts";
+import type { SandboxComponent } from "../../src/ports/index.ts";
+import { npmGuest } from "../guests/npm-guests.ts";
+import { admit, sampleTool } from "../support/components.ts";
+import { EACH_RUNTIME } from "../support/each-runtime.ts";
+import { createFakeRunHost } from "../support/fake-run-host.ts";
+import { recordRun } from "../support/journals.ts";
+import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
+import { slowService } from "../support/slow-service.ts";
+
+let boxes: Readonly<Record<"node" | "deno", TestSandbox>>;
+let tools: Readonly<Record<string, SandboxComponent>>;
+beforeAll(async () => {
+  const [node, deno] = await Promise.all(EACH_RUNTIME.map(([, spawn]) => openSandbox({ spawn })));
+  if (node === undefined || deno === undefined) throw new TypeError("There is a runtime without a sandbox");
+  boxes = { node, deno };
+  const [hash, text, weather, rogue] = await Promise.all(
+    ["hash", "text", "weather", "rogue"].map(sampleTool),
+  );
+  const web = await admit(await npmGuest("web"));
+  tools = Object.fromEntries(
+    Object.entries({ hash, text, weather, rogue, web }).flatMap(([k, v]) => (v ? [[k, v]] : [])),
+  );
+}, 120_000);
+afterAll(async () => {
+  await Promise.all([boxes?.node.close(), boxes?.deno.close()]);
+});
+
+function toolOf(name: string): SandboxComponent {
+  const tool = tools[name];
+  if (tool === undefined) throw new TypeError(`Cannot find the tool ${name}`);
+  return tool;
+}
+
+const PLACE = { place: { latitude: 52.5, longitude: 13.4 } };
+const WEATHER = ['{"temperature_c":', '1.5,"summary":"clear"}'];
+const SERVICE = { pieces: WEATHER, longestMs: 20 };
+const URL = "https://api.example/x";
+
+/** Every end that a run can have by itself, with inputs of every kind on the way. */
+const RUNS: readonly {
+  readonly tool: string;
+  readonly name: string;
+  readonly input: JsonValue;
+  readonly ends: string;
+  readonly fuel?: number;
+}[] = [
+  { tool: "hash", name: "sha256", input: { data: "aGVsbG8=" }, ends: "completed" },
+  { tool: "text", name: "stats", input: { text: "one two" }, ends: "completed" },
+  { tool: "weather", name: "forecast", input: PLACE, ends: "completed" },
+  { tool: "weather", name: "forecast", input: { place: { latitude: 91, longitude: 0 } }, ends: "failed" },
+  { tool: "weather", name: "forecast", input: PLACE, ends: "exhausted", fuel: 1_000_000 },
+  { tool: "rogue", name: "read-env", input: {}, ends: "completed" },
+  { tool: "rogue", name: "spin", input: {}, ends: "exhausted", fuel: 10_000_000 },
+  { tool: "rogue", name: "recurse", input: {}, ends: "trapped" },
+  { tool: "web", name: "random", input: {}, ends: "completed" },
+  { tool: "web", name: "now", input: {}, ends: "completed" },
+  { tool: "web", name: "nap", input: { ms: 30 }, ends: "completed" },
+  { tool: "web", name: "print", input: { text: "hi", times: 200 }, ends: "completed" },
+  { tool: "web", name: "post", input: { url: URL, body: "b", "timeout-ms": null }, ends: "completed" },
+  // The service and the timer race: whoever wins, wins again.
+  {
+    tool: "web",
+    name: "post",
+    input: { url: URL, body: "b", "timeout-ms": 25 },
+    ends: "failed or completed",
+  },
+  { tool: "web", name: "crash", input: {}, ends: "trapped" },
+];
+
+describe("replay()", () => {
+  for (const [index, { tool, name, input, ends, ...options }] of RUNS.entries()) {
+    const on = index % 2 === 0 ? "node" : "deno";
+    it(`repeats ${tool} ${name}, ${ends}, of ${on}, on both runtimes`, { timeout: 60_000 }, async () => {
+      const host = createFakeRunHost(slowService(SERVICE));
+      const recorded = await recordRun(boxes[on], toolOf(tool), name, input, { ...options, host });
+      expect(ends).toContain(recorded.end.outcome.kind);
+      const journal = readJournal(recorded.text);
+      for (const box of [boxes.node, boxes.deno]) {
+        const report = await replay(box.sandbox, recorded.tool, journal);
+        expect(report.divergence).toBeUndefined();
+        expect(report.verdict).toBe("identical");
+        expect(report.fuel).toEqual({ expected: recorded.end.fuelUsed, seen: recorded.end.fuelUsed });
+        expect(report.outputHash.seen).toBe(report.outputHash.expected);
+      }
+    });
+  }
+
+  it("says of a run that was killed where it was cut, and no more", async () => {
+    const host = createFakeRunHost(slowService(SERVICE));
+    const recorded = await recordRun(boxes.node, toolOf("rogue"), "wait", {}, { host, timeToLiveMs: 2_000 });
+    expect(recorded.end.outcome.kind).toBe("timed-out");
+    const report = await replay(boxes.deno.sandbox, recorded.tool, readJournal(recorded.text));
+    expect(report).toMatchObject({ verdict: "cut", fuel: { expected: null } });
+    expect(report.cut).toContain("timed-out");
+  });
+});
+
+/** What somebody could do to a journal, and what the replay must then say. */
+const TAMPERED: readonly {
+  readonly what: string;
+  readonly change: (journal: Journal) => Journal;
+  readonly found: string;
+}[] = [
+  {
+    what: "another input",
+    change: (journal) => ({
+      ...journal,
+      head: { ...journal.head, input: { place: { latitude: 1, longitude: 2 } } },
+    }),
+    found: "arguments",
+  },
+  {
+    what: "another reply",
+    change: (journal) =>
+      changeCall(journal, 1, {
+        reply: { kind: "ok", value: { end: false }, body: new TextEncoder().encode("{}") },
+      }),
+    found: "fuel",
+  },
+  {
+    what: "replies in another order",
+    change: (journal) => ({
+      ...journal,
+      calls: journal.calls.map((call) => ({
+        ...call,
+        trace: { ...call.trace, order: [...call.trace.order].reverse().map((id) => id + 1) },
+      })),
+    }),
+    found: "inputs",
+  },
+  {
+    what: "a call taken out",
+    change: (journal) => ({ ...journal, calls: journal.calls.filter((_, index) => index !== 1) }),
+    found: "inputs",
+  },
+  { what: "another fuel", change: (journal) => changeEnd(journal, { fuelUsed: 1 }), found: "fuel" },
+  {
+    what: "another output",
+    change: (journal) => changeEnd(journal, { output: { ok: null } }),
+    found: "output",
+  },
+  {
+    what: "another outcome",
+    change: (journal) => changeEnd(journal, { outcome: { kind: "trapped", reason: "trap" } }),
+    found: "outcome",
+  },
+];
+
+function changeCall(journal: Journal, at: number, change: Partial<Journal["calls"][number]>): Journal {
+  return {
+    ...journal,
+    calls: journal.calls.map((call, index) => (index === at ? { ...call, ...change } : call)),
+  };
+}
+
+function changeEnd(journal: Journal, change: Partial<Journal["end"]>): Journal {
+  return { ...journal, end: { ...journal.end, ...change } };
+}
+
+describe("replay() of a journal that was changed", () => {
+  let journal: Journal;
+  let recorded: Awaited<ReturnType<typeof recordRun>>;
+  beforeAll(async () => {
+    const host = createFakeRunHost(slowService(SERVICE));
+    recorded = await recordRun(boxes.node, toolOf("weather"), "forecast", PLACE, { host });
+    journal = readJournal(recorded.text);
+  });
+
+  for (const { what, change, found } of TAMPERED) {
+    it(`finds ${what}`, async () => {
+      const report = await replay(boxes.deno.sandbox, recorded.tool, change(journal));
+      expect(report).toMatchObject({ verdict: "diverged", divergence: { what: found } });
+    });
+  }
+
+  it("finds another component", async () => {
+    const other = await recordRun(boxes.node, toolOf("rogue"), "read-env", {});
+    const mixed = { ...journal, head: { ...journal.head, input: {} } };
+    const report = await replay(boxes.node.sandbox, other.tool, mixed);
+    expect(report.verdict).toBe("diverged");
+  });
+
+  it("refuses a journal of a run that never began", async () => {
+    const { inputs: _, ...end } = journal.end;
+    await expect(replay(boxes.node.sandbox, recorded.tool, { ...journal, end })).rejects.toThrow(RangeError);
+  });
+});
