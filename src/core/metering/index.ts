@@ -16,6 +16,7 @@
  * - `hints.ts`: what tells the engine that this is seldom.
  * - `inject.ts` writes bodies anew, `rewrite.ts` all of them; `sections.ts`, `segments.ts`, `names.ts` the sections
  *   around them; `assemble.ts` the module. `nan.ts`, by option and behind all else, makes NaNs the same everywhere.
+ * - `profile.ts`, `profile-body.ts`, `profile-tree.ts`, where one wants to know, and before all else: fuel by function.
  *
  * A worked example. This function
  *
@@ -60,4 +61,7 @@ export {
 export type { MeteredModule, MeterOptions, MeterStats } from "./instrument.ts";
 export { DEFAULT_MAX_CALL_DEPTH, instrument, METER_VERSION } from "./instrument.ts";
 export { DEFAULT_MAX_TABLE_ELEMENTS, MAX_MODULE_BYTES } from "./limits.ts";
+export { addProfile, functionNames, PROFILE_IMPORT, PROFILED_FUNCTIONS } from "./profile.ts";
+export type { ProfiledCounter, ProfileNode, Profiler } from "./profile-tree.ts";
+export { createProfiler } from "./profile-tree.ts";
 export { SLICE } from "./word.ts";
