@@ -84,21 +84,31 @@ export const systemFiles: Files = {
 };
 
 /** The system's name servers, without its hosts file: what a policy names is a name in the DNS. */
-export const systemResolver: Resolver = {
-  async resolve(host, signal) {
-    const resolver = new DnsResolver({ timeout: 2_000, tries: 2 });
-    const abort = () => resolver.cancel();
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      const families = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
-      const addresses = families.flatMap((family) => (family.status === "fulfilled" ? family.value : []));
-      signal.throwIfAborted();
-      return addresses;
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
-  },
-};
+export const systemResolver: Resolver = createResolver();
+
+/** @param servers addresses of name servers, `127.0.0.1:5353`; default: the system's */
+export function createResolver(servers?: readonly string[]): Resolver {
+  return { resolve: (host, signal) => resolve(host, signal, servers) };
+}
+
+async function resolve(
+  host: string,
+  signal: AbortSignal,
+  servers: readonly string[] | undefined,
+): Promise<readonly string[]> {
+  const resolver = new DnsResolver({ timeout: 2_000, tries: 2 });
+  if (servers !== undefined) resolver.setServers([...servers]);
+  const abort = () => resolver.cancel();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    const families = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
+    const addresses = families.flatMap((family) => (family.status === "fulfilled" ? family.value : []));
+    signal.throwIfAborted();
+    return addresses;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
 
 /** Opens a SQLite database file (`:memory:` for a private one). */
 export function openSqlite(path: string): SqliteDatabase {

@@ -174,6 +174,8 @@ function open({ hostname, port, servername, tls, over }: Opening, signal: AbortS
   const connector = buildConnector({
     allowH2: false,
     timeout: 0, // ours is the one that counts
+    // The kernel is asked for more only when nothing waits to be counted: what arrives beyond a budget is one read.
+    highWaterMark: 1,
     maxCachedSessions: 0, // a TLS session shared between runs would link them
     // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED in the operator's environment changes nothing.
     rejectUnauthorized: true,
