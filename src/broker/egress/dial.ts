@@ -58,6 +58,12 @@ const MAX_ADDRESSES = 64;
 const MAX_ATTEMPTS = 4;
 
 /**
+ * The kernel is asked for more only when nothing waits to be counted: what arrives beyond a budget is one read.
+ * A name of its own, because undici hands it on to the socket and its type does not know it.
+ */
+const NO_READ_AHEAD = { highWaterMark: 1 };
+
+/**
  * Resolves a target, judges every address, and lets `choose` take a connection to one of them, all within the timeout.
  *
  * @throws {EgressFailure} with the guest's word
@@ -174,8 +180,7 @@ function open({ hostname, port, servername, tls, over }: Opening, signal: AbortS
   const connector = buildConnector({
     allowH2: false,
     timeout: 0, // ours is the one that counts
-    // The kernel is asked for more only when nothing waits to be counted: what arrives beyond a budget is one read.
-    highWaterMark: 1,
+    ...NO_READ_AHEAD,
     maxCachedSessions: 0, // a TLS session shared between runs would link them
     // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED in the operator's environment changes nothing.
     rejectUnauthorized: true,
