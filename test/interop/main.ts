@@ -2,55 +2,70 @@
  * Our manifests before other people's verifiers: honest ones must be accepted and forged ones refused, with our
  * `trusted_root.json` and no flag that weakens anything. A verifier that is not installed is skipped, and said to be.
  *
- * Run: `node test/interop/main.ts [manifests]`; ends with 1 when a verifier disagrees.
+ * Run: `node test/interop/main.ts [manifests] [forgeries of each class]`; ends with 1 when a verifier disagrees.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runtime } from "#runtime";
+import { MUTATIONS } from "./mutations.ts";
 import { makeSamples, type Samples } from "./samples.ts";
-import { findCosign, findOpenssl, findOurs, findSigstoreJs, type Verifier } from "./verifiers.ts";
+import {
+  findCosign,
+  findIndependent,
+  findOpenssl,
+  findOurs,
+  findSigstoreJs,
+  type Verifier,
+} from "./verifiers.ts";
 import { examineWitness } from "./witness.ts";
 
-/** Forgeries that are about the log or the bundle alone: to a verifier of signatures nothing is wrong with them. */
-const SIGNED = ["a flipped signature", "another manifest's payload", "another payload type"];
+/** A verifier that is a process for each question is asked this many of each. */
+const FEW = 2;
 
 /** @returns what the verifier got wrong */
-async function examine(verifier: Verifier, samples: Samples): Promise<readonly string[]> {
-  const { trustedRootFile, foreignRootFile, blobFile, otherBlobFile, honest, forged } = samples;
+async function examine(verifier: Verifier, samples: Samples, each: number): Promise<readonly string[]> {
+  const { trustedRootFile, foreignRootFile, blobFile, otherBlobFile } = samples;
+  const files = { trustedRootFile, blobFile };
+  const honest = verifier.isSlow ? samples.honest.slice(0, 10 * FEW) : samples.honest;
   const faults: string[] = [];
   for (const [n, bundle] of honest.entries()) {
-    if (!(await verifier.accepts({ bundle, trustedRootFile, blobFile })))
-      faults.push(`refused manifest ${n}`);
+    if (!(await verifier.accepts({ bundle, ...files }))) faults.push(`refused manifest ${n}`);
   }
-  const questions = forged
-    .filter(({ name }) => verifier.knowsLogs || SIGNED.includes(name))
-    .filter(({ redundant }) => verifier.readsAll || redundant !== true)
-    .map(({ name, bundle }) => ({ name, bundle, trustedRootFile, blobFile }));
+  let asked = 0;
+  const classes = MUTATIONS.filter(({ seenBy }) => verifier.sees.includes(seenBy));
+  for (const { name, forge } of classes) {
+    for (let n = 0; n < (verifier.isSlow ? FEW : each); n++) {
+      asked++;
+      const bundle = await forge(samples, n);
+      if (await verifier.accepts({ bundle, ...files })) faults.push(`accepted ${name}, number ${n}`);
+    }
+  }
   const [bundle] = honest;
-  if (verifier.knowsLogs)
-    questions.push({ name: "a foreign log", bundle, trustedRootFile: foreignRootFile, blobFile });
-  if (verifier.knowsBlobs)
-    questions.push({ name: "another output", bundle, trustedRootFile, blobFile: otherBlobFile });
-  for (const { name, ...question } of questions) {
-    if (await verifier.accepts(question)) faults.push(`accepted ${name}`);
-  }
+  if (
+    verifier.sees.includes("log") &&
+    (await verifier.accepts({ bundle, ...files, trustedRootFile: foreignRootFile }))
+  )
+    faults.push("accepted a foreign log");
+  if (verifier.knowsBlobs && (await verifier.accepts({ bundle, ...files, blobFile: otherBlobFile })))
+    faults.push("accepted another output");
   runtime.print(
-    `${verifier.name}: ${honest.length} manifests, ${questions.length} forgeries; ${faults.length} wrong answers`,
+    `${verifier.name}: ${honest.length} manifests, ${asked} forgeries of ${classes.length} classes; ${faults.length} wrong answers`,
   );
   return faults;
 }
 
 const folder = await mkdtemp(join(tmpdir(), "writ-interop-"));
 try {
-  const samples = await makeSamples(folder, Number(runtime.args[0] ?? 20));
-  for (const find of [findOurs, findOpenssl, findSigstoreJs, findCosign]) {
+  const samples = await makeSamples(folder, Number(runtime.args[0] ?? 40));
+  const each = Number(runtime.args[1] ?? 50);
+  for (const find of [findOurs, findIndependent, findOpenssl, findSigstoreJs, findCosign]) {
     const verifier = await find(samples, folder);
     if (typeof verifier === "string") {
       runtime.print(`skipped: ${verifier}`);
       continue;
     }
-    for (const fault of await examine(verifier, samples)) {
+    for (const fault of await examine(verifier, samples, each)) {
       runtime.print(`  ${fault}`);
       runtime.setExitCode(1);
     }

@@ -1,21 +1,30 @@
-/** Manifests for other people's verifiers: honest ones of a real log, and each of them forged in many ways. */
+/** Manifests for other people's verifiers: honest ones of a real log, and what forgeries are made of. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runtime } from "#runtime";
 import { sha256Hex } from "../../src/core/digest.ts";
-import { type Bundle, encodeBase64, encodeTrustedRoot } from "../../src/core/manifest/index.ts";
+import {
+  type Bundle,
+  encodeBase64,
+  encodeTrustedRoot,
+  type RunPredicate,
+} from "../../src/core/manifest/index.ts";
+import { formatNote, noteKeyDigest } from "../../src/core/merkle/index.ts";
 import { createEvidence } from "../../src/evidence/index.ts";
-import { openNoteSigner, openSigner } from "../../src/identity/index.ts";
+import { jwks, openNoteSigner, openSigner } from "../../src/identity/index.ts";
+import type { Signer } from "../../src/ports/index.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { predicateOf } from "../core/manifest/fixtures.ts";
 import { knownOf } from "../evidence/support.ts";
-import { newestSpki } from "../support/signing.ts";
+import { newestKey, newestSpki } from "../support/signing.ts";
 
 /** What a verifier is given. */
 export interface Samples {
   /** SubjectPublicKeyInfo of the manifest key. */
   readonly spki: Uint8Array<ArrayBuffer>;
   readonly keyFile: string;
+  /** The same as a JWKS, with its end. */
+  readonly keySetFile: string;
   readonly trustedRootFile: string;
   /** Trusts another log, under the same name. */
   readonly foreignRootFile: string;
@@ -23,45 +32,54 @@ export interface Samples {
   readonly blobFile: string;
   readonly otherBlobFile: string;
   readonly honest: readonly Bundle[];
-  readonly forged: readonly Forged[];
-}
-
-/** A forged manifest. */
-export interface Forged {
-  readonly name: string;
-  readonly bundle: unknown;
-  /**
-   * Whether the lie is in a member that says what is said elsewhere too: a verifier that takes the entry from the
-   * manifest, and the root from the checkpoint, never reads it.
-   */
-  readonly redundant?: true;
+  /** Manifests of the same runs, signed by a stranger's key and logged with it. */
+  readonly strangers: readonly Bundle[];
+  /** Honest in every way, but of runs that finished when the key was not believed any more. */
+  readonly late: readonly Bundle[];
+  /** Signs what a checkpoint says with a stranger's key of the same name. */
+  readonly strangeNote: (note: string) => Promise<string>;
 }
 
 const ORIGIN = "log.example";
+
+/** When the key ends to be believed: after every honest run, before every late one. */
+const KEY_ENDS_MS = Date.UTC(2026, 5, 1);
+/** Sealed together: they share a checkpoint. */
+const GROUP = 8;
 
 /** Seals `count` runs in a fresh log, some of them together, and writes what verifiers need beside it. */
 export async function makeSamples(folder: string, count: number): Promise<Samples> {
   const { files, clock } = runtime;
   const file = (name: string) => join(folder, name);
   const signer = await openSigner({ files, clock, path: file("manifest.pem") });
+  const stranger = await openSigner({ files, clock, path: file("stranger.pem") });
   const noteSigner = await openNoteSigner({ files, clock, path: file("checkpoint.pem"), origin: ORIGIN });
   const foreign = await openNoteSigner({ files, clock, path: file("foreign.pem"), origin: ORIGIN });
   const store = await openStore(runtime.openSqlite(file("log.sqlite")));
-  const evidence = createEvidence({ store, signer, noteSigner, clock });
   const blob = new TextEncoder().encode('{"an":"output"}');
-  const honest = await Promise.all(
-    Array.from({ length: count }, async (_, n) => {
-      const run = `run_${String(n).padStart(26, "0")}`;
-      const predicate = predicateOf({ run, output_hash: `sha256:${sha256Hex(blob)}` });
-      await evidence.admit(knownOf(predicate));
-      return (await evidence.seal(predicate, [])).bundle;
-    }),
-  );
+  let runs = 0;
+  const seal = async (by: Signer, how: Partial<RunPredicate> = {}): Promise<Bundle> => {
+    const evidence = createEvidence({ store, signer: by, noteSigner, clock });
+    const run = `run_${String(runs++).padStart(26, "0")}`;
+    const predicate = predicateOf({ run, output_hash: `sha256:${sha256Hex(blob)}`, ...how });
+    await evidence.admit(knownOf(predicate));
+    return (await evidence.seal(predicate, [])).bundle;
+  };
+  const sealGroup = (by: Signer, how: Partial<RunPredicate> = {}) =>
+    Promise.all(Array.from({ length: GROUP }, () => seal(by, how)));
+  // The first entries of a log have short paths: there is nothing to reorder in them.
+  await sealGroup(signer);
+  await sealGroup(signer);
+  const honest: Bundle[] = [];
+  while (honest.length < count) honest.push(...(await sealGroup(signer)));
+  const strangers = await sealGroup(stranger);
+  const late = await sealGroup(signer, { finished_at: new Date(KEY_ENDS_MS).toISOString() });
   await store.close();
 
-  const spki = await newestSpki(signer);
-  const pem = encodeBase64(spki).replace(/.{64}/g, "$&\n");
+  const key = await newestKey(signer);
+  const pem = encodeBase64(key.spki).replace(/.{64}/g, "$&\n");
   await writeFile(file("key.pem"), `-----BEGIN PUBLIC KEY-----\n${pem}\n-----END PUBLIC KEY-----\n`);
+  await writeFile(file("jwks.json"), JSON.stringify(await jwks([{ ...key, validUntilMs: KEY_ENDS_MS }])));
   for (const [name, { keys }] of [
     ["trusted_root.json", noteSigner],
     ["foreign_root.json", foreign],
@@ -75,79 +93,21 @@ export async function makeSamples(folder: string, count: number): Promise<Sample
   await writeFile(file("output.json"), blob);
   await writeFile(file("other.json"), '{"another":"output"}');
   return {
-    spki,
+    spki: key.spki,
     keyFile: file("key.pem"),
+    keySetFile: file("jwks.json"),
     trustedRootFile: file("trusted_root.json"),
     foreignRootFile: file("foreign_root.json"),
     blobFile: file("output.json"),
     otherBlobFile: file("other.json"),
-    honest,
-    forged: forge(honest),
+    honest: honest.slice(0, count),
+    strangers,
+    late,
+    async strangeNote(note) {
+      const text = note.slice(0, note.indexOf("\n\n") + 1);
+      const signed = await foreign.sign(new TextEncoder().encode(text));
+      const keyId = noteKeyDigest(ORIGIN, signed.key.spki).subarray(0, 4);
+      return formatNote(text, [{ name: ORIGIN, keyId, signature: signed.signature }]);
+    },
   };
-}
-
-/** Every class of forgery that a verifier with key and log must refuse. */
-function forge(honest: readonly Bundle[]): Samples["forged"] {
-  // The first entry of a log may be alone in its checkpoint: then there is no path to forge.
-  const [first, second] = honest.filter(
-    ({ verificationMaterial }) => verificationMaterial.tlogEntries?.[0].inclusionProof.hashes.length !== 0,
-  );
-  const entry = first?.verificationMaterial.tlogEntries?.[0];
-  const other = second?.verificationMaterial.tlogEntries?.[0];
-  if (first === undefined || second === undefined || entry === undefined || other === undefined) {
-    throw new RangeError("Cannot forge: two logged manifests are wanted");
-  }
-  const { verificationMaterial: material, dsseEnvelope: envelope } = first;
-  const [signature] = envelope.signatures;
-  const { inclusionProof: proof } = entry;
-  const withEntries = (tlogEntries: readonly object[]) => ({
-    ...first,
-    verificationMaterial: { ...material, tlogEntries },
-  });
-  const withProof = (changes: object) =>
-    withEntries([{ ...entry, inclusionProof: { ...proof, ...changes } }]);
-  const { envelope: note } = proof.checkpoint;
-  return [
-    { name: "no log entry", bundle: withEntries([]) },
-    { name: "another manifest's log entry", bundle: withEntries([other]) },
-    {
-      name: "another manifest's body",
-      redundant: true,
-      bundle: withEntries([{ ...entry, canonicalizedBody: other.canonicalizedBody }]),
-    },
-    { name: "a flipped root", redundant: true, bundle: withProof({ rootHash: flipBase64(proof.rootHash) }) },
-    { name: "a flipped hash", bundle: withProof({ hashes: proof.hashes.map(flipBase64) }) },
-    { name: "a path cut short", bundle: withProof({ hashes: proof.hashes.slice(1) }) },
-    {
-      name: "a checkpoint of another size",
-      bundle: withProof({ checkpoint: { envelope: note.replace(/\n(\d+)\n/, "\n1$1\n") } }),
-    },
-    {
-      name: "a checkpoint without signature",
-      bundle: withProof({ checkpoint: { envelope: `${note.split("\n\n")[0]}\n\n` } }),
-    },
-    {
-      name: "a flipped signature",
-      bundle: {
-        ...first,
-        dsseEnvelope: { ...envelope, signatures: [{ ...signature, sig: flipBase64(signature.sig) }] },
-      },
-    },
-    {
-      name: "another manifest's payload",
-      bundle: { ...first, dsseEnvelope: { ...envelope, payload: second.dsseEnvelope.payload } },
-    },
-    {
-      name: "another payload type",
-      bundle: { ...first, dsseEnvelope: { ...envelope, payloadType: "text/plain" } },
-    },
-  ];
-}
-
-/** Flips a bit in the middle of what base64 says. */
-function flipBase64(base64: string): string {
-  const bytes = Buffer.from(base64, "base64");
-  const at = bytes.length >> 1;
-  bytes[at] = (bytes[at] ?? 0) ^ 4;
-  return bytes.toString("base64");
 }
