@@ -8,6 +8,7 @@ import type { PolicyRecord } from "./core/policy/index.ts";
 import { createEvidence, type Evidence } from "./evidence/index.ts";
 import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
 import { createIdentity, type Identity } from "./identity/index.ts";
+import { createJournals, type Journals } from "./journal/index.ts";
 import type { NoteSigner, Runtime, Sandbox, Signer, Store } from "./ports/index.ts";
 import type { Registry, Tool } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
@@ -104,6 +105,8 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
       },
     });
+    const journals = openJournals(runtime, dataFolder, store);
+    const stopErasing = journals.watch((error) => log({ event: "erase-failed", error: String(error) }));
     const stopWatching = evidence.watch({
       everyMs: 5_000,
       graceMs: LONGEST_RUN_MS,
@@ -117,6 +120,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         broker,
         sandbox,
         evidence,
+        journals,
         store,
         signer,
         noteSigner,
@@ -133,6 +137,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       noteSigner,
       async close() {
         stopWatching();
+        stopErasing();
         await sandbox.close();
         await store.close();
       },
@@ -141,6 +146,21 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     await store.close();
     throw error;
   }
+}
+
+/** Journals of a data folder's store, under the master key beside its other keys. */
+export function openJournals(
+  { clock, entropy, files }: Runtime,
+  dataFolder: string,
+  { journals }: Store,
+): Journals {
+  return createJournals({
+    store: journals,
+    clock,
+    entropy,
+    files,
+    keyPath: `${dataFolder}/keys/journals.key`,
+  });
 }
 
 /** Profiles from the operator's file; none when there is no file. */
@@ -181,8 +201,10 @@ export async function prepareTools(
   prepared: (tool: Tool, count: number) => void,
 ): Promise<void> {
   for (const [index, tool] of registry.tools.entries()) {
-    const caps = new Set(tool.policies.map(({ policy }) => policy.budget.memory_bytes));
-    for (const memoryBytes of caps) await sandbox.prepare(tool.component, memoryBytes);
+    for (const { policy } of tool.policies) {
+      const repeatable = policy.evidence?.journal === "full";
+      await sandbox.prepare(tool.component, policy.budget.memory_bytes, repeatable);
+    }
     prepared(tool, index + 1);
   }
 }

@@ -27,7 +27,7 @@ export type { Receipt, Sealed } from "./seal.ts";
  */
 export type KnownBeforeRun = Omit<
   RunPredicate,
-  "output_hash" | "memory_peak_bytes" | "events" | "outcome" | "fallback" | "finished_at"
+  "output_hash" | "memory_peak_bytes" | "events" | "outcome" | "journal_hash" | "fallback" | "finished_at"
 >;
 
 /** What evidence is made with. */
@@ -51,10 +51,15 @@ export interface Evidence {
    * Signs what an admitted run did and stores it; no output may be released before this resolves.
    *
    * @param required the policy's `required_observability_fields`
+   * @param before what must be durable when the seal is: a failure of it is one of the store
    * @throws {GatewayError} `evidence-unavailable` when the signer or the store fails, when the run is sealed already, or
    *   when a required field is missing. The output must be withheld; the reconciler closes the run
    */
-  seal(predicate: RunPredicate, required: readonly ObservabilityField[]): Promise<Sealed>;
+  seal(
+    predicate: RunPredicate,
+    required: readonly ObservabilityField[],
+    before?: () => Promise<void>,
+  ): Promise<Sealed>;
   /**
    * Signs and stores a decision that let nothing run, intent and seal at once.
    *
@@ -116,7 +121,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       }
     },
 
-    async seal(predicate, required) {
+    async seal(predicate, required, before = async () => undefined) {
       const run = JSON.stringify(predicate.run);
       const missing = missingFields(predicate, required);
       if (missing.length > 0) {
@@ -124,6 +129,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
         throw unavailable(`Cannot seal run ${run}: the policy requires ${missing.join(", ")}`);
       }
       try {
+        await before();
         return await reconciler.seal(predicate);
       } catch (cause) {
         reconciler.keep(predicate);

@@ -3,6 +3,7 @@
 import type { Broker } from "../broker/index.ts";
 import type { Evidence } from "../evidence/index.ts";
 import { type Identity, jwks } from "../identity/index.ts";
+import type { Journals } from "../journal/index.ts";
 import type { Clock, Entropy, NoteSigner, Sandbox, Signer, Store } from "../ports/index.ts";
 import type { Registry } from "../registry/index.ts";
 import { describeTool, listTools } from "./catalogue.ts";
@@ -20,6 +21,7 @@ export interface GatewayParts {
   readonly broker: Broker;
   readonly sandbox: Sandbox;
   readonly evidence: Evidence;
+  readonly journals: Journals;
   readonly store: Store;
   readonly signer: Signer;
   readonly noteSigner: NoteSigner;

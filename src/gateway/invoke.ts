@@ -16,10 +16,12 @@ import {
   type Principal,
 } from "../core/policy/index.ts";
 import type { Evidence, KnownBeforeRun } from "../evidence/index.ts";
-import type { Clock, Entropy, RunHost, Sandbox, SandboxEnd } from "../ports/index.ts";
+import type { Journals } from "../journal/index.ts";
+import type { Clock, Entropy, GuestSettings, RunHost, Sandbox, SandboxEnd } from "../ports/index.ts";
 import { findFunction, type Registry, type Tool, type ToolFunction } from "../registry/index.ts";
 import { guestSettings } from "./guest-settings.ts";
 import { continueTrace, newRunId } from "./ids.ts";
+import { beginJournal, type JournaledRun } from "./journal.ts";
 import {
   type Admission,
   describeAdmission,
@@ -35,6 +37,7 @@ export interface InvokeParts {
   readonly broker: Broker;
   readonly sandbox: Sandbox;
   readonly evidence: Evidence;
+  readonly journals: Journals;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly versions: Versions;
@@ -91,15 +94,20 @@ export async function invoke(
   // The intent is durable before anything runs. A crash after this line leaves an open run for the reconciler.
   await admit(evidence, known, host);
 
-  const ended = await runGuest(sandbox, admission, decision, host);
+  // What the policy asks to keep beside digests is noted while it runs.
+  const settings = guestSettings(decision.grants, tool.name);
+  const journal = beginJournal(parts, admission, decision.record, settings, host);
+  const ended = await runGuest(sandbox, admission, policy, settings, journal);
   if (host.diagnostics.length > 0) parts.diagnose(admission.run, host.diagnostics);
 
   // Sealed: signed, and durable with its sequence. If this fails the output is withheld.
-  const predicate = describeEnd(known, policy, ended.end, host, clock.nowMs());
-  const sealed = await evidence.seal(predicate, policy.required_observability_fields);
+  // A journal is durable before the seal that names it: a crash between the two leaves one that no manifest knows.
+  const { end, hash, keep } = journal.finish(ended.end);
+  const predicate = describeEnd(known, policy, end, host, clock.nowMs(), hash);
+  const sealed = await evidence.seal(predicate, policy.required_observability_fields, keep);
   if (ended.refusal !== undefined) throw ended.refusal;
 
-  const { outcome, output } = ended.end;
+  const { outcome, output } = end;
   const { fallback } = policy;
   return {
     run: admission.run,
@@ -203,10 +211,10 @@ interface Ended {
 async function runGuest(
   sandbox: Sandbox,
   admission: Admission,
-  { record, grants }: Allowed,
-  host: RunHost,
+  policy: Policy,
+  settings: GuestSettings,
+  { host, inputs }: JournaledRun,
 ): Promise<Ended> {
-  const { policy } = record;
   const { run, principal, tool, callee, request, traceId } = admission;
   try {
     const end = await sandbox.run({
@@ -220,9 +228,10 @@ async function runGuest(
       memoryBytes: policy.budget.memory_bytes,
       outputBytes: policy.budget.output_bytes,
       timeToLiveMs: policy.max_duration_ms,
-      settings: guestSettings(grants, tool.name),
+      settings,
       info: { traceId, tool: tool.name, purpose: request.purpose },
       host,
+      ...(inputs && { inputs }),
     });
     return { end };
   } catch (refusal) {

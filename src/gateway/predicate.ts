@@ -39,6 +39,7 @@ export function describeAdmission(
     run: admission.run,
     tenant: principal.tenant,
     principal: principal.id,
+    tier: principal.tier,
     tool: admission.tool.name,
     function: admission.callee.key,
     purpose: request.purpose,
@@ -76,6 +77,7 @@ export function describeEnd(
   end: SandboxEnd,
   host: RunHost,
   finishedAtMs: number,
+  journalHash?: string | null,
 ): RunPredicate {
   const { usage } = host;
   const used = {
@@ -96,6 +98,7 @@ export function describeEnd(
     memory_peak_bytes: end.memoryPeakBytes,
     events: host.events,
     outcome: end.outcome,
+    ...(journalHash === undefined ? {} : { journal_hash: journalHash }),
     ...(fallsBack ? { fallback: { kind: "static", value_hash: digestJson(fallback.value) } } : {}),
     finished_at: new Date(finishedAtMs).toISOString(),
   };

@@ -1,3 +1,4 @@
 /** Journals of runs: written while they run, kept encrypted, erased, replayed from. */
+export { createJournals, type Journals, journalHash, type KeptJournal } from "./journals.ts";
 export { createRecorder, type JournalBounds, type Recorder } from "./recorder.ts";
 export { createReplayHost, type Divergence, type ReplayHost } from "./replay-host.ts";

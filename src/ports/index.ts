@@ -13,6 +13,14 @@ export type {
   Usage,
 } from "./host-calls.ts";
 export type { Drawer, Item, ItemChange, ItemHead, ItemQuota, ItemStore } from "./items.ts";
+export type {
+  Erasure,
+  ErasureReason,
+  ErasureScope,
+  JournalRow,
+  JournalStore,
+  TenantKeyRow,
+} from "./journals.ts";
 export type { LocalSocket, LocalSockets } from "./local-sockets.ts";
 export type { Resolver } from "./resolver.ts";
 export type {

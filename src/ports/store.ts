@@ -5,6 +5,7 @@
  * is whole or absent; concurrent callers see a serial order; every failure throws, none is swallowed.
  */
 import type { ItemStore } from "./items.ts";
+import type { JournalStore } from "./journals.ts";
 
 /** The intention to run, written before anything runs. */
 export interface Intent {
@@ -78,6 +79,8 @@ export interface KeyRow {
 export interface Store {
   /** What tools keep between runs. */
   readonly items: ItemStore;
+  /** Journals of runs: encrypted, and erasable. */
+  readonly journals: JournalStore;
   /** Durable when it resolves. @throws when a run of that id exists. */
   recordIntent(intent: Intent): Promise<void>;
   /**

@@ -4,7 +4,7 @@
  * Forward only: a migration that was released is never edited, a new one is appended. A database that a newer Writ
  * wrote is refused, because what this one does not know it could break.
  */
-import type { SqliteDatabase } from "../ports/index.ts";
+import type { ErasureReason, SqliteDatabase } from "../ports/index.ts";
 import { Connection } from "./connection.ts";
 import { LogTree } from "./log-tree.ts";
 
@@ -94,6 +94,31 @@ export interface ProbeTable {
   beats: number;
 }
 
+/** Tenants' keys, wrapped. */
+export interface TenantKeysTable {
+  tenant: string;
+  id: string;
+  wrapped: Uint8Array;
+}
+
+/** Journals of runs, encrypted. The only rows about runs that can be taken away. */
+export interface JournalsTable {
+  run: string;
+  tenant: string;
+  key_id: string;
+  kept_at_ms: number;
+  expires_at_ms: number;
+  content: Uint8Array;
+}
+
+/** Journals that were taken away. Append-only. */
+export interface ErasuresTable {
+  run: string;
+  tenant: string;
+  at_ms: number;
+  why: ErasureReason;
+}
+
 /** The database, as Kysely sees it. */
 export interface Tables {
   runs: RunsTable;
@@ -103,6 +128,9 @@ export interface Tables {
   open_runs: OpenRunsTable;
   keys: KeysTable;
   items: ItemsTable;
+  tenant_keys: TenantKeysTable;
+  journals: JournalsTable;
+  erasures: ErasuresTable;
   item_usage: ItemUsageTable;
   probe: ProbeTable;
 }
@@ -173,6 +201,19 @@ const MIGRATIONS: readonly Migration[] = [
     tenant TEXT NOT NULL, tool TEXT NOT NULL, kind TEXT NOT NULL, bytes INTEGER NOT NULL CHECK (bytes >= 0),
     items INTEGER NOT NULL CHECK (items >= 0), version INTEGER NOT NULL, PRIMARY KEY (tenant, tool, kind)
   ) STRICT;
+  `,
+  `
+  CREATE TABLE tenant_keys (tenant TEXT PRIMARY KEY NOT NULL, id TEXT NOT NULL, wrapped BLOB NOT NULL) STRICT;
+  CREATE TABLE journals (
+    run TEXT PRIMARY KEY NOT NULL REFERENCES runs (run), tenant TEXT NOT NULL, key_id TEXT NOT NULL,
+    kept_at_ms INTEGER NOT NULL, expires_at_ms INTEGER NOT NULL, content BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX journals_by_tenant ON journals (tenant, run);
+  CREATE INDEX journals_by_expiry ON journals (expires_at_ms);
+  CREATE TABLE erasures (
+    run TEXT PRIMARY KEY NOT NULL, tenant TEXT NOT NULL, at_ms INTEGER NOT NULL, why TEXT NOT NULL
+  ) STRICT;
+  ${immutable("erasures", "run = NEW.run")}
   `,
 ];
 

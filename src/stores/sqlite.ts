@@ -6,6 +6,7 @@ import { type Bytes, TILE_WIDTH } from "../core/merkle/index.ts";
 import type {
   Intent,
   ItemStore,
+  JournalStore,
   KeyRow,
   Logged,
   LogHead,
@@ -16,6 +17,7 @@ import type {
 } from "../ports/index.ts";
 import { Connection } from "./connection.ts";
 import { createItems } from "./items.ts";
+import { createJournals } from "./journals.ts";
 import { LogTree } from "./log-tree.ts";
 import * as queries from "./queries.ts";
 import { type KeysTable, migrate, type RunsTable, type SealsTable } from "./schema.ts";
@@ -45,6 +47,8 @@ export async function openStore(database: SqliteDatabase, options: StoreOptions 
     throw new Error(`Cannot open store: want journal_mode wal, got ${journal}`);
   // FULL: every commit syncs the log before it returns. NORMAL would lose acknowledged runs with the power.
   database.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON");
+  // What is deleted (journals that are to be erased, sooner or later) leaves zeros behind.
+  database.exec("PRAGMA secure_delete = ON");
   migrate(database);
   return new SqliteStore(database, nextTurn);
 }
@@ -70,6 +74,7 @@ class SqliteStore implements Store {
   readonly #log: LogTree;
   readonly #connection: Connection;
   readonly items: ItemStore;
+  readonly journals: JournalStore;
   /** The transaction under way. */
   #commit: Commit = {};
 
@@ -79,6 +84,7 @@ class SqliteStore implements Store {
     this.#log = new LogTree(this.#connection);
     this.#queue = new WriteQueue(database, nextTurn, () => this.#appendToLog());
     this.items = createItems(this.#connection, this.#queue);
+    this.journals = createJournals(database, this.#connection, this.#queue);
   }
 
   recordIntent(intent: Intent): Promise<void> {

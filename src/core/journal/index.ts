@@ -7,6 +7,7 @@ export type {
   JournalEnd,
   JournaledCall,
   JournaledReply,
+  JournaledSettings,
   JournalHead,
   RunInputs,
 } from "./types.ts";

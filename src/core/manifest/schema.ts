@@ -169,6 +169,10 @@ export const RunPredicateSchema: z.ZodType<RunPredicate> = z.looseObject({
     .describe("The run's id: run_ and 26 characters of Crockford base32, ordered by time"),
   tenant: z.string().describe("Whose run it is"),
   principal: z.string().describe("Who asked: key: and the public id of the API key"),
+  tier: z
+    .string()
+    .exactOptional()
+    .describe("Tier of the tenant, by which the policy was chosen; absent in manifests older than the field"),
   tool: z.string().describe("The tool's name in this gateway"),
   function: z.string().describe("Which export was called: interface/function"),
   purpose: z.string().describe("The business task that the caller stated"),
@@ -211,6 +215,12 @@ export const RunPredicateSchema: z.ZodType<RunPredicate> = z.looseObject({
   cost_table: z.string().describe("Version of the table by which fuel was counted"),
   events: z.array(event).describe("What the broker saw the run do, in order"),
   outcome: OutcomeSchema.describe("How it ended"),
+  journal_hash: hash
+    .nullable()
+    .exactOptional()
+    .describe(
+      "sha256 of what was kept of the run, encrypted and erasable, as its policy asks: a journal to replay it by, or its input or output; null when that would have been over its bound, so that nothing was kept; absent when the policy asks for nothing",
+    ),
   fallback: z
     .looseObject({
       kind: z.literal("static").describe("Where the value is from: the policy itself"),

@@ -64,6 +64,8 @@ export interface RunPredicate {
   readonly run: string;
   readonly tenant: string;
   readonly principal: string;
+  /** Tier of the tenant, by which the policy was chosen; absent in manifests of before it was recorded. */
+  readonly tier?: string;
   readonly tool: string;
   readonly function: string;
   readonly purpose: string;
@@ -86,6 +88,11 @@ export interface RunPredicate {
   readonly cost_table: string;
   readonly events: readonly RunEvent[];
   readonly outcome: Outcome;
+  /**
+   * `sha256:<hex>` of the journal that the policy asked to keep; null when it would have been over its bound, and
+   * nothing was kept. Absent when the policy asks for none.
+   */
+  readonly journal_hash?: string | null;
   /** What the caller was given instead of the output, when the policy's fallback applied. */
   readonly fallback?: { readonly kind: "static"; readonly value_hash: string };
   /** The level reached and the restrictions that the executor was seen to have; null when nothing ran. */

@@ -7,6 +7,7 @@ import { MAX_POLICY_FAULTS, readDocument } from "./document.ts";
 import { describeIssues } from "./faults.ts";
 import { PolicyError } from "./policy-error.ts";
 import { policyDocument, RULE_KEYS } from "./schema.ts";
+import { EVIDENCE_KEYS } from "./schema-evidence.ts";
 import type { JsonValue, Policy, PolicyRecord } from "./types.ts";
 
 /** Keys of each mapping of the document, for "did you mean". Taken from the schema, so they can not drift. */
@@ -16,6 +17,7 @@ const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   "/network_allowlist/*": RULE_KEYS,
   "/keyvalue": Object.keys(policyDocument.shape.keyvalue.unwrap().shape),
   "/fallback": ["kind", "value"],
+  "/evidence": EVIDENCE_KEYS,
 };
 
 /** What is wanted where the schema has no phrase of its own: the value of a static fallback. */
@@ -25,7 +27,9 @@ const ANY_VALUE = "a JSON value";
  * Reads one policy document, whole or not at all.
  *
  * Defaults: `network_allowlist` [], no `secret_profile`, `required_observability_fields` trace_id, policy_id,
- * artifact_hash, tenant, purpose; `isolation_minimum` process; `fallback` error. Everything else must be written.
+ * artifact_hash, tenant, purpose; `isolation_minimum` process; `fallback` error; no `evidence`, and in it
+ * `journal` none, `keep` [], `journal_bytes` 4MiB, `journal_over` stop, `retention_days` 30. Everything else must be
+ * written.
  *
  * @param text YAML 1.2 or JSON, at most 256 KiB; hostile
  * @param source where it comes from, for faults and for the operator
@@ -82,7 +86,7 @@ export function policyId(policy: Policy): string {
 
 /** A policy as JSON: the same members; only an interface's lack of an index signature stands between the types. */
 function jsonOf(policy: Policy): JsonValue {
-  const { fallback, ...rest } = policy;
+  const { fallback, evidence, ...rest } = policy;
   const functions = Object.fromEntries(
     Object.entries(rest.functions).map(([name, { operation }]) => [name, { operation }]),
   );
@@ -97,6 +101,7 @@ function jsonOf(policy: Policy): JsonValue {
     network_allowlist: network,
     budget: { ...rest.budget },
     fallback: { ...fallback },
+    ...(evidence === undefined ? {} : { evidence: { ...evidence } }),
   };
 }
 

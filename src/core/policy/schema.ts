@@ -8,6 +8,7 @@
 import * as z from "zod";
 import { HOST_PATTERN, hostPatternFault } from "./host-pattern.ts";
 import { PORTS, type Ports, parsePorts } from "./port-range.ts";
+import { evidenceClause } from "./schema-evidence.ts";
 import { integer, name, setOf, size } from "./schema-parts.ts";
 import { config, environment, keyvalue, programArguments } from "./schema-reach.ts";
 import { ISOLATION_LEVELS, OBSERVABILITY_FIELDS, type ObservabilityField } from "./types.ts";
@@ -187,6 +188,7 @@ export const policyDocument = z
         .default("process")
         .describe("Weakest isolation in which a run may start"),
       fallback: fallback.default({ kind: "error" }),
+      evidence: evidenceClause.exactOptional(),
     },
     {
       error: "a policy: a mapping with tool_id, tenant_tier, purpose, functions, max_duration_ms and budget",

@@ -122,6 +122,21 @@ export interface Policy {
   readonly required_observability_fields: readonly ObservabilityField[];
   readonly isolation_minimum: IsolationLevel;
   readonly fallback: Fallback;
+  /** Absent = nothing is kept of a run but what is signed. Enforced by `gateway/journal.ts`. */
+  readonly evidence?: EvidenceClause;
+}
+
+/** What is kept of a run beside digests: encrypted, and erasable. */
+export interface EvidenceClause {
+  /** `full`: all that the run depends on and all that it did, so that it can be replayed. */
+  readonly journal: "none" | "full";
+  /** With a full journal always both. */
+  readonly keep: readonly ("input" | "output")[];
+  /** What may be kept of one run. */
+  readonly journal_bytes: number;
+  /** When it would be more: the run ends as exhausted, or nothing is kept. */
+  readonly journal_over: "stop" | "drop";
+  readonly retention_days: number;
 }
 
 /** A policy with its identity and its origin. */

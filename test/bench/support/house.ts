@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { runtime } from "#runtime";
 import { createBroker } from "../../../src/broker/index.ts";
-import { VERSION } from "../../../src/compose.ts";
+import { openJournals, VERSION } from "../../../src/compose.ts";
 import type { Principal } from "../../../src/core/policy/index.ts";
 import { createEvidence } from "../../../src/evidence/index.ts";
 import { createGateway, type Gateway } from "../../../src/gateway/index.ts";
@@ -80,6 +80,7 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
       broker,
       sandbox,
       evidence,
+      journals: openJournals(runtime, folder, store),
       store,
       signer,
       noteSigner,

@@ -8,6 +8,7 @@ import { migrate } from "../../../src/stores/schema.ts";
 import { arm, noFaults, openFaultySqlite, temporaryFolder } from "../../support/sqlite.ts";
 import { intentOf, sealOf } from "./intents.ts";
 import { itemsSuite } from "./items.suite.ts";
+import { journalsSuite } from "./journals.suite.ts";
 import { type StoreSubject, storeSuite } from "./store.suite.ts";
 
 async function createSubject(): Promise<StoreSubject> {
@@ -19,6 +20,7 @@ async function createSubject(): Promise<StoreSubject> {
 }
 storeSuite("SQLite", createSubject);
 itemsSuite("SQLite", createSubject);
+journalsSuite("SQLite", createSubject);
 
 describe("openStore()", () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
