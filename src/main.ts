@@ -3,6 +3,7 @@ import { runtime } from "#runtime";
 import { type CliWorld, runCli } from "./cli/index.ts";
 import { PROJECT_FOLDER, readOffer, VERSION } from "./compose.ts";
 import { openKeys, openLocalGateway, openLog } from "./local.ts";
+import { openRecords, openReplayer } from "./records.ts";
 import { startServer } from "./serve.ts";
 import { openSignerService, rotateKeys } from "./signers.ts";
 
@@ -18,6 +19,8 @@ const world: CliWorld = {
   openLog: (dataFolder, origin, signer) => openLog(runtime, dataFolder, origin, signer),
   openSignerService: (options, log) => openSignerService(runtime, options, log),
   rotateKeys: (options) => rotateKeys(runtime, options),
+  openRecords: (dataFolder) => openRecords(runtime, dataFolder),
+  openReplayer: (dataFolder) => openReplayer(runtime, dataFolder),
   offer: () => readOffer(runtime),
   // Loaded only when something is built: these packages are big.
   openToolchain: () => import("./toolchain/index.ts"),

@@ -8,11 +8,13 @@ import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { describeFailure } from "./failure.ts";
 import { addInspect } from "./inspect.ts";
+import { addErase, addJournal } from "./journal.ts";
 import { addKeys } from "./keys.ts";
 import { addLog } from "./log.ts";
 import { addManifest } from "./manifest.ts";
 import { addMeter } from "./meter.ts";
 import { addPolicy } from "./policy.ts";
+import { addReplay } from "./replay.ts";
 import { addRun } from "./run.ts";
 import { addServe } from "./serve.ts";
 import { addSigner } from "./signer.ts";
@@ -27,6 +29,8 @@ export type {
   LocalGateway,
   LocalGatewayOptions,
   OpenLog,
+  Records,
+  Replayer,
   RunningServer,
   Terminal,
   Toolchain,
@@ -88,6 +92,9 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     addManifest,
     addLog,
     addKeys,
+    addReplay,
+    addJournal,
+    addErase,
     addSigner,
   ]) {
     add(program, context);

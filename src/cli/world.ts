@@ -6,7 +6,7 @@ import type { ComponentDescription } from "../core/component/index.ts";
 import type { TileName } from "../core/merkle/index.ts";
 import type { Principal, Scope } from "../core/policy/index.ts";
 import type { Gateway } from "../gateway/index.ts";
-import type { KeyRow, Runtime } from "../ports/index.ts";
+import type { Erasure, ErasureScope, KeyRow, RunRow, Runtime, Sandbox } from "../ports/index.ts";
 import type { ServeConfig } from "./settings.ts";
 
 /** The powers of the command line. Whatever opens something is asynchronous, so that nothing is loaded unused. */
@@ -41,6 +41,10 @@ export interface CliWorld {
     readonly kinds: readonly ("manifest" | "checkpoint")[];
     readonly overlapMs: number;
   }): Promise<readonly SigningKeyState[]>;
+  /** Runs of a data folder, its server's and those of `writ run`, with what was kept of them. */
+  openRecords(dataFolder: string): Promise<Records>;
+  /** A sandbox to run journals again in, and nothing else: no network, no secrets, no evidence. */
+  openReplayer(dataFolder: string): Promise<Replayer>;
   /** The description of the component that imports everything this host offers: `wit/offer.wasm`, decoded. */
   offer(): Promise<ComponentDescription>;
   /** Loads the packages that make components; they are big, and only `build` needs them. */
@@ -117,6 +121,32 @@ export interface Keys {
   list(): Promise<readonly KeyRow[]>;
   /** @returns false when there is no such key */
   revoke(id: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** The runs of a data folder, for its operator. */
+export interface Records {
+  findRun(run: string): Promise<RunRow | undefined>;
+  /**
+   * Runs of every tenant, oldest first.
+   *
+   * @param sinceMs wall clock of the oldest that is wanted
+   */
+  runs(sinceMs: number): AsyncIterable<RunRow>;
+  /** What was kept of a run, in clear; undefined when there is nothing. */
+  readJournal(run: string): Promise<string | undefined>;
+  findErasure(run: string): Promise<Erasure | undefined>;
+  /** @returns how many journals were erased */
+  erase(scope: ErasureScope): Promise<number>;
+  listKeys(): Promise<readonly KeyRow[]>;
+  close(): Promise<void>;
+}
+
+/** Runs journals again. */
+export interface Replayer {
+  /** What it runs on. */
+  readonly runtime: string;
+  readonly sandbox: Sandbox;
   close(): Promise<void>;
 }
 

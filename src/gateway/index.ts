@@ -3,4 +3,5 @@
 export { createGateway, type GatewayParts } from "./gateway.ts";
 export { readTile, writeTrustedRoot } from "./log.ts";
 export type { Versions } from "./predicate.ts";
+export { type ReplayedTool, type ReplayReport, replay, replayRun } from "./replay.ts";
 export type * from "./types.ts";

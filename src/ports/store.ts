@@ -98,6 +98,14 @@ export interface Store {
   findRun(tenant: string, run: string): Promise<RunRow | undefined>;
   /** Newest first; `before` is a run id to continue from. */
   listRuns(tenant: string, limit: number, before?: string): Promise<readonly RunRow[]>;
+  /** Whosever it is: for the operator, never for a caller. */
+  findRunOfAnyTenant(run: string): Promise<RunRow | undefined>;
+  /**
+   * Every tenant's, oldest first: for the operator, never for a caller.
+   *
+   * @param after a run id, or any text: only runs whose ids sort behind it
+   */
+  scanRuns(after: string, limit: number): Promise<readonly RunRow[]>;
   /** The log as it is now. */
   logHead(): Promise<LogHead>;
   /**

@@ -124,6 +124,16 @@ export function selectRuns(tenant: string, limit: number, before: string | undef
   return query.orderBy("runs.run", "desc").limit(limit).compile();
 }
 
+/** A run of whatever tenant. */
+export function selectRunOfAnyTenant(run: string) {
+  return runsWithSeals().where("runs.run", "=", run).compile();
+}
+
+/** Runs of all tenants, oldest first. */
+export function selectRunsAfter(after: string, limit: number) {
+  return runsWithSeals().where("runs.run", ">", after).orderBy("runs.run").limit(limit).compile();
+}
+
 /** How many seals there are: sequences have no gaps. */
 export function selectLogSize() {
   return LOG_SIZE;

@@ -146,6 +146,14 @@ class SqliteStore implements Store {
     return this.#connection.all(queries.selectRuns(tenant, limit, before)).map(toRunRow);
   }
 
+  async findRunOfAnyTenant(run: string): Promise<RunRow | undefined> {
+    return this.#connection.all(queries.selectRunOfAnyTenant(run)).map(toRunRow)[0];
+  }
+
+  async scanRuns(after: string, limit: number): Promise<readonly RunRow[]> {
+    return this.#connection.all(queries.selectRunsAfter(after, limit)).map(toRunRow);
+  }
+
   insertKey(key: KeyRow): Promise<void> {
     return this.#queue.write(() => void this.#connection.run(queries.insertKey(key)));
   }

@@ -7,6 +7,7 @@ import { runtime } from "#runtime";
 import { type CliWorld, runCli } from "../../src/cli/index.ts";
 import { readOffer } from "../../src/compose.ts";
 import { openKeys, openLocalGateway, openLog } from "../../src/local.ts";
+import { openRecords, openReplayer } from "../../src/records.ts";
 
 import { openSignerService, rotateKeys } from "../../src/signers.ts";
 
@@ -61,6 +62,8 @@ export async function cli(args: readonly string[], changes: WorldChanges = {}): 
     openLog: (dataFolder, origin, signer) => openLog(runtime, dataFolder, origin, signer),
     openSignerService: (options, log) => openSignerService(runtime, options, log),
     rotateKeys: (options) => rotateKeys(runtime, options),
+    openRecords: (dataFolder) => openRecords(runtime, dataFolder),
+    openReplayer: (dataFolder) => openReplayer(runtime, dataFolder),
     offer: () => readOffer(runtime),
     openToolchain: unexpected("the toolchain"),
     ...rest,

@@ -1,0 +1,91 @@
+/**
+ * What the command line opens to look back: the runs of a data folder with what was kept of them, and a sandbox to run
+ * journals again in. Reading while a server writes is safe; so is erasing.
+ */
+import type { Records, Replayer } from "./cli/index.ts";
+import { openDatabase, openJournals } from "./compose.ts";
+import type { Journals } from "./journal/index.ts";
+import type { RunRow, Runtime, Store } from "./ports/index.ts";
+import { createSandbox } from "./sandbox/index.ts";
+
+/** Databases of a data folder: the server's, and that of `writ run`. */
+const DATABASES = ["writ.sqlite", "local.sqlite"];
+const PAGE = 500;
+/** Crockford's base32, as run ids write the ms of their admission. */
+const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/** @throws {Error} when there is no data, so that a wrong folder does not look like an empty one */
+export async function openRecords(runtime: Runtime, dataFolder: string): Promise<Records> {
+  const opened: { readonly store: Store; readonly journals: Journals }[] = [];
+  for (const name of DATABASES) {
+    const path = `${dataFolder}/${name}`;
+    if ((await runtime.files.mode(path)) === undefined) continue;
+    const store = await openDatabase(runtime, path);
+    opened.push({ store, journals: openJournals(runtime, dataFolder, store) });
+  }
+  if (opened.length === 0)
+    throw new Error(`Cannot open records: there is no database in ${JSON.stringify(dataFolder)}`);
+
+  async function first<T>(
+    find: (parts: (typeof opened)[number]) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    for (const parts of opened) {
+      const found = await find(parts);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  return {
+    findRun: (run) => first(({ store }) => store.findRunOfAnyTenant(run)),
+    readJournal: (run) => first(({ journals }) => journals.read(run)),
+    findErasure: (run) => first(({ journals }) => journals.findErasure(run)),
+    async *runs(sinceMs) {
+      for (const { store } of opened) yield* scan(store, sinceMs);
+    },
+    async erase(scope) {
+      let erased = 0;
+      for (const { journals } of opened) erased += await journals.erase(scope);
+      return erased;
+    },
+    async listKeys() {
+      return (await Promise.all(opened.map(({ store }) => store.listKeys()))).flat();
+    },
+    async close() {
+      for (const { store } of opened) await store.close();
+    },
+  };
+}
+
+async function* scan(store: Store, sinceMs: number): AsyncGenerator<RunRow> {
+  for (let after = firstRunOf(sinceMs); ; ) {
+    const rows = await store.scanRuns(after, PAGE);
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < PAGE) return;
+    after = last.intent.run;
+  }
+}
+
+/** The text that every run of that moment and later sorts behind: run ids begin with their time. */
+function firstRunOf(ms: number): string {
+  let text = "";
+  for (let digit = 0, left = Math.max(0, ms); digit < 10; digit++, left = Math.floor(left / 32))
+    text = DIGITS.charAt(left % 32) + text;
+  return `run_${text}`;
+}
+
+/** A sandbox with the data folder's cache of prepared components. */
+export async function openReplayer(runtime: Runtime, dataFolder: string): Promise<Replayer> {
+  const { clock, entropy, files } = runtime;
+  const sandbox = await createSandbox({
+    clock,
+    entropy,
+    files,
+    spawn: runtime.spawnExecutor,
+    cacheFolder: `${dataFolder}/cache`,
+    executors: 1,
+    queue: 10,
+  });
+  return { runtime: sandbox.isolation.executor, sandbox, close: () => sandbox.close() };
+}
