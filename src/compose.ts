@@ -2,7 +2,7 @@
  * Composition: the one place where the rooms meet the runtime. Builds a gateway from a configuration, starts it,
  * stops it. Decides nothing that a room could decide.
  */
-import { createBroker, loadProfiles, type SecretProfile } from "./broker/index.ts";
+import { createBroker, loadMounts, loadProfiles, type Mount, type SecretProfile } from "./broker/index.ts";
 import { type ComponentDescription, decode } from "./core/component/index.ts";
 import type { PolicyRecord } from "./core/policy/index.ts";
 import { createEvidence, type Evidence } from "./evidence/index.ts";
@@ -37,6 +37,8 @@ export interface HouseOptions {
   readonly signer: string | undefined;
   readonly registry: Registry;
   readonly profiles: ReadonlyMap<string, SecretProfile>;
+  /** The operator's folders by name; default none. */
+  readonly mounts?: ReadonlyMap<string, Mount>;
   /** CIDR blocks that every policy's hosts may resolve to although they are not public. */
   readonly allowAddresses: readonly string[];
   /** CIDR blocks and host patterns that nothing may reach; default none. */
@@ -99,6 +101,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       resolver: runtime.resolver,
       profiles: options.profiles,
       items: store.items,
+      ...(options.mounts === undefined ? {} : { mounts: options.mounts }),
       egress: {
         allowAddresses: options.allowAddresses,
         block: options.blockAddresses ?? [],
@@ -169,6 +172,33 @@ export async function readProfiles(
   path: string,
 ): Promise<ReadonlyMap<string, SecretProfile>> {
   return loadProfiles(path, runtime);
+}
+
+/**
+ * The operator's folders, read whole.
+ *
+ * @param named each as `name=path`
+ * @throws when a name stands twice, or a folder cannot be read
+ */
+export async function readMounts(
+  runtime: Runtime,
+  named: readonly string[],
+): Promise<ReadonlyMap<string, Mount>> {
+  const folders = new Map(
+    named.map((text) => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)]),
+  );
+  if (folders.size < named.length) throw new Error("Cannot start: --mounts names a folder twice");
+  return loadMounts(folders, runtime.readFolder);
+}
+
+/** Policies that mount a folder which the operator does not name: their tools stay suspended. */
+export function policiesWithoutMount(
+  registry: Registry,
+  mounts: ReadonlyMap<string, Mount>,
+): readonly PolicyRecord[] {
+  return registry.tools
+    .flatMap((tool) => tool.policies)
+    .filter(({ policy }) => policy.filesystem?.mounts.some(({ name }) => !mounts.has(name)));
 }
 
 /** Policies that name a secret profile the operator does not keep: their tools stay suspended. */

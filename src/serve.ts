@@ -7,8 +7,10 @@ import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import {
   makeDataFolder,
   openHouse,
+  policiesWithoutMount,
   policiesWithoutProfile,
   prepareTools,
+  readMounts,
   readOffer,
   readProfiles,
   VERSION,
@@ -68,6 +70,12 @@ export async function startServer(
       );
     }
 
+    const mounts = await readMounts(runtime, config.mounts);
+    for (const [name, { digest, entries }] of mounts)
+      say(`mount      ${name}  ${entries.size} entries, ${digest.slice(0, 19)}…`);
+    for (const { policy } of policiesWithoutMount(registry, mounts))
+      say(`suspended  ${policy.tool_id}: its policy mounts a folder that --mounts does not name`);
+
     const house = await openHouse({
       runtime,
       dataFolder,
@@ -76,6 +84,7 @@ export async function startServer(
       signer: config.signer,
       registry,
       profiles,
+      mounts,
       allowAddresses: config.egressAllow,
       blockAddresses: config.egressBlock,
       ...(config.egressProxy === undefined ? {} : { proxy: config.egressProxy }),

@@ -12,6 +12,7 @@ import { type CallLimits, RunBook } from "./book.ts";
 import { CAPABILITIES } from "./calls.ts";
 import { type CallHandler, type Capability, type Owner, ProtocolViolation } from "./capability.ts";
 import { createEgress, type Egress, parseBlock, parseBlockList, parseProxy } from "./egress/index.ts";
+import type { Mount } from "./mounts.ts";
 import type { SecretProfile } from "./profiles.ts";
 
 /** What a broker is made of. */
@@ -20,6 +21,8 @@ export interface BrokerOptions {
   readonly resolver: Resolver;
   /** Resolved profiles by name; see `resolveProfiles`. */
   readonly profiles: ReadonlyMap<string, SecretProfile>;
+  /** The operator's folders by name; see `loadMounts`. Default: none. */
+  readonly mounts?: ReadonlyMap<string, Mount>;
   /** What tools keep between runs; without it no run opens that may keep anything. */
   readonly items?: ItemStore;
   readonly egress?: {
@@ -65,7 +68,7 @@ export interface Broker {
  *   patterns, or `proxy` is no URL of one
  */
 export function createBroker(parts: BrokerOptions): Broker {
-  const { clock, resolver, profiles, items, egress: options = {} } = parts;
+  const { clock, resolver, profiles, items, mounts = new Map(), egress: options = {} } = parts;
   const { allowAddresses = [], block = [], proxy, ...rest } = options;
   const open = allowAddresses.map(parseBlock);
   const since = new Date(clock.nowMs()).toISOString();
@@ -80,10 +83,11 @@ export function createBroker(parts: BrokerOptions): Broker {
     openRun({ grants, owner, budget, startedAtMs, pool, limits }) {
       const book = new RunBook(budget, clock, startedAtMs, { events: 10_000, calls: 1_000_000, ...limits });
       const profile = (name: string) => profileOf(profiles, name, since);
+      const mount = (name: string) => mountOf(mounts, name, since);
       const nowMs = () => clock.nowMs();
       const keeping = items === undefined || owner === undefined ? {} : { keeping: { items, owner } };
       const shared = pool === undefined ? {} : { pool };
-      const context = { book, grants, egress, open, profile, nowMs, ...shared, ...keeping };
+      const context = { book, grants, egress, open, profile, mount, nowMs, ...shared, ...keeping };
       return hostOf(
         book,
         CAPABILITIES.map((create) => create(context)),
@@ -137,6 +141,16 @@ async function serve(
     book.stop({ kind: "revoked", reason: "broker-fault" });
     throw error;
   }
+}
+
+function mountOf(mounts: ReadonlyMap<string, Mount>, name: string, since: string): Mount {
+  const mount = mounts.get(name);
+  if (mount !== undefined) return mount;
+  throw new GatewayError(`Cannot open a run: mount "${name}" is not among the operator's folders`, {
+    code: "tool-suspended",
+    reason: "a folder that its policy mounts is not configured",
+    since,
+  });
 }
 
 function profileOf(profiles: ReadonlyMap<string, SecretProfile>, name: string, since: string): SecretProfile {

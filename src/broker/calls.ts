@@ -5,6 +5,7 @@
  * guest nothing that the gateway guards.
  */
 import type { Capability, RunContext } from "./capability.ts";
+import { createFilesystem } from "./filesystem.ts";
 import { createHttpClient } from "./http-client.ts";
 import { createKeyvalue } from "./keyvalue.ts";
 import { createLog } from "./log.ts";
@@ -19,5 +20,6 @@ export const CAPABILITIES: readonly ((context: RunContext) => Capability)[] = [
   createStdio,
   createSecrets,
   createKeyvalue,
+  createFilesystem,
   createRefused,
 ];

@@ -5,6 +5,7 @@ import type { Grant, JsonValue } from "../core/policy/index.ts";
 import type { HostReply, ItemStore } from "../ports/index.ts";
 import type { RunBook } from "./book.ts";
 import type { AddressBlock, Egress } from "./egress/index.ts";
+import type { Mount } from "./mounts.ts";
 import type { SecretProfile } from "./profiles.ts";
 
 /** Everything a capability may use while it serves one run. */
@@ -13,6 +14,8 @@ export interface RunContext {
   readonly grants: readonly Grant[];
   /** The profile that a grant names, resolved. */
   profile(name: string): SecretProfile;
+  /** The operator's folder that a grant names. */
+  mount(name: string): Mount;
   readonly egress: Egress;
   /** Runs of one such name may share connections; absent = none are shared. */
   readonly pool?: string;

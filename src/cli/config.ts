@@ -66,6 +66,7 @@ export async function loadConfig(
     publicUrl: find("publicUrl"),
     demo: find("demo"),
     maxBodyBytes: find("maxBodyBytes"),
+    mounts: find("mounts"),
     allowedHosts: find("allowedHosts"),
     allowedOrigins: find("allowedOrigins"),
     logLevel: find("logLevel"),

@@ -30,6 +30,8 @@ export interface ServeConfig {
   readonly maxBodyBytes: number;
   /** Host names that requests may be addressed to; empty = the http room's default, this machine only. */
   readonly allowedHosts: readonly string[];
+  /** Folders that policies may mount, each as `name=path`. */
+  readonly mounts: readonly string[];
   /** Origins whose pages may call. */
   readonly allowedOrigins: readonly string[];
   readonly logLevel: LogLevel;
@@ -184,6 +186,14 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     schema: count(1, 2 ** 30),
     fromText: integer,
     initial: () => 2 ** 20,
+  },
+  mounts: {
+    flag: "--mounts <list>",
+    variable: "WRIT_MOUNTS",
+    help: "folders that policies may mount read-only, as name=path",
+    schema: words("name=path", /^[a-z][a-z0-9]*(-[a-z0-9]+)*=.+$/),
+    fromText: list,
+    initial: () => [],
   },
   allowedHosts: {
     flag: "--allowed-hosts <names>",

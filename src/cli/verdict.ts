@@ -19,13 +19,21 @@ export interface Verdict {
 export function judge({ functions, imports, uncallable }: Intake): Verdict {
   const refused = imports.filter(({ state }) => state === "refused");
   const stubs = imports.filter(({ state }) => state === "stub");
-  const clauses = unique(imports.flatMap(({ capability }) => capability?.clause ?? []));
+  const served = unique(imports.flatMap(({ capability: row }) => (row?.served ? [row] : [])));
+  const clauses = unique(served.flatMap(({ clause, ambient }) => (ambient ? [] : (clause ?? []))));
+  const empty = unique(served.flatMap(({ word, ambient }) => (ambient ? [word] : [])));
   // An interface that the table does not know is of the highest class; the names sort by it.
   const risk = imports
     .filter(({ state }) => state !== "stub")
     .map(({ capability }) => capability?.risk ?? "R5")
     .reduce(higher, "R0");
   const stubWords = unique(stubs.flatMap(({ capability }) => capability?.word ?? []));
+  const emptyNote =
+    empty.length === 0
+      ? []
+      : [
+          `${empty.join(", ")}: empty unless the policy has the clause; language runtimes import it in any case`,
+        ];
   const stubNote =
     stubWords.length === 0
       ? []
@@ -44,7 +52,7 @@ export function judge({ functions, imports, uncallable }: Intake): Verdict {
     clauses.length === 0
       ? `under any policy that names its functions; risk ${risk}`
       : `under a policy that names: ${clauses.join(", ")}; risk ${risk}`;
-  return { runs: true, sentence, notes: stubNote, clauses, risk };
+  return { runs: true, sentence, notes: [...emptyNote, ...stubNote], clauses, risk };
 }
 
 /** The functions that can be called, a line each, for whoever named one that can not. */

@@ -1,3 +1,13 @@
+/** Something in a folder that was read whole. `path` is relative to it, names joined by `/`. */
+export type FolderEntry =
+  | { readonly path: string; readonly kind: "folder"; readonly modifiedAtMs: number }
+  | {
+      readonly path: string;
+      readonly kind: "file";
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      readonly modifiedAtMs: number;
+    };
+
 /** Files of the operator: policies, tools, profiles, keys, caches. Guests never come near this port. */
 export interface Files {
   /** @returns the bytes, or `undefined` when there is no such file. Other failures throw. */

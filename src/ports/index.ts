@@ -2,7 +2,7 @@
 export type { Clock } from "./clock.ts";
 export type { Entropy } from "./entropy.ts";
 export type { ExecutorHost } from "./executor-host.ts";
-export type { Files } from "./files.ts";
+export type { Files, FolderEntry } from "./files.ts";
 export type {
   HostCall,
   HostReply,

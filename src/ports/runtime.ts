@@ -1,7 +1,7 @@
 /** Everything a runtime gives us, in one value: `runtime/node.ts` and `runtime/deno.ts` implement it. */
 import type { Clock } from "./clock.ts";
 import type { Entropy } from "./entropy.ts";
-import type { Files } from "./files.ts";
+import type { Files, FolderEntry } from "./files.ts";
 import type { LocalSockets } from "./local-sockets.ts";
 import type { Resolver } from "./resolver.ts";
 
@@ -45,6 +45,15 @@ export interface Runtime {
   readonly entropy: Entropy;
   readonly files: Files;
   readonly resolver: Resolver;
+  /**
+   * Reads a folder whole, following no link.
+   *
+   * @throws when it holds anything but files and folders, or more than the limits
+   */
+  readFolder(
+    path: string,
+    limits: { readonly entries: number; readonly bytes: number },
+  ): Promise<readonly FolderEntry[]>;
   readonly sockets: LocalSockets;
   readonly args: readonly string[];
   env(name: string): string | undefined;

@@ -37,6 +37,14 @@ export interface GuestSettings {
   /** With the program's name first; empty when none are granted. */
   readonly arguments: readonly string[];
   readonly config: readonly (readonly [key: string, value: string])[];
+  /** What is preopened, in the order in which the broker numbers them. */
+  readonly roots: readonly {
+    readonly path: string;
+    /** `scratch` is served by the executor alone, the others by the broker. */
+    readonly kind: "scratch" | "mount" | "volume";
+    /** Quota; 0 for a mount. */
+    readonly bytes: number;
+  }[];
 }
 
 /** One run. */

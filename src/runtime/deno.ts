@@ -9,6 +9,7 @@ import {
   systemFiles,
   systemResolver,
 } from "./common.ts";
+import { readFolder } from "./folder.ts";
 import { systemSockets } from "./local-sockets.ts";
 import { denoArguments } from "./lockdown.ts";
 
@@ -20,6 +21,7 @@ export const runtime: Runtime = {
   entropy: systemEntropy,
   files: systemFiles,
   resolver: systemResolver,
+  readFolder,
   sockets: systemSockets,
   args: Deno.args,
   env: (name) => Deno.env.get(name),

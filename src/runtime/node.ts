@@ -12,6 +12,7 @@ import {
   systemFiles,
   systemResolver,
 } from "./common.ts";
+import { readFolder } from "./folder.ts";
 import { systemSockets } from "./local-sockets.ts";
 import { nodeArguments } from "./lockdown.ts";
 
@@ -26,6 +27,7 @@ export const runtime: Runtime = {
   entropy: systemEntropy,
   files: systemFiles,
   resolver: systemResolver,
+  readFolder,
   sockets: systemSockets,
   args: process.argv.slice(2),
   env: (name) => process.env[name],

@@ -30,7 +30,7 @@ const LIFTED_BYTES = 64 * 1024 * 1024;
  */
 const HOST_CALLS = 100_000;
 const LONGEST_QUEUE_WAIT_MS = 10_000;
-const NO_SETTINGS: GuestSettings = { environment: [], arguments: [], config: [] };
+const NO_SETTINGS: GuestSettings = { environment: [], arguments: [], config: [], roots: [] };
 
 /** What the sandbox is made from. */
 export interface SandboxPowers {

@@ -110,14 +110,14 @@ describe("inspect", () => {
     );
   });
 
-  it("tells stubs from what is served", async () => {
+  it("tells what runtimes import in any case from what a tool needs", async () => {
     const { out } = await cli(["inspect", builtTool("rogue"), "--json"]);
     const { imports, verdict } = JSON.parse(out);
     const files = imports.filter((it: { capability: string }) => it.capability === "filesystem");
     expect(files.length).toBeGreaterThan(0);
-    expect(files.every((it: { state: string }) => it.state === "stub")).toBe(true);
+    expect(files.every((it: { state: string }) => it.state === "served")).toBe(true);
     expect(verdict).toMatchObject({ runs: true, clauses: ["network_allowlist"] });
-    expect(verdict.notes.join()).toMatch(/filesystem/);
+    expect(verdict.notes.join()).toMatch(/filesystem: empty unless the policy has the clause/);
   });
 
   it("prints schemas that match the functions", async () => {

@@ -1,6 +1,10 @@
 /** What policies grant beside the network, as a component of another vendor's engine sees it. */
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
+import { loadMounts } from "../../src/broker/index.ts";
 import type { Store } from "../../src/ports/index.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { admit } from "../support/components.ts";
@@ -11,15 +15,24 @@ import { npmGuest } from "./npm-guests.ts";
 let box: TestSandbox;
 let call: ReturnType<typeof reachFrom>;
 let store: Store;
+let mounted: string;
 beforeAll(async () => {
   const component = await admit(await npmGuest("reach"));
   box = await openSandbox({ inProcess: true });
   store = await openStore(runtime.openSqlite(":memory:"));
-  call = reachFrom(box, component, { clock: runtime.clock, items: store.items });
+  mounted = await mkdtemp(join(tmpdir(), "writ-mount-"));
+  await mkdir(join(mounted, "sub"));
+  await writeFile(join(mounted, "sub", "inner.txt"), "inner");
+  await writeFile(join(mounted, "read.me"), "from the operator");
+  const mounts = await loadMounts(new Map([["reference", mounted]]), runtime.readFolder);
+  // What is changed after the gateway started is not there, whatever it is.
+  await symlink("/etc/passwd", join(mounted, "later"));
+  call = reachFrom(box, component, { clock: runtime.clock, items: store.items, mounts });
 }, 120_000);
 afterAll(async () => {
   await box?.close();
   await store?.close();
+  await rm(mounted, { recursive: true, force: true });
 });
 
 /** The guest imports these, so a policy without them denies it. */
@@ -195,5 +208,167 @@ describe("wasi:keyvalue", () => {
     expect(await answer("notes", "list", "k0499", "", more)).toEqual({
       ok: "200 k0500,k0501,k0502 null",
     });
+  });
+});
+
+describe("wasi:filesystem", () => {
+  const policy = {
+    ...BARE,
+    filesystem: {
+      scratch_bytes: 5000,
+      mounts: [{ name: "reference", path: "/data" }],
+      volume: { path: "/keep", bytes: 3000 },
+    },
+  };
+  const run = (root: string, operation: string, path = "", value = "", tenant = "acme") =>
+    call(policy, "file", { root, operation, path, value }, { tenant });
+  const answer = async (...args: Parameters<typeof run>) => (await run(...args)).output;
+
+  it("has no directory without the clause, and those of the clause with it", async () => {
+    expect((await call(BARE, "roots")).output).toEqual([]);
+    expect((await call(policy, "roots")).output).toEqual(["/", "/data", "/keep"]);
+  });
+
+  it("keeps a scratch for one run, up to its bytes", async () => {
+    expect(await answer("/", "write", "tmp/a", "x")).toEqual({ ok: "1" });
+    expect(await answer("/", "read", "tmp/a")).toEqual({ err: "no-entry" });
+    expect(await answer("/", "write-far", "big", "4000")).toEqual({ ok: "1" });
+    expect(await answer("/", "write-far", "big", "5000")).toEqual({ err: "quota" });
+    expect(await answer("/", "write-far", "big", "99999999999")).toEqual({ err: "file-too-large" });
+    expect(await answer("/", "resize", "z", "1000")).toEqual({ ok: "1000 true true" });
+  });
+
+  it("reads a mount, in pieces and whole, with the digest of it in the evidence", async () => {
+    expect(await answer("/data", "read", "read.me")).toEqual({ ok: "from the operator" });
+    expect(await answer("/data", "read-stream", "sub/../sub/./inner.txt")).toEqual({ ok: "inner" });
+    expect(await answer("/data", "list")).toEqual({ ok: "read.me:regular-file sub:directory" });
+    expect(await answer("/data", "stat", "sub/")).toEqual({ ok: "directory 0" });
+    const { events } = await run("/data", "read", "read.me");
+    expect(events).toMatchObject([
+      {
+        import: "wasi:filesystem/preopens#get-directories",
+        target: "/data/",
+        clause: "filesystem.mounts",
+        result: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+      },
+      { import: "wasi:filesystem/types#[method]descriptor.open-at", target: "/data/read.me", bytes_in: 17 },
+    ]);
+  });
+
+  it.each([
+    ["write", "read.me"],
+    ["write", "new"],
+    ["mkdir", "new"],
+    ["unlink", "read.me"],
+    ["rmdir", "sub"],
+    ["rename", "read.me"],
+    ["resize", "read.me"],
+  ])("lets nothing %s a mount", async (operation, path) => {
+    expect(await answer("/data", operation, path, "1")).toEqual({ err: "read-only" });
+    expect(await answer("/data", "read", "read.me")).toEqual({ ok: "from the operator" });
+  });
+
+  const escapes: readonly (readonly [path: string, word: string])[] = [
+    ["..", "not-permitted"],
+    ["../etc/passwd", "not-permitted"],
+    ["sub/../../etc/passwd", "not-permitted"],
+    ["./.././../etc/passwd", "not-permitted"],
+    ["/etc/passwd", "not-permitted"],
+    ["//etc/passwd", "not-permitted"],
+    ["/", "not-permitted"],
+    ["", "no-entry"],
+    ["later", "no-entry"],
+    ["READ.ME", "no-entry"],
+    ["Sub/inner.txt", "no-entry"],
+    ["sub\\inner.txt", "no-entry"],
+    ["..\\..\\etc\\passwd", "no-entry"],
+    ["%2e%2e/etc/passwd", "no-entry"],
+    ["read.me\u0000.txt", "illegal-byte-sequence"],
+    ["read.me/", "not-directory"],
+    ["read.me/..", "not-directory"],
+    ["read.me/x", "not-directory"],
+    ["nowhere/../read.me", "no-entry"],
+    ["\uff0e\uff0e/etc/passwd", "no-entry"],
+    ["x".repeat(256), "name-too-long"],
+    ["a/".repeat(2100), "name-too-long"],
+    ["__proto__", "no-entry"],
+    ["constructor", "no-entry"],
+  ];
+  it("gives nothing for a path that would lead out, under any root and any operation", async () => {
+    for (const [path, word] of escapes) {
+      expect([path, await answer("/data", "read", path)]).toEqual([path, { err: word }]);
+    }
+    for (const root of ["/", "/data", "/keep"]) {
+      for (const operation of ["read", "stat", "unlink", "mkdir", "list", "write", "readlink"]) {
+        const { err } = (await answer(root, operation, "../x", "x")) as { err: string };
+        expect([root, operation, err]).toEqual([
+          root,
+          operation,
+          operation === "write" && root === "/data" ? err : "not-permitted",
+        ]);
+      }
+    }
+    // From a directory that was opened below, nothing above it is there either.
+    expect(await answer("/data", "below", "sub", "inner.txt")).toEqual({ ok: "inner" });
+    expect(await answer("/data", "below", "sub", "../read.me")).toEqual({ err: "not-permitted" });
+  });
+
+  it("knows no links, neither made nor followed", async () => {
+    expect(await answer("/", "symlink", "tmp/l", "/etc/passwd")).toEqual({ err: "not-permitted" });
+    expect(await answer("/", "link", "tmp", "m")).toEqual({ err: "not-permitted" });
+    expect(await answer("/", "readlink", "tmp")).toEqual({ err: "invalid" });
+  });
+
+  it("keeps a volume for later runs of the same tenant, and for no other", async () => {
+    expect(await answer("/keep", "mkdir", "notes")).toEqual({ ok: "undefined" });
+    expect(await answer("/keep", "write", "notes/höhe.txt", "größe")).toEqual({ ok: "7" });
+    expect(await answer("/keep", "read", "notes/höhe.txt")).toEqual({ ok: "größe" });
+    expect(await answer("/keep", "append", "notes/log", "a,b")).toEqual({ ok: "appended" });
+    expect(await answer("/keep", "append", "notes/log", "c")).toEqual({ ok: "appended" });
+    expect(await answer("/keep", "read", "notes/log")).toEqual({ ok: "abc" });
+    expect(await answer("/keep", "list", "notes")).toEqual({ ok: "höhe.txt:regular-file log:regular-file" });
+    expect(await answer("/keep", "list", "", "", "other")).toEqual({ ok: "" });
+    expect(await answer("/keep", "rename", "notes/log", "log")).toEqual({ ok: "undefined" });
+    expect(await answer("/keep", "read", "log")).toEqual({ ok: "abc" });
+    expect(await answer("/keep", "rename", "notes", "memos")).toEqual({ err: "unsupported" });
+    expect(await answer("/keep", "rmdir", "notes")).toEqual({ err: "not-empty" });
+    expect(await answer("/keep", "unlink", "notes/höhe.txt")).toEqual({ ok: "undefined" });
+    expect(await answer("/keep", "rmdir", "notes")).toEqual({ ok: "undefined" });
+    expect(await answer("/keep", "list")).toEqual({ ok: "log:regular-file" });
+  });
+
+  it("keeps what was written without a sync or a close, and nothing of a file whose name is gone", async () => {
+    expect(await answer("/keep", "write-unsynced", "open", "kept")).toEqual({ ok: "4" });
+    expect(await answer("/keep", "read", "open")).toEqual({ ok: "kept" });
+    expect(await answer("/keep", "write-after-unlink", "ghost")).toEqual({ ok: "undefined" });
+    expect(await answer("/keep", "read", "ghost")).toEqual({ err: "no-entry" });
+  });
+
+  it("keeps a volume's quota to the byte, and says so in the event", async () => {
+    // The name's four bytes count: 2996 fit.
+    expect(await answer("/keep", "write-synced", "full", "2996", "full")).toEqual({ ok: "undefined" });
+    expect(await answer("/keep", "write-synced", "over", "1", "full")).toEqual({ err: "quota" });
+    const { output, events } = await run("/keep", "write-synced", "full", "2997", "full");
+    expect(output).toEqual({ err: "quota" });
+    expect(events.at(-1)).toMatchObject({ effect: "failed", target: "/keep/full", result: "quota" });
+    expect(await answer("/keep", "stat", "full", "", "full")).toEqual({ ok: "regular-file 2996" });
+  });
+
+  it("refuses what a descriptor was not opened for", async () => {
+    expect(await answer("/data", "read-without-right", "read.me")).toEqual({ err: "read-only" });
+    expect(await answer("/keep", "rename-into", "open", "/")).toEqual({ err: "cross-device" });
+    expect(await answer("/keep", "write-new", "open")).toEqual({ err: "exist" });
+    expect(await answer("/keep", "same", "open", "./open")).toEqual({ ok: "true" });
+  });
+
+  it("ends a run that calls more often than its policy allows", async () => {
+    const few = { ...policy, filesystem: { ...policy.filesystem, operations: 1 } };
+    const { outcome } = await call(few, "file", {
+      root: "/data",
+      operation: "read",
+      path: "read.me",
+      value: "",
+    });
+    expect(outcome).toEqual({ kind: "exhausted", budget: "host_calls" });
   });
 });

@@ -27,7 +27,7 @@ const IMPORTS: readonly (readonly [what: string, wat: string, state: string, rea
   ["a function that nobody offers", random('(export "get-dice" (func (result u64)))'), "refused", /get-dice/],
   [
     "an interface that nobody offers",
-    '(import "wasi:keyvalue/store@0.2.0" (instance))',
+    '(import "wasi:blobstore/blobstore@0.2.0" (instance))',
     "refused",
     /not offered/,
   ],
@@ -37,7 +37,7 @@ const IMPORTS: readonly (readonly [what: string, wat: string, state: string, rea
     "refused",
     /not offered/,
   ],
-  ["files, which are a stub", '(import "wasi:filesystem/types@0.2.6" (instance))', "stub", /no files/],
+  ["files, which a policy can grant", `(import "wasi:filesystem/types@0.2.6" (instance))`, "served"],
   ["sockets, which are a stub", '(import "wasi:sockets/network@0.2.6" (instance))', "stub", /refus/],
   ["a plain instance called constructor", '(import "constructor" (instance))', "refused", /not offered/],
   ["a function of the world", '(import "print" (func))', "refused", /print/],
@@ -62,13 +62,13 @@ test.for(IMPORTS)("inspectComponent() finds %s", async ([, wat, state, reason]) 
 test("admitComponent() names every import at fault and why, in one refusal", async () => {
   const bytes = await assemble(
     mathWat(
-      `(import "wasi:keyvalue/store@0.2.0" (instance)) ${random(goodRandom)} (import "a:b/c" (instance))`,
+      `(import "wasi:blobstore/blobstore@0.2.0" (instance)) ${random(goodRandom)} (import "a:b/c" (instance))`,
     ),
   );
   const intake = await inspectComponent(bytes, offer);
   const admit = () => admitComponent(intake, bytes);
   expect(admit).toThrowError(GatewayError);
-  expect(admit).toThrowError(/"wasi:keyvalue\/store@0\.2\.0": .*"a:b\/c": /);
+  expect(admit).toThrowError(/"wasi:blobstore\/blobstore@0\.2\.0": .*"a:b\/c": /);
 });
 
 test("inspectComponent() keys functions by interface name and function, with schemas", async () => {

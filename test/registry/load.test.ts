@@ -10,7 +10,7 @@ let hungry: Uint8Array<ArrayBuffer>;
 beforeAll(async () => {
   offer = await readOffer();
   math = await assemble(mathWat());
-  hungry = await assemble(mathWat('(import "wasi:keyvalue/store@0.2.0" (instance))'));
+  hungry = await assemble(mathWat('(import "wasi:blobstore/blobstore@0.2.0" (instance))'));
 });
 
 type Contents = Record<string, string | Uint8Array<ArrayBuffer>>;
@@ -66,7 +66,7 @@ const BROKEN: readonly (readonly [what: string, contents: () => Contents, fault:
   [
     "an import that nothing serves",
     () => toolFolder("b", hungry),
-    /nothing serves "wasi:keyvalue\/store@0\.2\.0": .*not offered/,
+    /nothing serves "wasi:blobstore\/blobstore@0\.2\.0": .*not offered/,
   ],
   [
     "a description of no function",

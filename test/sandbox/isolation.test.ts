@@ -144,7 +144,7 @@ describe.each(EACH_RUNTIME)("an executor on %s whose guest is arbitrary JavaScri
           seed: "00".repeat(32),
           wallMs: 0,
           timeToLiveMs: 20_000,
-          settings: { environment: [], arguments: [], config: [] },
+          settings: { environment: [], arguments: [], config: [], roots: [] },
           info: { traceId: "", tool: "", purpose: "" },
         },
         host: createFakeRunHost(),

@@ -48,6 +48,7 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     publicUrl: undefined,
     demo: false,
     maxBodyBytes: 2 ** 20,
+    mounts: [],
     allowedHosts: [],
     allowedOrigins: [],
     logLevel: "info",

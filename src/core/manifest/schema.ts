@@ -94,6 +94,15 @@ const grant = z.discriminatedUnion("kind", [
       operations: count,
     })
     .describe("Keys and values kept between runs"),
+  z
+    .looseObject({
+      kind: z.literal("filesystem"),
+      scratch_bytes: count,
+      mounts: z.array(z.looseObject({ name: z.string(), path: z.string() })),
+      volume: z.looseObject({ path: z.string(), bytes: count }).exactOptional(),
+      operations: count,
+    })
+    .describe("Directories it found open"),
 ]);
 
 const BUDGETS = ["fuel", "memory_bytes", "egress_bytes", "requests", "output_bytes", "log_bytes"] as const;

@@ -14,7 +14,7 @@ import type { CapabilityWord } from "./types.ts";
 export type RiskClass = "R0" | "R1" | "R2" | "R3" | "R4" | "R5";
 
 /** Words that no policy of this version can grant. */
-export type RefusedWord = "filesystem" | "sockets";
+export type RefusedWord = "sockets";
 
 interface CapabilityFacts {
   /** What it lets a guest do, for operators, reviewers and vendors. */
@@ -25,7 +25,7 @@ interface CapabilityFacts {
 }
 
 /** Clauses of a policy that unlock a capability. */
-export type CapabilityClause = "network_allowlist" | "secret_profile" | "config" | "keyvalue";
+export type CapabilityClause = "network_allowlist" | "secret_profile" | "config" | "keyvalue" | "filesystem";
 
 /** A capability that a run can have. */
 export interface ServedCapability extends CapabilityFacts {
@@ -34,6 +34,8 @@ export interface ServedCapability extends CapabilityFacts {
   readonly word: CapabilityWord | "io";
   /** Clause of the policy that unlocks it; null = none is needed. */
   readonly clause: CapabilityClause | null;
+  /** Language runtimes import it whether a tool uses it or not: without its clause it is there and empty. */
+  readonly ambient?: true;
 }
 
 /** A capability that is present as a refusing stub, because language runtimes import it whether a tool uses it or not. */
@@ -143,19 +145,20 @@ export const CAPABILITIES: readonly Capability[] = [
   },
   {
     served: true,
+    word: "filesystem",
+    sentence:
+      "Opens the directories that filesystem names and no other: a scratch in memory, folders of the operator read-only, files kept for a tenant; without the clause there are none",
+    risk: "R5",
+    interfaces: ["wasi:filesystem/types", "wasi:filesystem/preopens"],
+    clause: "filesystem",
+    ambient: true,
+  },
+  {
+    served: true,
     word: "io",
     sentence: "Streams and polling that other capabilities pass around; without them it reaches nothing",
     risk: "R0",
     interfaces: ["wasi:io/error", "wasi:io/poll", "wasi:io/streams"],
-    clause: null,
-  },
-  {
-    served: false,
-    word: "filesystem",
-    sentence:
-      "Present as a refusing stub: there are no preopened directories and every call answers `access`; Writ offers no files",
-    risk: "R5",
-    interfaces: ["wasi:filesystem/types", "wasi:filesystem/preopens"],
     clause: null,
   },
   {

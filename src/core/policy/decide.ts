@@ -151,6 +151,9 @@ function unknownNeeds(request: DecisionRequest, policyId: string): readonly Reas
   });
 }
 
+/** Language runtimes import the interfaces whether a tool uses them or not: then there is nothing in them. */
+const NO_FILES = Object.freeze({ scratch_bytes: 0, mounts: [], operations: 0 });
+
 /** @returns undefined only where `needReasons` has denied already */
 function grantFor(word: CapabilityWord, policy: Policy): Grant | undefined {
   const profile = policy.secret_profile;
@@ -167,6 +170,8 @@ function grantFor(word: CapabilityWord, policy: Policy): Grant | undefined {
       });
     case "config":
       return policy.config === undefined ? undefined : Object.freeze({ kind: word, values: policy.config });
+    case "filesystem":
+      return Object.freeze({ kind: word, ...(policy.filesystem ?? NO_FILES) });
     case "keyvalue":
       return policy.keyvalue === undefined ? undefined : Object.freeze({ kind: word, ...policy.keyvalue });
     case "secrets":

@@ -19,7 +19,7 @@ export { policyId, readPolicy } from "./parse.ts";
 export { describeFault, PolicyError, type PolicyFault } from "./policy-error.ts";
 export { checkPolicySet, type PolicyOverlap } from "./policy-set.ts";
 export type { PortRange, Ports } from "./port-range.ts";
-export type { KeyvalueClause } from "./reach.ts";
+export { type FilesystemClause, type KeyvalueClause, type Root, rootsOf } from "./reach.ts";
 export { policySchema } from "./schema.ts";
 export * from "./types.ts";
 export { type CanonicalPath, canonicalPath } from "./url-path.ts";

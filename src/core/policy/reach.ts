@@ -14,3 +14,30 @@ export type KeyvalueClause = {
   /** Calls of one run. */
   readonly operations: number;
 };
+
+/** Clause `filesystem`, and the constraints of its grant. */
+export type FilesystemClause = {
+  /** Bytes of a tree in memory that ends with the run, at `/`; 0 = there is none. */
+  readonly scratch_bytes: number;
+  /** Folders that the operator named, read-only. */
+  readonly mounts: readonly { readonly name: string; readonly path: string }[];
+  /** Files kept between runs, for one tenant of this tool. */
+  readonly volume?: { readonly path: string; readonly bytes: number };
+  /** Calls of one run that reach mounts and volume. */
+  readonly operations: number;
+};
+
+/** One preopened directory. Both sides of the pipe number them by their place in {@link rootsOf}. */
+export type Root =
+  | { readonly kind: "scratch"; readonly path: "/"; readonly bytes: number }
+  | { readonly kind: "mount"; readonly path: string; readonly name: string }
+  | { readonly kind: "volume"; readonly path: string; readonly bytes: number };
+
+/** The roots of a grant, in the order that gives them their numbers. */
+export function rootsOf({ scratch_bytes, mounts, volume }: FilesystemClause): readonly Root[] {
+  return [
+    ...(scratch_bytes > 0 ? [{ kind: "scratch", path: "/", bytes: scratch_bytes } as const] : []),
+    ...mounts.map(({ name, path }) => ({ kind: "mount", path, name }) as const),
+    ...(volume === undefined ? [] : [{ kind: "volume", ...volume } as const]),
+  ];
+}

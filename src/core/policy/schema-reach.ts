@@ -56,3 +56,47 @@ export const keyvalue = z
     { error: "a mapping of buckets and bytes" },
   )
   .describe("Keys and values the tool keeps between runs through wasi:keyvalue, apart for each tenant");
+
+const GUEST_PATH = 'a path such as /data: names of letters, digits, ".", "_" and "-" after single slashes';
+const guestPath = z
+  .string({ error: GUEST_PATH })
+  .regex(/^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]{1,64}){1,8}$/, { error: GUEST_PATH });
+
+/** `filesystem`: what is preopened. */
+export const filesystem = z
+  .strictObject(
+    {
+      scratch_bytes: size("A tree in memory at /, which ends with the run", 0, 64 * 1024 * 1024).default(0),
+      mounts: z
+        .array(
+          z.strictObject(
+            { name: name.describe("A folder the operator named"), path: guestPath },
+            { error: "a mapping of name and path" },
+          ),
+          { error: "a list of mounts" },
+        )
+        .max(16, { error: "at most 16 mounts" })
+        .default([])
+        .describe("Folders of the operator, read-only, as they were when the gateway started"),
+      volume: z
+        .strictObject(
+          {
+            path: guestPath,
+            bytes: size("Files of one tenant, their names included", 0, 2 ** 30),
+          },
+          { error: "a mapping of path and bytes" },
+        )
+        .exactOptional()
+        .describe("Files the tool keeps between runs, apart for each tenant"),
+      operations: integer("Calls of one run that reach mounts and volume", 1, 1_000_000).default(1_000),
+    },
+    { error: "a mapping of scratch_bytes, mounts and volume" },
+  )
+  .refine(
+    ({ mounts, volume }) => {
+      const paths = [...mounts.map(({ path }) => path), ...(volume === undefined ? [] : [volume.path])];
+      return new Set(paths).size === paths.length;
+    },
+    { error: "every path once" },
+  )
+  .describe("Directories the tool finds open; without it there are none");

@@ -10,7 +10,7 @@ import { HOST_PATTERN, hostPatternFault } from "./host-pattern.ts";
 import { PORTS, type Ports, parsePorts } from "./port-range.ts";
 import { evidenceClause } from "./schema-evidence.ts";
 import { integer, name, setOf, size } from "./schema-parts.ts";
-import { config, environment, keyvalue, programArguments } from "./schema-reach.ts";
+import { config, environment, filesystem, keyvalue, programArguments } from "./schema-reach.ts";
 import { ISOLATION_LEVELS, OBSERVABILITY_FIELDS, type ObservabilityField } from "./types.ts";
 import { canonicalPath } from "./url-path.ts";
 
@@ -166,6 +166,7 @@ export const policyDocument = z
       arguments: programArguments.exactOptional(),
       config: config.exactOptional(),
       keyvalue: keyvalue.exactOptional(),
+      filesystem: filesystem.exactOptional(),
       secret_profile: name.optional().describe("An operator-side profile of secrets; no secrets when absent"),
       max_duration_ms: integer(
         "Time to live of the run in milliseconds, queueing and host calls included",

@@ -5,7 +5,7 @@
 
 import type { HeaderLists } from "./header-lists.ts";
 import type { Ports } from "./port-range.ts";
-import type { KeyvalueClause } from "./reach.ts";
+import type { FilesystemClause, KeyvalueClause } from "./reach.ts";
 
 /** Whether a function changes the world. A write without an Idempotency-Key is never retried. */
 export type Operation = "read" | "write";
@@ -21,7 +21,8 @@ export type CapabilityWord =
   | "stdio"
   | "environment"
   | "config"
-  | "keyvalue";
+  | "keyvalue"
+  | "filesystem";
 
 /** HTTP methods a network rule may name. CONNECT and TRACE are not among them. */
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
@@ -114,6 +115,8 @@ export interface Policy {
   readonly config?: Readonly<Record<string, string>>;
   /** What `wasi:keyvalue` keeps between runs; absent = a component that imports it is denied. */
   readonly keyvalue?: KeyvalueClause;
+  /** What `wasi:filesystem` finds open; absent = nothing. */
+  readonly filesystem?: FilesystemClause;
   /** Name of an operator-side profile; absent = no secrets. */
   readonly secret_profile?: string;
   /** Time to live of a run in ms, queueing and host calls included. */
@@ -169,7 +172,8 @@ export type Grant =
       readonly arguments?: readonly string[];
     }
   | { readonly kind: "config"; readonly values: Readonly<Record<string, string>> }
-  | ({ readonly kind: "keyvalue" } & KeyvalueClause);
+  | ({ readonly kind: "keyvalue" } & KeyvalueClause)
+  | ({ readonly kind: "filesystem" } & FilesystemClause);
 
 /** Who asks. Made by `identity` from credentials; never from the request's body. */
 export interface Principal {

@@ -6,6 +6,7 @@ import type { GuestContext } from "./context.ts";
 import { createEnvironment, createExit, createNoTerminal, createTerminals } from "./wasi/cli.ts";
 import { createMonotonicClock, createTimezone, createWallClock } from "./wasi/clocks.ts";
 import { createConfig } from "./wasi/config.ts";
+import { createFilesystemTypes, createPreopens } from "./wasi/filesystem.ts";
 import { createHttpTypes, createOutgoingHandler } from "./wasi/http.ts";
 import { createKeyvalueAtomics, createKeyvalueBatch, createKeyvalueStore } from "./wasi/keyvalue.ts";
 import { createLogging } from "./wasi/logging.ts";
@@ -56,6 +57,29 @@ const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
   ["wasi:cli/stdin", { create: createStdin }],
   ["wasi:cli/stdout", { create: createStdout }],
   ["wasi:cli/stderr", { create: createStderr }],
+  ["wasi:filesystem/preopens", { create: createPreopens }],
+  [
+    "wasi:filesystem/types",
+    {
+      create: createFilesystemTypes,
+      waits: [
+        "sync-data",
+        "sync",
+        "read-directory",
+        "create-directory-at",
+        "stat",
+        "stat-at",
+        "set-times-at",
+        "open-at",
+        "readlink-at",
+        "remove-directory-at",
+        "rename-at",
+        "unlink-file-at",
+        "metadata-hash",
+        "metadata-hash-at",
+      ].map((name) => `[method]descriptor.${name}`),
+    },
+  ],
   ["wasi:config/store", { create: createConfig }],
   [
     "wasi:keyvalue/store",

@@ -34,6 +34,12 @@ export interface GuestContext {
    * at the next import call; `settled` waits for all of them.
    */
   send(name: string, args: JsonValue, body?: Uint8Array): void;
+  /** Begins something that nobody waits for until {@link settled}; its failure has nobody to go to. */
+  later(task: () => Promise<void>): void;
+  /** Does something once the guest has ended, before the run does. */
+  atEnd(task: () => Promise<void>): void;
+  /** Does what was left for the end, and waits for everything. */
+  finished(): Promise<void>;
   /** Calls sent and not yet answered. */
   readonly underWay: number;
   /** Ends the run from outside: what waits for the clock wakes, and traps. */
@@ -101,6 +107,18 @@ export function createContext(powers: {
     }
   }
 
+  const last: (() => Promise<void>)[] = [];
+
+  function later(task: () => Promise<void>): void {
+    const done = task().catch(() => undefined);
+    underWay.add(done);
+    void done.then(() => underWay.delete(done));
+  }
+
+  async function settled(): Promise<void> {
+    while (underWay.size > 0) await Promise.allSettled(underWay);
+  }
+
   return {
     guard,
     call,
@@ -120,9 +138,14 @@ export function createContext(powers: {
       underWay.add(sent);
       void sent.then(() => underWay.delete(sent));
     },
-    async settled() {
-      while (underWay.size > 0) await Promise.allSettled(underWay);
+    later,
+    atEnd: (task) => void last.push(task),
+    async finished() {
+      // A stop that is on its way in may forbid what is left: the broker says so, and it is not done.
+      for (const task of last.splice(0)) later(task);
+      await settled();
     },
+    settled,
     exit(code) {
       guard.stop(powers.endOfExit(code));
       return guard.trap();

@@ -137,7 +137,7 @@ export function startRun(
     const stuck = inputs.stuck?.then((why) => guard.stop({ kind: "trapped", reason: why }));
     const end = (await orStuck(call(), stuck)) ?? { kind: "trapped", reason: "replay-ended" };
     // What was written to stdout without waiting may yet turn out to be over a budget.
-    await orStuck(context.settled(), stuck);
+    await orStuck(context.finished(), stuck);
     const stopped = guard.stopped;
     return {
       end: stopped === undefined ? end : endOfStop(stopped),

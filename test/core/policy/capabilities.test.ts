@@ -9,7 +9,7 @@ describe("capabilityOf()", () => {
     ["wasi:cli/exit@0.2.3", "environment", true],
     ["wasi:cli/terminal-stdin@0.2.3", "stdio", true],
     ["writ:host/secrets@0.1.0", "secrets", true],
-    ["wasi:filesystem/preopens@0.2.12", "filesystem", false],
+    ["wasi:filesystem/preopens@0.2.12", "filesystem", true],
     ["wasi:sockets/tcp@0.2.12", "sockets", false],
     ["wasi:http/incoming-handler@0.2.12", undefined, undefined],
     ["wasi:clocks/timezone@0.2.12", "clocks", true],
@@ -39,7 +39,7 @@ describe("needsOf()", () => {
       "writ:host/log",
       "wasi:random/insecure",
     ];
-    expect(needsOf(names)).toEqual(["http-client", "log", "random"]);
+    expect(needsOf(names)).toEqual(["http-client", "log", "random", "filesystem"]);
     expect(needsOf([])).toEqual([]);
   });
 });
@@ -49,6 +49,6 @@ describe("CAPABILITIES", () => {
     const interfaces = CAPABILITIES.flatMap((row) => row.interfaces);
     expect(new Set(interfaces).size).toBe(interfaces.length);
     expect(new Set(CAPABILITIES.map(({ word }) => word)).size).toBe(CAPABILITIES.length);
-    expect(CAPABILITY_WORDS).toHaveLength(10);
+    expect(CAPABILITY_WORDS).toHaveLength(11);
   });
 });

@@ -48,6 +48,17 @@ const REFUSED: readonly (readonly [members: object, fault: string | RegExp])[] =
     'unknown key "operation", did you mean "operations"',
   ],
   [{ keyvalue: { buckets: ["a"], bytes: 1, operations: 0 } }, "wanted an integer from 1"],
+  [{ filesystem: { mounts: [{ name: "a", path: "data" }] } }, "wanted a path such as /data"],
+  [{ filesystem: { mounts: [{ name: "a", path: "/" }] } }, "wanted a path such as /data"],
+  [{ filesystem: { mounts: [{ name: "a", path: "/a/../b" }] } }, "wanted a path such as /data"],
+  [{ filesystem: { mounts: [{ name: "a", path: "/a/." }] } }, "wanted a path such as /data"],
+  [{ filesystem: { mounts: [{ name: "../a", path: "/a" }] } }, "wanted a name of lower-case words"],
+  [
+    { filesystem: { mounts: [{ name: "a", path: "/a" }], volume: { path: "/a", bytes: 1 } } },
+    "wanted every path once",
+  ],
+  [{ filesystem: { scratch: 5 } }, 'unknown key "scratch"'],
+  [{ filesystem: { scratch_bytes: "1GiB" } }, "wanted bytes from 0 to 67108864"],
 ];
 
 describe("readPolicy()", () => {
@@ -57,7 +68,7 @@ describe("readPolicy()", () => {
 
   it("keeps absent clauses absent, so that policies from before them keep their ids", () => {
     const { policy: plain } = policy({});
-    for (const clause of ["environment", "arguments", "config", "keyvalue"])
+    for (const clause of ["environment", "arguments", "config", "keyvalue", "filesystem"])
       expect(clause in plain).toBe(false);
   });
 
@@ -75,7 +86,7 @@ describe("readPolicy()", () => {
 
   it("publishes every clause in the JSON Schema", () => {
     const { properties } = policySchema() as { properties: Record<string, { description?: string }> };
-    for (const clause of ["environment", "arguments", "config", "keyvalue"])
+    for (const clause of ["environment", "arguments", "config", "keyvalue", "filesystem"])
       expect(properties[clause]?.description).toBeTruthy();
   });
 });
@@ -117,6 +128,13 @@ describe("decide()", () => {
       expect(decision.reasons.filter(({ effect }) => effect === "deny")).toMatchObject([{ clause: word }]);
     },
   );
+
+  it("grants a filesystem of nothing, since every language runtime imports it", () => {
+    expect(grantsFor({}, ["filesystem"])).toMatchObject({
+      kind: "allow",
+      grants: [{ kind: "filesystem", scratch_bytes: 0, mounts: [] }],
+    });
+  });
 
   it("grants keyvalue with its bounds, sorted and complete", () => {
     const decision = grantsFor({ keyvalue: { buckets: ["b", "a", "b"], bytes: "1KiB" } }, ["keyvalue"]);

@@ -1,5 +1,6 @@
 import { getArguments, getEnvironment, initialCwd } from "wasi:cli/environment@0.2.12";
 import { get, getAll } from "wasi:config/store@0.2.0-rc.1";
+import { getDirectories } from "wasi:filesystem/preopens@0.2.12";
 import { Cas, increment, swap } from "wasi:keyvalue/atomics@0.2.0-draft2";
 import { deleteMany, getMany, setMany } from "wasi:keyvalue/batch@0.2.0-draft2";
 import { open } from "wasi:keyvalue/store@0.2.0-draft2";
@@ -59,6 +60,88 @@ const OPERATIONS = {
   },
 };
 
+const READ = { read: true };
+const WRITE = { write: true };
+
+/** What each operation does with a preopened directory; a value `a>b` names two. */
+const FILES = {
+  read: (root, path) => text(root.openAt({}, path, {}, READ).read(65536, 0)[0]),
+  "read-stream"(root, path) {
+    const stream = root.openAt({}, path, {}, READ).readViaStream(0);
+    let found = "";
+    for (;;) {
+      try {
+        found += text(stream.blockingRead(5));
+      } catch {
+        return found;
+      }
+    }
+  },
+  write(root, path, value) {
+    const file = root.openAt({}, path, { create: true, truncate: true }, WRITE);
+    return String(file.write(bytes(value), 0));
+  },
+  "write-unsynced"(root, path, value) {
+    globalThis.kept = root.openAt({}, path, { create: true }, WRITE);
+    return String(globalThis.kept.write(bytes(value), 0));
+  },
+  "write-new": (root, path) =>
+    String(root.openAt({}, path, { create: true, exclusive: true }, WRITE).getType()),
+  append(root, path, value) {
+    const stream = root.openAt({}, path, { create: true }, WRITE).appendViaStream();
+    for (const part of value.split(",")) stream.blockingWriteAndFlush(bytes(part));
+    return "appended";
+  },
+  "write-far"(root, path, offset) {
+    const file = root.openAt({}, path, { create: true }, WRITE);
+    return String(file.write(bytes("x"), Number(offset)));
+  },
+  resize(root, path, size) {
+    const file = root.openAt({}, path, { create: true }, { read: true, write: true });
+    file.setSize(Number(size));
+    const [found, end] = file.read(65536, 0);
+    return `${found.length} ${end} ${found.every((byte) => byte === 0)}`;
+  },
+  "write-synced"(root, path, value) {
+    const file = root.openAt({}, path, { create: true, truncate: true }, WRITE);
+    file.write(new Uint8Array(Number(value)), 0);
+    return String(file.sync());
+  },
+  "read-without-right": (root, path) => text(root.openAt({}, path, {}, WRITE).read(10, 0)[0]),
+  mkdir: (root, path) => String(root.createDirectoryAt(path)),
+  rmdir: (root, path) => String(root.removeDirectoryAt(path)),
+  unlink: (root, path) => String(root.unlinkFileAt(path)),
+  "write-after-unlink"(root, path) {
+    const file = root.openAt({}, path, { create: true }, WRITE);
+    root.unlinkFileAt(path);
+    file.write(bytes("ghost"), 0);
+    return String(file.sync());
+  },
+  rename: (root, path, to) => String(root.renameAt(path, root, to)),
+  "rename-into": (root, path, to) => String(root.renameAt(path, open_(to), path)),
+  link: (root, path, to) => String(root.linkAt({}, path, root, to)),
+  symlink: (root, path, to) => String(root.symlinkAt(to, path)),
+  readlink: (root, path) => root.readlinkAt(path),
+  stat(root, path) {
+    const { type, size } = root.statAt({}, path);
+    return `${type} ${size}`;
+  },
+  list(root, path) {
+    const stream = (path === "" ? root : root.openAt({}, path, { directory: true }, READ)).readDirectory();
+    const names = [];
+    for (let entry = stream.readDirectoryEntry(); entry; entry = stream.readDirectoryEntry())
+      names.push(`${entry.name}:${entry.type}`);
+    return names.sort().join(" ");
+  },
+  /** Opens a directory below, and from there asks for a path of its own. */
+  below: (root, path, inner) =>
+    text(root.openAt({}, path, { directory: true }, READ).openAt({}, inner, {}, READ).read(65536, 0)[0]),
+  same: (root, path, other) =>
+    String(root.openAt({}, path, {}, READ).isSameObject(root.openAt({}, other, {}, READ))),
+};
+
+const open_ = (path) => getDirectories().find(([, name]) => name === path)[0];
+
 export const reach = {
   startedWith: () => [getEnvironment(), getArguments(), initialCwd()],
   configured: (key) => [get(key), getAll()],
@@ -68,6 +151,14 @@ export const reach = {
     } catch (error) {
       const { tag, val = "" } = error.payload ?? error;
       throw `${tag} ${typeof val === "object" ? JSON.stringify(val) : val}`.trim();
+    }
+  },
+  roots: () => getDirectories().map(([, path]) => path),
+  file(root, operation, path, value) {
+    try {
+      return FILES[operation](open_(root), path, value);
+    } catch (error) {
+      throw String(error.payload ?? error);
     }
   },
   note: (level, context, message) => log(level, context, message),
