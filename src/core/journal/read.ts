@@ -46,7 +46,18 @@ const headLine: z.ZodType<JournalHead & { readonly journal: string }> = z.strict
   costTable: z.string(),
   limits: z.strictObject({ fuel: count, memoryBytes: count, outputBytes: count }),
   settings: z
-    .strictObject({ environment: z.array(pair), arguments: z.array(z.string()), config: z.array(pair) })
+    .strictObject({
+      environment: z.array(pair),
+      arguments: z.array(z.string()),
+      config: z.array(pair),
+      roots: z.array(
+        z.strictObject({
+          path: z.string(),
+          kind: z.enum(["scratch", "mount", "volume"]),
+          bytes: z.number().nonnegative(),
+        }),
+      ),
+    })
     .exactOptional(),
   salt: z.string(),
   input: json.exactOptional(),

@@ -39,6 +39,12 @@ export interface JournaledSettings {
   readonly environment: readonly (readonly [name: string, value: string])[];
   readonly arguments: readonly string[];
   readonly config: readonly (readonly [key: string, value: string])[];
+  /** Directories it found open; what is in those of the broker came as replies. */
+  readonly roots: readonly {
+    readonly path: string;
+    readonly kind: "scratch" | "mount" | "volume";
+    readonly bytes: number;
+  }[];
 }
 
 /** What is known before the run. */
