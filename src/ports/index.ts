@@ -24,12 +24,15 @@ export type {
 export type { LocalSocket, LocalSockets } from "./local-sockets.ts";
 export type { Resolver } from "./resolver.ts";
 export type {
+  Cage,
   ExecutorProcess,
   ExecutorRole,
   HttpServer,
+  ProcessView,
   Runtime,
   SqliteDatabase,
   SqliteStatement,
+  SystemCage,
 } from "./runtime.ts";
 export type {
   GuestSettings,

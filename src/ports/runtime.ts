@@ -30,12 +30,37 @@ export interface ExecutorProcess {
   write(bytes: Uint8Array): Promise<void>;
   /** SIGKILL. Idempotent. */
   kill(): void;
+  /** What the system says of it. */
+  readonly view: ProcessView;
   /** How it ended; resolves once. `diagnostics` is the tail of its stderr, at most 4 KiB. */
   readonly exited: Promise<{ readonly code: number | null; readonly diagnostics: string }>;
 }
 
-/** Which program an executor process runs. */
-export type ExecutorRole = "run" | "prepare";
+/** A process from outside, as the operating system's kernel sees it: nothing here is the process's own word. */
+export interface ProcessView {
+  /** Layers of its cage that the kernel confirms, e.g. `os-no-new-privileges`; none where it can not be asked. */
+  confinement(): readonly string[];
+  /** Memory that it holds, in bytes; undefined when it is gone or can not be asked. */
+  residentBytes(): number | undefined;
+  /**
+   * Lets other processes go before it, or no longer.
+   *
+   * @returns false when the system does not allow it
+   */
+  yieldToOthers(yields: boolean): boolean;
+}
+
+/** Which program an executor process runs; `probe` only says what the operating system's cage refuses it. */
+export type ExecutorRole = "run" | "prepare" | "probe";
+
+/** What the operating system adds to the runtime's own permissions. */
+export type SystemCage = "bubblewrap" | "setpriv" | "none";
+
+/** How an executor process is kept. */
+export interface Cage {
+  readonly runtime: "node" | "deno";
+  readonly system: SystemCage;
+}
 
 /** What the gateway's process can do. */
 export interface Runtime {
@@ -69,8 +94,12 @@ export interface Runtime {
   /** Calls `action` once on SIGINT or SIGTERM. */
   onStopSignal(action: () => void): void;
   openSqlite(path: string): SqliteDatabase;
-  /** Starts a locked-down child: no environment, and nothing of the file system but what `role` must read. */
-  spawnExecutor(role: ExecutorRole): ExecutorProcess;
+  /**
+   * Starts a locked-down child: no environment, and nothing of the file system but what `role` must read.
+   *
+   * @param cage default: this runtime, its permissions and nothing of the system's
+   */
+  spawnExecutor(role: ExecutorRole, cage?: Partial<Cage>): ExecutorProcess;
   serve(
     handler: (request: Request) => Promise<Response> | Response,
     options: { readonly hostname: string; readonly port: number },

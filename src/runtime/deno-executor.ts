@@ -1,6 +1,6 @@
 /** The Deno half of `#executor-runtime`: runs inside the cage. */
 import type { ExecutorHost } from "../ports/index.ts";
-import { COMMON_ATTEMPTS, randomStream, refusedAttempts } from "./executor-common.ts";
+import { COMMON_ATTEMPTS, probeSystem, randomStream, refusedAttempts, roleOf } from "./executor-common.ts";
 
 // Ctrl+C in a terminal reaches every process of its group. The gateway finishes what is running and then closes our
 // pipe; that is when we end.
@@ -8,7 +8,7 @@ Deno.addSignalListener("SIGINT", () => undefined);
 
 /** The executor's powers, on Deno. */
 export const executorHost: ExecutorHost = {
-  role: Deno.args[0] === "prepare" ? "prepare" : "run",
+  role: roleOf(Deno.args[0]),
   input: Deno.stdin.readable,
   async write(bytes) {
     for (let written = 0; written < bytes.length; ) {
@@ -19,6 +19,7 @@ export const executorHost: ExecutorHost = {
   monotonicMs: () => performance.now(),
   randomStream,
   async probe() {
+    if (executorHost.role === "probe") return probeSystem();
     const held = await refusedAttempts(
       [
         ...COMMON_ATTEMPTS,

@@ -11,7 +11,15 @@ import {
 } from "./common.ts";
 import { readFolder } from "./folder.ts";
 import { systemSockets } from "./local-sockets.ts";
-import { denoArguments } from "./lockdown.ts";
+import { executorCommand, type Self } from "./lockdown.ts";
+import { viewProcess } from "./process-view.ts";
+
+const SELF: Self = {
+  name: "deno",
+  program: Deno.execPath(),
+  arch: Deno.build.arch === "aarch64" ? "arm64" : "x64",
+  knowsFlag: () => true,
+};
 
 /** What this process can do, on Deno. */
 export const runtime: Runtime = {
@@ -45,9 +53,10 @@ export const runtime: Runtime = {
     Deno.addSignalListener("SIGTERM", once);
   },
   openSqlite,
-  spawnExecutor(role) {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [...denoArguments(role)],
+  spawnExecutor(role, cage = {}) {
+    const { program, args } = executorCommand(role, cage, SELF);
+    const child = new Deno.Command(program, {
+      args: [...args],
       clearEnv: true,
       stdin: "piped",
       stdout: "piped",
@@ -69,6 +78,7 @@ export const runtime: Runtime = {
         }
       },
       exited: child.status.then(async (status) => ({ code: status.code, diagnostics: await diagnostics })),
+      view: viewProcess(child.pid, cage.system ?? "none"),
     };
   },
   async serve(handler, options) {

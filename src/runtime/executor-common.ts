@@ -1,7 +1,13 @@
 /** What both runtimes give an executor alike. */
+import { spawn } from "node:child_process";
 import { createCipheriv } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { lookup } from "node:dns/promises";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { networkInterfaces } from "node:os";
+import process from "node:process";
+import type { ExecutorRole } from "../ports/index.ts";
 
 /**
  * AES-256 in counter mode over zeros: a seed becomes the same endless stream on every runtime, so a run that is
@@ -10,6 +16,11 @@ import { connect } from "node:net";
 export function randomStream(seed: Uint8Array): (length: number) => Uint8Array<ArrayBuffer> {
   const cipher = createCipheriv("aes-256-ctr", seed, new Uint8Array(16));
   return (length) => new Uint8Array(cipher.update(new Uint8Array(length)));
+}
+
+/** The program that the gateway asked for; `run` is the one with the fewest powers. */
+export function roleOf(argument: string | undefined): ExecutorRole {
+  return argument === "prepare" || argument === "probe" ? argument : "run";
 }
 
 /** Attempts that both runtimes must refuse; each entry throws or rejects when the cage holds. */
@@ -47,4 +58,100 @@ function connectTo(host: string, port: number): Promise<void> {
     });
     socket.once("error", reject);
   });
+}
+
+/** Of these every system has some. */
+const OUTER_PATHS = ["/bin", "/boot", "/home", "/opt", "/root", "/run", "/sys", "/tmp", "/usr/share", "/var"];
+const WRITE_FOLDERS = ["/", "/dev/shm", "/tmp", "/var/tmp", import.meta.dirname];
+/** What the system says of a network that is not there, or not allowed; a refused connection is a network's answer. */
+const NO_NETWORK = ["ENETUNREACH", "EPERM", "EACCES", "EAFNOSUPPORT"];
+/** Reserved for documentation by RFC 5737: nobody's, and elsewhere. */
+const ELSEWHERE = "192.0.2.1";
+const LONGEST_ATTEMPT_MS = 1000;
+
+/**
+ * What the operating system's cage refuses to a process whose runtime refuses it nothing.
+ *
+ * @returns names of the layers that held
+ */
+export async function probeSystem(): Promise<readonly string[]> {
+  const attempts: readonly (readonly [name: string, holds: () => boolean | Promise<boolean>])[] = [
+    ["os-no-files", () => !OUTER_PATHS.some((path) => existsSync(path))],
+    ["os-no-writes", async () => (await Promise.all(WRITE_FOLDERS.map(cannotWriteIn))).every(Boolean)],
+    ["os-no-network", async () => hasNoInterface() && NO_NETWORK.includes(await errorOfConnect())],
+    ["os-no-names", () => lookup("localhost").then(...asHeld)],
+    ["os-no-processes", cannotSpawn],
+    ["os-no-other-processes", seesNoOther],
+    ["os-no-environment", () => Object.keys(process.env).length === 0 && environmentBlock() === ""],
+  ];
+  const held: string[] = [];
+  for (const [name, holds] of attempts) {
+    const late = new Promise<false>((resolve) => setTimeout(resolve, LONGEST_ATTEMPT_MS, false).unref());
+    if (await Promise.race([holds(), late])) held.push(name);
+  }
+  return held;
+}
+
+const asHeld = [() => false, () => true] as const;
+
+async function cannotWriteIn(folder: string): Promise<boolean> {
+  const path = `${folder}/writ-probe-${process.pid}`;
+  try {
+    await writeFile(path, "", { flag: "wx" });
+    await rm(path);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** The loopback of a network of one's own leads nowhere. */
+function hasNoInterface(): boolean {
+  try {
+    return Object.keys(networkInterfaces()).every((name) => name === "lo");
+  } catch {
+    // Even asking takes a socket.
+    return true;
+  }
+}
+
+function errorOfConnect(): Promise<string> {
+  return connectTo(ELSEWHERE, 9).then(
+    () => "",
+    (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : ""),
+  );
+}
+
+function cannotSpawn(): Promise<boolean> {
+  return new Promise((resolve) => {
+    try {
+      const child = spawn(process.execPath, ["--version"], { stdio: "ignore" });
+      child.once("error", () => resolve(true));
+      child.once("spawn", () => {
+        child.kill("SIGKILL");
+        resolve(false);
+      });
+    } catch {
+      resolve(true);
+    }
+  });
+}
+
+/** The first process of its own has no parent, and where it can look at all it finds itself alone. */
+function seesNoOther(): boolean {
+  if (process.pid !== 1 || process.ppid !== 0) return false;
+  try {
+    return readdirSync("/proc").every((name) => !/^\d+$/.test(name) || name === "1");
+  } catch {
+    return true;
+  }
+}
+
+function environmentBlock(): string {
+  try {
+    return readFileSync("/proc/self/environ", "utf8");
+  } catch {
+    // There is no `/proc`: nothing to be read from it.
+    return "";
+  }
 }

@@ -1,12 +1,14 @@
 /**
- * How an executor process is caged, as command lines: one subject, two runtimes.
+ * How an executor process is caged, as command lines: one subject, two runtimes. What the operating system adds is in
+ * `system-cage.ts`.
  *
  * A child gets no environment, no network, no child processes, no workers, no writable file, and may read only
  * the program that it is. The preparer may read the npm packages that it transpiles with, and nothing more.
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ExecutorRole } from "../ports/index.ts";
+import type { Cage, ExecutorRole } from "../ports/index.ts";
+import { type CommandLine, inSystemCage } from "./system-cage.ts";
 
 const SOURCES = dirname(dirname(fileURLToPath(import.meta.url)));
 const PROJECT = dirname(SOURCES);
@@ -30,6 +32,44 @@ const SWITCHED_OFF = [
   "--disable-sigusr1",
 ];
 
+/** How the runtime that runs us would start itself. */
+export interface Self {
+  readonly name: Cage["runtime"];
+  readonly program: string;
+  /** As Node spells it. */
+  readonly arch: string;
+  /** Whether this Node knows a flag: an unknown one keeps it from starting. */
+  readonly knowsFlag: (flag: string) => boolean;
+}
+
+/**
+ * The command line of an executor.
+ *
+ * @param cage default: the runtime that runs us, and nothing of the system's
+ * @throws {Error} when the cage can not be made here
+ */
+export function executorCommand(role: ExecutorRole, cage: Partial<Cage>, self: Self): CommandLine {
+  const { runtime = self.name, system = "none" } = cage;
+  const isSelf = runtime === self.name;
+  const program = isSelf ? self.program : PROGRAMS[runtime];
+  // The pinned Node knows every flag.
+  const args =
+    runtime === "node" ? nodeArguments(role, isSelf ? self.knowsFlag : undefined) : denoArguments(role);
+  const readable = [
+    SOURCES,
+    join(PROJECT, "package.json"),
+    ...(runtime === "deno" ? [join(PROJECT, "deno.json")] : []),
+    ...(role === "prepare" ? [PACKAGES] : []),
+  ];
+  return inSystemCage({ program, args }, system, { readable, proc: runtime === "deno", arch: self.arch });
+}
+
+/** The pinned packages, for the runtime that does not run us. */
+const PROGRAMS: Readonly<Record<Cage["runtime"], string>> = {
+  node: join(PACKAGES, "node", "bin", "node"),
+  deno: join(PACKAGES, "deno", "deno"),
+};
+
 /**
  * Arguments for `node`.
  *
@@ -46,8 +86,8 @@ export function nodeArguments(
     ...(role === "prepare" ? [join(PACKAGES, "*")] : []),
   ];
   return [
-    "--permission",
-    ...readable.map((path) => `--allow-fs-read=${path}`),
+    // A probe is to see what the system refuses, so the runtime must refuse it nothing.
+    ...(role === "probe" ? [] : ["--permission", ...readable.map((path) => `--allow-fs-read=${path}`)]),
     // jco's WASI shim starts a worker when it is loaded, and Node's workers do not inherit the permissions. What
     // the preparer runs is jco's parser, itself WebAssembly, and never a guest.
     ...(role === "prepare" ? ["--allow-worker"] : []),
@@ -72,6 +112,8 @@ export function denoArguments(role: ExecutorRole): readonly string[] {
     "--quiet",
     // The environment is empty: being allowed to read it reveals nothing, and jco's WASI shim does read it.
     ...(role === "prepare" ? [`--allow-read=${PACKAGES}`, "--allow-env"] : []),
+    // A probe is to see what the system refuses, so the runtime must refuse it nothing.
+    ...(role === "probe" ? ["--allow-all"] : []),
     ENTRY,
     role,
   ];

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import os from "node:os";
 import { Worker } from "node:worker_threads";
 import type { ExecutorHost } from "../ports/index.ts";
-import { COMMON_ATTEMPTS, randomStream, refusedAttempts } from "./executor-common.ts";
+import { COMMON_ATTEMPTS, probeSystem, randomStream, refusedAttempts, roleOf } from "./executor-common.ts";
 
 // Before anything else runs. `--permission` lets a process signal every other one of its user: a guest who broke out
 // could stop the gateway, or start its inspector. Without these members nothing in the process can.
@@ -16,7 +16,7 @@ process.on("SIGINT", () => undefined);
 
 /** The executor's powers, on Node. */
 export const executorHost: ExecutorHost = {
-  role: process.argv[2] === "prepare" ? "prepare" : "run",
+  role: roleOf(process.argv[2]),
   input: process.stdin,
   write: (bytes) =>
     new Promise((resolve, reject) => {
@@ -26,6 +26,7 @@ export const executorHost: ExecutorHost = {
   monotonicMs: () => performance.now(),
   randomStream,
   async probe() {
+    if (executorHost.role === "probe") return probeSystem();
     const held = await refusedAttempts(
       [
         ...COMMON_ATTEMPTS,

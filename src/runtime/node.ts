@@ -14,10 +14,18 @@ import {
 } from "./common.ts";
 import { readFolder } from "./folder.ts";
 import { systemSockets } from "./local-sockets.ts";
-import { nodeArguments } from "./lockdown.ts";
+import { executorCommand, type Self } from "./lockdown.ts";
+import { viewProcess } from "./process-view.ts";
 
 /** How long requests under way may go on once the server is told to close. */
 const CLOSE_GRACE_MS = 15_000;
+
+const SELF: Self = {
+  name: "node",
+  program: process.execPath,
+  arch: process.arch,
+  knowsFlag: (flag) => process.allowedNodeEnvironmentFlags.has(flag),
+};
 
 /** What this process can do, on Node. */
 export const runtime: Runtime = {
@@ -43,8 +51,9 @@ export const runtime: Runtime = {
     process.once("SIGTERM", action);
   },
   openSqlite,
-  spawnExecutor(role) {
-    const child = spawn(process.execPath, nodeArguments(role, knowsFlag), {
+  spawnExecutor(role, cage = {}) {
+    const { program, args } = executorCommand(role, cage, SELF);
+    const child = spawn(program, args, {
       // An empty environment: nothing of the operator's is there to be read, not even in /proc/self/environ.
       env: {},
       stdio: ["pipe", "pipe", "pipe"],
@@ -66,6 +75,7 @@ export const runtime: Runtime = {
         }),
       kill: () => void child.kill("SIGKILL"),
       exited,
+      view: viewProcess(child.pid ?? -1, cage.system ?? "none"),
     };
   },
   async serve(handler, options) {
@@ -88,7 +98,3 @@ export const runtime: Runtime = {
     };
   },
 };
-
-function knowsFlag(flag: string): boolean {
-  return process.allowedNodeEnvironmentFlags.has(flag);
-}

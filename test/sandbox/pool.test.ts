@@ -2,6 +2,7 @@
 import { kill } from "node:process";
 import { afterEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
+import type { ExecutorRole } from "../../src/ports/index.ts";
 import { createLink } from "../../src/sandbox/link.ts";
 import { createPool } from "../../src/sandbox/pool.ts";
 import { componentOf } from "../support/components.ts";
@@ -20,7 +21,7 @@ afterEach(async () => {
 /** Notes which tenant's runs each executor was given. */
 function tenantsByExecutor() {
   const seen: Set<string>[] = [];
-  const spawn = (role: "run" | "prepare") => {
+  const spawn = (role: ExecutorRole) => {
     if (role === "prepare") return runtime.spawnExecutor(role);
     const tenants = new Set<string>();
     seen.push(tenants);

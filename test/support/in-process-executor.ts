@@ -5,6 +5,7 @@
 import type { ExecutorProcess } from "../../src/ports/index.ts";
 import { randomStream } from "../../src/runtime/executor-common.ts";
 import { serveExecutor } from "../../src/sandbox/executor/index.ts";
+import { NO_VIEW } from "./no-view.ts";
 
 /** Starts one. */
 export function createInProcessExecutor(): ExecutorProcess {
@@ -56,5 +57,6 @@ export function createInProcessExecutor(): ExecutorProcess {
     write: (bytes) => (alive ? toExecutor.write(bytes) : Promise.reject(new TypeError("It is gone"))),
     kill: () => end(null),
     exited: exited.promise,
+    view: NO_VIEW,
   };
 }

@@ -1,6 +1,7 @@
 /** An executor that says what a test wants: whoever owns the child process can say anything at all. */
 import type { ExecutorProcess } from "../../src/ports/index.ts";
 import { encodeFrame, type Frame, readFrames } from "../../src/sandbox/pipe/frames.ts";
+import { NO_VIEW } from "./no-view.ts";
 
 /** What a script can do. */
 export interface Mouth {
@@ -74,6 +75,7 @@ export function createScriptedExecutor(
       mouth.die();
     },
     exited: exited.promise,
+    view: NO_VIEW,
     get killed() {
       return killed;
     },

@@ -1,0 +1,102 @@
+/**
+ * What the kernel says of an executor process, read from `/proc`. An executor in a cage of the system's is a child of
+ * the program that made the cage; what is asked here is asked about the executor. Where there is no such `/proc`
+ * nothing is known, and nothing is claimed.
+ */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { setPriority } from "node:os";
+import type { ProcessView, SystemCage } from "../ports/index.ts";
+
+const PAGE_BYTES = 4096;
+const NAMESPACES = ["user", "ipc", "pid", "net", "uts", "mnt"];
+/** The lowest priority there is. */
+const LOWEST = 19;
+
+/** Members of `/proc/<pid>/status`, the value that says that a layer holds, and its name. */
+const STATUS_LAYERS: readonly (readonly [member: string, holds: RegExp, layer: string])[] = [
+  ["NoNewPrivs", /^1$/, "os-no-new-privileges"],
+  ["Seccomp", /^2$/, "os-system-call-filter"],
+  ["CapEff", /^0+$/, "os-no-capabilities"],
+];
+
+/**
+ * @param pid of the process that was started
+ * @param cage what it was started in
+ */
+export function viewProcess(pid: number, cage: SystemCage): ProcessView {
+  let found: number | undefined;
+
+  /** The executor itself; looked for again until it is there. */
+  function target(): number | undefined {
+    if (cage !== "bubblewrap") return pid;
+    found ??= onlyChildOf(pid);
+    return found;
+  }
+
+  return {
+    confinement() {
+      const process = target();
+      const status = process === undefined ? undefined : readText(`/proc/${process}/status`);
+      if (status === undefined) return [];
+      const layers = STATUS_LAYERS.filter(([member, holds]) =>
+        holds.test(new RegExp(`^${member}:\\s+(\\S+)$`, "m").exec(status)?.[1] ?? ""),
+      ).map(([, , layer]) => layer);
+      const own = NAMESPACES.every((name) => {
+        const theirs = readLink(`/proc/${process}/ns/${name}`);
+        return theirs !== undefined && theirs !== readLink(`/proc/self/ns/${name}`);
+      });
+      return own ? [...layers, "os-own-namespaces"] : layers;
+    },
+    residentBytes() {
+      const process = target();
+      const pages = process === undefined ? undefined : readText(`/proc/${process}/statm`)?.split(" ")[1];
+      return pages === undefined ? undefined : Number(pages) * PAGE_BYTES;
+    },
+    yieldToOthers(yields) {
+      const process = target();
+      if (process === undefined) return false;
+      try {
+        setPriority(process, yields ? LOWEST : 0);
+        return true;
+      } catch {
+        // Only the superuser may raise a priority again; a process that is gone has none.
+        return false;
+      }
+    },
+  };
+}
+
+/** A kernel without `children` in `/proc` is asked for every process's parent. */
+function onlyChildOf(pid: number): number | undefined {
+  const listed = readText(`/proc/${pid}/task/${pid}/children`);
+  if (listed !== undefined) return Number(listed.trim().split(" ")[0]) || undefined;
+  return processes().find((child) =>
+    new RegExp(`^PPid:\\s+${pid}$`, "m").test(readText(`/proc/${child}/status`) ?? ""),
+  );
+}
+
+function processes(): readonly number[] {
+  try {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}

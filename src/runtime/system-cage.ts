@@ -1,0 +1,104 @@
+/**
+ * What the operating system adds around an executor, as a command line in front of the runtime's own: namespaces, a
+ * file system of a few read-only files, no capabilities, a system call filter. Nothing of it is trusted because it
+ * was asked for: what holds is read back, from inside and from the kernel.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { SystemCage } from "../ports/index.ts";
+
+/** A program and its arguments. */
+export interface CommandLine {
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+/** What the program must find. */
+export interface CageNeeds {
+  /** Absolute paths of files and folders that it reads. */
+  readonly readable: readonly string[];
+  /** A `/proc` of its own: Deno finds its program there. */
+  readonly proc: boolean;
+  /** Architecture as Node spells it. */
+  readonly arch: string;
+}
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+/** Names nobody. Deno looks for a home folder, and the host's own file has names of people. */
+const PASSWD = join(HERE, "seccomp", "passwd");
+/** Clears the environment after bubblewrap, which puts `PWD` into it. */
+const ENV = "/usr/bin/env";
+const SHELL = "/bin/sh";
+const NOBODY = "65534";
+
+/**
+ * Puts a cage around a command line.
+ *
+ * @throws {Error} when the program that makes the cage is not installed
+ */
+export function inSystemCage(command: CommandLine, cage: SystemCage, needs: CageNeeds): CommandLine {
+  switch (cage) {
+    case "none":
+      return command;
+    case "setpriv":
+      return limited({
+        program: find("setpriv"),
+        args: ["--no-new-privs", "--pdeathsig", "KILL", "--", command.program, ...command.args],
+      });
+    case "bubblewrap":
+      return limited(bubblewrapped(command, needs));
+  }
+}
+
+/** Limits that are inherited, whatever follows: no core file of a tenant's data, no file at all. */
+function limited({ program, args }: CommandLine): CommandLine {
+  return {
+    program: find("prlimit"),
+    args: ["--core=0", "--fsize=0", "--nofile=256", "--", program, ...args],
+  };
+}
+
+function bubblewrapped({ program, args }: CommandLine, { readable, proc, arch }: CageNeeds): CommandLine {
+  const mounts = new Set([...librariesOf(program), ...librariesOf(ENV), ENV, program, ...readable]);
+  const filter = join(HERE, "seccomp", `${arch}.bpf`);
+  const hasFilter = existsSync(filter);
+  const caged = [
+    find("bwrap"),
+    ...["user", "ipc", "pid", "net", "uts", "cgroup-try"].map((name) => `--unshare-${name}`),
+    "--disable-userns",
+    ...["--uid", NOBODY, "--gid", NOBODY, "--cap-drop", "ALL"],
+    // It dies with the gateway, has no terminal, and is the first process of its own: when it dies, all of it does.
+    ...["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"],
+    ...[...mounts].flatMap((path) => ["--ro-bind", path, path]),
+    ...(proc ? ["--proc", "/proc", "--ro-bind", PASSWD, "/etc/passwd"] : []),
+    ...["--remount-ro", "/", "--chdir", "/"],
+    ...(hasFilter ? ["--seccomp", "9"] : []),
+    ...["--", ENV, "-i", program, ...args],
+  ];
+  if (!hasFilter) return { program: caged[0] ?? "", args: caged.slice(1) };
+  // bubblewrap reads the filter from a descriptor, and only a shell can open one for it on every runtime.
+  return { program: SHELL, args: ["-c", 'exec 9<"$0"; exec "$@"', filter, ...caged] };
+}
+
+/** Where a program is, on a path of our own: the operator's PATH decides nothing about a cage. */
+function find(name: string): string {
+  for (const folder of "/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin".split(delimiter)) {
+    const path = join(folder, name);
+    if (existsSync(path)) return path;
+  }
+  throw new Error(`Cannot make a cage: ${name} is not installed`);
+}
+
+const libraries = new Map<string, readonly string[]>();
+
+/** Shared libraries that a program is linked with, its loader included; found once for each. */
+function librariesOf(program: string): readonly string[] {
+  const known = libraries.get(program);
+  if (known !== undefined) return known;
+  const text = execFileSync(find("ldd"), [program], { encoding: "utf8", env: {} });
+  const found = [...text.matchAll(/(?:^|\s)(\/\S+)\s+\(0x/gm)].map(([, path = ""]) => path);
+  libraries.set(program, found);
+  return found;
+}
