@@ -9,7 +9,7 @@ import { createEvidence, type Evidence } from "./evidence/index.ts";
 import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
 import { createIdentity, type Identity } from "./identity/index.ts";
 import { createJournals, type Journals } from "./journal/index.ts";
-import type { NoteSigner, Runtime, Sandbox, Signer, Store } from "./ports/index.ts";
+import type { NoteSigner, Runtime, Sandbox, Signer, Store, SystemCage } from "./ports/index.ts";
 import type { Registry, Tool } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
 import { openSigners } from "./signers.ts";
@@ -23,6 +23,13 @@ export const PROJECT_FOLDER = decodeURIComponent(new URL("..", import.meta.url).
 
 /** Longest that a run may take, so that an older open run can only be a dead gateway's. */
 const LONGEST_RUN_MS = 600_000 + 60_000;
+
+/** Cages to try, by what the operator asked for. */
+export const CAGES = {
+  strongest: ["bubblewrap", "setpriv", "none"],
+  "process+permissions": ["none"],
+  "process+os": ["bubblewrap"],
+} as const satisfies Record<string, readonly SystemCage[]>;
 
 /** What a house is built from. */
 export interface HouseOptions {
@@ -47,6 +54,12 @@ export interface HouseOptions {
   readonly proxy?: string;
   /** Executor processes kept alive. */
   readonly executors: number;
+  /** Beyond those, kept ready for a tenant who has none. */
+  readonly spares: number;
+  /** Runtime of the executors; undefined = the gateway's own. */
+  readonly executorRuntime: "node" | "deno" | undefined;
+  /** What the operating system is to add to their permissions. */
+  readonly isolation: keyof typeof CAGES;
   /** Told what guests logged and printed. */
   readonly diagnose: GatewayParts["diagnose"];
   /** Told of trouble that no caller sees. */
@@ -89,9 +102,12 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       clock,
       entropy,
       files,
-      spawn: runtime.spawnExecutor,
+      spawn: (role, cage) =>
+        runtime.spawnExecutor(role, { runtime: options.executorRuntime ?? runtime.name, ...cage }),
+      cages: CAGES[options.isolation],
       cacheFolder: `${dataFolder}/cache`,
       executors: options.executors,
+      spares: options.spares,
       queue: 1000,
     });
     const identity = createIdentity({ store, clock, entropy });

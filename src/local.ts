@@ -39,6 +39,9 @@ export async function openLocalGateway(
     profiles: await readProfiles(runtime, profilesFile),
     allowAddresses: options.allowAddresses,
     executors: 1,
+    spares: 0,
+    executorRuntime: undefined,
+    isolation: "strongest",
     // Beside the answer, so that standard output stays the output alone.
     diagnose: (_run, lines) => {
       for (const { stream, text } of lines) runtime.printError(`${stream}: ${text.trimEnd()}`);

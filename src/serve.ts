@@ -89,6 +89,9 @@ export async function startServer(
       blockAddresses: config.egressBlock,
       ...(config.egressProxy === undefined ? {} : { proxy: config.egressProxy }),
       executors: config.executors,
+      spares: config.spares,
+      executorRuntime: config.executorRuntime,
+      isolation: config.isolation,
       // What guests say may be anything: only an operator who asks for it gets it.
       diagnose: (run, lines) => {
         if (config.logLevel === "debug") log({ event: "diagnostics", run, lines });
@@ -97,7 +100,9 @@ export async function startServer(
     });
     closers.push(() => house.close());
     const { isolation } = house.sandbox;
-    say(`sandbox    ${config.executors} executors of ${isolation.executor}, ${isolation.level}`);
+    const by = isolation.system === "none" ? "" : ` by ${isolation.system}`;
+    say(`sandbox    ${config.executors} executors of ${isolation.executor}, ${isolation.level}${by}`);
+    for (const { system, why } of isolation.refused) say(`           without ${system}: ${why}`);
 
     // We hold the lock, so every open run belongs to a gateway that died.
     const { sealed, failed } = await house.evidence.reconcile(Number.POSITIVE_INFINITY);

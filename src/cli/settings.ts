@@ -19,6 +19,12 @@ export interface ServeConfig {
   readonly profilesFile: string | undefined;
   /** Executor processes kept alive. */
   readonly executors: number;
+  /** Executors beyond those, kept ready for a tenant who has none. */
+  readonly spares: number;
+  /** Runtime of the executors; undefined = the gateway's own. */
+  readonly executorRuntime: "node" | "deno" | undefined;
+  /** What the operating system is to add: the strongest that holds, nothing, or nothing less than `process+os`. */
+  readonly isolation: "strongest" | "process+permissions" | "process+os";
   /** Name of the transparency log, a bare host. With another name it is another log: chosen once, and kept. */
   readonly logOrigin: string;
   /** `unix:<path>` of a signing process's socket; undefined = the keys are files in the data folder. */
@@ -133,6 +139,32 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     schema: count(1, 256),
     fromText: integer,
     initial: () => 2,
+  },
+  spares: {
+    flag: "--spares <number>",
+    variable: "WRIT_SPARES",
+    help: "executors beyond those, ready for a tenant who has none",
+    schema: count(0, 64),
+    fromText: integer,
+    initial: () => 1,
+  },
+  executorRuntime: {
+    flag: "--executor-runtime <name>",
+    variable: "WRIT_EXECUTOR_RUNTIME",
+    help: "node or deno; default: what the gateway runs on",
+    schema: z.enum(["node", "deno"], { error: "node or deno" }).optional(),
+    fromText: text,
+    initial: () => undefined,
+  },
+  isolation: {
+    flag: "--isolation <level>",
+    variable: "WRIT_ISOLATION",
+    help: "strongest, process+permissions (nothing of the system's), or process+os (or do not start)",
+    schema: z.enum(["strongest", "process+permissions", "process+os"], {
+      error: "strongest, process+permissions or process+os",
+    }),
+    fromText: text,
+    initial: () => "strongest",
   },
   logOrigin: {
     flag: "--log-origin <host>",

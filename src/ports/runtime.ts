@@ -38,6 +38,8 @@ export interface ExecutorProcess {
 
 /** A process from outside, as the operating system's kernel sees it: nothing here is the process's own word. */
 export interface ProcessView {
+  /** Of the executor itself, which is a child of the program that made its cage; undefined before it is there. */
+  pid(): number | undefined;
   /** Layers of its cage that the kernel confirms, e.g. `os-no-new-privileges`; none where it can not be asked. */
   confinement(): readonly string[];
   /** Memory that it holds, in bytes; undefined when it is gone or can not be asked. */

@@ -4,6 +4,7 @@ import type { RunInputs } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
 import type { IsolationLevel, JsonValue } from "../core/policy/index.ts";
 import type { RunHost } from "./host-calls.ts";
+import type { SystemCage } from "./runtime.ts";
 
 /** One import interface of a component, and what serves it. */
 export interface ImportBinding {
@@ -92,6 +93,10 @@ export interface Isolation {
   readonly verified: readonly string[];
   /** Runtime and version of the executor. */
   readonly executor: string;
+  /** What the operating system adds. */
+  readonly system: SystemCage;
+  /** Stronger cages that do not hold here, and why, for the operator. */
+  readonly refused: readonly { readonly system: SystemCage; readonly why: string }[];
 }
 
 /** The executor pool. */

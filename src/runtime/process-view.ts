@@ -34,6 +34,7 @@ export function viewProcess(pid: number, cage: SystemCage): ProcessView {
   }
 
   return {
+    pid: target,
     confinement() {
       const process = target();
       const status = process === undefined ? undefined : readText(`/proc/${process}/status`);

@@ -48,16 +48,18 @@ export function inSystemCage(command: CommandLine, cage: SystemCage, needs: Cage
         args: ["--no-new-privs", "--pdeathsig", "KILL", "--", command.program, ...command.args],
       });
     case "bubblewrap":
-      return limited(bubblewrapped(command, needs));
+      return limited(bubblewrapped(command, needs), ["--fsize=0"]);
   }
 }
 
-/** Limits that are inherited, whatever follows: no core file of a tenant's data, no file at all. */
-function limited({ program, args }: CommandLine): CommandLine {
-  return {
-    program: find("prlimit"),
-    args: ["--core=0", "--fsize=0", "--nofile=256", "--", program, ...args],
-  };
+/**
+ * Limits that are inherited, whatever follows: no core file of a tenant's data, few descriptors.
+ *
+ * @param more for a cage in which no file can be written: Deno has a cache, which it writes where it can
+ */
+function limited({ program, args }: CommandLine, more: readonly string[] = []): CommandLine {
+  const limits = ["--core=0", "--nofile=256", ...more];
+  return { program: find("prlimit"), args: [...limits, "--", program, ...args] };
 }
 
 function bubblewrapped({ program, args }: CommandLine, { readable, proc, arch }: CageNeeds): CommandLine {

@@ -1,7 +1,6 @@
 /** The sandbox: runs prepared components in locked-down executor processes. See `executor/` for the child's code. */
 import { toHex } from "../core/digest.ts";
 import type { RunInputs } from "../core/journal/index.ts";
-import type { IsolationLevel } from "../core/policy/index.ts";
 import type {
   Clock,
   Entropy,
@@ -12,16 +11,16 @@ import type {
   Isolation,
   Sandbox,
   SandboxRun,
+  SystemCage,
 } from "../ports/index.ts";
+import { findCage, levelOf } from "./cage.ts";
 import type { LinkEnd } from "./flight.ts";
-import { createLink, type Greeting } from "./link.ts";
+import { createLink } from "./link.ts";
 import { concludeRun } from "./outcome.ts";
 import type { LoadCommand, RunCommand } from "./pipe/messages.ts";
 import { createPool, type Loan } from "./pool.ts";
 import { createPreparer, type Prepared } from "./prepared.ts";
 
-/** What must hold for the level `process+permissions`. */
-const PERMISSION_PROBES = ["no-environment", "no-network", "no-processes", "no-read", "no-write"];
 /** Bytes lifted out of guest memory in one run, over and above what the output may have. */
 const LIFTED_BYTES = 64 * 1024 * 1024;
 /**
@@ -37,7 +36,9 @@ export interface SandboxPowers {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly files: Files;
-  readonly spawn: (role: ExecutorRole) => ExecutorProcess;
+  readonly spawn: (role: ExecutorRole, cage?: { readonly system: SystemCage }) => ExecutorProcess;
+  /** Cages of the system's to try, the strongest first; default `none` alone. */
+  readonly cages?: readonly SystemCage[];
   /** Folder of the cache of prepared components. */
   readonly cacheFolder: string;
   /** Executor processes kept alive. */
@@ -53,29 +54,39 @@ export interface SandboxPowers {
 }
 
 /**
- * Starts the pool and waits for its first executor, to learn what cage it really has.
+ * Finds the strongest cage that holds, starts the pool in it and waits for its first executor, to learn what it really
+ * has. No executor that is seen to have less takes a run afterwards: manifests name what holds for all of them.
  *
- * @throws when no executor can be started
+ * @throws when no executor can be started, or none of the cages holds
  */
 export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
   const { clock, entropy, files } = powers;
+  const cage = await findCage(powers.cages ?? ["none"], (system) => powers.spawn("probe", { system }), clock);
   const preparer = createPreparer({
     clock,
     files,
     folder: powers.cacheFolder,
-    spawn: () => powers.spawn("prepare"),
+    spawn: () => powers.spawn("prepare", cage),
   });
-  const greeted = Promise.withResolvers<Greeting>();
+  const greeted = Promise.withResolvers<Isolation>();
+  let promised: readonly string[] | undefined;
   const pool = createPool(
     { size: powers.executors, ...powers },
     (changed) => {
-      const link = createLink(powers.spawn("run"), clock, changed);
-      link.greeting.then(greeted.resolve, greeted.reject);
+      const process = powers.spawn("run", cage);
+      const link = createLink(process, clock, changed, ({ runtime, verified }) => {
+        const layers = [...new Set([...verified, ...cage.layers, ...process.view.confinement()])].sort();
+        promised ??= layers;
+        const { system, refused } = cage;
+        greeted.resolve({ level: levelOf(layers), verified: layers, executor: runtime, system, refused });
+        return promised.every((layer) => layers.includes(layer));
+      });
+      link.greeting.catch(greeted.reject);
       return link;
     },
     clock,
   );
-  const isolation = await greeted.promise.then(describeIsolation, async (error) => {
+  const isolation = await greeted.promise.catch(async (error) => {
     await pool.close();
     throw error;
   });
@@ -159,11 +170,4 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
 function endedByItself(end: LinkEnd): boolean {
   if (end.kind !== "reported" || end.stop !== undefined || end.expired) return false;
   return end.end.kind === "completed" || end.end.kind === "failed";
-}
-
-function describeIsolation(greeting: Greeting): Isolation {
-  const level: IsolationLevel = PERMISSION_PROBES.every((name) => greeting.verified.includes(name))
-    ? "process+permissions"
-    : "process";
-  return { level, verified: greeting.verified, executor: greeting.runtime };
 }

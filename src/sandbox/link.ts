@@ -55,11 +55,13 @@ export interface ExecutorLink {
  * Takes over a process that was just started.
  *
  * @param changed told when a run begins or ceases to wait
+ * @param accept whether what it says of itself is enough to give it runs; default: it is
  */
 export function createLink(
   process: ExecutorProcess,
   clock: Clock,
   changed: () => void = () => undefined,
+  accept: (greeting: Greeting) => boolean = () => true,
 ): ExecutorLink {
   const flights = new Map<string, Flight>();
   /** Components that were sent; settled once the executor has them, or is gone. */
@@ -104,7 +106,8 @@ export function createLink(
       case "ready":
         greetings += 1;
         if (greetings > 1) break;
-        greeted.resolve({ runtime: report.runtime, verified: report.verified });
+        if (accept(report)) greeted.resolve(report);
+        else kill({ kind: "died", diagnostics: "its cage holds less than that of the others" });
         return;
       case "loaded": {
         const load = loads.get(report.key);
@@ -225,7 +228,11 @@ export function createLink(
       headLimit = Math.max(flights.size === 0 ? HEAD_BYTES : headLimit, flight.headBytes);
       flights.set(command.run, flight);
       const cancel = clock.after(deadlineMs, () => expire(flight));
-      await load(component, body);
+      // Nothing of a tenant's is sent to a process before it is known to be caged.
+      await greeted.promise.then(
+        () => load(component, body),
+        () => undefined,
+      );
       if (flights.get(command.run) === flight) void write(encodeFrame(command));
       try {
         return await flight.ended;

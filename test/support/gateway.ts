@@ -43,6 +43,10 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     policiesFolder: undefined,
     profilesFile: undefined,
     executors: 2,
+    spares: 0,
+    executorRuntime: undefined,
+    // What every machine has; test/sandbox/cage.test.ts has the others.
+    isolation: "process+permissions",
     logOrigin: "log.example",
     signer: undefined,
     publicUrl: undefined,

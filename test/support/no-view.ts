@@ -3,6 +3,7 @@ import type { ProcessView } from "../../src/ports/index.ts";
 
 /** Says nothing. */
 export const NO_VIEW: ProcessView = {
+  pid: () => undefined,
   confinement: () => [],
   residentBytes: () => undefined,
   yieldToOthers: () => false,

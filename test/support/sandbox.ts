@@ -59,8 +59,8 @@ export async function openSandbox(options: OpenOptions = {}): Promise<TestSandbo
     queue: 100,
     ...powers,
     cacheFolder,
-    spawn(role) {
-      const process = inProcess && role === "run" ? createInProcessExecutor() : start(role);
+    spawn(role, cage) {
+      const process = inProcess && role === "run" ? createInProcessExecutor() : start(role, cage);
       started.push({ role, process });
       return process;
     },

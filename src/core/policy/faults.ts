@@ -10,7 +10,6 @@ import { nearestName, pointerOf, quote } from "./pointer.ts";
 const NOT_ENFORCED: Readonly<Record<string, readonly string[]>> = {
   "/retry_budget": ["*"],
   "/fallback/kind": ["last-good", "tool"],
-  "/isolation_minimum": ["process+os"],
 };
 
 type OkDocument = Extract<ReadDocument, { kind: "ok" }>;

@@ -75,8 +75,11 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-/** Isolation levels, weakest first. `process+permissions` means the runtime's own permission model holds too. */
-export const ISOLATION_LEVELS = ["process", "process+permissions"] as const;
+/**
+ * Isolation levels, weakest first. `process+permissions` means the runtime's own permission model holds too;
+ * `process+os`, that the operating system refuses the same by itself, whatever becomes of the runtime.
+ */
+export const ISOLATION_LEVELS = ["process", "process+permissions", "process+os"] as const;
 /** One of {@link ISOLATION_LEVELS}. */
 export type IsolationLevel = (typeof ISOLATION_LEVELS)[number];
 

@@ -117,12 +117,6 @@ const REFUSED: readonly (readonly [why: string, from: string, to: string, fault:
     /fallback.kind: tool is not enforced/,
   ],
   [
-    "process+os, which nothing enforces",
-    "isolation_minimum: process",
-    "isolation_minimum: process+os",
-    "p.yaml:9:20 /isolation_minimum isolation_minimum: process+os is not enforced by this version of Writ; remove it",
-  ],
-  [
     "a static fallback without a value",
     ', value: { forecast: "unavailable" }',
     "",
