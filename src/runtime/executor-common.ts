@@ -6,7 +6,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
+import { dirname } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import type { ExecutorRole } from "../ports/index.ts";
 
 /**
@@ -62,7 +64,7 @@ function connectTo(host: string, port: number): Promise<void> {
 
 /** Of these every system has some. */
 const OUTER_PATHS = ["/bin", "/boot", "/home", "/opt", "/root", "/run", "/sys", "/tmp", "/usr/share", "/var"];
-const WRITE_FOLDERS = ["/", "/dev/shm", "/tmp", "/var/tmp", import.meta.dirname];
+const WRITE_FOLDERS = ["/", "/dev/shm", "/tmp", "/var/tmp", dirname(fileURLToPath(import.meta.url))];
 /** What the system says of a network that is not there, or not allowed; a refused connection is a network's answer. */
 const NO_NETWORK = ["ENETUNREACH", "EPERM", "EACCES", "EAFNOSUPPORT"];
 /** Reserved for documentation by RFC 5737: nobody's, and elsewhere. */
