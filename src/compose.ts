@@ -5,7 +5,7 @@
 import { createBroker, loadMounts, loadProfiles, type Mount, type SecretProfile } from "./broker/index.ts";
 import { type ComponentDescription, decode } from "./core/component/index.ts";
 import type { PolicyRecord } from "./core/policy/index.ts";
-import { createEvidence, type Evidence } from "./evidence/index.ts";
+import { createEvidence, type Evidence, openObserver } from "./evidence/index.ts";
 import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
 import { createIdentity, type Identity } from "./identity/index.ts";
 import { createJournals, type Journals } from "./journal/index.ts";
@@ -38,6 +38,8 @@ export interface HouseOptions {
   readonly dataFolder: string;
   /** SQLite file, or `:memory:`. */
   readonly database: string;
+  /** Folder of the independent observer's files. */
+  readonly observerFolder: string;
   /** Name of the log that the database keeps: no two databases that share a key may share it. */
   readonly logOrigin: string;
   /** `unix:<path>` of a signing process; undefined = the keys are files in the data folder. */
@@ -97,6 +99,11 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     address: options.signer,
   });
   const store = await openDatabase(runtime, options.database);
+  const observing = await openObserver({
+    clock,
+    open: (name) => runtime.openAppend(`${options.observerFolder}/${name}`),
+    onError: (error) => log({ event: "observer-not-synced", error: String(error) }),
+  });
   try {
     const sandbox = await createSandbox({
       clock,
@@ -140,6 +147,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         sandbox,
         evidence,
         journals,
+        observer: observing.observer,
         store,
         signer,
         noteSigner,
@@ -158,10 +166,12 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         stopWatching();
         stopErasing();
         await sandbox.close();
+        await observing.close();
         await store.close();
       },
     };
   } catch (error) {
+    await observing.close();
     await store.close();
     throw error;
   }

@@ -32,6 +32,7 @@ export async function openLocalGateway(
     runtime,
     dataFolder,
     database: `${dataFolder}/local.sqlite`,
+    observerFolder: `${dataFolder}/local-observer`,
     // A database of its own, so a log of its own: under one name the two would be one log with two histories.
     logOrigin: LOCAL_LOG,
     signer: undefined,
@@ -102,6 +103,16 @@ export async function openLog(
   return {
     checkpoint: () => evidence.checkpoint(),
     tile: (name) => readTile(store, name),
+    async manifests(from, limit) {
+      const seals = await store.listSeals(from, limit);
+      return await Promise.all(
+        seals.map(async ({ seal, known }) => ({
+          sequence: seal.sequence,
+          text: await evidence.manifest(seal),
+          known,
+        })),
+      );
+    },
     trustedRoot: () => writeTrustedRoot(noteSigner),
     jwks: async () => jwks(await signer.keys()),
     close: () => store.close(),

@@ -13,6 +13,7 @@ import { CAPABILITIES } from "./calls.ts";
 import { type CallHandler, type Capability, type Owner, ProtocolViolation } from "./capability.ts";
 import { createEgress, type Egress, parseBlock, parseBlockList, parseProxy } from "./egress/index.ts";
 import type { Mount } from "./mounts.ts";
+import { observeEgress } from "./observed-egress.ts";
 import type { SecretProfile } from "./profiles.ts";
 
 /** What a broker is made of. */
@@ -49,6 +50,8 @@ export interface OpenRun {
   readonly startedAtMs: number;
   /** Runs of one such name may share connections: tenant and policy. Default: each request has its own. */
   readonly pool?: string;
+  /** Told of each request and connection before it leaves; what it rejects does not leave. Default: nobody is told. */
+  readonly observe?: (target: string) => Promise<void>;
   /** Default: 10,000 events, 1,000,000 calls. */
   readonly limits?: Partial<CallLimits>;
 }
@@ -80,14 +83,15 @@ export function createBroker(parts: BrokerOptions): Broker {
     ...rest,
   });
   return {
-    openRun({ grants, owner, budget, startedAtMs, pool, limits }) {
+    openRun({ grants, owner, budget, startedAtMs, pool, observe, limits }) {
       const book = new RunBook(budget, clock, startedAtMs, { events: 10_000, calls: 1_000_000, ...limits });
       const profile = (name: string) => profileOf(profiles, name, since);
       const mount = (name: string) => mountOf(mounts, name, since);
       const nowMs = () => clock.nowMs();
       const keeping = items === undefined || owner === undefined ? {} : { keeping: { items, owner } };
       const shared = pool === undefined ? {} : { pool };
-      const context = { book, grants, egress, open, profile, mount, nowMs, ...shared, ...keeping };
+      const observed = observe === undefined ? egress : observeEgress(egress, observe);
+      const context = { book, grants, egress: observed, open, profile, mount, nowMs, ...shared, ...keeping };
       return hostOf(
         book,
         CAPABILITIES.map((create) => create(context)),

@@ -3,6 +3,7 @@
  * can do without it.
  */
 import { Command, CommanderError } from "commander";
+import { addAudit } from "./audit.ts";
 import { addBuild } from "./build.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -91,6 +92,7 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     addVerify,
     addManifest,
     addLog,
+    addAudit,
     addKeys,
     addReplay,
     addJournal,

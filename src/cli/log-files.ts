@@ -15,8 +15,10 @@ import {
   TreeEdge,
   tilePath,
 } from "../core/merkle/index.ts";
+import { OBSERVER_FILES } from "../evidence/index.ts";
 import { verifySignature } from "../identity/index.ts";
 import type { Files } from "../ports/index.ts";
+import { manifestPath } from "./audit-source.ts";
 import type { OpenLog } from "./world.ts";
 
 /** Told how far it is, in entries. */
@@ -32,6 +34,8 @@ export interface LogReport {
 
 /** Faults beyond these are not collected: the log is bad already. */
 const MAX_FAULTS = 100;
+/** Manifests read at once. */
+const PAGE = 200;
 
 /**
  * Writes a log: tiles first and the checkpoint last, so that whoever reads the folder meanwhile never misses a tile.
@@ -44,11 +48,18 @@ export async function exportLog(
   log: OpenLog,
   files: Files,
   folder: string,
-  progress: Progress,
+  options: {
+    readonly progress: Progress;
+    /** With every manifest and the observer's files of a data folder, for an audit. */
+    readonly evidence?: { readonly dataFolder: string; readonly nowMs: number };
+  },
 ): Promise<{ readonly size: number; readonly written: number }> {
+  const { progress, evidence } = options;
+  // First the observer's files: a run that is admitted while the log is copied is then in the log at most.
+  let written = evidence === undefined ? 0 : await exportObserver(files, folder, evidence);
   const note = await log.checkpoint();
   const size = Number(parseCheckpoint(parseNote(note)?.text ?? "")?.size ?? 0);
-  let written = 0;
+  if (evidence !== undefined) written += await exportManifests(log, files, folder, size);
   for (const level of levelsOf(size)) {
     const count = level === "entries" ? size : Math.floor(size / TILE_WIDTH ** level);
     for (let index = 0; index * TILE_WIDTH < count; index++) {
@@ -68,22 +79,55 @@ export async function exportLog(
   return { size, written: written + 3 };
 }
 
+async function exportObserver(
+  files: Files,
+  folder: string,
+  { dataFolder, nowMs }: { readonly dataFolder: string; readonly nowMs: number },
+): Promise<number> {
+  let written = 1;
+  await files.write(`${folder}/export.json`, `{"exported_at":"${new Date(nowMs).toISOString()}"}\n`);
+  for (const name of OBSERVER_FILES) {
+    const bytes = await files.read(`${dataFolder}/observer/${name}`);
+    if (bytes === undefined) continue;
+    await files.write(`${folder}/observer/${name}`, bytes);
+    written++;
+  }
+  return written;
+}
+
+/** Manifests that are there already are left alone: what they prove does not change. */
+async function exportManifests(log: OpenLog, files: Files, folder: string, size: number): Promise<number> {
+  let written = 0;
+  for (let from = 0; from < size; ) {
+    const page = await log.manifests(from, Math.min(PAGE, size - from));
+    for (const { sequence, text } of page) {
+      const path = `${folder}/${manifestPath(sequence)}`;
+      if ((await files.mode(path)) !== undefined) continue;
+      await files.write(path, text);
+      written++;
+    }
+    if (page.length === 0) break;
+    from = (page.at(-1)?.sequence ?? size) + 1;
+  }
+  return written;
+}
+
 /**
  * Verifies a log from its files: every entry hashes into the tiles, the tiles into the checkpoint, and the checkpoint is
  * signed by a log that is believed.
  *
+ * @param read a file of the log, by its path; undefined when it is missing
  * @param earlier checkpoints of the same log that somebody kept: the log must have begun as each of them says
  */
 export async function verifyLog(
-  files: Files,
-  folder: string,
+  read: (path: string) => Promise<Uint8Array | undefined>,
   logs: readonly TrustedLog[],
   earlier: readonly { readonly name: string; readonly note: string }[],
   progress: Progress,
 ): Promise<LogReport> {
   const faults: string[] = [];
   const fault = (text: string) => void (faults.length < MAX_FAULTS && faults.push(text));
-  const note = await readText(files, `${folder}/checkpoint`);
+  const note = await readText(read, "checkpoint");
   const opened = await openCheckpoint(note ?? "", logs, verifySignature);
   if (opened === undefined) {
     return { origin: "", size: 0, faults: ["checkpoint: missing, malformed, or signed by no trusted log"] };
@@ -102,7 +146,7 @@ export async function verifyLog(
   const edge = new TreeEdge(0);
   const compare = async (level: number, index: number, hashes: Uint8Array) => {
     const path = tilePath({ level, index, width: hashes.length / 32 });
-    const found = await files.read(`${folder}/${path}`);
+    const found = await read(path);
     if (found === undefined) fault(`${path}: missing`);
     else if (!sameBytes(found, hashes)) fault(`${path}: not the hashes of the entries`);
   };
@@ -116,7 +160,7 @@ export async function verifyLog(
   for (let index = 0; index * TILE_WIDTH < size; index++) {
     const width = Math.min(TILE_WIDTH, size - index * TILE_WIDTH);
     const path = tilePath({ level: "entries", index, width });
-    const bytes = await files.read(`${folder}/${path}`);
+    const bytes = await read(path);
     const entries = bytes && decodeEntries(bytes);
     if (entries?.length !== width) {
       fault(`${path}: ${bytes === undefined ? "missing" : "malformed"}`);
@@ -146,7 +190,10 @@ function levelsOf(size: number): readonly (number | "entries")[] {
   return [...levels, "entries"];
 }
 
-async function readText(files: Files, path: string): Promise<string | undefined> {
-  const bytes = await files.read(path);
+async function readText(
+  read: (path: string) => Promise<Uint8Array | undefined>,
+  path: string,
+): Promise<string | undefined> {
+  const bytes = await read(path);
   return bytes && new TextDecoder().decode(bytes);
 }

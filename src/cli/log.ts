@@ -4,8 +4,9 @@ import { loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { decodeText, readInput } from "./input.ts";
-import { exportLog, type Progress, verifyLog } from "./log-files.ts";
+import { exportLog, verifyLog } from "./log-files.ts";
 import { createPaint, formatCount, printable, printJson } from "./output.ts";
+import { sayProgress } from "./progress.ts";
 import { readTrust } from "./trust.ts";
 import type { CliWorld } from "./world.ts";
 
@@ -13,6 +14,7 @@ interface ExportFlags {
   readonly data?: string;
   readonly logOrigin?: string;
   readonly signer?: string;
+  readonly manifests?: boolean;
   readonly json?: boolean;
 }
 
@@ -22,9 +24,6 @@ interface VerifyFlags {
   readonly since?: readonly string[];
   readonly json?: boolean;
 }
-
-/** Entries between two lines of progress. */
-const STEP = 10_000;
 
 /** Adds the commands. */
 export function addLog(program: Command, { world, end }: CommandContext): void {
@@ -36,6 +35,7 @@ export function addLog(program: Command, { world, end }: CommandContext): void {
     .option("--data <folder>", "the gateway's data folder (WRIT_DATA)")
     .option("--log-origin <host>", "the log's name (WRIT_LOG_ORIGIN)")
     .option("--signer <address>", "unix:<path> of the signing process, if any (WRIT_SIGNER)")
+    .option("--manifests", "with every manifest and the observer's files, for writ audit; not for the public")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  writ log export ./public")
     .action(async (folder: string, flags: ExportFlags) => {
@@ -47,7 +47,12 @@ export function addLog(program: Command, { world, end }: CommandContext): void {
       const opened = await world.openLog(config.dataFolder, config.logOrigin, config.signer);
       try {
         const progress = sayProgress(world, "exported");
-        const { size, written } = await exportLog(opened, world.runtime.files, folder, progress);
+        const { size, written } = await exportLog(opened, world.runtime.files, folder, {
+          progress,
+          ...(flags.manifests
+            ? { evidence: { dataFolder: config.dataFolder, nowMs: world.runtime.clock.nowMs() } }
+            : {}),
+        });
         if (flags.json) printJson(world, { origin: config.logOrigin, size, written });
         else
           world.runtime.print(
@@ -79,7 +84,8 @@ export function addLog(program: Command, { world, end }: CommandContext): void {
         })),
       );
       const progress = sayProgress(world, "verified");
-      const report = await verifyLog(world.runtime.files, folder, trust.logs, earlier, progress);
+      const read = (path: string) => world.runtime.files.read(`${folder}/${path}`);
+      const report = await verifyLog(read, trust.logs, earlier, progress);
       const ok = report.faults.length === 0;
       if (flags.json) printJson(world, { ok, trust: source, ...report });
       else printReport(world, report, earlier.length);
@@ -100,14 +106,4 @@ function printReport(
     const since = earlier === 0 ? "" : `, consistent with ${formatCount(earlier, "earlier checkpoint")}`;
     world.runtime.print(`${paint.good("verified")}  log ${printable(origin)}, ${size} entries${since}`);
   }
-}
-
-/** On standard error, so that what is piped stays clean. */
-function sayProgress({ runtime }: CliWorld, verb: string): Progress {
-  let said = 0;
-  return (done, of) => {
-    if (done - said < STEP) return;
-    said = done;
-    runtime.printError(`writ: ${verb} ${done} of ${of} entries`);
-  };
 }

@@ -166,6 +166,11 @@ export interface OpenLog {
   checkpoint(): Promise<string>;
   /** One file of the log; undefined when it does not have all of it. */
   tile(name: TileName): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Manifests with their proofs, in the log's order; `known`: whether the database knows the run. */
+  manifests(
+    from: number,
+    limit: number,
+  ): Promise<readonly { readonly sequence: number; readonly text: string; readonly known: boolean }[]>;
   /** JSON text that names the log and its key. */
   trustedRoot(): Promise<string>;
   /** The keys that sign manifests. */

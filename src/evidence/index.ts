@@ -1,4 +1,6 @@
 /** No evidence, no answer: intent before the run, seal before the release, and a reconciler for what lies between. */
+
+export { Audit, type AuditClass, type AuditCounts, type AuditGap } from "./audit.ts";
 export {
   createEvidence,
   type Evidence,
@@ -8,3 +10,4 @@ export {
   type Reconciled,
   type Sealed,
 } from "./evidence.ts";
+export { OBSERVER_FILES, type ObserverParts, openObserver } from "./observer.ts";

@@ -4,7 +4,7 @@ import type { Broker } from "../broker/index.ts";
 import type { Evidence } from "../evidence/index.ts";
 import { type Identity, jwks } from "../identity/index.ts";
 import type { Journals } from "../journal/index.ts";
-import type { Clock, Entropy, NoteSigner, Sandbox, Signer, Store } from "../ports/index.ts";
+import type { Clock, Entropy, NoteSigner, Observer, Sandbox, Signer, Store } from "../ports/index.ts";
 import type { Registry } from "../registry/index.ts";
 import { describeTool, listTools } from "./catalogue.ts";
 import { type InvokeParts, invoke } from "./invoke.ts";
@@ -22,6 +22,7 @@ export interface GatewayParts {
   readonly sandbox: Sandbox;
   readonly evidence: Evidence;
   readonly journals: Journals;
+  readonly observer: Observer;
   readonly store: Store;
   readonly signer: Signer;
   readonly noteSigner: NoteSigner;

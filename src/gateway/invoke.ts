@@ -17,7 +17,15 @@ import {
 } from "../core/policy/index.ts";
 import type { Evidence, KnownBeforeRun } from "../evidence/index.ts";
 import type { Journals } from "../journal/index.ts";
-import type { Clock, Entropy, GuestSettings, RunHost, Sandbox, SandboxEnd } from "../ports/index.ts";
+import type {
+  Clock,
+  Entropy,
+  GuestSettings,
+  Observer,
+  RunHost,
+  Sandbox,
+  SandboxEnd,
+} from "../ports/index.ts";
 import { findFunction, type Registry, type Tool, type ToolFunction } from "../registry/index.ts";
 import { guestSettings } from "./guest-settings.ts";
 import { continueTrace, newRunId } from "./ids.ts";
@@ -38,6 +46,7 @@ export interface InvokeParts {
   readonly sandbox: Sandbox;
   readonly evidence: Evidence;
   readonly journals: Journals;
+  readonly observer: Observer;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly versions: Versions;
@@ -57,7 +66,7 @@ export async function invoke(
   principal: Principal,
   request: InvocationRequest,
 ): Promise<InvocationAnswer> {
-  const { clock, entropy, evidence, sandbox } = parts;
+  const { clock, entropy, evidence, observer, sandbox } = parts;
   const trace = continueTrace(request.traceparent, entropy);
 
   // Which function of which version of which tool.
@@ -78,21 +87,17 @@ export async function invoke(
     decision,
     startedAtMs: clock.nowMs(),
   };
+  // Counted by somebody else than whoever keeps the evidence: what is missing there is missed here.
+  await observer.admitted({ run: admission.run, tenant: principal.tenant, effect: decision.kind });
   const known = describeAdmission(admission, sandbox.isolation, parts.versions);
   if (decision.kind === "deny") {
     await evidence.refuse(describeDenial(known, clock.nowMs()));
     throw denied(admission, decision);
   }
   const { policy } = decision.record;
-  requireIsolation(sandbox, policy);
-  requireValidInput(admission);
-  requireTask(policy, request);
-
-  // The grants become live, under a lease of exactly the policy's budget.
-  const host = openHost(parts.broker, admission, decision);
-
-  // The intent is durable before anything runs. A crash after this line leaves an open run for the reconciler.
-  await admit(evidence, known, host);
+  // The grants become live, under a lease of exactly the policy's budget; then the intent is durable before anything
+  // runs. A crash after this line leaves an open run for the reconciler.
+  const host = await begin(parts, admission, decision, known);
 
   // What the policy asks to keep beside digests is noted while it runs.
   const settings = guestSettings(decision.grants, tool.name);
@@ -184,13 +189,43 @@ function requireTask(policy: Policy, request: InvocationRequest): void {
   );
 }
 
-function openHost(broker: Broker, admission: Admission, decision: Allowed): RunHost {
-  const { startedAtMs, principal, tool } = admission;
+/** Everything that must hold before a run, and its intent. What is refused here is no run: the observer is told so. */
+async function begin(
+  parts: InvokeParts,
+  admission: Admission,
+  decision: Allowed,
+  known: KnownBeforeRun,
+): Promise<RunHost> {
+  try {
+    requireIsolation(parts.sandbox, decision.record.policy);
+    requireValidInput(admission);
+    requireTask(decision.record.policy, admission.request);
+    const host = openHost(parts, admission, decision);
+    await admit(parts.evidence, known, host);
+    return host;
+  } catch (error) {
+    const reason = error instanceof GatewayError ? error.code : "internal";
+    // The caller is refused either way; without this line the run shows as one whose evidence is missing.
+    await parts.observer.excluded(admission.run, reason).catch(() => undefined);
+    throw error;
+  }
+}
+
+function openHost({ broker, observer }: InvokeParts, admission: Admission, decision: Allowed): RunHost {
+  const { startedAtMs, principal, tool, run } = admission;
   const { policyId, policy } = decision.record;
   const owner = { tenant: principal.tenant, tool: tool.name };
   // Connections are shared by runs of one tenant under one policy, and by no others.
   const pool = `${principal.tenant} ${policyId}`;
-  return broker.openRun({ grants: decision.grants, owner, budget: policy.budget, startedAtMs, pool });
+  const observe = (target: string) => observer.leaving(run, target);
+  return broker.openRun({
+    grants: decision.grants,
+    owner,
+    budget: policy.budget,
+    startedAtMs,
+    pool,
+    observe,
+  });
 }
 
 async function admit(evidence: Evidence, known: KnownBeforeRun, host: RunHost): Promise<void> {

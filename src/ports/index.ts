@@ -1,4 +1,5 @@
 /** Interfaces to the world, and nothing else: no file here has a function body. */
+export type { AppendFile } from "./append-file.ts";
 export type { Clock } from "./clock.ts";
 export type { Entropy } from "./entropy.ts";
 export type { ExecutorHost } from "./executor-host.ts";
@@ -22,6 +23,7 @@ export type {
   TenantKeyRow,
 } from "./journals.ts";
 export type { LocalSocket, LocalSockets } from "./local-sockets.ts";
+export type { Observer } from "./observer.ts";
 export type { Resolver } from "./resolver.ts";
 export type {
   Cage,

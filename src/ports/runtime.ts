@@ -1,4 +1,5 @@
 /** Everything a runtime gives us, in one value: `runtime/node.ts` and `runtime/deno.ts` implement it. */
+import type { AppendFile } from "./append-file.ts";
 import type { Clock } from "./clock.ts";
 import type { Entropy } from "./entropy.ts";
 import type { Files, FolderEntry } from "./files.ts";
@@ -96,6 +97,8 @@ export interface Runtime {
   /** Calls `action` once on SIGINT or SIGTERM. */
   onStopSignal(action: () => void): void;
   openSqlite(path: string): SqliteDatabase;
+  /** Opens a file for appending, making it and its folder, for its owner alone, when they are missing. */
+  openAppend(path: string): Promise<AppendFile>;
   /**
    * Starts a locked-down child: no environment, and nothing of the file system but what `role` must read.
    *

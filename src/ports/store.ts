@@ -106,6 +106,16 @@ export interface Store {
    * @param after a run id, or any text: only runs whose ids sort behind it
    */
   scanRuns(after: string, limit: number): Promise<readonly RunRow[]>;
+  /**
+   * Seals in the log's order, for whoever reads all of them.
+   *
+   * @returns from `sequence` on, at most `limit`; `known` says whether the run's intent is there, which it always is
+   *   unless somebody deleted it
+   */
+  listSeals(
+    sequence: number,
+    limit: number,
+  ): Promise<readonly { readonly seal: Seal & { readonly sequence: number }; readonly known: boolean }[]>;
   /** The log as it is now. */
   logHead(): Promise<LogHead>;
   /**

@@ -9,7 +9,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promis
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { clearTimeout, setTimeout } from "node:timers";
-import type { Clock, Entropy, Files, Resolver, SqliteDatabase } from "../ports/index.ts";
+import type { AppendFile, Clock, Entropy, Files, Resolver, SqliteDatabase } from "../ports/index.ts";
 
 /** The system's clocks. */
 export const systemClock: Clock = {
@@ -82,6 +82,25 @@ export const systemFiles: Files = {
     }
   },
 };
+
+/** How much of a file that is opened for appending is read. */
+const TAIL_BYTES = 64 * 1024;
+
+/** Opens a file that only grows. */
+export async function openAppend(path: string): Promise<AppendFile> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const handle = await open(path, "a+", 0o600);
+  const { size } = await handle.stat();
+  const tail = new Uint8Array(Math.min(size, TAIL_BYTES));
+  await handle.read(tail, 0, tail.length, size - tail.length);
+  if (size === 0) await syncFolder(dirname(path));
+  return {
+    tail,
+    append: (bytes) => handle.appendFile(bytes),
+    sync: () => handle.datasync(),
+    close: () => handle.close(),
+  };
+}
 
 /** The system's name servers, without its hosts file: what a policy names is a name in the DNS. */
 export const systemResolver: Resolver = createResolver();

@@ -1,6 +1,7 @@
 /** The Deno half of `#runtime`. */
 import type { Runtime } from "../ports/index.ts";
 import {
+  openAppend,
   openSqlite,
   readAll,
   readTail,
@@ -53,6 +54,7 @@ export const runtime: Runtime = {
     Deno.addSignalListener("SIGTERM", once);
   },
   openSqlite,
+  openAppend,
   spawnExecutor(role, cage = {}) {
     const { program, args } = executorCommand(role, cage, SELF);
     const child = new Deno.Command(program, {

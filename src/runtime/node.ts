@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import type { Runtime } from "../ports/index.ts";
 import {
+  openAppend,
   openSqlite,
   readAll,
   readTail,
@@ -51,6 +52,7 @@ export const runtime: Runtime = {
     process.once("SIGTERM", action);
   },
   openSqlite,
+  openAppend,
   spawnExecutor(role, cage = {}) {
     const { program, args } = executorCommand(role, cage, SELF);
     const child = spawn(program, args, {

@@ -134,6 +134,27 @@ export function selectRunsAfter(after: string, limit: number) {
   return runsWithSeals().where("runs.run", ">", after).orderBy("runs.run").limit(limit).compile();
 }
 
+/** Seals in the log's order, and whether their runs are there. */
+export function selectSeals(from: number, limit: number) {
+  return db
+    .selectFrom("seals")
+    .leftJoin("runs", "runs.run", "seals.run")
+    .select([
+      "seals.sequence",
+      "seals.run",
+      "seals.outcome",
+      "seals.digest",
+      "seals.bundle",
+      "seals.entry",
+      "seals.sealed_at_ms",
+      "runs.run as known",
+    ])
+    .where("seals.sequence", ">=", from)
+    .orderBy("seals.sequence")
+    .limit(limit)
+    .compile();
+}
+
 /** How many seals there are: sequences have no gaps. */
 export function selectLogSize() {
   return LOG_SIZE;

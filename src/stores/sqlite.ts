@@ -154,6 +154,15 @@ class SqliteStore implements Store {
     return this.#connection.all(queries.selectRunsAfter(after, limit)).map(toRunRow);
   }
 
+  async listSeals(sequence: number, limit: number) {
+    return this.#connection
+      .all(queries.selectSeals(sequence, limit))
+      .map(({ known, sealed_at_ms: sealedAtMs, ...seal }) => ({
+        seal: { ...seal, sealedAtMs },
+        known: known !== null,
+      }));
+  }
+
   insertKey(key: KeyRow): Promise<void> {
     return this.#queue.write(() => void this.#connection.run(queries.insertKey(key)));
   }

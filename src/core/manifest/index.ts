@@ -1,6 +1,7 @@
 /** The execution manifest: the statement, the exact bytes that get signed, and their offline verification. */
 
 export { decodeBase64, encodeBase64 } from "../base64.ts";
+export { type CompletenessContext, findGaps } from "./complete.ts";
 export { derToRaw, isHighS, isP256Spki, rawToDer, thumbprint } from "./ecdsa.ts";
 export { type PredicateField, predicateFields } from "./fields.ts";
 export { parseInstant } from "./instant.ts";
@@ -20,6 +21,16 @@ export {
   type LogEntry,
   withLogEntry,
 } from "./log-entry.ts";
+export {
+  digestOfLine,
+  NO_LINE,
+  type Observation,
+  type ObservedFile,
+  type ObservedLine,
+  readObservation,
+  readObservations,
+  writeObservation,
+} from "./observation.ts";
 export {
   type Check,
   type CheckName,

@@ -88,19 +88,32 @@ const grant = z.discriminatedUnion("kind", [
   z
     .looseObject({
       kind: z.literal("keyvalue"),
-      buckets: z.array(z.string()),
-      bytes: count,
-      items: count,
-      operations: count,
+      buckets: z.array(z.string()).describe("Names of the buckets it could open"),
+      bytes: count.describe("Bytes that it may keep"),
+      items: count.describe("Items that it may keep"),
+      operations: count.describe("Calls that one run may make"),
     })
     .describe("Keys and values kept between runs"),
   z
     .looseObject({
       kind: z.literal("filesystem"),
-      scratch_bytes: count,
-      mounts: z.array(z.looseObject({ name: z.string(), path: z.string() })),
-      volume: z.looseObject({ path: z.string(), bytes: count }).exactOptional(),
-      operations: count,
+      scratch_bytes: count.describe("Bytes of scratch space; 0 = none"),
+      mounts: z
+        .array(
+          z.looseObject({
+            name: z.string().describe("The operator's name for it"),
+            path: z.string().describe("Where the guest finds it"),
+          }),
+        )
+        .describe("Directories of the operator's, to be read"),
+      volume: z
+        .looseObject({
+          path: z.string().describe("Where the guest finds it"),
+          bytes: count.describe("Bytes that it may keep"),
+        })
+        .exactOptional()
+        .describe("A directory that is kept between runs"),
+      operations: count.describe("Calls that one run may make"),
     })
     .describe("Directories it found open"),
 ]);

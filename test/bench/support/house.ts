@@ -4,7 +4,7 @@ import { runtime } from "#runtime";
 import { createBroker } from "../../../src/broker/index.ts";
 import { openJournals, VERSION } from "../../../src/compose.ts";
 import type { Principal } from "../../../src/core/policy/index.ts";
-import { createEvidence } from "../../../src/evidence/index.ts";
+import { createEvidence, openObserver } from "../../../src/evidence/index.ts";
 import { createGateway, type Gateway } from "../../../src/gateway/index.ts";
 import { createApp } from "../../../src/http/index.ts";
 import { createIdentity, openNoteSigner, openSigner } from "../../../src/identity/index.ts";
@@ -68,6 +68,11 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
     admit: "  evidence.admit",
     seal: "  evidence.seal",
   });
+  const observing = await openObserver({
+    clock,
+    open: (name) => runtime.openAppend(join(folder, "observer", name)),
+    onError: () => undefined,
+  });
   const broker = watch.around(
     createBroker({ clock, resolver: runtime.resolver, profiles: new Map(), egress: { allowAddresses: [] } }),
     { openRun: "  broker.openRun" },
@@ -81,6 +86,7 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
       sandbox,
       evidence,
       journals: openJournals(runtime, folder, store),
+      observer: watch.around(observing.observer, { admitted: "  observer.admitted" }),
       store,
       signer,
       noteSigner,
@@ -109,6 +115,7 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
     watch,
     async close() {
       await sandbox.close();
+      await observing.close();
       await store.close();
     },
   };

@@ -1,9 +1,9 @@
 /** What is published about the predicate: the files in the repository are what the source says now. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { markdownPage } from "../../../src/cli/manifest.ts";
-import { predicateFields, predicateSchema } from "../../../src/core/manifest/index.ts";
-import { ROOT } from "../../house/source-tree.ts";
+import { markdownPage } from "../../src/cli/manifest.ts";
+import { predicateFields, predicateSchema } from "../../src/core/manifest/index.ts";
+import { ROOT } from "./source-tree.ts";
 
 const read = (name: string) => readFileSync(`${ROOT}/schemas/${name}`, "utf8");
 

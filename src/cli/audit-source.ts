@@ -1,0 +1,67 @@
+/** Where an audit reads: a folder that was exported, or a data folder. Both look like the same tree of files. */
+
+import { parseTilePath } from "../core/merkle/index.ts";
+import { OBSERVER_FILES } from "../evidence/index.ts";
+import type { Runtime } from "../ports/index.ts";
+import type { OpenLog } from "./world.ts";
+
+/** Evidence as files, by path. */
+export interface AuditSource {
+  /** @returns undefined when there is no such file @throws when it can not be read */
+  read(path: string): Promise<Uint8Array | undefined>;
+  /** When the evidence was taken; undefined when nobody says. */
+  readonly takenAtMs: number | undefined;
+  /** Manifests whose run the database does not know, by path; of an export nobody can say. */
+  readonly orphans: ReadonlySet<string>;
+}
+
+/** Where the manifest of a sequence is. */
+export function manifestPath(sequence: number): string {
+  return `manifests/${Math.floor(sequence / 1000)}/${sequence}.sigstore.json`;
+}
+
+/** Reads what `writ log export --manifests` wrote. */
+export async function openExport({ files }: Runtime, folder: string): Promise<AuditSource> {
+  const note = await files.read(`${folder}/export.json`);
+  const takenAt: unknown = note && JSON.parse(new TextDecoder().decode(note)).exported_at;
+  const takenAtMs = typeof takenAt === "string" ? Date.parse(takenAt) : Number.NaN;
+  return {
+    read: (path) => files.read(`${folder}/${path}`),
+    takenAtMs: Number.isNaN(takenAtMs) ? undefined : takenAtMs,
+    orphans: new Set(),
+  };
+}
+
+/** Manifests read at once. */
+const PAGE = 200;
+
+/** Reads a data folder through its store, as if it were an export. */
+export function openData(log: OpenLog, observed: Runtime["files"]["read"], nowMs: number): AuditSource {
+  let page: { readonly from: number; readonly items: Awaited<ReturnType<OpenLog["manifests"]>> } = {
+    from: 0,
+    items: [],
+  };
+  const orphans = new Set<string>();
+  const manifest = async (sequence: number) => {
+    if (page.items.length === 0 || sequence < page.from || sequence >= page.from + PAGE) {
+      page = { from: sequence, items: await log.manifests(sequence, PAGE) };
+      for (const { sequence: at, known } of page.items) if (!known) orphans.add(manifestPath(at));
+    }
+    return page.items.find((item) => item.sequence === sequence)?.text;
+  };
+  const encode = (text: string | undefined) =>
+    text === undefined ? undefined : new TextEncoder().encode(text);
+  return {
+    takenAtMs: nowMs,
+    orphans,
+    async read(path) {
+      if (path === "checkpoint") return encode(await log.checkpoint());
+      const [, sequence] = /^manifests\/\d+\/(\d+)\.sigstore\.json$/.exec(path) ?? [];
+      if (sequence !== undefined) return encode(await manifest(Number(sequence)));
+      const name = OBSERVER_FILES.find((file) => path === `observer/${file}`);
+      if (name !== undefined) return await observed(name);
+      const tile = parseTilePath(path);
+      return tile && (await log.tile(tile));
+    },
+  };
+}

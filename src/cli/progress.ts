@@ -1,0 +1,16 @@
+/** Progress of long work, on standard error, so that what is piped stays clean. */
+import type { Progress } from "./log-files.ts";
+import type { CliWorld } from "./world.ts";
+
+/** Entries between two lines. */
+const STEP = 10_000;
+
+/** @param verb what is done to entries, such as `verified` */
+export function sayProgress({ runtime }: CliWorld, verb: string): Progress {
+  let said = 0;
+  return (done, of) => {
+    if (done - said < STEP) return;
+    said = done;
+    runtime.printError(`writ: ${verb} ${done} of ${of} entries`);
+  };
+}
