@@ -64,6 +64,8 @@ export class Flight {
   readonly ended: Promise<LinkEnd>;
   /** Largest head that an honest report of this run can have. */
   readonly headBytes: number;
+  /** Memory that it was granted. */
+  readonly memoryBytes: number;
   readonly #host: RunHost;
   readonly #powers: FlightPowers;
   readonly #finish: (end: LinkEnd) => void;
@@ -78,15 +80,24 @@ export class Flight {
   #expired = false;
   #over = false;
 
-  constructor(run: string, outputBytes: number, host: RunHost, powers: FlightPowers) {
+  constructor(
+    run: string,
+    limits: { readonly outputBytes: number; readonly memoryBytes: number },
+    host: RunHost,
+    powers: FlightPowers,
+  ) {
     const { promise, resolve } = Promise.withResolvers<LinkEnd>();
     this.run = run;
     this.ended = promise;
-    this.headBytes = HEAD_BYTES + outputBytes;
+    this.headBytes = HEAD_BYTES + limits.outputBytes;
+    this.memoryBytes = limits.memoryBytes;
     this.#host = host;
     this.#powers = powers;
     this.#finish = resolve;
   }
+
+  /** Its command was sent; before that its component is loaded, which is the host's own work. */
+  begun = false;
 
   /** Whether it waits for an answer or a clock, so that another run may have the processor. */
   get waiting(): boolean {

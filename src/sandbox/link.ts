@@ -9,6 +9,7 @@ import type { Clock, ExecutorProcess, RunHost } from "../ports/index.ts";
 import { type Death, Flight, type FlightPowers, HEAD_BYTES, type LinkEnd } from "./flight.ts";
 import { encodeFrame, readFrames } from "./pipe/frames.ts";
 import { type LoadCommand, parseReport, type ReportFrame, type RunCommand } from "./pipe/messages.ts";
+import { createWatch } from "./watch.ts";
 
 /** A report's largest frame: one request body, one output, and their JSON around them. */
 const LARGEST_REPORT_BYTES = 64 * 1024 * 1024;
@@ -46,6 +47,8 @@ export interface ExecutorLink {
   /** Runs under way that wait, for an answer or for a clock: the processor is free for another. */
   readonly waiting: number;
   kill(why?: "revoked" | "memory"): void;
+  /** It gives way to other processes for good: no longer what it was. */
+  readonly slowed: boolean;
   /** It was killed, or is gone: no run given to it now would begin. */
   readonly dying: boolean;
   readonly exited: Promise<unknown>;
@@ -101,7 +104,15 @@ export function createLink(
     },
   };
 
+  const watch = createWatch(
+    process.view,
+    clock,
+    () => [...flights.values()].filter(({ begun }) => begun),
+    (culprit) => kill({ kind: "killed", why: "memory" }, culprit),
+  );
+
   function handle(report: ReportFrame): void {
+    watch.heard();
     switch (report.type) {
       case "ready":
         greetings += 1;
@@ -128,6 +139,7 @@ export function createLink(
         else if (report.type === "pause") flight.pause(report.waiting);
         else {
           flights.delete(report.run);
+          watch.ended(flight);
           flight.report(report);
         }
         return;
@@ -192,6 +204,7 @@ export function createLink(
       }
       flights.delete(flight.run);
       abandoned.add(flight.run);
+      watch.ended(flight);
       flight.die(death, "of-this-run");
     });
   }
@@ -216,6 +229,9 @@ export function createLink(
     get waiting() {
       return waiting;
     },
+    get slowed() {
+      return watch.slowed;
+    },
     get dying() {
       return killed !== undefined;
     },
@@ -224,7 +240,7 @@ export function createLink(
       // Nothing was asked in its name yet.
       if (killed !== undefined) return { kind: "lost", death: killed.death, touched: false };
       if (flights.has(command.run)) throw new TypeError(`Cannot run ${command.run} twice at once`);
-      const flight = new Flight(command.run, command.limits.outputBytes, host, powers);
+      const flight = new Flight(command.run, command.limits, host, powers);
       headLimit = Math.max(flights.size === 0 ? HEAD_BYTES : headLimit, flight.headBytes);
       flights.set(command.run, flight);
       const cancel = clock.after(deadlineMs, () => expire(flight));
@@ -233,7 +249,11 @@ export function createLink(
         () => load(component, body),
         () => undefined,
       );
-      if (flights.get(command.run) === flight) void write(encodeFrame(command));
+      if (flights.get(command.run) === flight) {
+        flight.begun = true;
+        watch.began();
+        void write(encodeFrame(command));
+      }
       try {
         return await flight.ended;
       } finally {

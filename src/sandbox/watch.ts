@@ -1,0 +1,118 @@
+/**
+ * Watches one executor from outside while runs are under way in it: how much memory the system says that it holds, and
+ * whether something in it computes without a pause. Nothing is asked of the executor itself.
+ *
+ * What is granted to guests is capped inside; this is for what a guest makes its host hold beside that, and for an
+ * executor that is no longer ours.
+ */
+import type { Clock, ProcessView } from "../ports/index.ts";
+
+/** How often it looks. A processor fills some tens of megabytes in that time. */
+const TICK_MS = 8;
+/** What an executor may hold beyond its runs' grants: objects of the host, code that was just compiled. */
+const ALLOWANCE_BYTES = 48 * 1024 * 1024;
+/** What ended runs may have left for the collector, at most, when the runs that are left are measured. */
+const MOST_LEFT_BEHIND_BYTES = 256 * 1024 * 1024;
+/** Computing for as long without a word makes an executor give way to others. */
+const LONG_TURN_MS = 40;
+
+/** A run as the watch needs to know it. */
+export interface Watched {
+  readonly memoryBytes: number;
+  readonly waiting: boolean;
+}
+
+/** The watch over one executor. */
+export interface Watch {
+  began(): void;
+  ended(run: Watched): void;
+  /** The executor said something: what computes has paused. */
+  heard(): void;
+  /** It gives way to other processes and cannot be told to do so no longer. */
+  readonly slowed: boolean;
+}
+
+/**
+ * @param runs those under way
+ * @param exceeded told when they hold more than they were granted, and which one it must be when that can be said
+ */
+export function createWatch<R extends Watched>(
+  view: ProcessView,
+  clock: Clock,
+  runs: () => Iterable<R>,
+  exceeded: (culprit: R | undefined) => void,
+): Watch {
+  let ticking = false;
+  let yields = false;
+  let slowed = false;
+  let heardAtMs = clock.monotonicMs();
+  /** Runs that the last tick saw; while one of them is under way, memory is measured against the same floor. */
+  let seen = new Set<R>();
+  let floorBytes = 0;
+  let leftBehindBytes = 0;
+
+  function schedule(): void {
+    if (ticking) return;
+    ticking = true;
+    clock.after(TICK_MS, tick);
+  }
+
+  function tick(): void {
+    ticking = false;
+    const present = new Set(runs());
+    if (present.size === 0) {
+      seen = present;
+      return;
+    }
+    measure(present);
+    giveWay(present);
+    seen = present;
+    schedule();
+  }
+
+  function measure(present: ReadonlySet<R>): void {
+    const bytes = view.residentBytes();
+    if (bytes === undefined) return;
+    if (![...present].some((run) => seen.has(run))) {
+      // All of them began since the last look: what is there by now is what others left, and their first moments.
+      floorBytes = bytes;
+      leftBehindBytes = 0;
+      return;
+    }
+    let granted = 0;
+    for (const { memoryBytes } of present) granted += memoryBytes;
+    const most = floorBytes + granted + Math.min(leftBehindBytes, MOST_LEFT_BEHIND_BYTES) + ALLOWANCE_BYTES;
+    if (bytes <= most) return;
+    const computing = [...present].filter(({ waiting }) => !waiting);
+    exceeded(present.size === 1 ? [...present][0] : computing.length === 1 ? computing[0] : undefined);
+  }
+
+  function giveWay(present: ReadonlySet<R>): void {
+    const computes = [...present].some(({ waiting }) => !waiting);
+    if (computes && !yields && clock.monotonicMs() - heardAtMs > LONG_TURN_MS)
+      yields = view.yieldToOthers(true);
+  }
+
+  function restore(): void {
+    if (!yields) return;
+    yields = false;
+    slowed ||= !view.yieldToOthers(false);
+  }
+
+  return {
+    began() {
+      heardAtMs = clock.monotonicMs();
+      schedule();
+    },
+    ended({ memoryBytes }) {
+      leftBehindBytes += memoryBytes;
+    },
+    heard() {
+      heardAtMs = clock.monotonicMs();
+      restore();
+    },
+    get slowed() {
+      return slowed;
+    },
+  };
+}

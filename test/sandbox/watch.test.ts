@@ -1,0 +1,239 @@
+/** What is seen of an executor from outside: memory beyond its grants, and computing without a pause. */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
+import type { Clock, ExecutorProcess, ProcessView } from "../../src/ports/index.ts";
+import { viewProcess } from "../../src/runtime/process-view.ts";
+import { createLink, type LinkRun } from "../../src/sandbox/link.ts";
+import { createWatch, type Watched } from "../../src/sandbox/watch.ts";
+import { createFakeRunHost } from "../support/fake-run-host.ts";
+import { NO_VIEW } from "../support/no-view.ts";
+import { memoryOf, watchPeak } from "../support/processes.ts";
+
+const MIB = 1024 * 1024;
+
+/** A clock that a test moves. */
+function handClock(): Clock & { tick(ms: number): void } {
+  let now = 0;
+  let timers: { at: number; action: () => void }[] = [];
+  return {
+    nowMs: () => now,
+    monotonicMs: () => now,
+    after(ms, action) {
+      const timer = { at: now + ms, action };
+      timers.push(timer);
+      return () => {
+        timers = timers.filter((other) => other !== timer);
+      };
+    },
+    tick(ms) {
+      const until = now + ms;
+      for (;;) {
+        const next = timers.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0];
+        if (next === undefined) break;
+        now = next.at;
+        timers = timers.filter((timer) => timer !== next);
+        next.action();
+      }
+      now = until;
+    },
+  };
+}
+
+interface Run extends Watched {
+  waiting: boolean;
+}
+
+function setUp(mayRestore = true) {
+  const clock = handClock();
+  const runs = new Set<Run>();
+  const exceeded: (Run | undefined)[] = [];
+  const yields: boolean[] = [];
+  const state = { bytes: 100 * MIB };
+  const view: ProcessView = {
+    ...NO_VIEW,
+    residentBytes: () => state.bytes,
+    yieldToOthers(on) {
+      yields.push(on);
+      return on || mayRestore;
+    },
+  };
+  const watch = createWatch<Run>(
+    view,
+    clock,
+    () => runs,
+    (culprit) => exceeded.push(culprit),
+  );
+  const begin = (memoryMib: number): Run => {
+    const run = { memoryBytes: memoryMib * MIB, waiting: false };
+    runs.add(run);
+    watch.began();
+    return run;
+  };
+  const end = (run: Run) => {
+    runs.delete(run);
+    watch.ended(run);
+  };
+  return { clock, state, watch, runs, exceeded, yields, begin, end };
+}
+
+describe("createWatch() of memory", () => {
+  it("says nothing of a run that holds what it was granted", () => {
+    const { clock, state, begin, exceeded } = setUp();
+    begin(64);
+    clock.tick(20);
+    state.bytes += 64 * MIB;
+    clock.tick(1000);
+    expect(exceeded).toEqual([]);
+  });
+
+  it("names the run that holds more, at the next look", () => {
+    const { clock, state, begin, exceeded } = setUp();
+    const run = begin(16);
+    clock.tick(20);
+    state.bytes += (16 + 49) * MIB;
+    clock.tick(10);
+    expect(exceeded[0]).toBe(run);
+  });
+
+  it("names the one that computes among those that wait, and nobody when two compute", () => {
+    const { clock, state, begin, exceeded } = setUp();
+    const waits = begin(1);
+    const computes = begin(1);
+    waits.waiting = true;
+    clock.tick(20);
+    state.bytes += 60 * MIB;
+    clock.tick(8);
+    expect(exceeded.at(-1)).toBe(computes);
+    waits.waiting = false;
+    clock.tick(8);
+    expect(exceeded.at(-1)).toBe(undefined);
+  });
+
+  it("does not hold against a run what earlier ones left, nor against many in turn", () => {
+    const { clock, state, begin, end, exceeded } = setUp();
+    for (let index = 0; index < 100; index += 1) {
+      const run = begin(8);
+      clock.tick(3);
+      state.bytes += 4 * MIB;
+      end(run);
+      clock.tick(7);
+    }
+    expect(exceeded).toEqual([]);
+  });
+
+  it("does hold it, past a bound, against one that stays while others come and go", () => {
+    const { clock, state, begin, end, exceeded } = setUp();
+    const stays = begin(8);
+    clock.tick(20);
+    for (let index = 0; index < 100; index += 1) {
+      const other = begin(64);
+      clock.tick(10);
+      end(other);
+      state.bytes += 4 * MIB;
+    }
+    expect(exceeded.length).toBeGreaterThan(0);
+    expect(stays.waiting).toBe(false);
+  });
+
+  it("stops looking when nothing runs", () => {
+    const { clock, state, begin, end, exceeded } = setUp();
+    end(begin(8));
+    clock.tick(20);
+    state.bytes += 900 * MIB;
+    clock.tick(1000);
+    expect(exceeded).toEqual([]);
+  });
+});
+
+describe("createWatch() of the processor", () => {
+  it("lets others go first once it computes without a word, and no longer when it speaks", () => {
+    const { clock, watch, begin, yields } = setUp();
+    begin(8);
+    clock.tick(30);
+    expect(yields).toEqual([]);
+    clock.tick(30);
+    expect(yields).toEqual([true]);
+    watch.heard();
+    expect(yields).toEqual([true, false]);
+    expect(watch.slowed).toBe(false);
+  });
+
+  it("leaves one alone that waits", () => {
+    const { clock, begin, yields } = setUp();
+    begin(8).waiting = true;
+    clock.tick(1000);
+    expect(yields).toEqual([]);
+  });
+
+  it("says so when the system does not let it be as it was", () => {
+    const { clock, watch, begin } = setUp(false);
+    begin(8);
+    clock.tick(100);
+    watch.heard();
+    expect(watch.slowed).toBe(true);
+  });
+});
+
+const NODE = fileURLToPath(new URL("../../node_modules/node/bin/node", import.meta.url));
+const PIPE = fileURLToPath(new URL("../../src/sandbox/pipe/frames.ts", import.meta.url));
+
+/** An executor that greets, and at its first run takes all the memory that it can. */
+const HOG = `
+  const { encodeFrame, readFrames } = await import(${JSON.stringify(PIPE)});
+  process.stdout.write(encodeFrame({ type: "ready", runtime: "hog", verified: [] }));
+  const held = [];
+  for await (const { head } of readFrames(process.stdin, 2 ** 30)) {
+    if (head.type === "load") process.stdout.write(encodeFrame({ type: "loaded", key: head.key }));
+    if (head.type === "run") setInterval(() => held.push(Buffer.alloc(4 * 1024 * 1024, 1)), 0);
+  }`;
+
+function startHog(): ExecutorProcess {
+  const child = spawn(NODE, ["--input-type=module", "--eval", HOG], {
+    env: {},
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdin.on("error", () => undefined);
+  return {
+    pid: child.pid ?? -1,
+    output: child.stdout,
+    write: (bytes) =>
+      new Promise((resolve, reject) =>
+        child.stdin.write(bytes, (error) => (error ? reject(error) : resolve())),
+      ),
+    kill: () => void child.kill("SIGKILL"),
+    exited: new Promise((resolve) =>
+      child.once("close", (code: number | null) => resolve({ code, diagnostics: "" })),
+    ),
+    view: viewProcess(child.pid ?? -1, "none"),
+  };
+}
+
+describe("an executor that takes memory", () => {
+  it("is killed soon after it has more than its run was granted, whatever it says", async () => {
+    let peakBytes = 0;
+    const link = createLink(
+      watchPeak(startHog(), (bytes) => {
+        peakBytes = Math.max(peakBytes, bytes);
+      }),
+      runtime.clock,
+    );
+    await link.greeting;
+    const before = memoryOf(link.pid).nowBytes;
+    const granted = 16 * MIB;
+    const run: LinkRun = {
+      load: { type: "load", key: "k" } as LinkRun["load"],
+      body: new Uint8Array(0),
+      command: {
+        type: "run",
+        run: "hog",
+        limits: { outputBytes: 0, memoryBytes: granted },
+      } as LinkRun["command"],
+      host: createFakeRunHost(),
+      deadlineMs: 20_000,
+    };
+    expect(await link.run(run)).toEqual({ kind: "killed", why: "memory" });
+    expect((peakBytes - before - granted) / MIB).toBeLessThan(200);
+  });
+});
