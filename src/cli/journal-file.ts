@@ -55,6 +55,17 @@ export async function findJournal(
   }
 }
 
+/** The journal of a run; undefined when there is none, or it is not the one that the manifest names. */
+export async function readJournalOf(
+  records: Records,
+  { run, journal_hash: hash }: Pick<RunPredicate, "run" | "journal_hash">,
+): Promise<Journal | undefined> {
+  const text = await records.readJournal(run);
+  if (text === undefined || journalHash(text) !== hash) return undefined;
+  const journal = readJournal(text);
+  return journal.head.kind === "full" && journal.end.inputs !== undefined ? journal : undefined;
+}
+
 /** What a run's manifest says; undefined while it is open, or when this version can not read it. */
 export function signedPredicate({ seal }: RunRow): RunPredicate | undefined {
   if (seal === undefined) return undefined;

@@ -10,6 +10,7 @@ import {
   PolicyError,
   policySchema,
 } from "../core/policy/index.ts";
+import { addBacktest } from "./backtest.ts";
 import { openComponent } from "./component-file.ts";
 import { loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
@@ -60,6 +61,8 @@ export function addPolicy(program: Command, { world, end }: CommandContext): voi
     .action(async (flags: ExplainFlags) => {
       if (!(await explainCase(world, flags))) end(EXIT.bad);
     });
+
+  addBacktest(policy, { world, end });
 
   policy
     .command("schema")

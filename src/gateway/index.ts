@@ -1,5 +1,7 @@
 /** The gateway: one invocation's story, and what can be asked about it afterwards. */
 
+export { type Backtested, type BacktestVerdict, backtest, type PastRun, TAKING } from "./backtest.ts";
+export { type RunAgain, runAgain } from "./backtest-run.ts";
 export { createGateway, type GatewayParts } from "./gateway.ts";
 export { readTile, writeTrustedRoot } from "./log.ts";
 export type { Versions } from "./predicate.ts";

@@ -68,8 +68,13 @@ export interface SandboxRun {
   /** What the guest reads as `writ:host/run-info`. */
   readonly info: { readonly traceId: string; readonly tool: string; readonly purpose: string };
   readonly host: RunHost;
-  /** `note`: calls and end carry all that the run depends on. `replay`: it depends on this. Default neither. */
-  readonly inputs?: { readonly kind: "note" } | ({ readonly kind: "replay" } & Required<RunInputs>);
+  /**
+   * `note`: calls and end carry all that the run depends on. `replay`: it depends on this; `lenient` = where it leaves
+   * the trace it goes on, in a time of its own in which nothing takes any. Default neither.
+   */
+  readonly inputs?:
+    | { readonly kind: "note" }
+    | ({ readonly kind: "replay"; readonly lenient?: boolean } & Required<RunInputs>);
 }
 
 /** How the executor says the run ended; all but fuel and memory readings is checked before it is believed. */

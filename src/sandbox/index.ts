@@ -123,7 +123,7 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
       timeToLiveMs,
       settings: run.settings ?? NO_SETTINGS,
       info: run.info,
-      ...(inputs && { inputs: inputs.kind === "note" ? inputs : { kind: "replay", trace: inputs.trace } }),
+      ...(inputs && { inputs: inputs.kind === "note" ? inputs : replayOf(inputs) }),
     };
     const load: LoadCommand = { type: "load", key, imports: run.component.imports, ...parts };
     const end = await link.run({ command, load, body, host: run.host, deadlineMs: leftMs() });
@@ -165,6 +165,10 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
     },
     close: () => pool.close(),
   };
+}
+
+function replayOf({ trace, lenient = false }: Extract<SandboxRun["inputs"], { kind: "replay" }>) {
+  return { kind: "replay", trace, lenient } as const;
 }
 
 function endedByItself(end: LinkEnd): boolean {

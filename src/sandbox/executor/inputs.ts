@@ -92,29 +92,55 @@ export function createNotedInputs({ elapsedMs }: Pick<InputPowers, "elapsedMs">)
   };
 }
 
-/** Inputs from a journal: the same replies, timers and readings, in the same order, whatever the time is. */
-export function createReplayedInputs(trace: InputTrace, { end }: Pick<InputPowers, "end">): Inputs {
+/**
+ * Inputs from a journal: the same replies, timers and readings, in the same order, whatever the time is.
+ *
+ * @param lenient where the guest leaves the trace it is given what arrives, replies first, and its timers in their
+ *   order; its clock stands still but for those. Otherwise the replay ends there
+ */
+export function createReplayedInputs(
+  trace: InputTrace,
+  lenient: boolean,
+  { end }: Pick<InputPowers, "end">,
+): Inputs {
   const clock = new ClockReader(trace.clock);
   const stuck = Promise.withResolvers<ReplayStop>();
+  /** By id, in the order of their arrival. */
   const arrived = new Map<number, () => void>();
+  /** When each timer that has not fired is due. */
+  const due = new Map<number, number>();
   let calls = 0;
+  let replies = 0;
   let timers = 0;
   let at = 0;
   let turning = false;
+  let left = false;
 
   function turn(): void {
     turning = false;
-    const id = trace.order[at];
-    // Every other input was given, and the guest has gone as far as it can: it will never ask for another.
-    const asked = id !== undefined && (id >= 0 ? id < calls : -1 - id < timers);
-    if (!asked) stuck.resolve(id === undefined ? "replay-ended" : "replay-diverged");
-    const give = asked ? arrived.get(id) : undefined;
+    const wanted = left ? undefined : trace.order[at];
+    const asked = wanted !== undefined && (wanted >= 0 ? wanted < calls : -1 - wanted < timers);
+    // Every other input was given, and the guest has gone as far as it can: it will never ask for this one.
+    if (!asked && !lenient) stuck.resolve(wanted === undefined ? "replay-ended" : "replay-diverged");
+    left ||= !asked && lenient;
+    const id = left ? nextOfAny() : asked ? wanted : undefined;
+    const give = id === undefined ? undefined : arrived.get(id);
     // Without one, the reply to a call that was made is on its way.
-    if (give === undefined || id === undefined) return;
-    arrived.delete(id);
+    if (id === undefined || give === undefined) return;
     at += 1;
+    arrived.delete(id);
+    clock.advance(due.get(id) ?? 0);
+    due.delete(id);
     give();
     takeTurn();
+  }
+
+  function nextOfAny(): number | undefined {
+    const reply = [...arrived.keys()].find((id) => id >= 0);
+    if (reply !== undefined || replies < calls) return reply;
+    const [timer] = [...due].sort(([, one], [, other]) => one - other);
+    if (timer === undefined) stuck.resolve("replay-ended");
+    return timer?.[0];
   }
 
   function takeTurn(): void {
@@ -133,17 +159,22 @@ export function createReplayedInputs(trace: InputTrace, { end }: Pick<InputPower
     reply(answer) {
       const id = calls++;
       return new Promise((resolve, reject) => {
+        const settle = (give: () => void) => {
+          replies += 1;
+          arrive(id, give);
+        };
         answer.then(
-          (value) => arrive(id, () => resolve(value)),
-          (error: unknown) => arrive(id, () => reject(error)),
+          (value) => settle(() => resolve(value)),
+          (error: unknown) => settle(() => reject(error)),
         );
       });
     },
-    timer(_atMs, woken) {
+    timer(atMs, woken) {
       const id = -1 - timers++;
+      due.set(id, atMs);
       return Promise.race([woken, new Promise<void>((resolve) => arrive(id, resolve))]);
     },
-    read: () => clock.next() ?? end("replay-ended"),
+    read: () => clock.next() ?? (lenient ? clock.now : end("replay-ended")),
     take: () => undefined,
     stuck: stuck.promise,
   };
@@ -177,6 +208,16 @@ class ClockReader {
 
   constructor(pairs: readonly number[]) {
     this.#pairs = pairs;
+  }
+
+  /** The last reading, or what the time was made since. */
+  get now(): number {
+    return this.#ms;
+  }
+
+  /** Beyond the readings that are noted, time goes on by this alone. */
+  advance(ms: number): void {
+    if (this.#at >= this.#pairs.length && this.#left === 0) this.#ms = Math.max(this.#ms, ms);
   }
 
   /** @returns undefined when there are no more */

@@ -158,7 +158,7 @@ function openInputs(command: RunCommand, guard: RunGuard, host: ExecutorHost): I
     case "note":
       return createNotedInputs({ elapsedMs });
     case "replay":
-      return createReplayedInputs(command.inputs.trace, {
+      return createReplayedInputs(command.inputs.trace, command.inputs.lenient, {
         end(why) {
           guard.stop({ kind: "trapped", reason: why });
           return guard.trap();

@@ -53,7 +53,9 @@ export interface RunCommand {
   readonly settings: GuestSettings;
   readonly info: { readonly traceId: string; readonly tool: string; readonly purpose: string };
   /** Absent: inputs are neither noted nor replayed. */
-  readonly inputs?: { readonly kind: "note" } | { readonly kind: "replay"; readonly trace: InputTrace };
+  readonly inputs?:
+    | { readonly kind: "note" }
+    | { readonly kind: "replay"; readonly trace: InputTrace; readonly lenient: boolean };
 }
 
 /** Host to executor: the broker's reply to call number `call`. */
