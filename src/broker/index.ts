@@ -12,7 +12,7 @@
 
 export type { CallLimits } from "./book.ts";
 export { type Broker, type BrokerOptions, createBroker, type OpenRun } from "./broker.ts";
-export { loadMounts, type Mount } from "./mounts.ts";
 export { permitRequest } from "./egress/index.ts";
+export { loadMounts, type Mount } from "./mounts.ts";
 export { loadProfiles, PROFILES_FILE, ProfileError, parseProfiles, resolveProfiles } from "./profile-file.ts";
 export { Secret, type SecretProfile } from "./profiles.ts";
