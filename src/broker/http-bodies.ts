@@ -14,6 +14,8 @@ interface Body {
   readonly fail: (error: unknown) => ErrorCode;
   /** Set when nothing more will come: the end was seen, or the error that every later read repeats. */
   ended?: { readonly error?: ErrorCode };
+  /** Fields behind the body, once its end was seen. */
+  trailers?: [string, string][];
   /** The read under way; reads of one body are served one after the other. */
   last: Promise<unknown>;
 }
@@ -57,6 +59,7 @@ export class HttpBodies {
       try {
         const bytes = await body.response.read(maxBytes);
         if (bytes !== undefined) return { kind: "ok", value: readValue(false), body: bytes };
+        body.trailers = body.response.trailers().map(([name, value]) => [name, value]);
         this.#end(body, {});
       } catch (error) {
         this.#end(body, { error: body.fail(error) });
@@ -64,7 +67,10 @@ export class HttpBodies {
     }
     const error = body.ended?.error;
     return error === undefined
-      ? { kind: "ok", value: readValue(true) }
+      ? {
+          kind: "ok",
+          value: { ...readValue(true), ...(body.trailers?.length ? { trailers: body.trailers } : {}) },
+        }
       : { kind: "error", error: { ...error } };
   }
 

@@ -14,11 +14,13 @@ import {
   type Meter,
   type Permit,
   permitRequest,
+  type RequestBody,
   requestHeaders,
   responseHeaders,
   wordOf,
 } from "./egress/index.ts";
 import { HttpBodies } from "./http-bodies.ts";
+import { HttpUploads, Upload } from "./http-uploads.ts";
 import type { SecretProfile } from "./profiles.ts";
 
 const IMPORT = "wasi:http/outgoing-handler#handle";
@@ -38,7 +40,11 @@ const sendArgs = z.strictObject({
   headers: z.array(z.tuple([z.string(), z.string()])),
   connectTimeoutMs: milliseconds,
   firstByteTimeoutMs: milliseconds,
+  betweenBytesTimeoutMs: milliseconds,
+  stream: z.int().nonnegative().optional(),
 });
+const pushArgs = z.strictObject({ stream: z.int().nonnegative(), end: z.boolean() });
+const abortArgs = z.strictObject({ stream: z.int().nonnegative() });
 const readArgs = z.strictObject({ handle: z.int(), maxBytes: z.int().min(1) });
 const closeArgs = z.strictObject({ handle: z.int() });
 
@@ -48,6 +54,15 @@ export function createHttpClient(context: RunContext): Capability {
   return {
     calls: {
       "http-client/send": (args, body) => client.send(parseArgs(sendArgs, args), body),
+      "http-client/push": async (args, body) => {
+        const { stream, end } = parseArgs(pushArgs, args);
+        const taken = await client.uploads.held(stream).push(body, end);
+        return taken ? OK : { kind: "error", error: { tag: "connection-terminated" } };
+      },
+      "http-client/abort": (args) => {
+        client.uploads.held(parseArgs(abortArgs, args).stream).fail();
+        return OK;
+      },
       "http-client/read": (args) => {
         const { handle, maxBytes } = parseArgs(readArgs, args);
         return client.bodies.read(handle, Math.min(maxBytes, MAX_READ));
@@ -64,6 +79,7 @@ class HttpClient {
   readonly #context: RunContext;
   readonly #profile: SecretProfile | undefined;
   readonly bodies = new HttpBodies();
+  readonly uploads = new HttpUploads();
   /** Requests whose response's head is not there yet. */
   #waiting = 0;
 
@@ -73,7 +89,19 @@ class HttpClient {
     this.#profile = name === undefined ? undefined : context.profile(name);
   }
 
+  /** @param body all of it, or with `stream` its beginning: then the rest is pushed */
   async send(args: z.infer<typeof sendArgs>, body: Uint8Array): Promise<HostReply> {
+    if (args.stream === undefined) return this.#send(args, body);
+    const upload = this.uploads.begin(args.stream);
+    // Not awaited: it is taken when the connection is there.
+    void upload.push(body, false);
+    const reply = await this.#send(args, upload);
+    // After an answer the body may go on; without one nobody takes what is still to come.
+    if (reply.kind !== "ok") upload.fail();
+    return reply;
+  }
+
+  async #send(args: z.infer<typeof sendArgs>, body: RequestBody): Promise<HostReply> {
     const { book, grants } = this.#context;
     const permit = permitRequest(grantOf(grants, "http-client")?.rules ?? [], args);
     if (permit.kind === "denied") return this.#deny(permit.label, permit.clause, permit.word);
@@ -101,9 +129,9 @@ class HttpClient {
 
   async #exchange(
     permit: Permit,
-    { connectTimeoutMs, firstByteTimeoutMs }: z.infer<typeof sendArgs>,
+    { connectTimeoutMs, firstByteTimeoutMs, betweenBytesTimeoutMs: idleTimeoutMs }: z.infer<typeof sendArgs>,
     headers: readonly (readonly [string, string])[],
-    body: Uint8Array,
+    body: RequestBody,
     profile: SecretProfile | undefined,
     event: EventDraft,
   ): Promise<HostReply> {
@@ -121,13 +149,25 @@ class HttpClient {
         ...(pool === undefined ? {} : { pool }),
         ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
         ...(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs }),
+        ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
       });
       event.result = String(response.status);
       const secrets = this.#profile === undefined ? [] : [this.#profile.secret.reveal()];
+      const visible = (fields: typeof headers) => responseHeaders(fields, secrets, permit.responseHeaders);
       const value: HttpSendValue = {
         status: response.status,
-        headers: responseHeaders(response.headers, secrets, permit.responseHeaders),
-        body: this.bodies.add(response, fail),
+        headers: visible(response.headers),
+        body: this.bodies.add(
+          {
+            ...response,
+            trailers: () => visible(response.trailers()),
+            close() {
+              response.close();
+              if (body instanceof Upload) body.fail();
+            },
+          },
+          fail,
+        ),
       };
       return { kind: "ok", value: { ...value } };
     } catch (error) {

@@ -10,7 +10,7 @@ import type { JsonValue } from "../core/policy/index.ts";
 
 /** One call: a name, arguments as JSON, and optionally bytes. */
 export interface HostCall {
-  /** `http-client/send`, `http-client/read`, `http-client/close`, `log/write`, `stdio/write`, `secrets/open`, `keyvalue/get` …, `refused/called`. */
+  /** `http-client/send`, `http-client/push`, `http-client/abort`, `http-client/read`, `http-client/close`, `log/write`, `stdio/write`, `secrets/open`, `keyvalue/get` …, `refused/called`. */
   readonly name: string;
   readonly args: JsonValue;
   readonly body: Uint8Array;
@@ -51,7 +51,7 @@ export interface RunHost {
   readonly diagnostics: readonly { readonly stream: "log" | "stdout" | "stderr"; readonly text: string }[];
 }
 
-/** Arguments of `http-client/send`; the request's body travels beside them, whole. */
+/** Arguments of `http-client/send`; the request's body travels beside them, whole or its beginning. */
 export interface HttpSendArgs {
   readonly method: string;
   readonly scheme: "http" | "https";
@@ -63,6 +63,12 @@ export interface HttpSendArgs {
   readonly headers: readonly (readonly [string, string])[];
   readonly connectTimeoutMs?: number;
   readonly firstByteTimeoutMs?: number;
+  readonly betweenBytesTimeoutMs?: number;
+  /**
+   * A number of the executor's choosing: the bytes beside it are the body's beginning, and the rest comes by
+   * `http-client/push { stream, end }`. Absent = they are all of it.
+   */
+  readonly stream?: number;
 }
 
 /** Value of a successful `http-client/send`. */
@@ -76,4 +82,6 @@ export interface HttpSendValue {
 /** Value of a successful `http-client/read`; the bytes travel beside it. `end` = nothing follows. */
 export interface HttpReadValue {
   readonly end: boolean;
+  /** At the end: fields behind the body. */
+  readonly trailers?: readonly (readonly [string, string])[];
 }

@@ -50,6 +50,13 @@ export const npmGuests = {
     source: "types/src.js",
     options: { sync: true, optSize: true, stubWasi: true },
   },
+  http: {
+    engine: "@bytecodealliance/componentize-js",
+    wit: "http/http.wit",
+    world: "http-world",
+    source: "http/http.js",
+    builtOnWit: true,
+  },
   reach: {
     engine: "componentize-qjs",
     wit: "reach/reach.wit",

@@ -1,16 +1,16 @@
 /** Request and response bodies of `wasi:http/types`. */
 
+import type { HttpReadValue } from "../../../ports/index.ts";
 import { concatBytes } from "../../pipe/frames.ts";
 import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
-import type { Fields } from "./http-fields.ts";
+import { Fields, fromLatin1 } from "./http-fields.ts";
 import { type Pollable, readyPollable } from "./poll.ts";
-import { type ByteSource, CHUNK_BYTES, InputStream, OutputStream } from "./streams.ts";
+import { type ByteSource, CHUNK_BYTES, InputStream, IoError, OutputStream } from "./streams.ts";
 
 /**
- * Bytes of all request bodies of one run: each is held here whole until the guest finishes it. The egress budget is
- * charged by the broker; this only keeps a guest from filling the executor before that, for which `write-zeroes`
- * alone would do: its bytes were never in guest memory, so nothing else counts them.
+ * Bytes of request bodies that one run may hold here, because no request has begun to send them: `write-zeroes` alone
+ * would fill this process otherwise, for its bytes were never in guest memory and nothing else counts them.
  */
 export interface BodyAllowance {
   leftBytes: number;
@@ -21,26 +21,54 @@ export function createBodyAllowance(): BodyAllowance {
   return { leftBytes: 16 * 1024 * 1024 };
 }
 
-/** Resource `outgoing-body`. */
+/** Takes the pieces of a body. */
+export interface BodyPipe {
+  /** Resolves when the piece was taken; rejects when the request is over. */
+  push(bytes: Uint8Array, end: boolean): Promise<void>;
+  /** The body will never be whole. */
+  abort(): void;
+}
+
+/** How a body's beginning leaves: all of it, or its first bytes and a pipe for the rest. */
+export type BodyStart =
+  | { readonly kind: "whole"; readonly bytes: Uint8Array }
+  | { readonly kind: "stream"; readonly bytes: Uint8Array; readonly connect: (pipe: BodyPipe) => void }
+  | { readonly kind: "aborted" };
+
+/** A body that is longer than this when it is not finished leaves in pieces. */
+const STREAM_AFTER_BYTES = CHUNK_BYTES;
+
+/**
+ * Resource `outgoing-body`. What is written before its request is handled is held; afterwards, a body that is finished
+ * soon leaves whole, with its length, and a longer or slower one in pieces.
+ */
 export class OutgoingBody {
   readonly #state: {
-    chunks: Uint8Array[];
-    length: number;
+    held: Uint8Array[];
+    heldBytes: number;
     streamTaken: boolean;
+    finished: boolean;
+    aborted: boolean;
     readonly allowance: BodyAllowance;
-    readonly finished: {
-      readonly promise: Promise<Uint8Array>;
-      readonly resolve: (body: Uint8Array) => void;
-    };
+    start: ((start: BodyStart) => void) | undefined;
+    pipe: BodyPipe | undefined;
+    /** The piece under way. */
+    pushing: Promise<void> | undefined;
+    failure: GuestError | undefined;
   };
 
   constructor(allowance: BodyAllowance) {
     this.#state = {
-      chunks: [],
-      length: 0,
+      held: [],
+      heldBytes: 0,
       streamTaken: false,
+      finished: false,
+      aborted: false,
       allowance,
-      finished: Promise.withResolvers<Uint8Array>(),
+      start: undefined,
+      pipe: undefined,
+      pushing: undefined,
+      failure: undefined,
     };
   }
 
@@ -49,38 +77,127 @@ export class OutgoingBody {
     if (state.streamTaken) throw new GuestError(undefined);
     state.streamTaken = true;
     return new OutputStream({
-      room: () => Math.min(CHUNK_BYTES, state.allowance.leftBytes),
-      write(bytes) {
-        // A copy: the glue hands out views of guest memory in places, and the guest goes on running.
-        state.chunks.push(bytes.slice());
-        state.length += bytes.length;
-        state.allowance.leftBytes -= bytes.length;
+      room() {
+        if (state.failure !== undefined) throw state.failure;
+        if (state.pushing !== undefined) return 0;
+        return state.pipe === undefined ? Math.min(CHUNK_BYTES, state.allowance.leftBytes) : CHUNK_BYTES;
       },
-      flush: () => Promise.resolve(),
+      // A copy: the guest goes on running, and writes over what it gave.
+      write: (bytes) => this.#take(bytes.slice()),
+      async flush() {
+        await state.pushing;
+        if (state.failure !== undefined) throw state.failure;
+      },
     });
   }
 
   static finish(body: OutgoingBody, trailers: Fields | undefined): void {
     const state = body.#state;
-    // Trailers are refused aloud rather than dropped in silence.
+    // No HTTP client beneath sends trailers: refused aloud rather than dropped in silence.
     if (trailers !== undefined && trailers.entries().length > 0) {
+      OutgoingBody.abort(body);
       throw new GuestError({ tag: "HTTP-request-trailer-section-size", val: 0 });
     }
-    state.finished.resolve(concatBytes(state.chunks, state.length));
-    state.chunks = [];
+    state.finished = true;
+    if (state.pipe === undefined) body.#begin("whole");
+    else body.#push(new Uint8Array(0), true);
   }
 
-  /** Resolves with the whole body once the guest has finished it. */
-  static whole(body: OutgoingBody): Promise<Uint8Array> {
-    return body.#state.finished.promise;
+  /** Says how the body leaves once that is known; `soon` decides for a body that is slow. */
+  static start(body: OutgoingBody, soon: Promise<void>): Promise<BodyStart> {
+    const state = body.#state;
+    const { promise, resolve } = Promise.withResolvers<BodyStart>();
+    state.start = resolve;
+    if (state.finished) body.#begin("whole");
+    else if (state.heldBytes > STREAM_AFTER_BYTES) body.#begin("stream");
+    else void soon.then(() => body.#begin("stream"));
+    return promise;
   }
+
+  /** Its request cannot be made any more. */
+  static abort(body: OutgoingBody): void {
+    const state = body.#state;
+    state.finished = true;
+    state.aborted = true;
+    state.pipe?.abort();
+    state.start?.({ kind: "aborted" });
+    state.start = undefined;
+  }
+
+  /** Dropped without being finished: half of a body must not be taken for all of it. */
+  [Symbol.dispose](): void {
+    if (!this.#state.finished) OutgoingBody.abort(this);
+  }
+
+  #take(bytes: Uint8Array): void {
+    const state = this.#state;
+    if (state.pipe !== undefined) {
+      this.#push(bytes, false);
+      return;
+    }
+    state.held.push(bytes);
+    state.heldBytes += bytes.length;
+    state.allowance.leftBytes -= bytes.length;
+    if (state.heldBytes > STREAM_AFTER_BYTES) this.#begin("stream");
+  }
+
+  #begin(kind: "whole" | "stream"): void {
+    const state = this.#state;
+    const { start } = state;
+    if (start === undefined) return;
+    state.start = undefined;
+    const bytes = concatBytes(state.held, state.heldBytes);
+    state.allowance.leftBytes += state.heldBytes;
+    state.held = [];
+    state.heldBytes = 0;
+    if (kind === "whole") start({ kind, bytes });
+    else start({ kind, bytes, connect: (pipe) => this.#connect(pipe) });
+  }
+
+  /** What was written, finished or given up between the beginning and now is made good. */
+  #connect(pipe: BodyPipe): void {
+    const state = this.#state;
+    state.pipe = pipe;
+    if (state.aborted) pipe.abort();
+    else if (state.heldBytes > 0 || state.finished) {
+      const bytes = concatBytes(state.held, state.heldBytes);
+      state.allowance.leftBytes += state.heldBytes;
+      this.#push(bytes, state.finished);
+    }
+  }
+
+  #push(bytes: Uint8Array, end: boolean): void {
+    const state = this.#state;
+    const { pipe } = state;
+    const before = state.pushing ?? Promise.resolve();
+    const pushing = before
+      .then(() => pipe?.push(bytes, end))
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        if (state.pushing === pushing) state.pushing = undefined;
+      });
+    state.pushing = pushing;
+  }
+
+  #fail(error: unknown): void {
+    const payload = error instanceof GuestError ? error.payload : undefined;
+    this.#state.failure = new GuestError({
+      tag: "last-operation-failed",
+      val: new IoError("Cannot write the body: its request is over", payload),
+    });
+  }
+}
+
+/** Where a response's body comes from; `trailers` is there once its end was seen. */
+export interface BodySource extends ByteSource {
+  readonly trailers: Fields | undefined;
 }
 
 /** Resource `incoming-body`. */
 export class IncomingBody {
-  readonly #state: { readonly source: ByteSource; streamTaken: boolean };
+  readonly #state: { readonly source: BodySource; streamTaken: boolean };
 
-  constructor(source: ByteSource) {
+  constructor(source: BodySource) {
     this.#state = { source, streamTaken: false };
   }
 
@@ -92,10 +209,9 @@ export class IncomingBody {
   }
 
   static finish(body: IncomingBody): FutureTrailers {
-    // Reading the field is the brand check.
-    body.#state.streamTaken = true;
+    const { source } = body.#state;
     body[Symbol.dispose]();
-    return new FutureTrailers();
+    return new FutureTrailers(source.trailers);
   }
 
   /** The guest dropped it: the connection behind it is of no more use. */
@@ -104,9 +220,13 @@ export class IncomingBody {
   }
 }
 
-/** Resource `future-trailers`: the broker passes no trailers on, so there are none, at once. */
+/** Resource `future-trailers`: known at once, since they come with the body's end; none when that was not read. */
 export class FutureTrailers {
-  readonly #state = { taken: false };
+  readonly #state: { readonly trailers: Fields | undefined; taken: boolean };
+
+  constructor(trailers: Fields | undefined) {
+    this.#state = { trailers, taken: false };
+  }
 
   subscribe(): Pollable {
     void this.#state.taken;
@@ -114,22 +234,30 @@ export class FutureTrailers {
   }
 
   get(): unknown {
-    if (this.#state.taken) return { tag: "err" };
-    this.#state.taken = true;
-    return { tag: "ok", val: { tag: "ok", val: undefined } };
+    const state = this.#state;
+    if (state.taken) return { tag: "err" };
+    state.taken = true;
+    return { tag: "ok", val: { tag: "ok", val: state.trailers } };
   }
 }
 
 /** The body of a response, pulled from the broker piece by piece. */
-export function brokerSource(context: GuestContext, handle: number): ByteSource {
+export function brokerSource(context: GuestContext, handle: number): BodySource {
   let closed = false;
+  let trailers: Fields | undefined;
   return {
+    get trailers() {
+      return trailers;
+    },
     async read(limit) {
       if (closed) return undefined;
       const { value, body } = await context.call("http-client/read", { handle, maxBytes: limit });
       if (body.length > 0) return body;
-      const ended = typeof value === "object" && value !== null && "end" in value && value.end === true;
-      if (!ended) throw new TypeError("The broker sent neither bytes nor an end");
+      // From the broker, which is ours; another shape is a bug and ends the run.
+      const { end, trailers: fields = [] } = value as unknown as HttpReadValue;
+      if (!end) throw new TypeError("The broker sent neither bytes nor an end");
+      if (fields.length > 0)
+        trailers = Fields.immutable(fields.map(([name, text]) => [name, fromLatin1(text)] as const));
       return undefined;
     },
     close() {

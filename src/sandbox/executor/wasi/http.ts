@@ -1,6 +1,7 @@
 /**
  * `wasi:http/types` and `wasi:http/outgoing-handler`: the resources live here, the effect lives in the broker.
- * A request is one call with its whole body; a response's body is pulled piece by piece.
+ * A request is one call with its body, or with the beginning of one that then follows piece by piece; a response's
+ * body is pulled piece by piece.
  * The server's half of the types is in `http-server.ts`.
  */
 import type { JsonValue } from "../../../core/policy/index.ts";
@@ -26,6 +27,8 @@ interface Tagged {
 }
 
 const NS_PER_MS = 1_000_000n;
+/** A body that is finished by then leaves whole, with its length. Most are, and some servers want it so. */
+const SOON_MS = 10;
 const METHOD_TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** Resource `outgoing-request`. */
@@ -95,10 +98,10 @@ export class OutgoingRequest {
     return this.#state.headers;
   }
 
-  /** What the broker is asked, and the body that will be ready once the guest finished it. */
+  /** What the broker is asked, and the body if there is one. */
   static describe(request: OutgoingRequest): {
     readonly args: Record<string, JsonValue>;
-    readonly body: Promise<Uint8Array>;
+    readonly body: OutgoingBody | undefined;
   } {
     const { headers, method, scheme, authority, pathWithQuery, body } = request.#state;
     if (scheme !== undefined && scheme.tag === "other") throw new GuestError({ tag: "HTTP-protocol-error" });
@@ -111,7 +114,7 @@ export class OutgoingRequest {
         pathWithQuery: pathWithQuery === undefined || pathWithQuery === "" ? "/" : pathWithQuery,
         headers: headers.entries().map(([name, value]) => [name, toLatin1(value)]),
       },
-      body: body === undefined ? Promise.resolve(new Uint8Array(0)) : OutgoingBody.whole(body),
+      body,
     };
   }
 }
@@ -145,20 +148,17 @@ export class RequestOptions {
   }
 
   setBetweenBytesTimeout(duration: bigint | undefined): void {
-    // First, so that a forged handle is refused as one.
-    const timeouts = this.#timeouts;
-    // Not enforced by the broker, so refused: `result<_, _>` is how the interface says so.
-    if (duration !== undefined) throw new GuestError(undefined);
-    timeouts.betweenBytes = duration;
+    this.#timeouts.betweenBytes = duration;
   }
 
   /** The timeouts as the broker wants them, in ms. */
   static describe(options: RequestOptions | undefined): Record<string, JsonValue> {
     if (options === undefined) return {};
-    const { connect, firstByte } = options.#timeouts;
+    const { connect, firstByte, betweenBytes } = options.#timeouts;
     return {
       ...(connect === undefined ? {} : { connectTimeoutMs: toMs(connect) }),
       ...(firstByte === undefined ? {} : { firstByteTimeoutMs: toMs(firstByte) }),
+      ...(betweenBytes === undefined ? {} : { betweenBytesTimeoutMs: toMs(betweenBytes) }),
     };
   }
 }
@@ -261,13 +261,14 @@ export function createHttpTypes(): Binding {
 
 /** Binding of `wasi:http/outgoing-handler`. */
 export function createOutgoingHandler(context: GuestContext): Binding {
+  let streams = 0;
   return {
     resources: {},
     functions: {
       handle(request: OutgoingRequest, options: RequestOptions | undefined): FutureIncomingResponse {
         const { args, body } = OutgoingRequest.describe(request);
         const timeouts = RequestOptions.describe(options);
-        return new FutureIncomingResponse(send(context, { ...args, ...timeouts }, body));
+        return new FutureIncomingResponse(send(context, { ...args, ...timeouts }, body, () => streams++));
       },
     },
   };
@@ -276,15 +277,45 @@ export function createOutgoingHandler(context: GuestContext): Binding {
 async function send(
   context: GuestContext,
   args: Record<string, JsonValue>,
-  body: Promise<Uint8Array>,
+  body: OutgoingBody | undefined,
+  nextStream: () => number,
 ): Promise<IncomingResponse> {
-  const { value } = await context.call("http-client/send", args, await body);
+  const { value } = await begin(context, args, body, nextStream);
   const { status, headers, handle } = readResponse(value);
   return new IncomingResponse(
     status,
     Fields.immutable(headers),
     new IncomingBody(brokerSource(context, handle)),
   );
+}
+
+/** Sends the head, with the body if that is there, or its beginning. */
+async function begin(
+  context: GuestContext,
+  args: Record<string, JsonValue>,
+  body: OutgoingBody | undefined,
+  nextStream: () => number,
+) {
+  if (body === undefined) return context.call("http-client/send", args);
+  const start = await OutgoingBody.start(body, context.wait(context.elapsedMs() + SOON_MS));
+  switch (start.kind) {
+    case "aborted":
+      throw new GuestError({ tag: "HTTP-protocol-error" });
+    case "whole":
+      return context.call("http-client/send", args, start.bytes);
+    case "stream": {
+      const stream = nextStream();
+      const sent = context.call("http-client/send", { ...args, stream }, start.bytes);
+      // Behind the head on the same pipe, so the broker knows the number when the first piece comes.
+      start.connect({
+        async push(bytes, end) {
+          await context.call("http-client/push", { stream, end }, bytes);
+        },
+        abort: () => context.send("http-client/abort", { stream }),
+      });
+      return sent;
+    }
+  }
 }
 
 function readResponse(value: JsonValue) {

@@ -1,0 +1,98 @@
+/** Request bodies in pieces, against an executor that says what no honest one says. */
+import { afterEach, describe, expect, it } from "vitest";
+import { call, closeListeners, get, listenHttp, openRun, rule, until } from "./support.ts";
+
+afterEach(closeListeners);
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const PROTOCOL = { kind: "stop", outcome: { kind: "revoked", reason: "protocol" } };
+
+/** A server that answers when a body has ended, and what it got. */
+async function listen() {
+  const got: { text: string; ended: boolean; aborted: boolean } = { text: "", ended: false, aborted: false };
+  const { port } = await listenHttp((request, response) => {
+    request.on("data", (chunk: Uint8Array) => {
+      got.text += new TextDecoder().decode(chunk);
+    });
+    request.on("error", () => {
+      got.aborted = true;
+    });
+    request.on("end", () => {
+      got.ended = true;
+      response.end("done");
+    });
+  });
+  const { host } = openRun({ rules: [rule("api.test", port)] });
+  const post = (stream: number) => get(port, { method: "POST", stream });
+  return { got, host, post };
+}
+
+describe("http-client/push", () => {
+  it("sends pieces in the order in which they came, and the end last", async () => {
+    const { got, host, post } = await listen();
+    const sent = call(host, "http-client/send", post(7), bytes("a"));
+    for (const [piece, end] of [
+      ["b", false],
+      ["c", false],
+      ["", true],
+    ] as const) {
+      expect(await call(host, "http-client/push", { stream: 7, end }, bytes(piece))).toMatchObject({
+        kind: "ok",
+      });
+    }
+    expect(await sent).toMatchObject({ kind: "ok", value: { status: 200 } });
+    expect(got).toMatchObject({ text: "abc", ended: true });
+  });
+
+  it.each(["http-client/push", "http-client/abort"])(
+    "takes a number that was never begun for a forgery: %s",
+    async (name) => {
+      const { host } = await listen();
+      const args = name.endsWith("push") ? { stream: 1, end: true } : { stream: 1 };
+      expect(await call(host, name, args)).toEqual(PROTOCOL);
+    },
+  );
+
+  it("takes a number that is begun twice for a forgery", async () => {
+    const { host, post } = await listen();
+    const first = call(host, "http-client/send", post(1), bytes("a"));
+    expect(await call(host, "http-client/send", post(1), bytes("b"))).toEqual(PROTOCOL);
+    expect(await first).toMatchObject({ kind: "stop" });
+  });
+
+  it("takes nothing for a request that was denied", async () => {
+    const { host, post, got } = await listen();
+    const args = { ...post(1), authority: "other.test:80" };
+    expect(await call(host, "http-client/send", args, bytes("a"))).toEqual({
+      kind: "error",
+      error: { tag: "HTTP-request-denied" },
+    });
+    expect(await call(host, "http-client/push", { stream: 1, end: true }, bytes("b"))).toEqual({
+      kind: "error",
+      error: { tag: "connection-terminated" },
+    });
+    expect(got.text).toBe("");
+  });
+
+  it("lets no server take a body that was given up for a whole one", async () => {
+    const { host, post, got } = await listen();
+    const sent = call(host, "http-client/send", post(1), bytes("half"));
+    await until(() => got.text === "half");
+    await call(host, "http-client/abort", { stream: 1 });
+    expect(await sent).toMatchObject({ kind: "error" });
+    expect(got.ended).toBe(false);
+  });
+
+  it("ends what is under way when the run is closed, and takes nothing afterwards", async () => {
+    const { host, post, got } = await listen();
+    const sent = call(host, "http-client/send", post(1), bytes("half"));
+    await until(() => got.text === "half");
+    host.close();
+    expect(await sent).toMatchObject({ kind: "stop" });
+    expect(await call(host, "http-client/push", { stream: 1, end: true }, bytes("b"))).toMatchObject({
+      kind: "stop",
+    });
+    await until(() => got.aborted);
+    expect(got).toMatchObject({ text: "half", ended: false });
+  });
+});
