@@ -26,6 +26,8 @@ export interface FunctionFacts {
   readonly callsOut: boolean;
   /** It throws or catches. */
   readonly exceptions: boolean;
+  /** It has an `unreachable` of its own. */
+  readonly panics: boolean;
   /** Indices of the functions that it calls by name. */
   readonly callees: readonly number[];
 }
@@ -35,6 +37,11 @@ export interface CallGraph {
   readonly facts: readonly FunctionFacts[];
   /** By position of the defined function: what it costs at most, or undefined where it is not bounded. */
   readonly bound: readonly (number | undefined)[];
+  /**
+   * By position: nobody sees the count while it runs, and it does not end the run on its own. Neither it nor what it
+   * calls makes calls out, throws, or has an `unreachable`.
+   */
+  readonly quiet: readonly boolean[];
   /** Positions with callees before their callers, as far as recursion lets them. */
   readonly order: readonly number[];
 }
@@ -52,6 +59,7 @@ export function scanBody(
   let open = false;
   let callsOut = false;
   let exceptions = false;
+  let panics = false;
   while (walker.next()) {
     cost += fixedCost(module, walker);
     switch (walker.opcode) {
@@ -62,6 +70,9 @@ export function scanBody(
       case OP.returnCall:
         if (walker.first < module.importedFunctions) callsOut = true;
         else callees.push(walker.first);
+        break;
+      case OP.unreachable:
+        panics = true;
         break;
       case OP.callIndirect:
       case OP.returnCallIndirect:
@@ -79,7 +90,7 @@ export function scanBody(
       default:
     }
   }
-  return { cost, open: open || callsOut, callsOut, exceptions, callees };
+  return { cost, open: open || callsOut, callsOut, exceptions, panics, callees };
 }
 
 /** Orders functions bottom-up and finds the bounded ones. The walk keeps its own stack: call chains can be long. */
@@ -114,7 +125,25 @@ export function buildCallGraph(module: WasmModule, facts: readonly FunctionFacts
       bound[position] = boundOf(module, facts[position], bound);
     }
   }
-  return { facts, bound, order };
+  return { facts, bound, quiet: findQuiet(module, facts), order };
+}
+
+/** What reaches a function that is not quiet is not quiet either: spreads from callees to callers. */
+function findQuiet(module: WasmModule, facts: readonly FunctionFacts[]): boolean[] {
+  const callers = facts.map((): number[] => []);
+  const quiet = facts.map(({ callsOut, exceptions, panics }) => !callsOut && !exceptions && !panics);
+  facts.forEach(({ callees }, position) => {
+    for (const callee of callees) callers[callee - module.importedFunctions]?.push(position);
+  });
+  const loud = quiet.flatMap((each, position) => (each ? [] : [position]));
+  for (let next = loud.pop(); next !== undefined; next = loud.pop()) {
+    for (const caller of callers[next] ?? []) {
+      if (!quiet[caller]) continue;
+      quiet[caller] = false;
+      loud.push(caller);
+    }
+  }
+  return quiet;
 }
 
 /** A callee on the stack has no bound yet, which makes its caller unbounded: recursion always meets a check. */

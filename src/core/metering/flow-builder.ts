@@ -28,6 +28,7 @@ export class FlowBuilder implements Flow {
   readonly regions: Region[] = [];
   readonly joints: Joint[] = [];
   readonly landings = new Set<number>();
+  readonly tightLoops = new Set<number>();
   outerTargeted = false;
   outerLanding = false;
   readonly #frames: Frame[] = [];
@@ -72,13 +73,30 @@ export class FlowBuilder implements Flow {
     if (this.#region) this.#region.callees += units;
   }
 
+  /** The loop around the operator, if any, is not tight. */
+  loosen(): void {
+    for (let i = this.#frames.length - 1; i >= 0; i -= 1) {
+      const frame = this.#frames[i];
+      if (frame?.opcode !== OP.loop) continue;
+      this.tightLoops.delete(frame.at);
+      return;
+    }
+  }
+
+  /** The region being read has a call. */
+  carry(): void {
+    if (this.#region) this.#region.carries = true;
+  }
+
   open(opcode: number, at: number): void {
     this.#frames.push({ ...FRAME, opcode, at, label: this.#joint(false), dead: this.#region === undefined });
   }
 
   openLoop(at: number, behind: number): void {
     const dead = this.#region === undefined;
-    const label = this.#joint(true, true);
+    this.loosen();
+    if (!dead) this.tightLoops.add(at);
+    const label = this.#joint(false, true);
     this.#frames.push({ ...FRAME, opcode: OP.loop, at, label, dead });
     this.#go([label]);
     if (!dead) this.#begin(behind, label);
@@ -172,7 +190,10 @@ export class FlowBuilder implements Flow {
   }
 
   finish(ending: Ending): void {
-    if (this.#region) this.#region.ending = ending;
+    if (this.#region) {
+      this.#region.ending = ending;
+      this.#region.carries = true;
+    }
     this.#region = undefined;
   }
 
@@ -193,7 +214,7 @@ export class FlowBuilder implements Flow {
   }
 
   #begin(offset: number, joint: number): void {
-    this.#region = { offset, joint, cost: 0, callees: 0, ending: "goes", successors: [] };
+    this.#region = { offset, joint, cost: 0, callees: 0, ending: "goes", carries: false, successors: [] };
     this.regions.push(this.#region);
   }
 

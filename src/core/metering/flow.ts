@@ -30,12 +30,14 @@ export interface Region {
   callees: number;
   /** Only one that goes has successors. */
   ending: Ending;
+  /** It has a call, or it leaves, throws or traps: there the word is taken up anyway, and can be charged on the way. */
+  carries: boolean;
   successors: readonly number[];
 }
 
 /** Where control arrives. */
 export interface Joint {
-  /** Nothing may be paid in advance here: loop headers, behind calls that are not bounded, exception landings. */
+  /** Nothing may be paid in advance here: behind calls that are not quiet, exception landings. */
   barrier: boolean;
   readonly loop: boolean;
   /** An exception may land here, out of any depth. */
@@ -50,6 +52,8 @@ export interface Joint {
 export interface Callee {
   /** It is bounded: what it costs at most. */
   readonly bound: number | undefined;
+  /** Nobody sees the count while it runs, and it does not end the run: what is paid in advance stays unseen. */
+  readonly quiet: boolean;
   /** Units it may have taken since its last check when it returns. */
   readonly exit: number;
 }
@@ -62,6 +66,8 @@ export interface Flow {
   readonly classOf: (joint: number) => number;
   /** Offsets of block, loop and try operators whose label an exception may land on. */
   readonly landings: ReadonlySet<number>;
+  /** Offsets of loop operators that hold nothing but plain operators and branches: where a turn is short. */
+  readonly tightLoops: ReadonlySet<number>;
   /** Something branches to the function's own label, be it in dead code. */
   readonly outerTargeted: boolean;
   readonly outerLanding: boolean;
@@ -91,10 +97,14 @@ export function readFlow(
     builder.add(fixedCost(module, walker));
     switch (walker.opcode) {
       case OP.block:
+        builder.open(walker.opcode, walker.at);
+        break;
       case OP.try:
+        builder.loosen();
         builder.open(walker.opcode, walker.at);
         break;
       case OP.tryTable:
+        builder.loosen();
         for (const label of walker.labels) builder.land(label);
         builder.open(OP.block, walker.at);
         break;
@@ -128,6 +138,7 @@ export function readFlow(
         break;
       case OP.brOnCast:
       case OP.brOnCastFail:
+        builder.loosen();
         builder.branchOrGo(walker.labels, behind);
         break;
       case OP.returnCall:
@@ -151,13 +162,16 @@ export function readFlow(
       case OP.callIndirect:
       case OP.callRef: {
         const callee = calleeOf(walker);
+        builder.carry();
+        builder.loosen();
         if (callee.bound !== undefined) builder.addCallee(callee.bound);
-        if (callee.bound === undefined) builder.cut(behind, true, callee.exit);
+        if (callee.bound === undefined) builder.cut(behind, !callee.quiet, callee.exit);
         else if (everyCall) builder.cut(behind, true);
         else if (builder.pendingCallees >= LONGEST_CALLEES) builder.cut(behind, false);
         break;
       }
       default:
+        if (walker.opcode === OP.memoryGrow || walker.opcode >= 0xfb000) builder.loosen();
         if (builder.pending >= LONGEST_REGION) builder.cut(behind, false);
     }
   }

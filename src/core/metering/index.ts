@@ -14,7 +14,7 @@
  *   function's signature, in a register; globals are touched only where control leaves the module or comes in, and
  *   where a slice of the budget is spent.
  * - `hints.ts`: what tells the engine that this is seldom.
- * - `inject.ts` writes bodies anew, `rewrite.ts` all of them; `sections.ts`, `segments.ts`, `names.ts` the sections
+ * - `labels.ts` and `inject.ts` write bodies anew, `rewrite.ts` all of them; `sections.ts`, `segments.ts`, `names.ts` the sections
  *   around them; `assemble.ts` the module. `nan.ts`, by option and behind all else, makes NaNs the same everywhere.
  * - `profile.ts`, `profile-body.ts`, `profile-tree.ts`, where one wants to know, and before all else: fuel by function.
  *
@@ -32,12 +32,11 @@
  *
  * ```wat
  * (func $sum (param $n i32) (param $word i32) (result i32 i32) (local $s i32)
- *   (charge 2) (check)       ;; entry, and clearing $s
+ *   (charge 3) (check)       ;; entry, clearing $s, and what is certain to follow the loop
  *   (loop $l
  *     (charge 9) (check)     ;; one turn
  *     …
  *     (br_if $l …))
- *   (charge 1)               ;; what follows the loop
  *   (local.get $s) (local.get $word))
  * ```
  *

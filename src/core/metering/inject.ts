@@ -14,12 +14,14 @@ import type { Writer } from "./binary/writer.ts";
 import type { FunctionBody } from "./body.ts";
 import type { BodyHints, HintWriter } from "./hints.ts";
 import { UNLIKELY } from "./hints.ts";
+import { Labels } from "./labels.ts";
 import type { WasmModule } from "./module.ts";
 import type { BodyPlan } from "./plan.ts";
 import type { Signatures } from "./signatures.ts";
 import { pushSizeUnits } from "./size-code.ts";
 import type { Maxima } from "./sizes.ts";
 import { sizeChargeOf } from "./sizes.ts";
+import { canWrap, closeTight, openTight, TIGHT_EXIT } from "./tight-loops.ts";
 import { OP, Walker } from "./walker.ts";
 import { DEPTH_GUARD, framesInWord, UNIT_GUARD } from "./word.ts";
 import { op, TYPE, WordCode } from "./word-code.ts";
@@ -72,12 +74,13 @@ class Emitter {
   readonly #writer: Writer;
   readonly #word: WordCode;
   readonly #locals: AddedLocals;
-  /** Labels around the operator: for each, whether an exception may land there. */
-  readonly #labels: { readonly landing: boolean; readonly loop: boolean }[] = [];
+  readonly #labels = new Labels();
   /** Whether metering put the function's own label around the body: something branches there. */
   readonly #around: number;
   readonly #ownHints: BodyHints | undefined;
   #copied: number;
+  /** Units of the region that are charged at the next operator that takes the word up. */
+  #waiting = 0;
 
   constructor(context: InjectContext, body: FunctionBody, plan: BodyPlan, depth: number, writer: Writer) {
     this.#context = context;
@@ -111,24 +114,24 @@ class Emitter {
       writer.byte(OP.block);
       writer.copy(this.#context.signatures.resultBlockType(module.functions[this.#body.index] ?? 0));
     }
-    this.#labels.push({ landing: plan.outerLanding, loop: false });
+    this.#labels.push({ landing: plan.outerLanding, loop: false, tight: false });
     let next = 0;
     let ended = false;
     while (walker.next()) {
       while (plan.offsets[next] === walker.at) {
         this.#flush(walker.at);
-        this.#charge(plan.units[next] ?? 0, plan.checks[next] ?? false, next === 0);
+        this.#region(next);
         next += 1;
       }
       const hint = this.#ownHints?.get(walker.at);
       if (hint !== undefined) this.#moveHint(walker, hint);
       this.#operator(walker);
-      ended = walker.opcode === OP.end && this.#labels.length === 0;
+      ended = walker.opcode === OP.end && this.#labels.count === 0;
     }
     // No valid module gets here; one that nobody validated is refused like any other that is not understood.
     if (!ended) throw refuseComponent(`Cannot meter wasm function ${this.#body.index}: it does not end`);
     while (next < plan.offsets.length) {
-      this.#charge(plan.units[next] ?? 0, plan.checks[next] ?? false, false);
+      this.#region(next);
       next += 1;
     }
     this.#leave();
@@ -137,7 +140,7 @@ class Emitter {
 
   #moveHint(walker: Walker, hint: number): void {
     if (walker.opcode !== OP.if && walker.opcode !== OP.brIf) return;
-    if (walker.opcode === OP.brIf && this.#lands(walker.first)) this.#spill(walker.at);
+    if (walker.opcode === OP.brIf && this.#labels.lands(walker.first)) this.#spill(walker.at);
     this.#flush(walker.at);
     this.#context.hints.add(this.#writer.length, hint);
   }
@@ -151,9 +154,15 @@ class Emitter {
       case OP.try:
       case OP.tryTable: {
         const landing = this.#plan.landings.has(at);
+        const { bytes } = this.#context.module;
+        const tight = this.#plan.tightLoops.has(at) && canWrap(bytes, walker);
+        if (tight) {
+          this.#flush(at);
+          openTight(this.#writer, bytes, walker);
+        }
         if (landing && (opcode === OP.loop || opcode === OP.if)) this.#spill(at);
         this.#blockType(walker);
-        this.#labels.push({ landing, loop: opcode === OP.loop });
+        this.#labels.push({ landing, loop: opcode === OP.loop, tight });
         if (landing && opcode === OP.loop) this.#reload(walker.reader.pos);
         return;
       }
@@ -162,39 +171,49 @@ class Emitter {
         const label = this.#labels.pop();
         const landing = label?.landing === true && !label.loop;
         if (landing) this.#spill(at);
-        if (this.#labels.length === 0 && this.#around === 0) {
+        if (this.#labels.count === 0 && this.#around === 0) {
           this.#flush(at); // the body's own end is written last
           this.#copied = walker.reader.pos;
           return;
         }
         this.#flush(walker.reader.pos);
+        if (label?.tight === true) {
+          const more = this.#context.wrappers.helper("more");
+          closeTight(this.#writer, this.#word, more, label.headerUnits ?? 0);
+        }
         if (landing) this.#reload(walker.reader.pos);
         return;
       }
       case OP.else:
-        if (this.#labels[this.#labels.length - 1]?.landing) this.#spill(at);
+        if (this.#labels.innermost?.landing) this.#spill(at);
         return;
       case OP.catch:
       case OP.catchAll:
-        if (this.#labels[this.#labels.length - 1]?.landing) this.#spill(at);
+        if (this.#labels.innermost?.landing) this.#spill(at);
         this.#reload(walker.reader.pos);
         return;
       case OP.br:
       case OP.brIf:
       case OP.brOnNull:
       case OP.brOnNonNull:
-        if (this.#lands(walker.first)) this.#spill(at);
+        if (this.#labels.lands(walker.first)) this.#spill(at);
+        if (this.#labels.moved(walker.first) !== walker.first)
+          this.#replace(walker, this.#labels.moved(walker.first));
         return;
       case OP.brTable:
+        if (walker.labels.some((label) => this.#labels.lands(label))) this.#spill(at);
+        if (walker.labels.some((label) => this.#labels.moved(label) !== label)) this.#branchTable(walker);
+        return;
       case OP.brOnCast:
       case OP.brOnCastFail:
-        if (walker.labels.some((label) => this.#lands(label))) this.#spill(at);
+        if (walker.labels.some((label) => this.#labels.lands(label))) this.#spill(at);
         return;
       case OP.unreachable:
       case OP.throw:
       case OP.throwRef:
       case OP.rethrow:
         this.#flush(at);
+        this.#takeWaiting(0);
         this.#word.move();
         op(this.#writer, OP.call, this.#context.wrappers.helper("leave"));
         return;
@@ -239,8 +258,9 @@ class Emitter {
     const writer = this.#writer;
     this.#flush(at);
     const tail = opcode === OP.returnCall || opcode === OP.returnCallIndirect || opcode === OP.returnCallRef;
-    if (tail) this.#word.take(-framesInWord(this.#depth));
+    const frames = tail ? this.#depth : 0;
     if (opcode === OP.call || opcode === OP.returnCall) {
+      this.#takeWaiting(frames);
       if (tail) this.#word.move();
       else this.#word.get();
       op(writer, opcode, wrappers.inside(first));
@@ -252,7 +272,9 @@ class Emitter {
           ? this.#locals.of(nullableReference(first))
           : this.#locals.of([module.tables[walker.second]?.is64 ? TYPE.i64 : TYPE.i32]);
       op(writer, OP.localSet, callee);
-      this.#word.get();
+      this.#takeWaiting(frames);
+      if (tail) this.#word.move();
+      else this.#word.get();
       op(writer, OP.localGet, callee);
     }
     this.#flush(walker.reader.pos);
@@ -274,23 +296,51 @@ class Emitter {
     op(writer, OP.localGet, size);
   }
 
+  /** What the plan has at its region `next`. */
+  #region(next: number): void {
+    const { units, checks, waits } = this.#plan;
+    // The frame's depth is taken at entry whatever waits.
+    if (waits[next] === true && (next > 0 || this.#depth === 0)) this.#waiting += units[next] ?? 0;
+    else this.#charge(units[next] ?? 0, checks[next] ?? false, next === 0);
+  }
+
+  /** Charges what waits, and gives frames back where the function is left. */
+  #takeWaiting(frames: number): void {
+    this.#word.take(this.#waiting - framesInWord(frames));
+    this.#waiting = 0;
+  }
+
+  /** Takes units (and at entry the frame's depth), and asks for more where nothing is left. */
+
   /** Takes units (and at entry the frame's depth), and asks for more where nothing is left. */
   #charge(units: number, check: boolean, entry: boolean): void {
     const depth = entry ? this.#depth : 0;
     this.#word.take(units + framesInWord(depth));
     const mask = (check ? UNIT_GUARD : 0) + (depth > 0 ? DEPTH_GUARD : 0);
     if (mask === 0) return;
+    const label = this.#labels.innermost;
+    if (label?.tight === true && label.headerUnits === undefined) {
+      this.#word.test(mask);
+      this.#context.hints.add(this.#writer.length, UNLIKELY);
+      op(this.#writer, OP.brIf, TIGHT_EXIT);
+      label.headerUnits = units;
+      return;
+    }
     this.#context.hints.add(this.#word.ask(mask, this.#context.wrappers.helper("more")), UNLIKELY);
   }
 
   /** Leaves the frame: its depth is given back, the word is the last result. */
   #leave(): void {
-    this.#word.take(-framesInWord(this.#depth));
+    this.#takeWaiting(this.#depth);
     this.#word.move();
   }
 
-  #lands(label: number): boolean {
-    return this.#labels[this.#labels.length - 1 - label]?.landing ?? false;
+  #branchTable(walker: Walker): void {
+    this.#flush(walker.at);
+    this.#writer.byte(OP.brTable);
+    this.#writer.u32(walker.labels.length - 1);
+    for (const label of walker.labels) this.#writer.u32(this.#labels.moved(label));
+    this.#copied = walker.reader.pos;
   }
 
   /** Gives the units to the host's counter where control may go to an exception's landing, which looks there. */

@@ -20,7 +20,10 @@ export interface BodyPlan {
   /** Units at each offset; negative ones are given back. */
   readonly units: readonly number[];
   readonly checks: readonly boolean[];
+  /** The charge waits for the next operator that takes the word up: a call, or the way out. */
+  readonly waits: readonly boolean[];
   readonly landings: ReadonlySet<number>;
+  readonly tightLoops: ReadonlySet<number>;
   readonly outerTargeted: boolean;
   readonly outerLanding: boolean;
   /** Units that may be unseen at the function's exit. */
@@ -59,7 +62,9 @@ export function planBody(
     offsets: kept.map((i) => flow.regions[i]?.offset ?? 0),
     units: kept.map((i) => charges[i] ?? 0),
     checks: kept.map((i) => checks.regions[i] ?? false),
+    waits: kept.map((i) => checks.regions[i] === false && flow.regions[i]?.carries === true),
     landings: flow.landings,
+    tightLoops: flow.tightLoops,
     outerTargeted: flow.outerTargeted,
     outerLanding: flow.outerLanding,
     exit: checks.exit,

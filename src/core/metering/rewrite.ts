@@ -84,8 +84,12 @@ function planAll(context: InjectContext, bodies: readonly FunctionBody[], graph:
   const calleeOf = ({ opcode, first }: Walker): Callee => {
     const position = first - module.importedFunctions;
     if ((opcode !== OP.call && opcode !== OP.returnCall) || position < 0)
-      return { bound: undefined, exit: MAX_AT_EXIT };
-    return { bound: graph.bound[position], exit: plans[position]?.exit ?? MAX_AT_EXIT };
+      return { bound: undefined, quiet: false, exit: MAX_AT_EXIT };
+    return {
+      bound: graph.bound[position],
+      quiet: graph.quiet[position] ?? false,
+      exit: plans[position]?.exit ?? MAX_AT_EXIT,
+    };
   };
   const everyCall = graph.facts.some(({ exceptions }) => exceptions);
   const planContext = { module, relaxedSimd, calleeOf, everyCall };

@@ -64,6 +64,13 @@ export class WordCode {
     this.set();
   }
 
+  /** Pushes which bits of a mask are set in the word. */
+  test(mask: number): void {
+    this.get();
+    i32(this.#writer, mask);
+    this.#writer.byte(0x71); // i32.and
+  }
+
   /**
    * Sends the word through a function where bits of a mask are set in it.
    *
@@ -73,9 +80,7 @@ export class WordCode {
    */
   ask(mask: number, functionIndex: number): number {
     const writer = this.#writer;
-    this.get();
-    i32(writer, mask);
-    writer.byte(0x71); // i32.and
+    this.test(mask);
     const branch = writer.length;
     writer.bytes(OP.if, TYPE.empty);
     this.through(functionIndex);

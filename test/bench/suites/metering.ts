@@ -3,88 +3,168 @@
  * much fuel everyday calls take, which is the same number in every run.
  */
 import { Buffer } from "node:buffer";
+import { join } from "node:path";
+import process from "node:process";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { PROJECT_FOLDER } from "../../../src/compose.ts";
 import { FUEL_IMPORT, instrument } from "../../../src/core/metering/index.ts";
 import type { JsonValue } from "../../../src/core/policy/index.ts";
 import { compare, planFor, type Row } from "../harness.ts";
+import { median } from "../stats.ts";
 import type { Figure, Suite, SuiteContext, Table } from "../suite.ts";
-import { type Baseline, meterLike } from "../support/baselines.ts";
-import { KERNELS } from "../support/kernels.ts";
+import { meterLike } from "../support/baselines.ts";
+import type { Call, Program, Rewrite } from "../support/programs.ts";
+import { loadPrograms } from "../support/programs.ts";
 import { openBenchSandbox } from "../support/sandbox.ts";
-import { loadTools } from "../support/tools.ts";
-import { type GeneratedParts, generateParts } from "../support/transpile.ts";
 
-const LIMITS = { maxMemoryBytes: 64 * 1024 * 1024 };
+const LIMITS = { maxMemoryBytes: 256 * 1024 * 1024 };
 /** Never runs out: the counter is set anew before it could. */
 const FUEL = 2n ** 62n;
 
 /** The suite. */
 export const metering: Suite = {
   name: "metering",
-  about: "plain, metered, and two other ways to meter: kernels and tools; fuel of everyday calls",
+  about: "plain, metered, and two other ways to meter: six suites of programs; fuel of everyday calls",
   async run(context) {
     const { seconds, say } = context;
     const tables: Table[] = [];
-    for (const { name, about, wat, argument } of KERNELS) {
-      say(name);
-      const wasm = new Uint8Array(await parse(wat));
-      const subjects = WAYS.map((way) => ({
-        name: way.name,
-        call: instance(way.rewrite(wasm), way.imports()),
-      }));
-      const results = new Set(subjects.map(({ call }) => call(argument)));
-      if (results.size !== 1) throw new Error(`${name}: plain and metered disagree`);
-      const rows = await compare(
-        subjects.map((each) => ({ name: each.name, run: () => void each.call(argument) })),
-        planFor(5, seconds / 2),
-      );
-      tables.push({ title: `${name}: ${about}`, rows });
-    }
-
-    const registry = await loadTools();
-    for (const { tool, title, call } of TOOL_CALLS) {
-      const component = registry.find(tool)?.component.bytes;
-      if (component === undefined) continue;
-      say(title);
-      const parts = await generateParts(component);
-      const subjects = [];
-      for (const { name, rewrite, imports } of WAYS) {
-        const fresh = await load(parts, tool, rewrite, imports());
-        subjects.push({ name, run: () => void call(fresh()) });
+    const suites: { readonly suite: string; readonly tables: readonly Table[] }[] = [];
+    const sizes: Figure[] = [];
+    const programs = await loadPrograms(join(PROJECT_FOLDER, ".writ", "bench-programs"));
+    for (const program of programs) {
+      say(program.suite);
+      const own: Table[] = [];
+      const { subjects, growth } = await instantiateAll(program);
+      sizes.push(...growth);
+      for (const { name, size } of program.workloads) {
+        const results = new Set(subjects.map(({ call }) => String(call(name, size))));
+        if (results.size !== 1) throw new Error(`${program.suite} ${name}: plain and metered disagree`);
+        const rows = await compare(
+          subjects.map((subject) => ({ name: subject.name, run: () => timed(subject.call, name, size) })),
+          planFor(5, seconds / 3),
+        );
+        own.push({ title: `${program.suite}: ${name}`, rows });
       }
-      tables.push({ title, rows: await compare(subjects, planFor(8, seconds)) });
+      tables.push(...own);
+      suites.push({ suite: program.suite, tables: own });
     }
+    for (const { suite, tables: own } of suites) tables.push(means(`${suite}: geometric mean`, own));
+    const bySuite = tables.slice(-suites.length);
+    tables.push(means("geometric mean of the suites", bySuite));
+    say("cost of the pass, of a host's reading");
+    const pass = measurePass(programs);
     say("fuel of everyday calls");
     return {
-      tables: [...tables, means(tables)],
-      figures: await fuelOfCalls(context),
+      tables,
+      figures: [...sizes, ...pass, ...(await hostAccess()), ...(await fuelOfCalls(context))],
       notes: [
         "same engine, same process, no pipe: the ratio is the meter's alone; compilation is not in it",
+        "times are those of the thread on its processor, where the runtime tells them: waiting for others is not in it",
         "the baselines charge no sizes, count no depth and find their counter in the module itself: all in their favour",
-        "the last table's rows are geometric means of the ratios above, not times",
+        "the rows of geometric means are ratios, not times",
+        "wasmtime itself is no npm package and is not among the subjects",
       ],
     };
   },
 };
 
 /** The ways to run the same code. Plain comes first: the others are compared with it. */
-const WAYS: readonly {
-  readonly name: string;
-  readonly rewrite: (wasm: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
-  readonly imports: () => WebAssembly.Imports;
-}[] = [
-  { name: "plain", rewrite: (wasm) => wasm, imports: () => ({}) },
-  { name: "metered (threaded)", rewrite: (wasm) => instrument(wasm, LIMITS).wasm, imports: counters },
-  baseline("block decrement of a global", "global"),
-  baseline("local, saved around calls", "local"),
+const WAYS: readonly { readonly name: string; readonly rewrite: Rewrite }[] = [
+  { name: "plain", rewrite: (wasm) => wasm },
+  { name: "metered (threaded)", rewrite: (wasm) => instrument(wasm, LIMITS).wasm },
+  { name: "block decrement of a global", rewrite: (wasm) => meterLike("global", wasm) },
+  { name: "local, saved around calls", rewrite: (wasm) => meterLike("local", wasm) },
 ];
 
-function baseline(name: string, kind: Baseline): (typeof WAYS)[number] {
-  return { name, rewrite: (wasm) => meterLike(kind, wasm), imports: () => ({}) };
+/** One instance of a program for each way, and by how much its code grew. */
+async function instantiateAll(program: Program): Promise<{
+  readonly subjects: readonly { readonly name: string; readonly call: Call }[];
+  readonly growth: readonly Figure[];
+}> {
+  const subjects = [];
+  const growth: Figure[] = [];
+  const before = program.modules.reduce((sum, { length }) => sum + length, 0);
+  for (const { name, rewrite } of WAYS) {
+    let after = 0;
+    const measured: Rewrite = (wasm) => {
+      const rewritten = rewrite(wasm);
+      after += rewritten.length;
+      return rewritten;
+    };
+    subjects.push({ name, call: await program.instantiate(measured, counters()) });
+    if (name !== "plain") {
+      growth.push({ name: `${program.suite}: size, ${name}`, value: after / before, unit: "of plain" });
+    }
+  }
+  return { subjects, growth };
 }
 
+/** @returns ms that the thread took; undefined where the runtime does not tell, and the clock on the wall counts */
+function timed(call: Call, name: string, size: number): number | undefined {
+  const before = threadMs();
+  call(name, size);
+  const after = threadMs();
+  return before === undefined || after === undefined ? undefined : after - before;
+}
+
+function threadMs(): number | undefined {
+  const { user, system } = process.threadCpuUsage?.() ?? { user: Number.NaN, system: 0 };
+  return Number.isNaN(user) ? undefined : (user + system) / 1000;
+}
+
+/** What the pass takes for a megabyte, by module size. */
+function measurePass(programs: readonly Program[]): Figure[] {
+  const figures: Figure[] = [];
+  for (const { suite, modules } of programs) {
+    const [wasm] = modules.toSorted((a, b) => b.length - a.length);
+    if (wasm === undefined || wasm.length < 500_000) continue;
+    const samples = Array.from({ length: 5 }, () => {
+      const before = threadMs() ?? performance.now();
+      instrument(wasm, LIMITS);
+      return (threadMs() ?? performance.now()) - before;
+    });
+    const megabytes = wasm.length / 1e6;
+    figures.push({
+      name: `${suite}: instrument ${megabytes.toFixed(1)} MB`,
+      value: median(samples) / megabytes,
+      unit: "ms/MB",
+    });
+  }
+  return figures;
+}
+
+/** What it takes a host to read the counter, and to raise it: by a global, and by functions of a small module. */
+async function hostAccess(): Promise<Figure[]> {
+  const left = new WebAssembly.Global({ value: "i64", mutable: true }, FUEL);
+  const wasm = new Uint8Array(await parse(HOST_WAT));
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm), { "": { left } });
+  const { charge, used } = exports as Record<string, (units: number) => number>;
+  if (charge === undefined || used === undefined) throw new TypeError("The helper exports nothing");
+  const nanoseconds = (action: () => unknown): number => {
+    for (let i = 0; i < 20_000; i += 1) action();
+    const rounds = Array.from({ length: 7 }, () => {
+      const before = performance.now();
+      for (let i = 0; i < 200_000; i += 1) action();
+      return ((performance.now() - before) * 1e6) / 200_000;
+    });
+    return median(rounds);
+  };
+  return [
+    { name: "host reads the counter, global", value: nanoseconds(() => left.value), unit: "ns" },
+    { name: "host charges or refills, helper module", value: nanoseconds(() => charge(1)), unit: "ns" },
+    { name: "host reads the counter, helper module", value: nanoseconds(() => used(0)), unit: "ns" },
+  ];
+}
+
+/** Numbers cross the border faster than BigInts: exact as long as what is read stays below 2^53. */
+const HOST_WAT = `(module (import "" "left" (global $left (mut i64)))
+  (func (export "charge") (param f64) (result f64)
+    (global.set $left (i64.sub (global.get $left) (i64.trunc_sat_f64_s (local.get 0))))
+    (f64.convert_i64_s (global.get $left)))
+  (func (export "used") (param f64) (result f64) (f64.convert_i64_s (global.get $left))))`;
+
 /** Geometric means of the ratios of all tables. */
-function means(tables: readonly Table[]): Table {
+function means(title: string, tables: readonly Table[]): Table {
   const rows = WAYS.slice(1).map(({ name }): Row => {
     const ratios = tables.flatMap(
       (table) => table.rows.find((row) => row.name === name)?.ratio?.median ?? [],
@@ -93,7 +173,7 @@ function means(tables: readonly Table[]): Table {
     const ratio = { to: "plain", median: mean, low: Math.min(...ratios), high: Math.max(...ratios) };
     return { name, samples: ratios.length, min: mean, p10: mean, p50: mean, p95: mean, p99: mean, ratio };
   });
-  return { title: "geometric mean of the ratios", rows };
+  return { title, rows };
 }
 
 /** Fuel of one call in a fresh instance, instantiation and host calls included. */
@@ -114,33 +194,7 @@ async function fuelOfCalls(context: SuiteContext): Promise<readonly Figure[]> {
   return figures;
 }
 
-type Exports = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
-
 const CSV = Array.from({ length: 200 }, (_, row) => `${row},name ${row},"quoted, ${row}"`).join("\n");
-const BYTES = new Uint8Array(100_000).fill(7);
-
-const TOOL_CALLS: readonly {
-  readonly tool: string;
-  readonly title: string;
-  readonly call: (exports: Exports) => unknown;
-}[] = [
-  {
-    tool: "text",
-    title: "text tool (QuickJS), fresh instance and slug of two words",
-    call: (text) => text["slug"]?.("Hello World", undefined),
-  },
-  {
-    tool: "text",
-    title: "text tool (QuickJS), fresh instance and stats of 200 lines",
-    call: (text) => text["stats"]?.(CSV),
-  },
-  {
-    tool: "hash",
-    title: "hash tool, fresh instance and SHA-256 of 100 kB",
-    call: (hash) => hash["sha256"]?.(BYTES),
-  },
-];
-
 /** Calls that a policy's author may compare their own with. */
 const EVERYDAY: readonly {
   readonly name: string;
@@ -190,30 +244,4 @@ function counters(): WebAssembly.Imports {
       [depth.name]: new WebAssembly.Global({ value: "i32", mutable: true }, 0),
     },
   };
-}
-
-function instance(
-  wasm: Uint8Array<ArrayBuffer>,
-  imports: WebAssembly.Imports,
-): (argument: number) => unknown {
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm), imports);
-  const run = exports["run"];
-  if (typeof run !== "function") throw new TypeError("A kernel exports no run");
-  return (argument) => run(argument);
-}
-
-/** @returns what makes a fresh instance of the component and gives its interface */
-async function load(
-  { glue, names, modules }: GeneratedParts,
-  exported: string,
-  rewrite: (wasm: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>,
-  extra: WebAssembly.Imports,
-): Promise<() => Exports> {
-  const { instantiate } = await import(`data:text/javascript;base64,${Buffer.from(glue).toString("base64")}`);
-  const compiled = new Map(
-    modules.map((wasm, index) => [names[index], new WebAssembly.Module(rewrite(wasm))]),
-  );
-  const link = (module: WebAssembly.Module, imports: WebAssembly.Imports) =>
-    new WebAssembly.Instance(module, { ...imports, ...extra });
-  return () => instantiate((name: string) => compiled.get(name), {}, link)[exported];
 }

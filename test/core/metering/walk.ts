@@ -6,6 +6,7 @@
 import { Reader } from "../../../src/core/metering/binary/reader.ts";
 import type { FunctionBody } from "../../../src/core/metering/body.ts";
 import { fixedCost, readBody } from "../../../src/core/metering/body.ts";
+import type { CallGraph } from "../../../src/core/metering/callgraph.ts";
 import { buildCallGraph, scanBody } from "../../../src/core/metering/callgraph.ts";
 import { entryCost } from "../../../src/core/metering/costs.ts";
 import type { WasmModule } from "../../../src/core/metering/module.ts";
@@ -62,11 +63,11 @@ export function walkModule(wasm: Uint8Array, pathsPerBody: number, random: () =>
   const facts = bodies.map((body) =>
     scanBody(module, body, new Reader(module.bytes, body.codeStart, body.codeEnd), true),
   );
-  const { bound } = buildCallGraph(module, facts);
+  const graph = buildCallGraph(module, facts);
   for (const body of bodies) {
     const steps = readSteps(module, body);
     if (steps === undefined) continue;
-    placeCharges(module, bound, body, steps);
+    placeCharges(module, graph, body, steps);
     for (let i = 0; i < pathsPerBody; i += 1) {
       const way = walk(steps.steps, random);
       if (way === undefined) continue;
@@ -169,14 +170,18 @@ function endingOf({ opcode }: Walker): Step["ending"] {
 /** Charges as metering places them, with the callees that it takes for bounded. */
 function placeCharges(
   module: WasmModule,
-  bound: readonly (number | undefined)[],
+  { bound, quiet }: CallGraph,
   body: FunctionBody,
   steps: Steps,
 ): void {
   const calleeOf = ({ opcode, first }: Walker) =>
     opcode === OP.call || opcode === OP.returnCall
-      ? { bound: bound[first - module.importedFunctions], exit: 100 }
-      : { bound: undefined, exit: 100 };
+      ? {
+          bound: bound[first - module.importedFunctions],
+          quiet: quiet[first - module.importedFunctions] ?? false,
+          exit: 100,
+        }
+      : { bound: undefined, quiet: false, exit: 100 };
   const context = { module, relaxedSimd: true, calleeOf, everyCall: false };
   const plan = planBody(context, body, new Reader(module.bytes, body.codeStart, body.codeEnd), true, 100);
   const stepAt = new Map(steps.offsets.map((offset, index) => [offset, index]));
