@@ -63,9 +63,12 @@ export class Audit {
 
   /** Takes a manifest that verified. */
   receive(predicate: RunPredicate): void {
-    const run = this.#run(predicate.run);
-    run.receipts++;
-    run.predicate = predicate;
+    // A denial that stands for many is the receipt of each.
+    for (const name of predicate.aggregate?.members.map((member) => member.run) ?? [predicate.run]) {
+      const run = this.#run(name);
+      run.receipts++;
+      run.predicate = predicate;
+    }
   }
 
   /**

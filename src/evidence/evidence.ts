@@ -15,9 +15,11 @@ import { missingFields, type RunPredicate } from "../core/manifest/index.ts";
 import type { ObservabilityField } from "../core/policy/index.ts";
 import type { Clock, Intent, NoteSigner, RunRow, Signer, Store } from "../ports/index.ts";
 import { Checkpoints } from "./checkpoints.ts";
+import { Denials, type RefusedSealed } from "./denials.ts";
 import { type Reconciled, Reconciler, unknownEnd } from "./reconciler.ts";
 import { type Sealed, signPredicate, writeManifest } from "./seal.ts";
 
+export type { RefusedSealed } from "./denials.ts";
 export type { Reconciled } from "./reconciler.ts";
 export type { Receipt, Sealed } from "./seal.ts";
 
@@ -27,7 +29,14 @@ export type { Receipt, Sealed } from "./seal.ts";
  */
 export type KnownBeforeRun = Omit<
   RunPredicate,
-  "output_hash" | "memory_peak_bytes" | "events" | "outcome" | "journal_hash" | "fallback" | "finished_at"
+  | "output_hash"
+  | "memory_peak_bytes"
+  | "events"
+  | "outcome"
+  | "journal_hash"
+  | "fallback"
+  | "aggregate"
+  | "finished_at"
 >;
 
 /** What evidence is made with. */
@@ -61,11 +70,12 @@ export interface Evidence {
     before?: () => Promise<void>,
   ): Promise<Sealed>;
   /**
-   * Signs and stores a decision that let nothing run, intent and seal at once.
+   * Signs and stores a decision that let nothing run, intent and seal at once. Under a flood many share one statement.
    *
+   * @returns `run`: whose manifest carries the decision
    * @throws {GatewayError} `evidence-unavailable`
    */
-  refuse(predicate: RunPredicate): Promise<Sealed>;
+  refuse(predicate: RunPredicate): Promise<RefusedSealed>;
   /**
    * Writes the manifest of a sealed run, with the proof that the log has it.
    *
@@ -105,6 +115,11 @@ export interface Evidence {
 export function createEvidence(parts: EvidenceParts): Evidence {
   const { store, signer, clock } = parts;
   const checkpoints = new Checkpoints(parts.noteSigner);
+  const denials = new Denials(clock, async (predicate) => {
+    const nowMs = clock.nowMs();
+    const { seal, release } = await signPredicate(predicate, signer, checkpoints, nowMs);
+    return await release(await store.recordRefusal(toIntent(predicate, nowMs), seal));
+  });
   const reconciler = new Reconciler({ store, signer, clock, checkpoints });
   return {
     async admit(known) {
@@ -139,9 +154,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
 
     async refuse(predicate) {
       try {
-        const nowMs = clock.nowMs();
-        const { seal, release } = await signPredicate(predicate, signer, checkpoints, nowMs);
-        return await release(await store.recordRefusal(toIntent(predicate, nowMs), seal));
+        return await denials.refuse(predicate);
       } catch (cause) {
         throw unavailable(
           `Cannot record refusal ${JSON.stringify(predicate.run)}: signer or store failed`,

@@ -91,8 +91,8 @@ export async function invoke(
   await observer.admitted({ run: admission.run, tenant: principal.tenant, effect: decision.kind });
   const known = describeAdmission(admission, sandbox.isolation, parts.versions);
   if (decision.kind === "deny") {
-    await evidence.refuse(describeDenial(known, clock.nowMs()));
-    throw denied(admission, decision);
+    const { run } = await evidence.refuse(describeDenial(known, clock.nowMs()));
+    throw denied(admission, decision, run);
   }
   const { policy } = decision.record;
   // The grants become live, under a lease of exactly the policy's budget; then the intent is durable before anything
@@ -146,14 +146,19 @@ export function isOpenTo(tool: Tool, principal: Principal): boolean {
   return tool.policies.some(({ policy }) => policy.tenant_tier.includes(principal.tier));
 }
 
-function denied(admission: Admission, decision: Extract<Decision, { kind: "deny" }>): GatewayError {
+/** @param run whose manifest carries the decision: under a flood, another denial's */
+function denied(
+  admission: Admission,
+  decision: Extract<Decision, { kind: "deny" }>,
+  run: string,
+): GatewayError {
   const denials = decision.reasons.filter(({ effect }) => effect === "deny");
   const why = denials.map(({ detail }) => detail).join("; ");
   return new GatewayError(
     `Cannot invoke "${admission.callee.key}" of tool "${admission.tool.name}": ${why}`,
     {
       code: "denied",
-      decision: admission.run,
+      decision: run,
       missing: denials.map(({ clause }) => clause),
     },
   );

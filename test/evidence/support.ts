@@ -117,7 +117,8 @@ export function completed(n: number): RunPredicate {
 
 /** @returns what was known of a run before it ran. */
 export function knownOf(predicate: RunPredicate): KnownBeforeRun {
-  const { output_hash, memory_peak_bytes, events, outcome, fallback, finished_at, ...known } = predicate;
+  const { output_hash, memory_peak_bytes, events, outcome, fallback, aggregate, finished_at, ...known } =
+    predicate;
   return known;
 }
 

@@ -30,6 +30,9 @@ export function findGaps(
   if (decision.effect === "deny") {
     if (outcome.kind !== "denied") gap(`the decision is deny, the outcome ${outcome.kind}`);
     if (events.length > 0) gap("the decision is deny, and there are events");
+    const { aggregate } = predicate;
+    if (aggregate !== undefined && aggregate.members.length !== aggregate.count)
+      gap(`it stands for ${aggregate.count} denials and names ${aggregate.members.length}`);
     return gaps;
   }
   if (outcome.kind === "indeterminate") gap("nobody saw its end");

@@ -250,6 +250,23 @@ export const RunPredicateSchema: z.ZodType<RunPredicate> = z.looseObject({
     })
     .exactOptional()
     .describe("What the caller was given instead of an output; absent when no fallback applied"),
+  aggregate: z
+    .looseObject({
+      count: count.describe("How many denials"),
+      from: instant.describe("When the first was asked for"),
+      until: instant.describe("When the last was decided"),
+      reasons: z.record(z.string(), count).describe("How many were denied by which clause"),
+      members: z
+        .array(
+          z.looseObject({
+            run: z.string().describe("Its run id"),
+            digest: hash.describe("sha256 of the statement that would have been signed of it alone"),
+          }),
+        )
+        .describe("All of them, the first included"),
+    })
+    .exactOptional()
+    .describe("A denial that stands for many: purpose, task, trace and input are the first one's"),
   isolation: z
     .looseObject({
       level: z.enum(ISOLATION_LEVELS).describe("The level reached"),

@@ -95,6 +95,19 @@ export interface RunPredicate {
   readonly journal_hash?: string | null;
   /** What the caller was given instead of the output, when the policy's fallback applied. */
   readonly fallback?: { readonly kind: "static"; readonly value_hash: string };
+  /**
+   * Present when this denial stands for many: under a flood they share a statement. What is said above of purpose, task,
+   * trace and input is the first one's; `members` names all, the first included.
+   */
+  readonly aggregate?: {
+    readonly count: number;
+    readonly from: string;
+    readonly until: string;
+    /** How many were denied by which clause. */
+    readonly reasons: Readonly<Record<string, number>>;
+    /** `digest`: `sha256:<hex>` of the statement that would have been signed of this one alone. */
+    readonly members: readonly { readonly run: string; readonly digest: string }[];
+  };
   /** The level reached and the restrictions that the executor was seen to have; null when nothing ran. */
   readonly isolation: { readonly level: IsolationLevel; readonly verified: readonly string[] } | null;
   readonly runtime: { readonly host: string; readonly executor: string | null; readonly writ: string };
