@@ -24,6 +24,9 @@ export interface CallLimits {
 export type EventStart = Pick<RunEvent, "import" | "effect"> &
   Partial<Pick<RunEvent, "target" | "clause" | "result">>;
 
+/** Budgets that a callee draws from its caller while it runs. Fuel is charged when it has ended: see `tools.ts`. */
+const DRAWN: readonly BudgetName[] = ["egress_bytes", "requests", "log_bytes"];
+
 /** The book of one run. */
 export class RunBook {
   /** Aborted when the run stops or closes: ends whatever is under way. */
@@ -33,13 +36,20 @@ export class RunBook {
   readonly #startMs: number;
   readonly #limits: CallLimits;
   readonly #drafts: EventDraft[] = [];
+  /** The caller's book: what is drawn here is drawn there too. */
+  readonly #caller: RunBook | undefined;
   #lease: Lease;
   #calls = 0;
   #stop: Extract<HostReply, { kind: "stop" }> | undefined;
   #sealed: readonly RunEvent[] | undefined;
   #denial: { readonly import: string; readonly target: string } | undefined;
 
-  constructor(budget: Budget, clock: Clock, startedAtMs: number, limits: CallLimits) {
+  constructor(budget: Budget, clock: Clock, startedAtMs: number, limits: CallLimits, caller?: RunBook) {
+    this.#caller = caller;
+    // A caller that is over takes its callee with it.
+    caller?.signal.addEventListener("abort", () => this.stop({ kind: "revoked", reason: "caller-ended" }), {
+      once: true,
+    });
     this.signal = this.#controller.signal;
     this.#clock = clock;
     // The wall clock may jump while the run lives: it is asked once, and durations are monotonic from then on.
@@ -89,11 +99,16 @@ export class RunBook {
    * @returns what was taken: less than `amount` means that the budget is spent
    */
   charge(name: BudgetName, amount: number): number {
-    const before = this.left(name);
-    const charged = chargeUpTo(this.#lease, name, amount);
-    this.#lease = charged.lease;
-    if (charged.kind === "exhausted") this.stop({ kind: "exhausted", budget: charged.budget });
-    return before - this.left(name);
+    const taken = Math.min(amount, this.left(name));
+    this.#take(name, taken);
+    if (taken < amount) this.stop({ kind: "exhausted", budget: name });
+    return taken;
+  }
+
+  /** INVARIANT: what a callee is charged is charged to every caller above it, so together they never pass the first lease. */
+  #take(name: BudgetName, amount: number): void {
+    this.#lease = chargeUpTo(this.#lease, name, amount).lease;
+    if (this.#caller !== undefined && DRAWN.includes(name)) this.#caller.#take(name, amount);
   }
 
   /** What was taken of a budget so far. */
@@ -103,7 +118,8 @@ export class RunBook {
 
   /** What can still be charged. */
   left(name: BudgetName): number {
-    return left(this.#lease, name);
+    const own = left(this.#lease, name);
+    return this.#caller === undefined || !DRAWN.includes(name) ? own : Math.min(own, this.#caller.left(name));
   }
 
   /**

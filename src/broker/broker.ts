@@ -10,11 +10,18 @@ import type { Budget, Grant } from "../core/policy/index.ts";
 import type { Clock, HostCall, HostReply, ItemStore, Resolver, RunHost } from "../ports/index.ts";
 import { type CallLimits, RunBook } from "./book.ts";
 import { CAPABILITIES } from "./calls.ts";
-import { type CallHandler, type Capability, type Owner, ProtocolViolation } from "./capability.ts";
+import {
+  type CallHandler,
+  type Capability,
+  type Owner,
+  ProtocolViolation,
+  type RunContext,
+} from "./capability.ts";
 import { createEgress, type Egress, parseBlock, parseBlockList, parseProxy } from "./egress/index.ts";
 import type { Mount } from "./mounts.ts";
 import { observeEgress } from "./observed-egress.ts";
 import type { SecretProfile } from "./profiles.ts";
+import type { ToolCall, ToolCallEnd } from "./tool-call.ts";
 
 /** What a broker is made of. */
 export interface BrokerOptions {
@@ -52,6 +59,8 @@ export interface OpenRun {
   readonly pool?: string;
   /** Told of each request and connection before it leaves; what it rejects does not leave. Default: nobody is told. */
   readonly observe?: (target: string) => Promise<void>;
+  /** Runs other tools' functions for this run; absent = every such call is answered `unavailable`. */
+  readonly callTool?: (call: ToolCall) => Promise<ToolCallEnd>;
   /** Default: 10,000 events, 1,000,000 calls. */
   readonly limits?: Partial<CallLimits>;
 }
@@ -82,22 +91,29 @@ export function createBroker(parts: BrokerOptions): Broker {
     ...(proxy === undefined ? {} : { proxy: parseProxy(proxy) }),
     ...rest,
   });
-  return {
-    openRun({ grants, owner, budget, startedAtMs, pool, observe, limits }) {
-      const book = new RunBook(budget, clock, startedAtMs, { events: 10_000, calls: 1_000_000, ...limits });
-      const profile = (name: string) => profileOf(profiles, name, since);
-      const mount = (name: string) => mountOf(mounts, name, since);
-      const nowMs = () => clock.nowMs();
-      const keeping = items === undefined || owner === undefined ? {} : { keeping: { items, owner } };
-      const shared = pool === undefined ? {} : { pool };
-      const observed = observe === undefined ? egress : observeEgress(egress, observe);
-      const context = { book, grants, egress: observed, open, profile, mount, nowMs, ...shared, ...keeping };
-      return hostOf(
-        book,
-        CAPABILITIES.map((create) => create(context)),
-      );
-    },
-  };
+  function openRun(run: OpenRun, caller?: RunBook): RunHost {
+    const { grants, owner, budget, startedAtMs, pool, observe, limits, callTool } = run;
+    const most = { events: 10_000, calls: 1_000_000, ...limits };
+    const book = new RunBook(budget, clock, startedAtMs, most, caller);
+    const context: RunContext = {
+      book,
+      grants,
+      egress: observe === undefined ? egress : observeEgress(egress, observe),
+      open,
+      profile: (name) => profileOf(profiles, name, since),
+      mount: (name) => mountOf(mounts, name, since),
+      nowMs: () => clock.nowMs(),
+      openCallee: (callee) => openRun(callee, book),
+      ...(callTool === undefined ? {} : { callTool }),
+      ...(pool === undefined ? {} : { pool }),
+      ...(items === undefined || owner === undefined ? {} : { keeping: { items, owner } }),
+    };
+    return hostOf(
+      book,
+      CAPABILITIES.map((create) => create(context)),
+    );
+  }
+  return { openRun: (run) => openRun(run) };
 }
 
 function hostOf(book: RunBook, capabilities: readonly Capability[]): RunHost {
@@ -129,14 +145,14 @@ function hostOf(book: RunBook, capabilities: readonly Capability[]): RunHost {
 async function serve(
   book: RunBook,
   handlers: ReadonlyMap<string, CallHandler>,
-  { name, args, body }: HostCall,
+  { name, args, body, fuelUsed = 0 }: HostCall,
 ): Promise<HostReply> {
   if (book.stopped !== undefined) return book.stopped;
   if (!book.countCall() && book.stopped !== undefined) return book.stopped;
   const handler = handlers.get(name);
   if (handler === undefined) return book.stop({ kind: "revoked", reason: "protocol" });
   try {
-    const reply = await handler(args, body);
+    const reply = await handler(args, body, fuelUsed);
     // A budget may have run out, or the run may have been closed, while this call waited.
     return book.stopped ?? reply;
   } catch (error) {

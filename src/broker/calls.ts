@@ -12,6 +12,7 @@ import { createLog } from "./log.ts";
 import { createRefused } from "./refused.ts";
 import { createSecrets } from "./secrets.ts";
 import { createStdio } from "./stdio.ts";
+import { createTools } from "./tools.ts";
 
 /** Makes each capability live for one run. The calls' names are `<capability>/<verb>`. */
 export const CAPABILITIES: readonly ((context: RunContext) => Capability)[] = [
@@ -21,5 +22,6 @@ export const CAPABILITIES: readonly ((context: RunContext) => Capability)[] = [
   createSecrets,
   createKeyvalue,
   createFilesystem,
+  createTools,
   createRefused,
 ];

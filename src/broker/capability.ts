@@ -7,6 +7,7 @@ import type { RunBook } from "./book.ts";
 import type { AddressBlock, Egress } from "./egress/index.ts";
 import type { Mount } from "./mounts.ts";
 import type { SecretProfile } from "./profiles.ts";
+import type { ToolCall, ToolCallEnd } from "./tool-call.ts";
 
 /** Everything a capability may use while it serves one run. */
 export interface RunContext {
@@ -21,6 +22,10 @@ export interface RunContext {
   readonly pool?: string;
   /** Where this run's tool keeps what it keeps; a grant to keep anything opens no run without it. */
   readonly keeping?: Keeping;
+  /** Runs another tool's function; a grant to call any opens no run without it. */
+  readonly callTool?: (call: ToolCall) => Promise<ToolCallEnd>;
+  /** Opens the run of a callee, which draws on this run's lease. */
+  readonly openCallee: ToolCall["open"];
   /** Wall clock. */
   nowMs(): number;
   /** Address blocks that the operator opened for every run. */
@@ -39,8 +44,16 @@ export interface Keeping {
   readonly owner: Owner;
 }
 
-/** Serves one call by name; `args` are hostile until parsed. */
-export type CallHandler = (args: JsonValue, body: Uint8Array) => HostReply | Promise<HostReply>;
+/**
+ * Serves one call by name; `args` are hostile until parsed.
+ *
+ * `fuelUsed` is what the executor says the run has spent: it can lie, and then it lies about its own fuel alone.
+ */
+export type CallHandler = (
+  args: JsonValue,
+  body: Uint8Array,
+  fuelUsed: number,
+) => HostReply | Promise<HostReply>;
 
 /** A line of captured text, for the operator. */
 export interface DiagnosticLine {

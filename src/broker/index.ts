@@ -4,7 +4,7 @@
  * ```
  * broker.ts        opens a run, serves its calls
  * book.ts          what a run has spent and done
- * calls.ts         the table of capabilities; one file each: http-client, log, stdio, secrets, refused
+ * calls.ts         the table of capabilities; one file each: http-client, log, stdio, secrets, tools, refused
  * profiles.ts      the operator's secrets, and who may receive them
  * egress/          the only code that opens an outgoing connection
  * ```
@@ -16,3 +16,4 @@ export { permitRequest } from "./egress/index.ts";
 export { loadMounts, type Mount } from "./mounts.ts";
 export { loadProfiles, PROFILES_FILE, ProfileError, parseProfiles, resolveProfiles } from "./profile-file.ts";
 export { Secret, type SecretProfile } from "./profiles.ts";
+export type { ToolCall, ToolCallEnd, ToolRefusal } from "./tool-call.ts";

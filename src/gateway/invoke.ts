@@ -7,7 +7,7 @@
 import type { Broker } from "../broker/index.ts";
 import { checkInput } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { Outcome } from "../core/manifest/index.ts";
+import type { Outcome, RunPredicate } from "../core/manifest/index.ts";
 import {
   type Decision,
   decide,
@@ -27,6 +27,7 @@ import type {
   SandboxEnd,
 } from "../ports/index.ts";
 import { findFunction, type Registry, type Tool, type ToolFunction } from "../registry/index.ts";
+import { type Caller, createToolCalls, policiesFor, type ToolCalls } from "./call-tool.ts";
 import { guestSettings } from "./guest-settings.ts";
 import { continueTrace, newRunId } from "./ids.ts";
 import { beginJournal, type JournaledRun } from "./journal.ts";
@@ -66,6 +67,23 @@ export async function invoke(
   principal: Principal,
   request: InvocationRequest,
 ): Promise<InvocationAnswer> {
+  const { answer } = await perform(parts, principal, request);
+  return answer;
+}
+
+/** An answer, and what was signed about it. */
+interface Performed {
+  readonly answer: InvocationAnswer;
+  readonly predicate: RunPredicate;
+}
+
+/** @param caller the run that calls, when a run does and not a principal */
+async function perform(
+  parts: InvokeParts,
+  principal: Principal,
+  request: InvocationRequest,
+  caller?: Caller,
+): Promise<Performed> {
   const { clock, entropy, evidence, observer, sandbox } = parts;
   const trace = continueTrace(request.traceparent, entropy);
 
@@ -75,7 +93,7 @@ export async function invoke(
   // May they? A crash here leaves nothing, and nothing ran.
   const decision = decide(
     { principal, tool: tool.name, function: callee.key, purpose: request.purpose, needs: tool.needs },
-    tool.policies,
+    policiesFor(caller, tool.policies),
   );
   const admission: Admission = {
     run: newRunId(clock, entropy),
@@ -86,6 +104,7 @@ export async function invoke(
     callee,
     decision,
     startedAtMs: clock.nowMs(),
+    ...(caller === undefined ? {} : { caller }),
   };
   // Counted by somebody else than whoever keeps the evidence: what is missing there is missed here.
   await observer.admitted({ run: admission.run, tenant: principal.tenant, effect: decision.kind });
@@ -97,7 +116,8 @@ export async function invoke(
   const { policy } = decision.record;
   // The grants become live, under a lease of exactly the policy's budget; then the intent is durable before anything
   // runs. A crash after this line leaves an open run for the reconciler.
-  const host = await begin(parts, admission, decision, known);
+  const calls = openCalls(parts, admission, decision, trace.traceparent);
+  const host = await begin(parts, admission, decision, known, calls);
 
   // What the policy asks to keep beside digests is noted while it runs.
   const settings = guestSettings(decision.grants, tool.name);
@@ -105,16 +125,19 @@ export async function invoke(
   const ended = await runGuest(sandbox, admission, policy, settings, journal);
   if (host.diagnostics.length > 0) parts.diagnose(admission.run, host.diagnostics);
 
+  // Callees first: their seals are named in this run's. They live no longer than it may.
+  const children = await calls.settled();
+
   // Sealed: signed, and durable with its sequence. If this fails the output is withheld.
   // A journal is durable before the seal that names it: a crash between the two leaves one that no manifest knows.
   const { end, hash, keep } = journal.finish(ended.end);
-  const predicate = describeEnd(known, policy, end, host, clock.nowMs(), hash);
+  const predicate = describeEnd(known, policy, end, host, clock.nowMs(), hash, children);
   const sealed = await evidence.seal(predicate, policy.required_observability_fields, keep);
   if (ended.refusal !== undefined) throw ended.refusal;
 
   const { outcome, output } = end;
   const { fallback } = policy;
-  return {
+  const answer: InvocationAnswer = {
     run: admission.run,
     outcome,
     output: output ?? null,
@@ -123,6 +146,34 @@ export async function invoke(
     receipt: sealed.receipt,
     traceparent: trace.traceparent,
   };
+  return { answer, predicate };
+}
+
+/** The functions of other tools that this run's guest may call. */
+function openCalls(
+  parts: InvokeParts,
+  admission: Admission,
+  { record }: Allowed,
+  traceparent: string,
+): ToolCalls {
+  const { run, principal, tool, request, caller } = admission;
+  const { clock } = parts;
+  const startedAt = clock.monotonicMs();
+  const leftMs = () => record.policy.max_duration_ms - (clock.monotonicMs() - startedAt);
+  const self = { run, tool: tool.name, request, traceparent, record, leftMs, caller };
+  return createToolCalls(self, async (asked, by) => {
+    const { answer, predicate } = await perform(parts, principal, asked, by);
+    const { outcome, fallback, receipt } = answer;
+    const returned = outcome.kind === "completed" || outcome.kind === "failed";
+    return {
+      run: answer.run,
+      digest: receipt.digest,
+      outcome: outcome.kind,
+      output: returned ? answer.output : undefined,
+      ...(fallback === undefined ? {} : { fallback: fallback.value }),
+      fuelUsed: predicate.budget?.fuel.used ?? null,
+    };
+  });
 }
 
 function findCallee(
@@ -200,12 +251,13 @@ async function begin(
   admission: Admission,
   decision: Allowed,
   known: KnownBeforeRun,
+  calls: ToolCalls,
 ): Promise<RunHost> {
   try {
     requireIsolation(parts.sandbox, decision.record.policy);
     requireValidInput(admission);
     requireTask(decision.record.policy, admission.request);
-    const host = openHost(parts, admission, decision);
+    const host = openHost(parts, admission, decision, calls);
     await admit(parts.evidence, known, host);
     return host;
   } catch (error) {
@@ -216,21 +268,28 @@ async function begin(
   }
 }
 
-function openHost({ broker, observer }: InvokeParts, admission: Admission, decision: Allowed): RunHost {
-  const { startedAtMs, principal, tool, run } = admission;
+function openHost(
+  { broker, observer }: InvokeParts,
+  admission: Admission,
+  decision: Allowed,
+  calls: ToolCalls,
+): RunHost {
+  const { startedAtMs, principal, tool, run, caller } = admission;
   const { policyId, policy } = decision.record;
   const owner = { tenant: principal.tenant, tool: tool.name };
   // Connections are shared by runs of one tenant under one policy, and by no others.
   const pool = `${principal.tenant} ${policyId}`;
   const observe = (target: string) => observer.leaving(run, target);
-  return broker.openRun({
+  const opened = {
     grants: decision.grants,
     owner,
     budget: policy.budget,
     startedAtMs,
     pool,
     observe,
-  });
+    callTool: calls.call,
+  };
+  return caller === undefined ? broker.openRun(opened) : caller.open(opened);
 }
 
 async function admit(evidence: Evidence, known: KnownBeforeRun, host: RunHost): Promise<void> {

@@ -1,11 +1,12 @@
 /** From what the gateway knows to what the manifest says. Pure; the story is in `invoke.ts`. */
 import { canonicalJson, sha256Hex } from "../core/digest.ts";
-import type { RunPredicate } from "../core/manifest/index.ts";
+import type { RunChild, RunPredicate } from "../core/manifest/index.ts";
 import { COST_TABLE_VERSION } from "../core/metering/index.ts";
 import type { Decision, JsonValue, Policy, Principal } from "../core/policy/index.ts";
 import type { KnownBeforeRun } from "../evidence/index.ts";
 import type { Isolation, RunHost, SandboxEnd } from "../ports/index.ts";
 import type { Tool, ToolFunction } from "../registry/index.ts";
+import type { Caller } from "./call-tool.ts";
 import type { InvocationRequest } from "./types.ts";
 
 /** Versions that every manifest names. */
@@ -25,6 +26,8 @@ export interface Admission {
   readonly callee: ToolFunction;
   readonly decision: Decision;
   readonly startedAtMs: number;
+  /** The run that calls, when a run does and not a principal. */
+  readonly caller?: Caller;
 }
 
 /** What can be said before anything runs. */
@@ -53,6 +56,9 @@ export function describeAdmission(
     budget: policy === undefined ? null : budgetOf(policy),
     cost_table: COST_TABLE_VERSION,
     isolation: policy === undefined ? null : { level: isolation.level, verified: isolation.verified },
+    ...(admission.caller === undefined
+      ? {}
+      : { parent: { run: admission.caller.run, policy_id: admission.caller.policyId } }),
     runtime: { ...versions, executor: policy === undefined ? null : isolation.executor },
     started_at: new Date(admission.startedAtMs).toISOString(),
   };
@@ -77,7 +83,8 @@ export function describeEnd(
   end: SandboxEnd,
   host: RunHost,
   finishedAtMs: number,
-  journalHash?: string | null,
+  journalHash: string | null | undefined,
+  children: readonly RunChild[] = [],
 ): RunPredicate {
   const { usage } = host;
   const used = {
@@ -99,6 +106,7 @@ export function describeEnd(
     events: host.events,
     outcome: end.outcome,
     ...(journalHash === undefined ? {} : { journal_hash: journalHash }),
+    ...(children.length === 0 ? {} : { children }),
     ...(fallsBack ? { fallback: { kind: "static", value_hash: digestJson(fallback.value) } } : {}),
     finished_at: new Date(finishedAtMs).toISOString(),
   };

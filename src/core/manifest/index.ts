@@ -67,6 +67,7 @@ export type {
   HostLimit,
   Outcome,
   OutcomeKind,
+  RunChild,
   RunEvent,
   RunPredicate,
   Statement,

@@ -116,6 +116,12 @@ const grant = z.discriminatedUnion("kind", [
       operations: count.describe("Calls that one run may make"),
     })
     .describe("Directories it found open"),
+  z
+    .looseObject({
+      kind: z.literal("tools"),
+      tools: z.array(z.looseObject({ tool: z.string(), functions: z.array(z.string()), calls: count })),
+    })
+    .describe("Functions of other tools that may be called"),
 ]);
 
 const BUDGETS = ["fuel", "memory_bytes", "egress_bytes", "requests", "output_bytes", "log_bytes"] as const;
@@ -173,6 +179,10 @@ const event = z.looseObject({
   bytes_in: count.exactOptional().describe("Bytes received"),
   bytes_out: count.exactOptional().describe("Bytes sent"),
   result: z.string().exactOptional().describe("HTTP status, or a failure word"),
+  change: z
+    .string()
+    .exactOptional()
+    .describe("Of a denial: the smallest change of policy or settings that would allow it, as YAML"),
 });
 
 const budgetUse = (what: string) =>
@@ -243,6 +253,25 @@ export const RunPredicateSchema: z.ZodType<RunPredicate> = z.looseObject({
     .describe(
       "sha256 of what was kept of the run, encrypted and erasable, as its policy asks: a journal to replay it by, or its input or output; null when that would have been over its bound, so that nothing was kept; absent when the policy asks for nothing",
     ),
+  parent: z
+    .looseObject({
+      run: z.string().describe("The calling run"),
+      policy_id: hash.describe("The caller's policy, which narrowed this run's"),
+    })
+    .exactOptional()
+    .describe("The run that called this one through writ:host/tools; absent when a principal called"),
+  children: z
+    .array(
+      z.looseObject({
+        run: z.string().describe("The called run"),
+        digest: z
+          .string()
+          .regex(/^[0-9a-f]{64}$/)
+          .describe("Hex sha256 of the bytes that its manifest signs"),
+      }),
+    )
+    .exactOptional()
+    .describe("Runs that this one called and that were sealed, in order; absent when there are none"),
   fallback: z
     .looseObject({
       kind: z.literal("static").describe("Where the value is from: the policy itself"),

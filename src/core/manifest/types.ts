@@ -51,12 +51,20 @@ export interface RunEvent {
   readonly bytes_out?: number;
   /** HTTP status, or a failure word of ours. */
   readonly result?: string;
+  /** Of a denial: the smallest change of a policy or of the operator's settings that would allow it. */
+  readonly change?: string;
 }
 
 /** What was granted and what was used of one budget. `used: null` = not knowable (the process was killed). */
 export interface BudgetUse {
   readonly granted: number;
   readonly used: number | null;
+}
+
+/** A run that another one called: its id, and the sha256 of the exact bytes that its manifest signs. */
+export interface RunChild {
+  readonly run: string;
+  readonly digest: string;
 }
 
 /** The predicate of the in-toto statement. */
@@ -93,6 +101,10 @@ export interface RunPredicate {
    * nothing was kept. Absent when the policy asks for none.
    */
   readonly journal_hash?: string | null;
+  /** The run that called this one, and the policy that narrowed this one's; absent when a principal called. */
+  readonly parent?: { readonly run: string; readonly policy_id: string };
+  /** Runs that this one called and that were sealed, in the order of their calls; absent when there are none. */
+  readonly children?: readonly RunChild[];
   /** What the caller was given instead of the output, when the policy's fallback applied. */
   readonly fallback?: { readonly kind: "static"; readonly value_hash: string };
   /**

@@ -25,7 +25,13 @@ interface CapabilityFacts {
 }
 
 /** Clauses of a policy that unlock a capability. */
-export type CapabilityClause = "network_allowlist" | "secret_profile" | "config" | "keyvalue" | "filesystem";
+export type CapabilityClause =
+  | "network_allowlist"
+  | "secret_profile"
+  | "config"
+  | "keyvalue"
+  | "filesystem"
+  | "tools";
 
 /** A capability that a run can have. */
 export interface ServedCapability extends CapabilityFacts {
@@ -152,6 +158,15 @@ export const CAPABILITIES: readonly Capability[] = [
     interfaces: ["wasi:filesystem/types", "wasi:filesystem/preopens"],
     clause: "filesystem",
     ambient: true,
+  },
+  {
+    served: true,
+    word: "tools",
+    sentence:
+      "Calls functions of other tools that tools names, each under its own policy narrowed by this one's, on this run's budget",
+    risk: "R4",
+    interfaces: ["writ:host/tools"],
+    clause: "tools",
   },
   {
     served: true,

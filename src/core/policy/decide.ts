@@ -114,7 +114,7 @@ function needReasons(word: CapabilityWord, { policyId, policy }: PolicyRecord): 
       { clause: "network_allowlist", policyId, effect: "allow", detail: `http-client is granted: ${every}` },
     ];
   }
-  if (word === "config" || word === "keyvalue")
+  if (word === "config" || word === "keyvalue" || word === "tools")
     return [clauseReason(word, policy[word] !== undefined, policyId)];
   if (word !== "secrets") return [];
   return policy.secret_profile === undefined
@@ -174,6 +174,8 @@ function grantFor(word: CapabilityWord, policy: Policy): Grant | undefined {
       return Object.freeze({ kind: word, ...(policy.filesystem ?? NO_FILES) });
     case "keyvalue":
       return policy.keyvalue === undefined ? undefined : Object.freeze({ kind: word, ...policy.keyvalue });
+    case "tools":
+      return policy.tools === undefined ? undefined : Object.freeze({ kind: word, tools: policy.tools });
     case "secrets":
       return profile === undefined ? undefined : Object.freeze({ kind: word, profile });
     default:

@@ -64,6 +64,7 @@ function change(reason: Reason, request: DecisionRequest, policy: string): strin
       return `name a secret_profile in ${policy}`;
     case "config":
     case "keyvalue":
+    case "tools":
       return `name a ${reason.clause} in ${policy}`;
     case "needs":
       return "use a component whose imports this version of Writ knows";

@@ -1,4 +1,5 @@
 /** The policy room: read policies, decide by them, explain decisions, match requests. Enter here only. */
+export { attenuate, smaller } from "./attenuate.ts";
 export {
   CAPABILITIES,
   CAPABILITY_WORDS,
@@ -19,7 +20,7 @@ export { policyId, readPolicy } from "./parse.ts";
 export { describeFault, PolicyError, type PolicyFault } from "./policy-error.ts";
 export { checkPolicySet, type PolicyOverlap } from "./policy-set.ts";
 export type { PortRange, Ports } from "./port-range.ts";
-export { type FilesystemClause, type KeyvalueClause, type Root, rootsOf } from "./reach.ts";
+export { type FilesystemClause, type KeyvalueClause, type Root, rootsOf, type ToolRule } from "./reach.ts";
 export { policySchema } from "./schema.ts";
 export * from "./types.ts";
 export { type CanonicalPath, canonicalPath } from "./url-path.ts";

@@ -16,6 +16,7 @@ const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   "/budget": Object.keys(policyDocument.shape.budget.shape),
   "/network_allowlist/*": RULE_KEYS,
   "/filesystem": Object.keys(policyDocument.shape.filesystem.unwrap().shape),
+  "/tools/*": Object.keys(policyDocument.shape.tools.unwrap().element.shape),
   "/keyvalue": Object.keys(policyDocument.shape.keyvalue.unwrap().shape),
   "/fallback": ["kind", "value"],
   "/evidence": EVIDENCE_KEYS,

@@ -3,6 +3,15 @@
  * that they are JSON by their type too.
  */
 
+/** One tool of clause `tools`, and of its grant. Enforced by `broker/tools.ts`; `attenuate` narrows what is run. */
+export type ToolRule = {
+  readonly tool: string;
+  /** Keys as the callee's policy spells them; sorted, never empty. */
+  readonly functions: readonly string[];
+  /** Calls of one run, all functions of the tool together. */
+  readonly calls: number;
+};
+
 /** Clause `keyvalue`, and the constraints of its grant. Enforced by `broker/keyvalue.ts` and the item store. */
 export type KeyvalueClause = {
   /** Names that `open` may be given; sorted. */

@@ -8,6 +8,15 @@ export const name = z
   .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, { error: NAME })
   .max(64, { error: NAME });
 
+const LABEL = "([a-z][a-z0-9]*|[A-Z][A-Z0-9]*)(-([a-z0-9]+|[A-Z0-9]+))*";
+const FUNCTION =
+  "a key such as weather/forecast: the exported interface without package and version, and its function; or the function alone when the world itself exports it";
+/** Keys of functions. */
+export const functionName = z
+  .string({ error: FUNCTION })
+  .regex(new RegExp(`^(${LABEL}/)?${LABEL}$`), { error: FUNCTION })
+  .max(256, { error: FUNCTION });
+
 /**
  * Lists whose order says nothing: sorted and without repetition, so that two spellings have one policy id.
  *

@@ -5,7 +5,7 @@
  * None of it is a place for secrets: a policy is shown to reviewers, and its grants stand in every manifest.
  */
 import * as z from "zod";
-import { integer, name, setOf, size } from "./schema-parts.ts";
+import { functionName, integer, name, setOf, size } from "./schema-parts.ts";
 
 const VARIABLE = "a variable's name: letters, digits and _, not beginning with a digit";
 const TEXT = "text without NUL, at most 4096 characters";
@@ -100,3 +100,23 @@ export const filesystem = z
     { error: "every path once" },
   )
   .describe("Directories the tool finds open; without it there are none");
+const TOOL_RULE = "a mapping of tool and functions";
+
+/** `tools`: functions of other tools that may be called. */
+export const tools = z
+  .array(
+    z.strictObject(
+      {
+        tool: name.describe("The tool's name"),
+        functions: setOf(functionName, "at least one function", 1).describe("Functions that may be called"),
+        calls: integer("Calls of one run, all these functions together", 1, 1000).default(16),
+      },
+      { error: TOOL_RULE },
+    ),
+    { error: "a list of tools" },
+  )
+  .max(64, { error: "at most 64 tools" })
+  .refine((rules) => new Set(rules.map(({ tool }) => tool)).size === rules.length, {
+    error: "each tool once",
+  })
+  .describe("Other tools' functions that may be called, each under its own policy narrowed by this one");

@@ -9,8 +9,8 @@ import * as z from "zod";
 import { HOST_PATTERN, hostPatternFault } from "./host-pattern.ts";
 import { PORTS, type Ports, parsePorts } from "./port-range.ts";
 import { evidenceClause } from "./schema-evidence.ts";
-import { integer, name, setOf, size } from "./schema-parts.ts";
-import { config, environment, filesystem, keyvalue, programArguments } from "./schema-reach.ts";
+import { functionName, integer, name, setOf, size } from "./schema-parts.ts";
+import { config, environment, filesystem, keyvalue, programArguments, tools } from "./schema-reach.ts";
 import { ISOLATION_LEVELS, OBSERVABILITY_FIELDS, type ObservabilityField } from "./types.ts";
 import { canonicalPath } from "./url-path.ts";
 
@@ -114,13 +114,6 @@ const rule = ruleShape
   }))
   .describe("One permitted kind of outgoing request; all five fields must match");
 
-const LABEL = "([a-z][a-z0-9]*|[A-Z][A-Z0-9]*)(-([a-z0-9]+|[A-Z0-9]+))*";
-const FUNCTION =
-  "a key such as weather/forecast: the exported interface without package and version, and its function; or the function alone when the world itself exports it";
-const functionName = z
-  .string()
-  .regex(new RegExp(`^(${LABEL}/)?${LABEL}$`), { error: FUNCTION })
-  .max(256, { error: FUNCTION });
 const functions = z
   .record(
     functionName,
@@ -167,6 +160,7 @@ export const policyDocument = z
       config: config.exactOptional(),
       keyvalue: keyvalue.exactOptional(),
       filesystem: filesystem.exactOptional(),
+      tools: tools.exactOptional(),
       secret_profile: name.optional().describe("An operator-side profile of secrets; no secrets when absent"),
       max_duration_ms: integer(
         "Time to live of the run in milliseconds, queueing and host calls included",

@@ -5,7 +5,7 @@
 
 import type { HeaderLists } from "./header-lists.ts";
 import type { Ports } from "./port-range.ts";
-import type { FilesystemClause, KeyvalueClause } from "./reach.ts";
+import type { FilesystemClause, KeyvalueClause, ToolRule } from "./reach.ts";
 
 /** Whether a function changes the world. A write without an Idempotency-Key is never retried. */
 export type Operation = "read" | "write";
@@ -22,7 +22,8 @@ export type CapabilityWord =
   | "environment"
   | "config"
   | "keyvalue"
-  | "filesystem";
+  | "filesystem"
+  | "tools";
 
 /** HTTP methods a network rule may name. CONNECT and TRACE are not among them. */
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
@@ -120,6 +121,8 @@ export interface Policy {
   readonly keyvalue?: KeyvalueClause;
   /** What `wasi:filesystem` finds open; absent = nothing. */
   readonly filesystem?: FilesystemClause;
+  /** Other tools' functions that may be called, each tool once; absent = a component that imports `writ:host/tools` is denied. */
+  readonly tools?: readonly ToolRule[];
   /** Name of an operator-side profile; absent = no secrets. */
   readonly secret_profile?: string;
   /** Time to live of a run in ms, queueing and host calls included. */
@@ -176,7 +179,8 @@ export type Grant =
     }
   | { readonly kind: "config"; readonly values: Readonly<Record<string, string>> }
   | ({ readonly kind: "keyvalue" } & KeyvalueClause)
-  | ({ readonly kind: "filesystem" } & FilesystemClause);
+  | ({ readonly kind: "filesystem" } & FilesystemClause)
+  | { readonly kind: "tools"; readonly tools: readonly ToolRule[] };
 
 /** Who asks. Made by `identity` from credentials; never from the request's body. */
 export interface Principal {

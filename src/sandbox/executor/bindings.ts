@@ -3,6 +3,7 @@
  */
 import type { Binding } from "./binding.ts";
 import type { GuestContext } from "./context.ts";
+import { createTools } from "./tools.ts";
 import { createEnvironment, createExit, createNoTerminal, createTerminals } from "./wasi/cli.ts";
 import { createMonotonicClock, createTimezone, createWallClock } from "./wasi/clocks.ts";
 import { createConfig } from "./wasi/config.ts";
@@ -100,6 +101,7 @@ const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
   ["wasi:http/types", { create: createHttpTypes }],
   ["wasi:http/outgoing-handler", { create: createOutgoingHandler }],
   ["writ:host/log", { create: createLog, waits: ["write"] }],
+  ["writ:host/tools", { create: createTools, waits: ["invoke"] }],
   ["writ:host/secrets", { create: createSecrets, waits: ["get"] }],
   ["writ:host/run-info", { create: createRunInfo }],
 ]);

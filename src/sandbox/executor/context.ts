@@ -56,6 +56,8 @@ export interface GuestContext {
   wait(atMs: number): Promise<void>;
   random(length: number): Uint8Array<ArrayBuffer>;
   readonly info: RunInfo;
+  /** Takes fuel that a callee used; a guest that has none left is stopped. */
+  charge(units: number): void;
   readonly settings: GuestSettings;
 }
 
@@ -87,6 +89,8 @@ export function createContext(powers: {
   /** What it means that the guest exits with a code, 0 for success. */
   readonly endOfExit: (code: number) => GuestEnd;
   readonly info: RunInfo;
+  /** Takes fuel from the guest's counter. */
+  readonly charge: (units: number) => void;
   readonly settings: GuestSettings;
 }): GuestContext {
   const { guard, inputs } = powers;
@@ -166,5 +170,6 @@ export function createContext(powers: {
     random: powers.random,
     info: powers.info,
     settings: powers.settings,
+    charge: powers.charge,
   };
 }

@@ -14,6 +14,8 @@ export interface CoreLinker {
   readonly webAssembly: object;
   /** Units left; negative once fuel was exhausted. */
   fuelLeft(): bigint;
+  /** Takes units from the guest, which is inside an import call: what somebody else spent on its behalf. */
+  charge(units: number): void;
   /** Whether the call depth limit stopped the guest. */
   depthExceeded(): boolean;
   /**
@@ -105,6 +107,10 @@ export function createCoreLinker(guard: RunGuard, doors: LiftDoors, limits: Core
       Suspending: GuardedSuspending,
     }),
     fuelLeft: () => left.value,
+    charge(units) {
+      left.value -= BigInt(units);
+      if (left.value < 0n) guard.stop({ kind: "exhausted", budget: "fuel" });
+    },
     depthExceeded: () => depth.value < 0,
     memoryBytes() {
       let bytes = 0;

@@ -84,6 +84,7 @@ export function startRun(
     random: host.randomStream(fromHex(command.seed)),
     endOfExit: (code) => endOfExit(command, code),
     settings: command.settings,
+    charge: (units) => linker.charge(units),
     info: {
       run: command.run,
       function: command.function.name,
