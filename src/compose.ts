@@ -4,7 +4,7 @@
  */
 import { createBroker, loadMounts, loadProfiles, type Mount, type SecretProfile } from "./broker/index.ts";
 import { type ComponentDescription, decode } from "./core/component/index.ts";
-import type { PolicyRecord } from "./core/policy/index.ts";
+import type { Policy, PolicyRecord } from "./core/policy/index.ts";
 import { createEvidence, type Evidence, openObserver } from "./evidence/index.ts";
 import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
 import { createIdentity, type Identity } from "./identity/index.ts";
@@ -259,10 +259,30 @@ export async function prepareTools(
   for (const [index, tool] of registry.tools.entries()) {
     for (const { policy } of tool.policies) {
       const repeatable = policy.evidence?.journal === "full";
-      await sandbox.prepare(tool.component, policy.budget.memory_bytes, repeatable);
+      for (const memoryBytes of memoryCaps(registry, policy)) {
+        await sandbox.prepare(tool.component, memoryBytes, repeatable);
+      }
     }
     prepared(tool, index + 1);
   }
+}
+
+/**
+ * Memory caps that runs under a policy may have: its own, and those of callers, which narrow it. A callee of a callee
+ * is narrowed by both, and the smallest of some caps is one of them.
+ */
+function memoryCaps(registry: Registry, { tool_id, budget }: Policy): ReadonlySet<number> {
+  const policies = registry.tools.flatMap(({ policies: records }) => records.map(({ policy }) => policy));
+  const calls = ({ tools }: Policy, tool: string) => tools?.some((rule) => rule.tool === tool) === true;
+  let callers = policies.filter((policy) => calls(policy, tool_id));
+  for (let size = 0; size < callers.length; ) {
+    size = callers.length;
+    callers = policies.filter(
+      (policy) => calls(policy, tool_id) || callers.some((caller) => calls(policy, caller.tool_id)),
+    );
+  }
+  const caps = callers.map((caller) => Math.min(caller.budget.memory_bytes, budget.memory_bytes));
+  return new Set([budget.memory_bytes, ...caps]);
 }
 
 /**

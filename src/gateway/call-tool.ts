@@ -64,11 +64,11 @@ export function policiesFor(
 /**
  * Makes the calls of one run live.
  *
- * @param self the calling run; `leftMs` of its time to live, `caller` its own caller
+ * @param own the calling run; `leftMs` of its time to live, `caller` its own caller
  * @param invoke runs one callee to its seal
  */
 export function createToolCalls(
-  self: {
+  own: {
     readonly run: string;
     readonly tool: string;
     readonly request: InvocationRequest;
@@ -79,16 +79,16 @@ export function createToolCalls(
   },
   invoke: (request: InvocationRequest, caller: Caller) => Promise<CalleeEnd>,
 ): ToolCalls {
-  const { run, request, record } = self;
-  const chain = [...(self.caller?.chain ?? []), self.tool];
-  const family = self.caller?.family ?? { runs: 1 };
+  const { run, request, record } = own;
+  const chain = [...(own.caller?.chain ?? []), own.tool];
+  const family = own.caller?.family ?? { runs: 1 };
   const children: (RunChild | undefined)[] = [];
   const underWay = new Set<Promise<unknown>>();
 
   async function call(asked: ToolCall): Promise<ToolCallEnd> {
     if (chain.includes(asked.tool)) return refused("calls-itself");
     if (chain.length >= MAX_DEPTH || family.runs >= MAX_RUNS) return refused("too-deep");
-    const leftMs = Math.floor(self.leftMs());
+    const leftMs = Math.floor(own.leftMs());
     if (leftMs <= 0) return refused("budget-spent");
     family.runs += 1;
     const place = children.push(undefined) - 1;
@@ -110,7 +110,7 @@ export function createToolCalls(
           input: asked.input,
           purpose: asked.purpose ?? request.purpose,
           ...(request.task === undefined ? {} : { task: request.task }),
-          traceparent: self.traceparent,
+          traceparent: own.traceparent,
         },
         caller,
       );

@@ -164,7 +164,8 @@ function openCalls(
   return createToolCalls(self, async (asked, by) => {
     const { answer, predicate } = await perform(parts, principal, asked, by);
     const { outcome, fallback, receipt } = answer;
-    const returned = outcome.kind === "completed" || outcome.kind === "failed";
+    // An `err` of the tool's own is an answer too, also where it came of a denial.
+    const returned = predicate.output_hash !== null;
     return {
       run: answer.run,
       digest: receipt.digest,

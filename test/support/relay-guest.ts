@@ -33,7 +33,7 @@ export const relayGuest = (rounds = 0): string => `(component
     (export "invoke" (func (param "call" $call) (result (result $answer (error $error)))))))
   (alias export $tools "invoke" (func $invoke))
   ${MEMORY_MODULE}
-  (core func $invoke' (canon lower (func $invoke) (memory $libc "memory") (realloc (func $libc "realloc"))))
+  (core func $invoke' (canon lower (func $invoke) (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
   (core module $guest
     (import "h" "memory" (memory 0))
     (import "h" "invoke" (func $invoke (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
@@ -58,4 +58,4 @@ export const relayGuest = (rounds = 0): string => `(component
     (export "memory" (memory $libc "memory")) (export "invoke" (func $invoke'))))))
   (func (export "relay") (param "tool" string) (param "function" string) (param "input" string)
     (result (result string (error u32)))
-    (canon lift (core func $guest "relay") (memory $libc "memory") (realloc (func $libc "realloc")))))`;
+    (canon lift (core func $guest "relay") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc")))))`;
