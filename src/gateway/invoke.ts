@@ -160,8 +160,8 @@ function openCalls(
   const { clock } = parts;
   const startedAt = clock.monotonicMs();
   const leftMs = () => record.policy.max_duration_ms - (clock.monotonicMs() - startedAt);
-  const self = { run, tool: tool.name, request, traceparent, record, leftMs, caller };
-  return createToolCalls(self, async (asked, by) => {
+  const own = { run, tool: tool.name, request, traceparent, record, leftMs, caller };
+  return createToolCalls(own, async (asked, by) => {
     const { answer, predicate } = await perform(parts, principal, asked, by);
     const { outcome, fallback, receipt } = answer;
     // An `err` of the tool's own is an answer too, also where it came of a denial.

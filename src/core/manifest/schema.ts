@@ -119,7 +119,15 @@ const grant = z.discriminatedUnion("kind", [
   z
     .looseObject({
       kind: z.literal("tools"),
-      tools: z.array(z.looseObject({ tool: z.string(), functions: z.array(z.string()), calls: count })),
+      tools: z
+        .array(
+          z.looseObject({
+            tool: z.string().describe("The tool's name"),
+            functions: z.array(z.string()).describe("Functions of it"),
+            calls: count.describe("Calls of the run, all these functions together"),
+          }),
+        )
+        .describe("Nothing else can be called"),
     })
     .describe("Functions of other tools that may be called"),
 ]);

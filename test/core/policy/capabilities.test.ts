@@ -49,6 +49,6 @@ describe("CAPABILITIES", () => {
     const interfaces = CAPABILITIES.flatMap((row) => row.interfaces);
     expect(new Set(interfaces).size).toBe(interfaces.length);
     expect(new Set(CAPABILITIES.map(({ word }) => word)).size).toBe(CAPABILITIES.length);
-    expect(CAPABILITY_WORDS).toHaveLength(11);
+    expect(CAPABILITY_WORDS).toHaveLength(12);
   });
 });
