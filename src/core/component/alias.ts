@@ -4,6 +4,7 @@
 import type { Extern } from "./nodes.ts";
 import type { Reader } from "./reader.ts";
 import type { Scope } from "./scope.ts";
+import type { CoreKind } from "./wit.ts";
 
 /** What a sort in the binary names; `core` for all core sorts but modules. */
 export type Sort = Extern["sort"] | "core";
@@ -14,13 +15,26 @@ export type Sort = Extern["sort"] | "core";
  * @throws GatewayError `component-refused` for an unknown sort, and for values, which no toolchain emits
  */
 export function readSort(reader: Reader): Sort {
+  return readSorts(reader).sort;
+}
+
+/** {@link readSort}, with the kind of a core definition that has one; core types and instances have none. */
+function readSorts(reader: Reader): { readonly sort: Sort; readonly core?: CoreKind } {
+  if (reader.peek() !== 0x00) return { sort: readComponentSort(reader) };
+  reader.byte();
+  const core = reader.oneOf([0x00, 0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12], "core sort");
+  if (core === 0x11) return { sort: "module" };
+  const kind = coreKinds[core];
+  return kind === undefined ? { sort: "core" } : { sort: "core", core: kind };
+}
+
+/** Core sorts by their byte. */
+export const coreKinds: readonly CoreKind[] = ["func", "table", "memory", "global", "tag"];
+
+function readComponentSort(reader: Reader): Exclude<Sort, "core" | "module"> {
   const start = reader.at;
   const byte = reader.byte();
   switch (byte) {
-    case 0x00: {
-      const core = reader.oneOf([0x00, 0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12], "core sort");
-      return core === 0x11 ? "module" : "core";
-    }
     case 0x01:
       return "func";
     case 0x03:
@@ -36,11 +50,13 @@ export function readSort(reader: Reader): Sort {
 
 /** Reads an alias and adds what it refers to to the scope. */
 export function readAlias(reader: Reader, scope: Scope): void {
-  const sort = readSort(reader);
+  const { sort, core } = readSorts(reader);
   const target = reader.oneOf([0x00, 0x01, 0x02], "alias");
   if (target === 0x01) {
-    reader.u32();
-    reader.name();
+    const instance = reader.u32();
+    const name = reader.name();
+    if (core === undefined) throw reader.refusal("alias of a core export that is no core definition");
+    scope.note({ op: "core-alias", sort: core, instance, name });
   } else if (target === 0x00) {
     readExportAlias(reader, scope, sort);
   } else {
@@ -50,6 +66,7 @@ export function readAlias(reader: Reader, scope: Scope): void {
 
 function readExportAlias(reader: Reader, scope: Scope, sort: Sort): void {
   const start = reader.at;
+  const index = scope.peekIndex(reader);
   const instance = scope.readInstance(reader);
   const name = reader.name();
   const extern = instance.exports.get(name);
@@ -57,15 +74,19 @@ function readExportAlias(reader: Reader, scope: Scope, sort: Sort): void {
     throw reader.refusal(`the instance exports no ${sort} "${name}"`, start);
   }
   scope.introduce(extern, reader);
+  scope.note({ op: "alias", sort, instance: index, name });
 }
 
 function readOuterAlias(reader: Reader, scope: Scope, sort: Sort): void {
   const start = reader.at;
   let target: Scope | undefined = scope;
-  for (let up = reader.u32(); up > 0 && target !== undefined; up--) target = target.parent;
+  const levels = reader.u32();
+  for (let up = levels; up > 0 && target !== undefined; up--) target = target.parent;
   if (target === undefined) throw reader.refusal("alias reaches out of the component", start);
+  const index = scope.peekIndex(reader);
   if (sort === "type") scope.introduce({ sort, type: target.readType(reader) }, reader);
   else if (sort === "component") scope.introduce({ sort, type: target.readComponent(reader) }, reader);
   else if (sort === "core" || sort === "module") reader.u32();
   else throw reader.refusal(`a ${sort} can not be aliased from outside`, start);
+  if (sort === "component" || sort === "module") scope.note({ op: "outer", sort, up: levels, index });
 }

@@ -1,106 +1,181 @@
 /**
- * Canonical definitions: the adapters between core functions and component functions. Only `canon lift` makes
- * something that a description needs, a component function with a type; all others make core functions and are
- * read to find where they end.
+ * Canonical definitions: the adapters between core functions and component functions. `canon lift` makes a component
+ * function with a type, all others make core functions. Those of the asynchronous ABI are read to find where they
+ * end, and known by name; a component that needs one is refused when its links are planned.
  */
 import { coreValueType } from "./core-module.ts";
+import type { FuncNode } from "./nodes.ts";
 import type { Reader } from "./reader.ts";
+import type { CanonBuiltin, CanonOptions, StringEncoding } from "./recipe.ts";
+import type { Scope } from "./scope.ts";
+import { article, readResource, readValueType } from "./value-types.ts";
 
-/** What follows the opcode: `u` an index, `o` options, `r` a result list, `b` a flag byte, `c` a core type. */
+/** Immediates: `u` an index, `o` options, `r` a result list, `b` a flag byte, `c` a core type. */
 type Immediates = string;
 
 /** @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md#canonical-definitions */
-const immediatesOf: ReadonlyMap<number, Immediates> = new Map([
-  [0x02, "u"], // resource.new
-  [0x03, "u"], // resource.drop
-  [0x04, "u"], // resource.rep
-  [0x05, ""], // task.cancel
-  [0x06, "b"], // subtask.cancel
-  [0x07, "u"], // resource.drop async
-  [0x08, ""], // backpressure.set
-  [0x09, "ro"], // task.return
-  [0x0a, "cu"], // context.get
-  [0x0b, "cu"], // context.set
-  [0x0c, "b"], // thread.yield
-  [0x0d, ""], // subtask.drop
-  [0x0e, "u"], // stream.new
-  [0x0f, "uo"], // stream.read
-  [0x10, "uo"], // stream.write
-  [0x11, "ub"], // stream.cancel-read
-  [0x12, "ub"], // stream.cancel-write
-  [0x13, "u"], // stream.drop-readable
-  [0x14, "u"], // stream.drop-writable
-  [0x15, "u"], // future.new
-  [0x16, "uo"], // future.read
-  [0x17, "uo"], // future.write
-  [0x18, "ub"], // future.cancel-read
-  [0x19, "ub"], // future.cancel-write
-  [0x1a, "u"], // future.drop-readable
-  [0x1b, "u"], // future.drop-writable
-  [0x1c, "o"], // error-context.new
-  [0x1d, "o"], // error-context.debug-message
-  [0x1e, ""], // error-context.drop
-  [0x1f, ""], // waitable-set.new
-  [0x20, "bu"], // waitable-set.wait
-  [0x21, "bu"], // waitable-set.poll
-  [0x22, ""], // waitable-set.drop
-  [0x23, ""], // waitable.join
-  [0x24, ""], // backpressure.inc
-  [0x25, ""], // backpressure.dec
-  [0x26, ""], // thread.index
-  [0x27, "uu"], // thread.new-indirect
-  [0x28, ""], // thread.resume-later
-  [0x29, "b"], // thread.suspend
-  [0x2a, "b"], // thread.suspend-then-resume
-  [0x2b, "b"], // thread.yield-then-resume
-  [0x2c, "b"], // thread.suspend-then-promote
-  [0x2d, "b"], // thread.yield-then-promote
+const others: ReadonlyMap<number, readonly [name: string, immediates: Immediates]> = new Map([
+  [0x05, ["task.cancel", ""]],
+  [0x06, ["subtask.cancel", "b"]],
+  [0x07, ["resource.drop async", "u"]],
+  [0x08, ["backpressure.set", ""]],
+  [0x0c, ["thread.yield", "b"]],
+  [0x0d, ["subtask.drop", ""]],
+  [0x0e, ["stream.new", "u"]],
+  [0x0f, ["stream.read", "uo"]],
+  [0x10, ["stream.write", "uo"]],
+  [0x11, ["stream.cancel-read", "ub"]],
+  [0x12, ["stream.cancel-write", "ub"]],
+  [0x13, ["stream.drop-readable", "u"]],
+  [0x14, ["stream.drop-writable", "u"]],
+  [0x15, ["future.new", "u"]],
+  [0x16, ["future.read", "uo"]],
+  [0x17, ["future.write", "uo"]],
+  [0x18, ["future.cancel-read", "ub"]],
+  [0x19, ["future.cancel-write", "ub"]],
+  [0x1a, ["future.drop-readable", "u"]],
+  [0x1b, ["future.drop-writable", "u"]],
+  [0x1c, ["error-context.new", "o"]],
+  [0x1d, ["error-context.debug-message", "o"]],
+  [0x1e, ["error-context.drop", ""]],
+  [0x1f, ["waitable-set.new", ""]],
+  [0x20, ["waitable-set.wait", "bu"]],
+  [0x21, ["waitable-set.poll", "bu"]],
+  [0x22, ["waitable-set.drop", ""]],
+  [0x23, ["waitable.join", ""]],
+  [0x24, ["backpressure.inc", ""]],
+  [0x25, ["backpressure.dec", ""]],
+  [0x26, ["thread.index", ""]],
+  [0x27, ["thread.new-indirect", "uu"]],
+  [0x28, ["thread.resume-later", ""]],
+  [0x29, ["thread.suspend", "b"]],
+  [0x2a, ["thread.suspend-then-resume", "b"]],
+  [0x2b, ["thread.yield-then-resume", "b"]],
+  [0x2c, ["thread.suspend-then-promote", "b"]],
+  [0x2d, ["thread.yield-then-promote", "b"]],
 ]);
 
-/** What a reader of canonical definitions needs from the type index space. */
-export interface CanonTypes {
-  /** Passes over a value type. */
-  readonly valueType: (reader: Reader) => void;
-}
+const resourceBuiltins = new Map([
+  [0x02, "resource.new"],
+  [0x03, "resource.drop"],
+  [0x04, "resource.rep"],
+] as const);
 
-/**
- * Reads one canonical definition.
- *
- * @returns the index of the lifted function's type, or `undefined` for all but `canon lift`
- * @throws GatewayError `component-refused`
- */
-export function readCanon(reader: Reader, types: CanonTypes): number | undefined {
+/** Reads one canonical definition and notes it; a lifted function gets its place among the functions. */
+export function readCanon(reader: Reader, scope: Scope): void {
   const start = reader.at;
   const opcode = reader.byte();
-  if (opcode === 0x00 || opcode === 0x01) {
-    reader.oneOf([0x00], "sort after canon lift or lower");
-    reader.u32();
-    options(reader);
-    return opcode === 0x00 ? reader.u32() : undefined;
+  if (opcode === 0x00) {
+    reader.oneOf([0x00], "sort after canon lift");
+    const core = reader.u32();
+    const options = readOptions(reader);
+    const type = readLiftedType(reader, scope);
+    scope.funcs.push(type);
+    scope.note({ op: "lift", core, type, options });
+    return;
   }
-  const immediates = immediatesOf.get(opcode);
-  if (immediates === undefined) {
+  scope.note({ op: "canon", builtin: readBuiltin(opcode, start, reader, scope) });
+}
+
+function readLiftedType(reader: Reader, scope: Scope): FuncNode {
+  const start = reader.at;
+  const type = scope.readType(reader);
+  if (type.what === "func") return type;
+  throw reader.refusal(`canon lift names ${article(type)} where a function type is wanted`, start);
+}
+
+function readBuiltin(opcode: number, start: number, reader: Reader, scope: Scope): CanonBuiltin {
+  switch (opcode) {
+    case 0x01: {
+      reader.oneOf([0x00], "sort after canon lower");
+      const func = scope.peekIndex(reader);
+      scope.readFunc(reader);
+      return { what: "lower", func, options: readOptions(reader) };
+    }
+    case 0x02:
+    case 0x03:
+    case 0x04: {
+      const what = resourceBuiltins.get(opcode);
+      if (what === undefined) throw new TypeError("A resource built-in has no name");
+      return { what, resource: readResource(reader, scope) };
+    }
+    case 0x09: {
+      const result = readResultList(reader, scope);
+      return { what: "task.return", result, options: readOptions(reader) };
+    }
+    case 0x0a:
+    case 0x0b:
+      coreValueType(reader);
+      return { what: opcode === 0x0a ? "context.get" : "context.set", slot: reader.u32() };
+    default:
+      return { what: "other", name: readOther(opcode, start, reader) };
+  }
+}
+
+function readOther(opcode: number, start: number, reader: Reader): string {
+  const found = others.get(opcode);
+  if (found === undefined) {
     throw reader.refusal(`canonical built-in 0x${opcode.toString(16)} is not supported`, start);
   }
+  const [name, immediates] = found;
   for (const immediate of immediates) {
     if (immediate === "u") reader.u32();
     else if (immediate === "b") reader.oneOf([0x00, 0x01], "flag");
-    else if (immediate === "c") coreValueType(reader);
-    else if (immediate === "o") options(reader);
-    else resultList(reader, types);
+    else readOptions(reader);
   }
-  return undefined;
+  return name;
 }
 
-function options(reader: Reader): void {
+const encodings: readonly StringEncoding[] = ["utf8", "utf16", "latin1+utf16"];
+
+/** Options by their byte; the first three are text encodings, the rest of the list takes no index. */
+function readOptions(reader: Reader): CanonOptions {
+  const found = new Map<string, number>();
+  let encoding: StringEncoding | undefined;
   reader.vector(() => {
+    const start = reader.at;
     const option = reader.oneOf([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "canonical option");
-    // memory, realloc, post-return, callback and core-type name an index; the rest stand alone.
-    if ([3, 4, 5, 7, 8].includes(option)) reader.u32();
+    const name = optionNames[option];
+    if (name === undefined) {
+      if (encoding !== undefined) throw reader.refusal("two text encodings", start);
+      encoding = encodings[option];
+      return;
+    }
+    if (found.has(name)) throw reader.refusal(`the option ${name} is there twice`, start);
+    found.set(name, option === 6 || option === 9 ? 0 : reader.u32());
   });
+  if (found.has("gc") || found.has("core-type"))
+    throw reader.refusal("the ABI over GC types is not supported");
+  return {
+    encoding: encoding ?? "utf8",
+    async: found.has("async"),
+    ...option("memory", found.get("memory")),
+    ...option("realloc", found.get("realloc")),
+    ...option("postReturn", found.get("post-return")),
+    ...option("callback", found.get("callback")),
+  };
 }
 
-function resultList(reader: Reader, types: CanonTypes): void {
-  if (reader.oneOf([0x00, 0x01], "result list") === 0x00) types.valueType(reader);
-  else reader.oneOf([0x00], "named results (an old form; rebuild the component)");
+const optionNames: Readonly<Record<number, string>> = {
+  3: "memory",
+  4: "realloc",
+  5: "post-return",
+  6: "async",
+  7: "callback",
+  8: "core-type",
+  9: "gc",
+};
+
+function option<Name extends string>(
+  name: Name,
+  index: number | undefined,
+): { readonly [N in Name]?: number } {
+  // The computed key is the one name that the type has.
+  return (index === undefined ? {} : { [name]: index }) as { readonly [N in Name]?: number };
+}
+
+function readResultList(reader: Reader, scope: Scope) {
+  if (reader.oneOf([0x00, 0x01], "result list") === 0x00) return readValueType(reader, scope);
+  reader.oneOf([0x00], "named results (an old form; rebuild the component)");
+  return undefined;
 }

@@ -19,9 +19,9 @@ import { readCoreInstance, readInstance, readReference } from "./instances.ts";
 import { Budget, LIMITS } from "./limits.ts";
 import { componentNode, type Extern, namedNode } from "./nodes.ts";
 import { Reader } from "./reader.ts";
+import type { Recipe } from "./recipe.ts";
 import { Scope } from "./scope.ts";
 import { readExternName, readExternType, readType } from "./types.ts";
-import { readValueType } from "./value-types.ts";
 import type { ComponentDescription, CoreModule } from "./wit.ts";
 
 /** What is collected outside the index spaces. */
@@ -63,6 +63,18 @@ const sectionNames = [
  * ```
  */
 export function decode(bytes: Uint8Array): ComponentDescription {
+  return decodeWhole(bytes).description;
+}
+
+/** What `plan.ts` needs beside the description. */
+export interface Decoded {
+  readonly description: ComponentDescription;
+  readonly recipe: Recipe;
+  readonly budget: Budget;
+}
+
+/** {@link decode}, with what the component does when it is instantiated. */
+export function decodeWhole(bytes: Uint8Array): Decoded {
   if (bytes.length > LIMITS.componentBytes) {
     throw refuseComponent(
       `Cannot decode component: it has ${bytes.length} bytes, more than ${LIMITS.componentBytes}`,
@@ -74,7 +86,7 @@ export function decode(bytes: Uint8Array): ComponentDescription {
   const root = new Scope("component", undefined, reader);
   const findings: Findings = { coreModules: [], customSections: [] };
   readComponent(reader, root, findings);
-  return Object.freeze({
+  const description = Object.freeze({
     ...describeSides(root, budget),
     coreModules: freeze(findings.coreModules),
     producers: freeze(findings.customSections.flatMap((section) => section.producers)),
@@ -82,6 +94,7 @@ export function decode(bytes: Uint8Array): ComponentDescription {
       findings.customSections.map(({ name, byteLength }) => Object.freeze({ name, byteLength })),
     ),
   });
+  return { description, recipe: root.recipe, budget };
 }
 
 function describeSides(root: Scope, budget: Budget): Pick<ComponentDescription, "imports" | "exports"> {
@@ -129,6 +142,7 @@ function readSection(id: number, section: Reader, scope: Scope, findings: Findin
     }
     case 1:
       section.budget.spend("coreModules", 1);
+      scope.note({ op: "core-module", module: findings.coreModules.length });
       findings.coreModules.push(deepFreeze(readCoreModule(section)));
       break;
     case 4:
@@ -149,7 +163,7 @@ const vectors: ReadonlyMap<number, (section: Reader, scope: Scope) => void> = ne
   [5, readInstance],
   [6, readAlias],
   [7, (section, scope) => scope.addType(readType(section, scope), section)],
-  [8, readCanonDefinition],
+  [8, readCanon],
   [10, readImport],
   [11, readExport],
 ]);
@@ -164,15 +178,7 @@ function readNestedComponent(section: Reader, outer: Scope, findings: Findings):
   const scope = new Scope("component", outer, section);
   readComponent(section, scope, findings);
   outer.components.push(componentNode(scope.imports, scope.exports, scope.bound));
-}
-
-function readCanonDefinition(reader: Reader, scope: Scope): void {
-  const start = reader.at;
-  const lifted = readCanon(reader, { valueType: (it) => readValueType(it, scope) });
-  if (lifted === undefined) return;
-  const type = scope.types[lifted];
-  if (type?.what !== "func") throw reader.refusal(`canon lift names no function type (${lifted})`, start);
-  scope.funcs.push(type);
+  outer.note({ op: "component", recipe: scope.recipe });
 }
 
 function readImport(reader: Reader, scope: Scope): void {
@@ -184,15 +190,16 @@ function readImport(reader: Reader, scope: Scope): void {
 function readExport(reader: Reader, scope: Scope): void {
   const start = reader.at;
   const name = readExternName(reader);
-  const reference = readReference(reader, scope);
+  const { extern: referenced, reference } = readReference(reader, scope);
   const ascribed = reader.oneOf([0x00, 0x01], "optional") === 0x01;
-  const extern = ascribed ? readExternType(reader, scope, name, false) : reference;
+  const extern = ascribed ? readExternType(reader, scope, name, false) : referenced;
   if (extern.sort !== reference.sort) {
     throw reader.refusal(`export "${name}" is a ${reference.sort} and said to be a ${extern.sort}`, start);
   }
   const named: Extern =
     extern.sort === "type" ? { sort: "type", type: namedNode(extern.type, name) } : extern;
   scope.addExport(name, named, reader, start);
+  scope.note({ op: "export", name, reference, extern: named });
 }
 
 function freeze<T>(list: readonly T[]): readonly T[] {

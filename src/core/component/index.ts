@@ -2,6 +2,8 @@
  * The room of components: decode a binary, check its imports against an offer, describe its functions as JSON
  * Schema, and carry JSON values across its border in both directions.
  */
+
+export { MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
 export {
   checkImports,
   type ImportCheck,
@@ -20,6 +22,17 @@ export {
 } from "./from-guest.ts";
 export { type Json, jsonObstacle } from "./json-type.ts";
 export { LIMITS } from "./limits.ts";
+export type {
+  LinkPlan,
+  PlanCoreInstance,
+  PlanCoreItem,
+  PlanFunction,
+  PlanOptions,
+  PlanResource,
+  PlanSignature,
+  PlanTrampoline,
+  PlanType,
+} from "./link-plan.ts";
 export { nameFault } from "./name-gate.ts";
 export {
   type ExternName,
@@ -30,6 +43,7 @@ export {
   parseInterfaceId,
 } from "./names.ts";
 export { OutputTooLarge } from "./output-meter.ts";
+export { planLinks } from "./plan.ts";
 export { inputSchema, type JsonSchema, outputSchema, typeSchema } from "./schema.ts";
 export { toGuest, toGuestArguments } from "./to-guest.ts";
 export type {

@@ -21,6 +21,10 @@ export const LIMITS = Object.freeze({
   nameBytes: 4096,
   /** Core modules, at all levels together. */
   coreModules: 1000,
+  /** Component instances that instantiating the component makes, itself included. */
+  componentInstances: 500,
+  /** Core instances that instantiating the component makes. */
+  coreInstances: 500,
   /** Type nodes copied while instances are made from types; a small binary can ask for very many. */
   copies: 500_000,
   /**
@@ -31,7 +35,14 @@ export const LIMITS = Object.freeze({
 });
 
 /** A resource that the decoder spends: each name is one of {@link LIMITS}. */
-export type Allowance = "types" | "items" | "coreModules" | "copies" | "descriptionChars";
+export type Allowance =
+  | "types"
+  | "items"
+  | "coreModules"
+  | "componentInstances"
+  | "coreInstances"
+  | "copies"
+  | "descriptionChars";
 
 /** Counts what one decoding has spent; shared by all readers and scopes of that decoding. */
 export class Budget {
@@ -39,6 +50,8 @@ export class Budget {
     types: 0,
     items: 0,
     coreModules: 0,
+    componentInstances: 0,
+    coreInstances: 0,
     copies: 0,
     descriptionChars: 0,
   };

@@ -6,11 +6,15 @@ import { LIMITS } from "./limits.ts";
 import { parseExternName, uniquenessKey } from "./names.ts";
 import type { ComponentNode, Extern, FuncNode, InstanceNode, ResourceNode, TypeNode } from "./nodes.ts";
 import type { Reader } from "./reader.ts";
+import type { Definition, Recipe } from "./recipe.ts";
 
 /** What kind of definition a scope belongs to; aliases of outer definitions count all of them. */
 export type ScopeKind = "component" | "component-type" | "instance-type";
 
-/** Index spaces, resources and borders of one definition. Core spaces are not tracked: no type depends on them. */
+/**
+ * Index spaces, resources and borders of one definition. Core spaces are not tracked: no type depends on them. What
+ * a component does when it is instantiated is noted in its recipe.
+ */
 export class Scope {
   readonly kind: ScopeKind;
   readonly parent: Scope | undefined;
@@ -23,6 +27,8 @@ export class Scope {
   readonly bound: ResourceNode[] = [];
   readonly imports = new Map<string, Extern>();
   readonly exports = new Map<string, Extern>();
+  /** Of a component only: types do nothing. */
+  readonly recipe: Recipe = { definitions: [] };
   readonly #importKeys = new Set<string>();
   readonly #exportKeys = new Set<string>();
 
@@ -37,6 +43,19 @@ export class Scope {
   /** Whether this is the outermost component, whose borders are the description. */
   get isRoot(): boolean {
     return this.parent === undefined;
+  }
+
+  /** Notes what a component does; nothing for the scope of a type. */
+  note(definition: Definition): void {
+    if (this.kind === "component") this.recipe.definitions.push(definition);
+  }
+
+  /** Reads an index without taking it, to note it beside what it refers to. */
+  peekIndex(reader: Reader): number {
+    const { at } = reader;
+    const index = reader.u32();
+    reader.at = at;
+    return index;
   }
 
   /** Adds a type to the type index space. */
@@ -70,6 +89,7 @@ export class Scope {
     checkBorder(name, extern, this.#importKeys, reader, at);
     this.imports.set(name, extern);
     this.introduce(extern, reader);
+    this.note({ op: "import", name, extern });
   }
 
   /** Notes an export and brings it into scope. */

@@ -5,7 +5,6 @@
  * @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md#type-definitions
  */
 import { readAlias } from "./alias.ts";
-import { coreValueType } from "./core-module.ts";
 import { readCoreType } from "./core-types.ts";
 import { makeInstance } from "./instantiate.ts";
 import {
@@ -60,10 +59,11 @@ function readResourceType(reader: Reader, scope: Scope): ResourceNode {
   const start = reader.at;
   reader.byte();
   if (scope.kind !== "component") throw reader.refusal("resource defined inside a type", start);
-  coreValueType(reader);
-  optional(reader, () => reader.u32());
+  reader.oneOf([0x7f], "representation of a resource");
+  const destructor = optional(reader, () => reader.u32());
   const resource = resourceNode();
   scope.bound.push(resource);
+  scope.note({ op: "resource", node: resource, destructor });
   return resource;
 }
 

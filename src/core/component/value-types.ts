@@ -94,7 +94,8 @@ export function readDefinedType(reader: Reader, scope: Scope): ValueNode {
   }
 }
 
-function readResource(reader: Reader, scope: Scope): ResourceNode {
+/** Reads the index of a resource type. */
+export function readResource(reader: Reader, scope: Scope): ResourceNode {
   const start = reader.at;
   const type = scope.readType(reader);
   if (type.what !== "resource") throw reader.refusal(`expected a resource, found ${article(type)}`, start);
