@@ -32,6 +32,7 @@ export type {
   PlanSignature,
   PlanTrampoline,
   PlanType,
+  TaskBuiltin,
 } from "./link-plan.ts";
 export { nameFault } from "./name-gate.ts";
 export {

@@ -77,7 +77,27 @@ export type PlanTrampoline =
       readonly instance: number;
     }
   | { readonly kind: "task.return"; readonly result: number | null; readonly options: PlanOptions }
-  | { readonly kind: "context.get" | "context.set"; readonly slot: number; readonly instance: number };
+  | { readonly kind: "context.get" | "context.set"; readonly slot: number; readonly instance: number }
+  | { readonly kind: "task"; readonly name: TaskBuiltin; readonly instance: number };
+
+/** Built-ins of the asynchronous ABI that have a meaning in a component which starts no subtask and no stream. */
+export type TaskBuiltin = (typeof TASK_BUILTINS)[number];
+
+/** The members of {@link TaskBuiltin}. Engines import them all, even for exports that are not asynchronous. */
+export const TASK_BUILTINS = [
+  "task.cancel",
+  "subtask.cancel",
+  "subtask.drop",
+  "waitable-set.new",
+  "waitable-set.wait",
+  "waitable-set.poll",
+  "waitable-set.drop",
+  "waitable.join",
+  "backpressure.set",
+  "backpressure.inc",
+  "backpressure.dec",
+  "thread.yield",
+] as const;
 
 /** A core instance, in the order of instantiation. */
 export interface PlanCoreInstance {

@@ -10,14 +10,15 @@ import { MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
 import { decodeWhole } from "./decode.ts";
 import { at, type CoreExports, Frame, type InstanceItem, type Item, misfit } from "./frame.ts";
 import type { Budget } from "./limits.ts";
-import type {
-  LinkPlan,
-  PlanCoreInstance,
-  PlanCoreItem,
-  PlanFunction,
-  PlanOptions,
-  PlanResource,
-  PlanTrampoline,
+import {
+  type LinkPlan,
+  type PlanCoreInstance,
+  type PlanCoreItem,
+  type PlanFunction,
+  type PlanOptions,
+  type PlanResource,
+  type PlanTrampoline,
+  TASK_BUILTINS,
 } from "./link-plan.ts";
 import type { Extern, FuncNode, InstanceNode } from "./nodes.ts";
 import { PlanTypes } from "./plan-types.ts";
@@ -365,8 +366,11 @@ class Planner {
       case "context.get":
       case "context.set":
         return { kind: builtin.what, slot: builtin.slot, instance: frame.id };
-      case "other":
+      case "other": {
+        const name = TASK_BUILTINS.find((it) => it === builtin.name);
+        if (name !== undefined) return { kind: "task", name, instance: frame.id };
         throw misfit(`it uses ${builtin.name} of WASI 0.3, which is not supported; build it for WASI 0.2`);
+      }
     }
   }
 
