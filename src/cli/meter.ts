@@ -39,7 +39,7 @@ export function addMeter(program: Command, { world }: CommandContext): void {
       if (flags.out !== undefined && cores.whole === false) {
         throw new UsageError(
           `Cannot write ${JSON.stringify(flags.out)}: ${JSON.stringify(path)} is a component, wanted a core module`,
-          ["a component's metered modules need the glue between them; --stats shows their figures"],
+          ["a component's metered modules need a linker between them; --stats shows their figures"],
         );
       }
       const metered = cores.modules.map((module, index) => meterOne(module, index, path, maxMemoryBytes));

@@ -108,7 +108,7 @@ export interface Isolation {
 export interface Sandbox {
   readonly isolation: Isolation;
   /**
-   * Transpiles and meters a component, once per digest; cached on disk.
+   * Plans and meters a component, once per digest; cached on disk.
    *
    * @param repeatable for runs whose inputs are noted or replayed; default false
    * @throws {GatewayError} `component-refused`

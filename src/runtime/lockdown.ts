@@ -3,7 +3,7 @@
  * `system-cage.ts`.
  *
  * A child gets no environment, no network, no child processes, no workers, no writable file, and may read only
- * the program that it is. The preparer may read the npm packages that it transpiles with, and nothing more.
+ * the program that it is.
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -59,7 +59,6 @@ export function executorCommand(role: ExecutorRole, cage: Partial<Cage>, self: S
     SOURCES,
     join(PROJECT, "package.json"),
     ...(runtime === "deno" ? [join(PROJECT, "deno.json")] : []),
-    ...(role === "prepare" ? [PACKAGES] : []),
   ];
   return inSystemCage({ program, args }, system, { readable, proc: runtime === "deno", arch: self.arch });
 }
@@ -80,19 +79,14 @@ export function nodeArguments(
   role: ExecutorRole,
   supports: (flag: string) => boolean = () => true,
 ): readonly string[] {
-  const readable = [
-    join(PROJECT, "package.json"),
-    join(SOURCES, "*"),
-    ...(role === "prepare" ? [join(PACKAGES, "*")] : []),
-  ];
+  const readable = [join(PROJECT, "package.json"), join(SOURCES, "*")];
   return [
     // A probe is to see what the system refuses, so the runtime must refuse it nothing.
     ...(role === "probe" ? [] : ["--permission", ...readable.map((path) => `--allow-fs-read=${path}`)]),
-    // jco's WASI shim starts a worker when it is loaded, and Node's workers do not inherit the permissions. What
-    // the preparer runs is jco's parser, itself WebAssembly, and never a guest.
-    ...(role === "prepare" ? ["--allow-worker"] : []),
     "--disable-proto=throw",
     "--no-addons",
+    // Nothing in a child makes code out of text.
+    "--disallow-code-generation-from-strings",
     "--no-warnings",
     ...SWITCHED_OFF.filter(supports),
     // A guest's trap must not write a heap snapshot or a core file of another guest's data.
@@ -110,8 +104,7 @@ export function denoArguments(role: ExecutorRole): readonly string[] {
     "--no-remote",
     "--cached-only",
     "--quiet",
-    // The environment is empty: being allowed to read it reveals nothing, and jco's WASI shim does read it.
-    ...(role === "prepare" ? [`--allow-read=${PACKAGES}`, "--allow-env"] : []),
+    "--v8-flags=--disallow-code-generation-from-strings",
     // A probe is to see what the system refuses, so the runtime must refuse it nothing.
     ...(role === "probe" ? ["--allow-all"] : []),
     ENTRY,

@@ -6,24 +6,23 @@ import { toHex } from "../core/digest.ts";
 import { refuseComponent } from "../core/errors.ts";
 import { COST_TABLE_VERSION, METER_VERSION } from "../core/metering/index.ts";
 import type { Clock, ExecutorProcess, Files, SandboxComponent } from "../ports/index.ts";
-import { waitingFunctions } from "./executor/bindings.ts";
 import { createKept } from "./kept.ts";
 import { encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.ts";
 import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe/messages.ts";
 
-/** Changes whenever the same component would be prepared differently: jco's version, our own steps. */
-const PREPARATION = `jco-transpile@0.15.0 ${COST_TABLE_VERSION} ${METER_VERSION} 3`;
+/** Changes whenever the same component would be prepared differently. */
+const PREPARATION = `writ-link/1 ${COST_TABLE_VERSION} ${METER_VERSION}`;
 /** Prepared components kept in memory beside the disk's: about ten of the largest kind. */
 const KEPT_BYTES = 256 * 1024 * 1024;
 const LARGEST_PREPARED_BYTES = 512 * 1024 * 1024;
-/** The largest tools take a few seconds; what takes longer is hostile to the transpiler. */
+/** The largest tools take a few seconds; what takes longer is hostile to the preparer. */
 const LONGEST_PREPARATION_MS = 60_000;
 
 /** A component as an executor loads it. */
 export interface Prepared {
   readonly key: string;
   readonly parts: Parts;
-  /** Glue, then each module. */
+  /** The link plan, then each module. */
   readonly body: Uint8Array;
 }
 
@@ -61,7 +60,7 @@ export function createPreparer(powers: {
     const cached = bytes === undefined ? undefined : await readCached(key, bytes);
     if (cached !== undefined) return cached;
 
-    const { parts, body } = await transpile(powers.spawn(), powers.clock, component, {
+    const { parts, body } = await runPreparer(powers.spawn(), powers.clock, component, {
       maxMemoryBytes,
       canonicalNans: repeatable,
     });
@@ -88,7 +87,7 @@ export function createPreparer(powers: {
   };
 }
 
-async function transpile(
+async function runPreparer(
   process: ExecutorProcess,
   clock: Clock,
   component: SandboxComponent,
@@ -96,15 +95,6 @@ async function transpile(
 ): Promise<{ parts: Parts; body: Uint8Array }> {
   const command: PrepareCommand = {
     type: "prepare",
-    asyncImports: component.imports.flatMap(({ name, served }) =>
-      served ? waitingFunctions(name).map((func) => `${name}#${func}`) : [],
-    ),
-    asyncExports: component.exports.flatMap((scope) =>
-      scope.functions
-        // Methods of exported resources are never called from outside, and jco's code for waiting ones is invalid.
-        .filter(({ kind }) => kind === "free")
-        .map(({ name }) => (scope.interface === null ? name : `${scope.interface}#${name}`)),
-    ),
     ...options,
   };
   let late = false;
@@ -149,11 +139,11 @@ async function readCached(key: string, bytes: Uint8Array): Promise<Prepared | un
 
 /** The parts must fill the body exactly, or a module could reach into its neighbour. */
 function checkParts(parts: Parts, body: Frame["body"]): Parts {
-  const total = parts.modules.reduce((sum, module) => sum + module.bytes, parts.glueBytes);
+  const total = parts.modules.reduce((sum, bytes) => sum + bytes, parts.planBytes);
   if (total !== body.length)
     throw new FrameError(`Cannot read a prepared component: ${total} bytes named, ${body.length} there`);
-  const { glueBytes, modules, instantiationFuel } = parts;
-  return { glueBytes, modules, instantiationFuel };
+  const { planBytes, modules, instantiationFuel } = parts;
+  return { planBytes, modules, instantiationFuel };
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

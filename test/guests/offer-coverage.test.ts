@@ -18,7 +18,7 @@ const refused = offered.filter(({ name }) => capabilityOf(name)?.served === fals
 
 const bindingOf = (name: string) => bindInterface(name, {} as GuestContext); // Only asked what there is.
 
-/** Whether jco's glue would find the function. */
+/** Whether the linker would find the function. */
 function isImplemented({ name }: WitInterface, func: WitFunction): boolean {
   const binding = bindingOf(name);
   const member = lowerCamel(func.name.slice(func.name.indexOf(".") + 1));

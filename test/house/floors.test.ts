@@ -25,7 +25,7 @@ const ROOF = 5;
 /** npm packages, and the only places that may name them. */
 const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "@bytecodealliance/componentize-js": ["src/toolchain/"],
-  "@bytecodealliance/jco-transpile": ["src/sandbox/executor/prepare.ts", "src/toolchain/"],
+  "@bytecodealliance/jco-transpile": ["src/toolchain/"],
   "@bytecodealliance/preview2-shim": ["src/toolchain/"],
   "@hono/node-server": ["src/runtime/node.ts"],
   "@noble/hashes": ["src/core/"],

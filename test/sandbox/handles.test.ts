@@ -1,7 +1,7 @@
 /**
- * Forged and dropped handles. jco runs the host's method for either, on an object made from the class's prototype
- * with no constructor run; only the private field that every method touches first makes it throw. Without that
- * (a class with public fields) `fields.get` of a handle that was never given answered from `undefined`.
+ * Forged and dropped handles. A handle is an index into a table of the linker's, so a forged one finds nothing. Behind
+ * that the private field that every method touches first still throws: a host that made an object from the bare
+ * prototype for a forged handle, with public fields, answered `fields.get` from `undefined`.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lowerCamel, type WitFunction, type WitType } from "../../src/core/component/index.ts";

@@ -1,11 +1,10 @@
 /**
- * Guests that describe far more than they hold. Without the doors of lift-guard.ts, 2,000 pointers to one list of a
+ * Guests that describe far more than they hold. Without the charge in linker/meter.ts, 2,000 pointers to one list of a
  * megabyte make a host of 1.9 GiB out of a guest of 4 MiB. With a flat charge per read, a list of fifty nested
  * tuples of one byte went on for seven seconds and filled the executor's heap.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
-import { objectsPerRead } from "../../src/sandbox/executor/lift-weight.ts";
 import { componentOf, LOG_IMPORT, MEMORY_MODULE } from "../support/components.ts";
 import { memoryOf, watchPeak } from "../support/processes.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
@@ -46,7 +45,6 @@ const AMPLIFIERS: Readonly<Record<string, Amplifier>> = {
     count: 2000,
     length: MIB / 2,
   },
-  "a hundred million bools": { result: "(list bool)", count: 100_000_000 },
   "fifty million bools": { result: "(list bool)", count: 50_000_000 },
   "twelve million chars": { result: "(list char)", count: 12_000_000 },
   "fifty million results without payload": {
@@ -177,27 +175,5 @@ describe("run() of a guest that amplifies what is lifted", () => {
     const end = await box.call(component, "run", {});
     expect(end).toMatchObject({ outcome: { kind: "trapped" } });
     expect(end.output).toBeUndefined();
-  });
-});
-
-describe("objectsPerRead()", () => {
-  const u8 = { kind: "u8" } as const;
-  it.each([
-    ["a scalar", u8, 0],
-    ["a list of scalars", { kind: "list", element: u8 }, 0],
-    ["a record outside of any list", { kind: "record", fields: [{ name: "a", type: u8 }] }, 0],
-    ["a list of pairs", { kind: "list", element: { kind: "tuple", items: [u8, u8] } }, 0.5],
-    [
-      "a list of nested tuples",
-      { kind: "list", element: { kind: "tuple", items: [{ kind: "tuple", items: [u8] }] } },
-      2,
-    ],
-    [
-      "a list of options of records",
-      { kind: "list", element: { kind: "option", some: { kind: "tuple", items: [u8] } } },
-      2,
-    ],
-  ] as const)("is what %s can make of one read", (_name, type, wanted) => {
-    expect(objectsPerRead([type])).toBe(wanted);
   });
 });

@@ -1,6 +1,6 @@
 /**
  * `{}` is not empty. A component that imports an instance called `constructor` was given `Object`, and with it
- * `Function`, by a host whose import object was an ordinary one.
+ * `Function`, by a host that looked its name up in an ordinary object.
  */
 import { describe, expect, it } from "vitest";
 import type { WitFunction } from "../../src/core/component/index.ts";
@@ -8,7 +8,7 @@ import type { ImportBinding } from "../../src/ports/index.ts";
 import { bindInterface, waitingFunctions } from "../../src/sandbox/executor/bindings.ts";
 import type { GuestContext } from "../../src/sandbox/executor/context.ts";
 import { createGuard } from "../../src/sandbox/executor/guard.ts";
-import { buildImports } from "../../src/sandbox/executor/imports.ts";
+import { bindImports } from "../../src/sandbox/executor/imports.ts";
 import { componentOf } from "../support/components.ts";
 
 /** Members of objects, functions, promises and modules, as they are. */
@@ -43,6 +43,9 @@ const SHAPES: Readonly<Record<string, (label: string) => string>> = {
     `(import "wasi:random/random@0.2.12" (instance (export "${label}" (type (sub resource)))))`,
 };
 
+/** What `wasi:http/types` really has under a name that JavaScript's own objects have too. */
+const IMPLEMENTED = new Set(["entries"].flatMap((name) => [`[method]fields.${name}`]));
+
 describe.each(Object.entries(SHAPES))("intake of %s", (_what, shape) => {
   it("refuses every name that JavaScript's own objects have", async () => {
     expect(LABELS.length).toBeGreaterThan(40);
@@ -66,31 +69,47 @@ describe.each(Object.entries(SHAPES))("intake of %s", (_what, shape) => {
   );
 });
 
-describe("buildImports()", () => {
+describe("bindImports()", () => {
   const guard = createGuard(10);
-  const context = { guard, send: () => undefined } as unknown as GuestContext; // What a refusal needs of it.
-  const plain = (name: string): WitFunction => ({ name, kind: "free", params: [], async: false });
+  let refused = 0;
+  // What a refusal needs of it.
+  const context = { guard, send: () => void refused++ } as unknown as GuestContext;
   const all = [...MEMBERS, ...LABELS];
+  /** A function of each kind that could be looked up where JavaScript keeps members of its own. */
+  const kinds = (name: string): readonly WitFunction[] => [
+    { name, kind: "free", params: [], async: false },
+    ...["fields", name].flatMap((resource): WitFunction[] => [
+      { name: `[method]${resource}.${name}`, kind: "method", resource, params: [], async: false },
+      { name: `[static]${resource}.${name}`, kind: "static", resource, params: [], async: false },
+    ]),
+    { name: `[constructor]${name}`, kind: "constructor", resource: name, params: [], async: false },
+  ];
 
-  it("gives objects without a prototype, whose members are what was imported and nothing else", () => {
-    const imports: ImportBinding[] = all.map((name) => ({
-      name,
-      served: true,
-      functions: all.map(plain),
-      resources: all,
-    }));
-    const object = buildImports(imports, context);
-    expect(Object.getPrototypeOf(object)).toBeNull();
-    expect(Object.keys(object).sort()).toEqual([...new Set(all)].sort());
-    for (const name of all) {
-      const scope: unknown = Object.getOwnPropertyDescriptor(object, name)?.value;
-      if (typeof scope !== "object" || scope === null) throw new TypeError(`no ${name}`);
-      expect(Object.getPrototypeOf(scope)).toBeNull();
-      for (const [member, value] of Object.entries(scope)) {
-        expect(typeof value, member).toBe("function");
-        // A refusal or a stand-in: never anything that the engine made.
-        expect(/\[native code\]/.test(Function.prototype.toString.call(value)), member).toBe(false);
+  it.each(["an interface of its own name", "wasi:http/types@0.2.12", "wasi:random/random@0.2.12"])(
+    "refuses every such name in %s, and finds nothing of JavaScript's own",
+    (scope) => {
+      for (const name of all) {
+        const functions = kinds(name);
+        const interfaceName = scope.includes(":") ? scope : name;
+        const imports: ImportBinding[] = [
+          { name: interfaceName, served: true, functions, resources: ["fields", name] },
+        ];
+        const bound = bindImports(imports, context);
+        for (const func of functions) {
+          // A binding's own: `fields.entries` and `fields.has` are what the interface has under these names.
+          if (scope.startsWith("wasi:http") && IMPLEMENTED.has(func.name)) continue;
+          const before = refused;
+          expect(() => bound(interfaceName, func.name)([]), func.name).toThrow(WebAssembly.RuntimeError);
+          expect(refused, func.name).toBe(before + 1);
+        }
       }
+    },
+  );
+
+  it("binds nothing that was not imported", () => {
+    for (const name of all) {
+      expect(() => bindImports([], context)(name, name)).toThrow(TypeError);
+      expect(() => bindImports([], context)(null, name)).toThrow(TypeError);
     }
   });
 

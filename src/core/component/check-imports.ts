@@ -1,14 +1,14 @@
 /**
  * Compares what a component imports with what the host offers, by name and by type, before anything is
- * generated or instantiated. Left to the glue, a missing import is a TypeError about destructuring, and one of
- * the wrong type is a surprise at the first call.
+ * planned or instantiated. Left to whoever links, a missing import is an error without a name, and one of the wrong
+ * type is a surprise at the first call.
  */
 import { compatibleIds } from "./compatible.ts";
 import { functionDifference, resourceDifference, typeDifference } from "./difference.ts";
 import { formatFunction } from "./format.ts";
 import type { ComponentDescription, WitInterface, WitResource, WitScope } from "./wit.ts";
 
-/** The name under which the world's own functions and types are listed, as jco and wasm-tools call it. */
+/** The name under which the world's own functions and types are listed, as wasm-tools calls it. */
 export const WORLD = "$root";
 
 /** Whether one imported function or type is offered as it is imported. */

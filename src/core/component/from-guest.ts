@@ -1,5 +1,5 @@
 /**
- * Turns what jco's glue lifted out of a guest into JSON, within a limit of bytes.
+ * Turns what the linker lifted out of a guest into JSON, within a limit of bytes.
  *
  * The limit counts the JSON text while it is converted, before each part is built (`output-meter.ts`). Members are read as own data
  * properties; nothing the guest supplied is ever called.
@@ -10,7 +10,7 @@ import { lowerCamel } from "./names.ts";
 import { Meter } from "./output-meter.ts";
 import type { WitCase, WitField, WitFunction, WitType } from "./wit.ts";
 
-/** The guest's value is not of its type: a fault in the guest, the glue, or an executor that lies. */
+/** The guest's value is not of its type: a fault in the linker, or an executor that lies. */
 export class GuestValueMismatch extends TypeError {
   override readonly name = "GuestValueMismatch";
   /** RFC 6901 pointer into the output. */
@@ -26,7 +26,7 @@ export class GuestValueMismatch extends TypeError {
   }
 }
 
-/** How a call of the glue ended: it throws the payload of a top-level `err`, bare or in `.payload`. */
+/** How a call ended: with what it returned, or the payload of the `err` of a result on top. */
 export type GuestAnswer = { readonly returned: unknown } | { readonly failed: unknown };
 
 /**
@@ -57,7 +57,7 @@ export function answerFromGuest(func: WitFunction, answer: GuestAnswer, limitByt
  * Converts one lifted value.
  *
  * @param type its type
- * @param value what the glue lifted
+ * @param value what was lifted
  * @param limitBytes longest JSON text, in bytes of UTF-8
  * @returns JSON that `checkValue` accepts for the type; options that are none are `null`, negative zero is `0`
  * @throws OutputTooLarge as soon as the text would be longer
@@ -267,7 +267,7 @@ type NumericArray =
   | Float32Array
   | Float64Array;
 
-/** Tells typed arrays by their internal slot: `instanceof` fails when the glue runs in another realm. */
+/** Tells typed arrays by their internal slot: `instanceof` fails when the value is of another realm. */
 const typedArrayName = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   Symbol.toStringTag,

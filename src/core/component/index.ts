@@ -3,7 +3,7 @@
  * Schema, and carry JSON values across its border in both directions.
  */
 
-export { MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
+export { type FlatType, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
 export {
   checkImports,
   type ImportCheck,

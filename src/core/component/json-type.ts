@@ -48,7 +48,7 @@ export const unwritableNumbers = ["NaN", "Infinity", "-Infinity"] as const;
 
 /**
  * Whether an option is written as `null` or the bare value. It is not when the value inside may be `null`
- * itself; jco's glue alternates by the same rule (`undefined` or the value, else `{ tag, val }`).
+ * itself; the linker alternates by the same rule (`undefined` or the value, else `{ tag, val }`).
  */
 export function isBareOption(type: WitType): boolean {
   return type.kind === "option" && !isBareOption(type.some);

@@ -1,7 +1,8 @@
 /**
- * The gate for every name in a component, core or not. Code generators for components paste names into the
- * JavaScript they write without escaping them, so a core export called `x']; steal(); ['` is code in the host.
- * The gate is a small alphabet, decided before anything is generated. No name that a toolchain emits is lost.
+ * The gate for every name in a component, core or not. Names end up in messages, manifests, terminals and pages, and in
+ * code wherever somebody generates it: generators for components paste names into JavaScript without escaping them,
+ * so that a core export called `x']; steal(); ['` is code in their host. The gate is a small alphabet. No name that a
+ * toolchain emits is lost.
  */
 
 /** Characters that end a quoted JavaScript string or start an escape in one. */

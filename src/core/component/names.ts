@@ -121,12 +121,12 @@ export function uniquenessKey(name: string): string {
 }
 
 /**
- * The key that jco's glue gives a label in JavaScript objects: `is-XML` is `isXml`.
+ * The key of a label in JavaScript objects: `is-XML` is `isXml`.
  *
  * @example
  * ```ts
  * import { lowerCamel } from "./names.ts";
- * if (lowerCamel("a1-b2-XML") !== "a1B2Xml") throw new Error("not the key jco uses");
+ * if (lowerCamel("a1-b2-XML") !== "a1B2Xml") throw new Error("not in camelCase");
  * ```
  */
 export function lowerCamel(label: string): string {

@@ -6,23 +6,13 @@
  * each is paid for. INVARIANT: functions are joined only when their types have the same number; a component that says
  * of an import or export what it is not gets no further.
  */
-import { MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
 import { decodeWhole } from "./decode.ts";
 import { at, type CoreExports, Frame, type InstanceItem, type Item, misfit } from "./frame.ts";
 import type { Budget } from "./limits.ts";
-import {
-  type LinkPlan,
-  type PlanCoreInstance,
-  type PlanCoreItem,
-  type PlanFunction,
-  type PlanOptions,
-  type PlanResource,
-  type PlanTrampoline,
-  TASK_BUILTINS,
-} from "./link-plan.ts";
-import type { Extern, FuncNode, InstanceNode } from "./nodes.ts";
-import { PlanTypes } from "./plan-types.ts";
-import type { CanonBuiltin, CanonOptions, Definition, NamedReference, Recipe, Reference } from "./recipe.ts";
+import type { LinkPlan, PlanCoreInstance, PlanCoreItem, PlanResource } from "./link-plan.ts";
+import type { Extern, InstanceNode } from "./nodes.ts";
+import { CanonPlanner } from "./plan-canon.ts";
+import type { Definition, NamedReference, Recipe, Reference } from "./recipe.ts";
 import type { ComponentDescription, CoreModule } from "./wit.ts";
 
 /**
@@ -43,10 +33,7 @@ export function planLinks(bytes: Uint8Array): {
 class Planner {
   readonly #coreModules: readonly CoreModule[];
   readonly #budget: Budget;
-  readonly #types: PlanTypes;
-  readonly #resources: PlanResource[] = [];
-  readonly #functions: PlanFunction[] = [];
-  readonly #trampolines: PlanTrampoline[] = [];
+  readonly #canon: CanonPlanner;
   readonly #instances: PlanCoreInstance[] = [];
   readonly #modules: number[] = [];
   #componentInstances = 0;
@@ -54,17 +41,17 @@ class Planner {
   constructor(coreModules: readonly CoreModule[], budget: Budget) {
     this.#coreModules = coreModules;
     this.#budget = budget;
-    this.#types = new PlanTypes(budget);
+    this.#canon = new CanonPlanner(budget);
   }
 
   plan(recipe: Recipe): LinkPlan {
     const root = this.#instantiate(recipe, undefined, undefined);
     return {
-      types: this.#types.types,
-      signatures: this.#types.signatures,
-      resources: this.#resources,
-      functions: this.#functions,
-      trampolines: this.#trampolines,
+      types: this.#canon.types.types,
+      signatures: this.#canon.types.signatures,
+      resources: this.#canon.resources,
+      functions: this.#canon.functions,
+      trampolines: this.#canon.trampolines,
       modules: this.#modules.map((module) => {
         const { offset, byteLength } = at(this.#coreModules, module, "core module");
         return { offset, byteLength };
@@ -136,14 +123,14 @@ class Planner {
           instance: frame.id,
           destructor: destructor === undefined ? null : at(frame.core.func, destructor, "core function"),
         };
-        frame.bindResource(node, this.#resources.push(own) - 1);
+        frame.bindResource(node, this.#canon.resources.push(own) - 1);
         break;
       }
       case "canon":
-        frame.core.func.push(this.#trampoline(definition.builtin, frame));
+        frame.core.func.push(this.#canon.trampoline(definition.builtin, frame));
         break;
       case "lift":
-        frame.funcs.push(this.#lift(definition, frame));
+        frame.funcs.push(this.#canon.lift(definition, frame));
         break;
       case "import": {
         const item =
@@ -248,17 +235,17 @@ class Planner {
     this.#budget.spend("copies", 1);
     switch (extern.sort) {
       case "func": {
-        const signature = this.#signature(extern.type, frame);
+        const signature = this.#canon.signature(extern.type, frame);
         return {
           sort: "func",
-          func: this.#functions.push({ kind: "imported", interface: scope, name, signature }) - 1,
+          func: this.#canon.functions.push({ kind: "imported", interface: scope, name, signature }) - 1,
         };
       }
       case "type": {
         if (extern.type.what !== "resource") return { sort: "type" };
         const known = frame.findResource(extern.type);
         if (known !== undefined) return { sort: "type", resource: known };
-        const resource = this.#resources.push({ kind: "imported", interface: scope, name }) - 1;
+        const resource = this.#canon.resources.push({ kind: "imported", interface: scope, name }) - 1;
         // At once: functions of the same instance mention it.
         frame.bindResource(extern.type, resource);
         return { sort: "type", resource };
@@ -281,8 +268,8 @@ class Planner {
     if (extern.sort !== item.sort)
       throw misfit(`"${name}" is a ${item.sort} and said to be a ${extern.sort}`);
     if (extern.sort === "func" && item.sort === "func") {
-      const given = at(this.#functions, item.func, "function");
-      if (given.signature !== this.#signature(extern.type, frame))
+      const given = at(this.#canon.functions, item.func, "function");
+      if (given.signature !== this.#canon.signature(extern.type, frame))
         throw misfit(`the function "${name}" is of another type than it is declared to be`);
     } else if (extern.sort === "type" && item.sort === "type") {
       if ((extern.type.what === "resource") !== (item.resource !== undefined))
@@ -300,107 +287,6 @@ class Planner {
       if (given === undefined) throw misfit(`the instance "${name}" has no "${member}"`);
       this.#bind(member, inner, given, frame);
     }
-  }
-
-  #signature(type: FuncNode, frame: Frame): number {
-    return this.#types.signature(type, frame.resourceOf, frame.memo);
-  }
-
-  #lift({ core, type, options }: Definition & { op: "lift" }, frame: Frame): number {
-    const signature = this.#signature(type, frame);
-    const resolved = this.#options(options, frame);
-    const { params, result } = at(this.#types.signatures, signature, "signature");
-    const taken = params.map((param) => param.type);
-    this.#requireOptions("canon lift", taken, result === null ? [] : [result], resolved, "lift");
-    const callback =
-      options.callback === undefined ? null : at(frame.core.func, options.callback, "core function");
-    if (options.async && callback === null)
-      throw misfit("canon lift async without a callback is not supported; build it for WASI 0.2");
-    if (!options.async && callback !== null) throw misfit("canon lift has a callback and is not async");
-    return (
-      this.#functions.push({
-        kind: "lifted",
-        core: at(frame.core.func, core, "core function"),
-        signature,
-        options: resolved,
-        callback,
-      }) - 1
-    );
-  }
-
-  #trampoline(builtin: CanonBuiltin, frame: Frame): PlanCoreItem {
-    const made = this.#makeTrampoline(builtin, frame);
-    return { kind: "trampoline", index: this.#trampolines.push(made) - 1 };
-  }
-
-  #makeTrampoline(builtin: CanonBuiltin, frame: Frame): PlanTrampoline {
-    switch (builtin.what) {
-      case "lower": {
-        if (builtin.options.async)
-          throw misfit("canon lower async is of WASI 0.3 and not supported; build it for WASI 0.2");
-        const func = at(frame.funcs, builtin.func, "function");
-        const options = this.#options(builtin.options, frame);
-        const { signature } = at(this.#functions, func, "function");
-        const { params, result } = at(this.#types.signatures, signature, "signature");
-        const taken = params.map((param) => param.type);
-        this.#requireOptions("canon lower", taken, result === null ? [] : [result], options, "lower");
-        return { kind: "lower", func, options };
-      }
-      case "resource.new":
-      case "resource.rep":
-      case "resource.drop": {
-        const resource = frame.resourceOf(builtin.resource);
-        const definition = at(this.#resources, resource, "resource");
-        const isOwn = definition.kind === "defined" && definition.instance === frame.id;
-        // Only whoever defines a resource makes it and sees what is behind it.
-        if (builtin.what !== "resource.drop" && !isOwn)
-          throw misfit(`canon ${builtin.what} names a resource of another component`);
-        return { kind: builtin.what, resource, instance: frame.id };
-      }
-      case "task.return": {
-        const { result } = builtin;
-        const type = result === undefined ? null : this.#types.number(result, frame.resourceOf, frame.memo);
-        const options = this.#options(builtin.options, frame);
-        return { kind: "task.return", result: type, options };
-      }
-      case "context.get":
-      case "context.set":
-        return { kind: builtin.what, slot: builtin.slot, instance: frame.id };
-      case "other": {
-        const name = TASK_BUILTINS.find((it) => it === builtin.name);
-        if (name !== undefined) return { kind: "task", name, instance: frame.id };
-        throw misfit(`it uses ${builtin.name} of WASI 0.3, which is not supported; build it for WASI 0.2`);
-      }
-    }
-  }
-
-  #options(options: CanonOptions, frame: Frame): PlanOptions {
-    const find = (space: readonly PlanCoreItem[], index: number | undefined, what: string) =>
-      index === undefined ? null : at(space, index, what);
-    return {
-      instance: frame.id,
-      encoding: options.encoding,
-      memory: find(frame.core.memory, options.memory, "core memory"),
-      realloc: find(frame.core.func, options.realloc, "core function"),
-      postReturn: find(frame.core.func, options.postReturn, "core function"),
-    };
-  }
-
-  /** What goes through memory needs one, and what is written into a guest needs room from it. */
-  #requireOptions(
-    what: string,
-    params: readonly number[],
-    results: readonly number[],
-    options: PlanOptions,
-    direction: "lift" | "lower",
-  ): void {
-    const takes = this.#types.passage(params, MAX_FLAT_PARAMS);
-    const gives = this.#types.passage(results, MAX_FLAT_RESULTS);
-    const written = direction === "lift" ? takes.pointers || takes.spilled : gives.pointers;
-    const through = takes.pointers || takes.spilled || gives.pointers || gives.spilled;
-    if (through && options.memory === null)
-      throw misfit(`${what} passes values through memory and names none`);
-    if (written && options.realloc === null) throw misfit(`${what} writes into memory and names no realloc`);
   }
 }
 

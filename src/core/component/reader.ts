@@ -121,7 +121,7 @@ export class Reader {
   }
 
   /**
-   * Reads a name that will end up in generated code, messages or a manifest, and puts it through the gate.
+   * Reads a name that will end up in messages or a manifest, and puts it through the gate.
    *
    * @throws GatewayError `component-refused` when it is no UTF-8 or outside the alphabet of `name-gate.ts`
    */

@@ -1,15 +1,14 @@
 /**
- * Turns checked JSON into the values that jco's glue lowers into a guest's memory.
+ * Turns checked JSON into the values that the linker lowers into a guest's memory.
  *
- * Objects have no prototype: the glue reads a flag as `Boolean(value.toString)`, and with a prototype a flag
- * called `to-string` would always be set.
+ * Objects have no prototype: a flag called `to-string` would find a member in one.
  */
 import { decodeBase64 } from "./base64.ts";
 import { isBareOption } from "./json-type.ts";
 import { lowerCamel } from "./names.ts";
 import type { WitFunction, WitType } from "./wit.ts";
 
-/** Numeric lists become typed arrays, which the glue copies at once. */
+/** Numeric lists become typed arrays, which are copied at once. */
 const numericLists: ReadonlyMap<WitType["kind"], (items: readonly unknown[]) => ArrayBufferView> = new Map<
   WitType["kind"],
   (items: readonly unknown[]) => ArrayBufferView
@@ -26,7 +25,7 @@ const numericLists: ReadonlyMap<WitType["kind"], (items: readonly unknown[]) => 
 ]);
 
 /**
- * Converts the input of a function into the glue's positional arguments.
+ * Converts the input of a function into positional arguments.
  *
  * @param func the function
  * @param input accepted by `checkInput` for the same function

@@ -167,7 +167,7 @@ export function readLabel(reader: Reader): string {
  * Checks that labels of one record, variant or function differ.
  *
  * They must differ in the spelling that generated JavaScript gives them: with `a-1` and `a1` in one record,
- * the glue would read one member for both.
+ * one member would stand for both.
  */
 export function checkLabels(labels: readonly string[], reader: Reader, at: number): void {
   const keys = new Set<string>();

@@ -119,7 +119,7 @@ export function waitingFunctions(name: string): readonly string[] {
   return ROWS.get(withoutVersion(name))?.waits ?? [];
 }
 
-/** `wasi:io/poll@0.2.6` becomes `wasi:io/poll`: jco names its import objects so. */
+/** `wasi:io/poll@0.2.6` becomes `wasi:io/poll`. */
 export function withoutVersion(name: string): string {
   const at = name.indexOf("@");
   return at < 0 ? name : name.slice(0, at);

@@ -1,5 +1,6 @@
 /** What the bindings of one run share: the pipe to the broker, the run's clocks and its random numbers. */
 
+import { BROKER_CALL_COST } from "../../core/metering/index.ts";
 import type { JsonValue } from "../../core/policy/index.ts";
 import type { GuestSettings, HostReply } from "../../ports/index.ts";
 import type { GuestEnd } from "../pipe/messages.ts";
@@ -99,6 +100,8 @@ export function createContext(powers: {
   const sleepers = new Set<() => void>();
 
   async function call(name: string, args: JsonValue, body: Uint8Array = NO_BYTES) {
+    // Before the effect: what the run can not pay for does not happen.
+    powers.charge(BROKER_CALL_COST);
     const reply = await inputs.reply(powers.pipe.ask(name, args, body));
     switch (reply.kind) {
       case "ok":

@@ -6,10 +6,10 @@
  */
 import type { Outcome } from "../../core/manifest/index.ts";
 import type { GuestEnd } from "../pipe/messages.ts";
+import { AbiTrap } from "./linker/abi-trap.ts";
 
 /**
  * An error that the interface itself declares: the guest receives `payload` as the `err` of a `result`.
- * jco looks for the own property `payload`.
  */
 export class GuestError extends Error {
   override readonly name = "GuestError";
@@ -42,14 +42,16 @@ export interface RunGuard {
   /** Raises a real wasm trap, which no guest can catch. */
   trap(): never;
   /**
-   * Wraps a trampoline: a JavaScript function that jco's glue hands to a core module. Counts the call and turns
+   * Wraps a trampoline: a JavaScript function that the linker hands to a core module. Counts the call and turns
    * everything that is thrown out of it into a stop and a trap. The interface's own errors never get here, the
-   * glue has lowered them into the guest's memory; what does is a forged handle, a value that no honest guest
+   * linker has lowered them into the guest's memory; what does is a forged handle, a value that no honest guest
    * sends, or a bug of ours.
+   *
+   * @param name of the import, for the reason of a stop
    */
   wrap(name: string, call: Trampoline): Trampoline;
-  /** The same for a trampoline that suspends the guest. */
-  wrapWaiting(call: Trampoline): Trampoline;
+  /** The same for a trampoline that may suspend the guest: where it answers at once, nothing is suspended. */
+  wrapWaiting(name: string, call: Trampoline): Trampoline;
 }
 
 /** A function as a core module calls it. */
@@ -94,9 +96,47 @@ export function createGuard(
   function fail(name: string, error: unknown): never {
     // A RuntimeError is the guest's own trap, in a `realloc` that the import called: fuel, memory, unreachable.
     // The text of any other error may hold what the guest wrote: the reason is ours alone.
-    if (!(error instanceof WebAssembly.RuntimeError))
-      stop({ kind: "trapped", reason: `bad-import-call ${name}`.slice(0, 200) });
+    if (!(error instanceof WebAssembly.RuntimeError)) {
+      const what = error instanceof AbiTrap ? error.reason : "bad-import-call";
+      stop({ kind: "trapped", reason: `${what} ${name}`.slice(0, 200) });
+    }
     return trap();
+  }
+
+  /** The call itself may have spent the last of a budget: then nothing of its result may reach the guest. */
+  function pass(result: unknown): unknown {
+    return over || stopped !== undefined ? trap() : result;
+  }
+
+  function wrapWaiting(name: string, call: Trampoline): Trampoline {
+    return (...args) => {
+      enter();
+      let result: unknown;
+      try {
+        result = call(...args);
+      } catch (error) {
+        return fail(name, error);
+      }
+      return result instanceof Promise ? suspended(name, result) : pass(result);
+    };
+  }
+
+  async function suspended(name: string, waited: Promise<unknown>): Promise<unknown> {
+    let told = false;
+    const timer = setTimeout(() => {
+      told = true;
+      pause(true);
+    }, LONG_SUSPENSION_MS);
+    let result: unknown;
+    try {
+      result = await waited;
+    } catch (error) {
+      return fail(name, error);
+    } finally {
+      clearTimeout(timer);
+      if (told) pause(false);
+    }
+    return pass(result);
   }
 
   function wrap(name: string, call: Trampoline): Trampoline {
@@ -108,29 +148,9 @@ export function createGuard(
       } catch (error) {
         return fail(name, error);
       }
-      // The call itself may have spent the last of a budget: nothing of its result may reach the guest.
-      return over || stopped !== undefined ? trap() : result;
-    };
-  }
-
-  function wrapWaiting(call: Trampoline): Trampoline {
-    return async (...args) => {
-      enter();
-      let told = false;
-      const timer = setTimeout(() => {
-        told = true;
-        pause(true);
-      }, LONG_SUSPENSION_MS);
-      let result: unknown;
-      try {
-        result = await call(...args);
-      } catch (error) {
-        return fail("(waiting)", error);
-      } finally {
-        clearTimeout(timer);
-        if (told) pause(false);
-      }
-      return over || stopped !== undefined ? trap() : result;
+      // The guest is not suspended here: it would be given a promise for a number.
+      if (result instanceof Promise) return fail(name, new TypeError("An import waited that must not"));
+      return pass(result);
     };
   }
 

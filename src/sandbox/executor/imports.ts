@@ -1,95 +1,84 @@
 /**
- * The import object of one run: built key by key from the component's decoded imports, out of null-prototype
- * objects, so that an import called `constructor` or `__proto__` finds exactly what was put there.
+ * What stands behind the component's imports in one run: the binding's own function, or a refusal. Found by what was
+ * imported and decoded, never by looking a guest's name up in an object that has other members too: an import called
+ * `constructor` or `toString` finds what a binding put there under that name, and nothing else.
  */
 import { lowerCamel, type WitFunction } from "../../core/component/index.ts";
 import type { ImportBinding } from "../../ports/index.ts";
 import { type Binding, upperCamel } from "./binding.ts";
-import { bindInterface, withoutVersion } from "./bindings.ts";
+import { bindInterface } from "./bindings.ts";
 import type { GuestContext } from "./context.ts";
+import { GuestError } from "./guard.ts";
+import type { ComponentFunction } from "./linker/index.ts";
 import { refuse } from "./refusal.ts";
 
-/** What jco's glue destructures. */
-export interface ImportObject {
-  [name: string]: unknown;
-}
+/** Finds the function behind an import, by interface as the component spells it and name as in WIT. */
+export type HostFunctions = (scope: string | null, name: string) => ComponentFunction;
 
 /**
  * @param imports the component's imports, each marked as served or not by the gateway
- * @returns an object for the glue's `instantiate`
+ * @returns functions of one run
  */
-export function buildImports(imports: readonly ImportBinding[], context: GuestContext): ImportObject {
-  const object = emptyObject();
-  const scopes = new Map<string, Scope>();
-  const standIns = new Map<string, StandIn>();
-  for (const entry of imports) {
-    // One scope for all versions of an interface: the glue looks for both under one name, and a component composed
-    // of two vendors' parts imports two, each with the items that it uses.
-    const name = withoutVersion(entry.name);
-    const scope = scopes.get(name) ?? {
-      object: emptyObject(),
-      binding: entry.served ? bindInterface(entry.name, context) : undefined,
-      // One class for all interfaces of a package: `wasi:sockets/instance-network` returns the `network` of another.
-      standInOf: (resource) => standInOf(standIns, `${name.split("/", 1)[0]}#${resource}`),
-    };
-    scopes.set(name, scope);
-    fillScope(scope, entry, context);
-    define(object, name, scope.object);
+export function bindImports(imports: readonly ImportBinding[], context: GuestContext): HostFunctions {
+  const entries = new Map(imports.map((entry) => [entry.name, entry]));
+  const bindings = new Map<string, Binding | undefined>();
+
+  function bindingOf(entry: ImportBinding): Binding | undefined {
+    if (!entry.served) return undefined;
+    if (!bindings.has(entry.name)) bindings.set(entry.name, bindInterface(entry.name, context));
+    return bindings.get(entry.name);
   }
-  return object;
+
+  return (scope, name) => {
+    const entry = scope === null ? undefined : entries.get(scope);
+    const func = entry?.functions.find((it) => it.name === name);
+    // Intake admits no component that imports what is not listed.
+    if (entry === undefined || func === undefined)
+      throw new TypeError(`Cannot bind "${scope ?? "$root"}" "${name}": it is not among the imports`);
+    const found = implementation(bindingOf(entry), func);
+    return answering(func, found ?? refuse(entry.name, func, context));
+  };
 }
 
-/** What stands behind one name in the import object. */
-interface Scope {
-  readonly object: ImportObject;
-  readonly binding: Binding | undefined;
-  /** The class of a resource without implementation, by its name in WIT. */
-  readonly standInOf: (resource: string) => StandIn;
-}
+type Call = (...args: readonly unknown[]) => unknown;
 
-function fillScope({ object, binding, standInOf }: Scope, entry: ImportBinding, context: GuestContext): void {
-  const implemented = (resource: string) => own(binding?.resources, upperCamel(resource));
-  for (const resource of entry.resources)
-    define(object, upperCamel(resource), implemented(resource) ?? standInOf(resource));
-  for (const func of entry.functions) {
-    const name = lowerCamel(memberName(func));
-    const refusal = () => refuse(entry.name, func, context, (resource) => standInOf(resource).prototype);
-    if (func.resource === undefined) {
-      define(object, name, own(binding?.functions, name) ?? refusal());
-      continue;
+function implementation(binding: Binding | undefined, func: WitFunction): Call | undefined {
+  if (binding === undefined) return undefined;
+  const member = lowerCamel(memberName(func));
+  if (func.resource === undefined) {
+    // What a binding's function takes is what its interface says, and so is what the linker lifts.
+    return own(binding.functions, member) as Call | undefined;
+  }
+  const resource = own(binding.resources, upperCamel(func.resource));
+  if (resource === undefined) return undefined;
+  switch (func.kind) {
+    case "constructor":
+      return (...args) => Reflect.construct(resource, [...args]);
+    case "static":
+      return bound(resource, inherited(resource, member, Function.prototype));
+    default: {
+      const method = inherited(resource.prototype, member, Object.prototype);
+      return method && ((receiver, ...args) => Reflect.apply(method, receiver, args));
     }
-    // An implemented class has all of its interface's functions: a test compares both.
-    if (implemented(func.resource) !== undefined) continue;
-    const standIn = standInOf(func.resource);
-    if (func.kind === "static") define(standIn, name, refusal());
-    else if (func.kind === "method") define(standIn.prototype, name, refusal());
-    else standIn.construct = refusal();
   }
 }
 
-function standInOf(standIns: Map<string, StandIn>, key: string): StandIn {
-  const standIn = standIns.get(key) ?? createStandIn();
-  standIns.set(key, standIn);
-  return standIn;
-}
-
-/** A resource class that nothing stands behind: whatever is called on an instance of it is refused. */
-interface StandIn {
-  (): unknown;
-  readonly prototype: object;
-  construct: () => unknown;
-}
-
-function createStandIn(): StandIn {
-  const standIn: StandIn = Object.assign(
-    // `new` on it runs the refusal, which throws or traps; were it to return, a primitive result would be
-    // ignored by `new` and the glue would get an object without a brand, which no implementation accepts.
-    function refused(): unknown {
-      return standIn.construct();
-    },
-    { construct: (): unknown => undefined },
-  );
-  return standIn;
+/** A declared `result` is a value for the guest: what a binding returns is its `ok`, a {@link GuestError} its `err`. */
+function answering(func: WitFunction, call: Call): ComponentFunction {
+  if (func.result?.kind !== "result") return (args) => call(...args);
+  const ok = (val: unknown) => ({ tag: "ok", val });
+  const err = (error: unknown) => {
+    if (error instanceof GuestError) return { tag: "err", val: error.payload };
+    throw error;
+  };
+  return (args) => {
+    try {
+      const value = call(...args);
+      return value instanceof Promise ? value.then(ok, err) : ok(value);
+    } catch (error) {
+      return err(error);
+    }
+  };
 }
 
 /** `[method]fields.get` becomes `get`. */
@@ -97,15 +86,19 @@ function memberName(func: WitFunction): string {
   return func.resource === undefined ? func.name : func.name.slice(func.name.indexOf(".") + 1);
 }
 
-function emptyObject(): ImportObject {
-  return Object.create(null) as ImportObject; // A null prototype has no members, which is what the type says.
+function own<T>(object: { readonly [name: string]: T }, name: string): T | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
-function define(object: object, name: string, value: unknown): void {
-  // Not an assignment: `__proto__` must become an ordinary member.
-  Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
+function bound(receiver: object, method: Call | undefined): Call | undefined {
+  return method && ((...args) => Reflect.apply(method, receiver, args));
 }
 
-function own<T>(object: { readonly [name: string]: T } | undefined, name: string): T | undefined {
-  return object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
+/** A member of a class or its prototype, or of one that it extends, but not of JavaScript's own at the end. */
+function inherited(holder: object, name: string, end: object): Call | undefined {
+  for (let at: object | null = holder; at !== null && at !== end; at = Object.getPrototypeOf(at)) {
+    const value: unknown = Object.getOwnPropertyDescriptor(at, name)?.value;
+    if (typeof value === "function" && name !== "constructor") return value as Call; // A function, checked here.
+  }
+  return undefined;
 }

@@ -1,14 +1,14 @@
 /**
- * The preparer's whole life: one component in, glue and metered core modules out. It runs in a process of its
- * own that ends afterwards, because the component's bytes pass through jco's parser and code generator: whoever
- * breaks out of those has won the right to prepare his own component wrongly, and nothing else.
+ * The preparer's whole life: one component in, its link plan and metered core modules out. It runs in a process of its
+ * own that ends afterwards: a large component takes seconds, in which nobody else has to wait, and whoever finds a
+ * way to break the decoder has won the right to prepare his own component wrongly, and nothing else.
  */
-import { GatewayError } from "../../core/errors.ts";
+import { type LinkPlan, planLinks } from "../../core/component/index.ts";
+import { GatewayError, refuseComponent } from "../../core/errors.ts";
 import { instrument } from "../../core/metering/index.ts";
 import type { ExecutorHost } from "../../ports/index.ts";
 import { concatBytes, encodeFrame, readFrames } from "../pipe/frames.ts";
 import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
-import { compileGlue } from "./glue.ts";
 import { shareMemory } from "./memories.ts";
 
 const LARGEST_COMMAND_BYTES = 128 * 1024 * 1024;
@@ -17,69 +17,48 @@ const LARGEST_COMMAND_BYTES = 128 * 1024 * 1024;
 export async function servePreparer(host: ExecutorHost): Promise<void> {
   for await (const frame of readFrames(host.input, LARGEST_COMMAND_BYTES)) {
     const command = frame.head as unknown as PrepareCommand; // From the gateway, which is trusted.
-    const { report, body } = await prepare(command, frame.body);
+    const { report, body } = prepare(command, frame.body);
     await host.write(encodeFrame(report, body));
     return;
   }
 }
 
-async function prepare(
+function prepare(
   command: PrepareCommand,
   component: Uint8Array,
-): Promise<{ report: Report; body?: Uint8Array }> {
+): { readonly report: Report; readonly body?: Uint8Array } {
   try {
-    const { parts, body } = await transpile(command, component);
+    const { parts, body } = assemble(component, command);
     return { report: { type: "prepared", ...parts }, body };
   } catch (error) {
-    const message = error instanceof GatewayError ? error.message : vendorMessage(error);
-    return { report: { type: "refused", message: message.slice(0, 2000) } };
+    // Anything else is a bug of ours: the process ends with it, and the gateway shows what it said.
+    if (!(error instanceof GatewayError)) throw error;
+    return { report: { type: "refused", message: error.message.slice(0, 2000) } };
   }
 }
 
-/** What is wrong, in words that a vendor can act on. jco's own are passed on, shortened, as the best there is. */
-function vendorMessage(error: unknown): string {
-  // jco's parser and generator are wasm themselves, and give up on what they do not know by a trap.
-  if (error instanceof WebAssembly.RuntimeError || String(error).includes("wasm trap"))
-    return "Cannot transpile the component: the code generator gave up on it, as it does for string-encoding latin1+utf16; build it with utf8 strings and without features newer than WASI 0.2";
-  const text = error instanceof Error ? error.message : String(error);
-  return `Cannot transpile the component: ${text}`;
-}
-
-async function transpile(
-  command: PrepareCommand,
+/** Plans, meters and puts together what an executor loads. */
+function assemble(
   component: Uint8Array,
-): Promise<{ parts: Parts; body: Uint8Array }> {
-  // Loaded here and not at the top: an executor that runs guests must not have jco in its process.
-  const { $init, generate } = await import("@bytecodealliance/jco-transpile/component");
-  await $init;
-  const { files } = generate(component, {
-    name: "component",
-    instantiation: { tag: "async" },
-    asyncMode: {
-      tag: "jspi",
-      val: { imports: [...command.asyncImports], exports: [...command.asyncExports] },
-    },
-    map: [],
-    noTypescript: true,
-    noNodejsCompat: true,
-    noComponentErrorWrapping: true,
-  });
-
-  const glue = files.find(([name]) => name.endsWith(".js"))?.[1];
-  if (glue === undefined) throw new TypeError("jco generated no glue");
-  const mended = mendGlue(glue);
-  requireCompilable(mended);
-  const originals = files.filter(([name]) => name.endsWith(".wasm"));
-  const modules = meter(originals, command);
-
-  const parts: Parts = {
-    glueBytes: mended.length,
-    modules: modules.map(({ name, wasm }) => ({ name, bytes: wasm.length })),
-    instantiationFuel: modules.reduce((sum, { instantiationFuel }) => sum + instantiationFuel, 0),
-  };
-  const pieces = [mended, ...modules.map(({ wasm }) => wasm)];
+  options: MeterOptions,
+): { readonly parts: Parts; readonly body: Uint8Array } {
+  const { plan } = planLinks(component);
+  const originals = plan.modules.map(({ offset, byteLength }) =>
+    component.slice(offset, offset + byteLength),
+  );
+  const modules = meter(originals, plan, options);
+  const text = new TextEncoder().encode(JSON.stringify(plan));
+  const pieces = [text, ...modules.map(({ wasm }) => wasm)];
   return {
-    parts,
+    parts: {
+      planBytes: text.length,
+      modules: modules.map(({ wasm }) => wasm.length),
+      // A module that is instantiated twice fills its tables twice.
+      instantiationFuel: plan.instances.reduce(
+        (sum, { module }) => sum + (modules[module]?.instantiationFuel ?? 0),
+        0,
+      ),
+    },
     body: concatBytes(
       pieces,
       pieces.reduce((sum, piece) => sum + piece.length, 0),
@@ -87,51 +66,29 @@ async function transpile(
   };
 }
 
+/** What the component is prepared for. */
+type MeterOptions = Pick<PrepareCommand, "maxMemoryBytes" | "canonicalNans">;
+
 function meter(
-  originals: readonly [name: string, wasm: Uint8Array][],
-  { maxMemoryBytes, canonicalNans }: PrepareCommand,
+  originals: readonly Uint8Array<ArrayBuffer>[],
+  plan: LinkPlan,
+  { maxMemoryBytes, canonicalNans }: MeterOptions,
 ) {
-  for (const [name, wasm] of originals) {
+  for (const [index, wasm] of originals.entries()) {
     // The original bytes: some modules that are invalid would become valid by being metered.
-    if (!WebAssembly.validate(wasm.slice()))
-      throw new TypeError(
-        `core module ${name} is not valid WebAssembly, or uses a feature that this runtime does not know`,
+    if (!WebAssembly.validate(wasm))
+      throw refuseComponent(
+        `Cannot prepare the component: core module ${index} is not valid WebAssembly, or uses a feature that this runtime does not know`,
       );
   }
-  const caps = shareMemory(
-    originals.map(([, wasm]) => wasm),
-    maxMemoryBytes,
-  );
-  return originals.map(([name, bytes], index) => {
+  const perInstance = plan.instances.map(({ module }) => originals[module] ?? new Uint8Array(0));
+  const caps = shareMemory(perInstance, maxMemoryBytes);
+  return originals.map((bytes, module) => {
+    const first = plan.instances.findIndex((it) => it.module === module);
     const { wasm, stats } = instrument(bytes, {
-      maxMemoryBytes: Math.max(0, caps[index] ?? 0),
+      maxMemoryBytes: Math.max(0, caps[first] ?? 0),
       canonicalNans,
     });
-    return { name, wasm, instantiationFuel: stats.instantiationFuel };
+    return { wasm, instantiationFuel: stats.instantiationFuel };
   });
-}
-
-/** Glue that does not compile would kill each executor that loads it, and look like a guest that broke out. */
-function requireCompilable(glue: Uint8Array): void {
-  try {
-    compileGlue(new TextDecoder().decode(glue));
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new TypeError(`the code generator made invalid code of it (${cause.message})`);
-  }
-}
-
-/**
- * jco 1.35 answers an exception out of a waiting import without a result (`pollable.block`, `poll`) with a promise
- * that never settles: a guest that forged a handle would hold its executor until the deadline. Thrown on instead,
- * as jco does for imports that do not wait, it reaches the guard, which stops the run.
- */
-function mendGlue(glue: Uint8Array): Uint8Array {
-  const text = new TextDecoder().decode(glue);
-  return new TextEncoder().encode(
-    text.replace(
-      /(\[Instruction::CallInterface\] error during async call'[^}]*\}\);[^}]*?)return task\.completionPromise\(\);/g,
-      "$1throw err;",
-    ),
-  );
 }

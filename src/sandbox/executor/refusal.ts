@@ -17,25 +17,23 @@ const REFUSING_CASES = [
   "unsupported",
 ];
 
+/** What is behind a handle of a resource that is refused: no method of an implemented one accepts it. */
+const NOTHING: object = Object.freeze(Object.create(null));
+
 /**
  * @param interfaceName as the component spells it; null for a function of the world itself
  * @param func the function to stand in for
- * @param prototypeOf finds the prototype of a refused resource's class
  * @returns a function that grants nothing
  */
 export function refuse(
   interfaceName: string | null,
   func: WitFunction,
   context: GuestContext,
-  prototypeOf: (resource: string) => object,
 ): () => unknown {
   const { result } = func;
   // A handle without an error beside it, such as `instance-network`: programs take it first and ask what it can do
   // afterwards. It can do nothing, and the call that tries is the one that is refused.
-  if (result?.kind === "own" && func.kind === "free") {
-    const { resource } = result;
-    return () => Object.create(prototypeOf(resource));
-  }
+  if (result?.kind === "own" && func.kind === "free") return () => NOTHING;
   const harmless = emptyAnswer(result);
   // "There are none" is a true answer about what was granted, so it is given without making an event of it.
   if (harmless !== undefined) return () => harmless.value;

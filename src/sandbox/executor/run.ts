@@ -2,34 +2,28 @@
 import {
   answerFromGuest,
   type GuestAnswer,
-  lowerCamel,
   OutputTooLarge,
   toGuestArguments,
-  type WitFunction,
 } from "../../core/component/index.ts";
 import type { InputTrace } from "../../core/journal/index.ts";
 import type { ExecutorHost, ImportBinding } from "../../ports/index.ts";
 import type { GuestEnd, RunCommand } from "../pipe/messages.ts";
 import { withoutVersion } from "./bindings.ts";
 import { createContext, type RunPowers } from "./context.ts";
-import { createCoreLinker } from "./core-linker.ts";
-import type { Glue } from "./glue.ts";
 import { createGuard, type RunGuard, type Stop } from "./guard.ts";
-import { buildImports } from "./imports.ts";
+import { bindImports } from "./imports.ts";
 import { createInputs, createNotedInputs, createReplayedInputs, type Inputs } from "./inputs.ts";
-import { createLiftDoors } from "./lift-guard.ts";
-import { liftedTypes, objectsPerRead } from "./lift-weight.ts";
+import { AbiTrap, type CompiledPlan, linkComponent } from "./linker/index.ts";
 
 /** What allocators grow by at once: a chunk of a megabyte, and what rounding adds. */
 const ORDINARY_GROWTH_BYTES = 1024 * 1024 + 65_536;
 
 /** A component that this process has compiled. */
 export interface LoadedComponent {
-  readonly glue: Glue;
-  readonly modules: ReadonlyMap<string, WebAssembly.Module>;
+  readonly compiled: CompiledPlan;
+  /** By their place in the plan. */
+  readonly modules: readonly WebAssembly.Module[];
   readonly imports: readonly ImportBinding[];
-  /** What the memories that each module defines may grow to, in bytes. */
-  readonly memoryMaxima: ReadonlyMap<WebAssembly.Module, number>;
   /** Units for segments and tables, charged before anything is instantiated. */
   readonly instantiationFuel: number;
 }
@@ -65,16 +59,6 @@ export function startRun(
 ): RunUnderWay {
   const { limits } = command;
   const guard = createGuard(limits.hostCalls, pipe.pause);
-  const lifted = liftedTypes(
-    component.imports.flatMap(({ functions }) => functions),
-    command.function,
-  );
-  const doors = createLiftDoors(guard, limits.liftedBytes, objectsPerRead(lifted));
-  const linker = createCoreLinker(guard, doors, {
-    fuel: limits.fuel - component.instantiationFuel,
-    memoryBytes: limits.memoryBytes,
-    memoryMaximumOf: (module) => component.memoryMaxima.get(module) ?? 0,
-  });
   const inputs = openInputs(command, guard, host);
   const context = createContext({
     guard,
@@ -84,7 +68,10 @@ export function startRun(
     random: host.randomStream(fromHex(command.seed)),
     endOfExit: (code) => endOfExit(command, code),
     settings: command.settings,
-    charge: (units) => linker.charge(units),
+    charge(units) {
+      linked.meter.charge(units);
+      linked.meter.settle();
+    },
     info: {
       run: command.run,
       function: command.function.name,
@@ -94,31 +81,32 @@ export function startRun(
     },
   });
 
+  const linked = linkComponent(component.compiled, {
+    guard,
+    fuel: limits.fuel - component.instantiationFuel,
+    liftedBytes: limits.liftedBytes,
+    modules: component.modules,
+    hostFunction: bindImports(component.imports, context),
+  });
+
   // The counter goes below zero at the check that found it spent; what was used is never more than was granted.
   const fuelUsed = () => {
-    const left = linker.fuelLeft();
+    const left = linked.fuelLeft();
     return left < 0n ? limits.fuel : limits.fuel - Number(left);
   };
 
   async function call(): Promise<GuestEnd> {
-    if (linker.fuelLeft() < 0n) return { kind: "exhausted", budget: "fuel" };
+    if (linked.fuelLeft() < 0n) return { kind: "exhausted", budget: "fuel" };
     try {
-      const instantiate = component.glue({
-        WebAssembly: linker.webAssembly,
-        DataView: doors.DataView,
-        TextDecoder: doors.TextDecoder,
-      });
-      const imports = buildImports(component.imports, context);
-      const made = instantiate((name) => moduleOf(component, name), imports, linker.instantiate);
-      // Awaited only if it is a promise: a component may export a function called `then`.
-      const exports = made instanceof Promise ? await made : made;
-      const target = findExport(exports, command.interface, command.function);
-      const returned = await target(...toGuestArguments(command.function, command.input));
-      return answer(command, { returned });
+      linked.instantiate();
+      const target = linked.exported(command.interface, command.function.name);
+      const returned = await target(toGuestArguments(command.function, command.input));
+      linked.meter.settle();
+      return answer(command, returned);
     } catch (error) {
-      if (linker.fuelLeft() < 0n) return { kind: "exhausted", budget: "fuel" };
-      if (linker.depthExceeded()) return { kind: "exhausted", budget: "call_depth" };
-      const end = endOf(command, error);
+      if (linked.fuelLeft() < 0n) return { kind: "exhausted", budget: "fuel" };
+      if (linked.depthExceeded()) return { kind: "exhausted", budget: "call_depth" };
+      const end = endOfThrown(error);
       return end.kind === "trapped" && ranOutOfMemory() ? { kind: "exhausted", budget: "memory_bytes" } : end;
     }
   }
@@ -129,9 +117,9 @@ export function startRun(
    * another reason is told the same; the number in the manifest shows how near it was.
    */
   function ranOutOfMemory(): boolean {
-    const bytes = linker.memoryBytes();
+    const bytes = linked.memoryBytes();
     const next = Math.min(ORDINARY_GROWTH_BYTES, limits.memoryBytes / 32);
-    return bytes > linker.initialMemoryBytes() && bytes + next > limits.memoryBytes;
+    return bytes > linked.initialMemoryBytes() && bytes + next > limits.memoryBytes;
   }
 
   async function finish(): Promise<RunReport> {
@@ -143,11 +131,13 @@ export function startRun(
     return {
       end: stopped === undefined ? end : endOfStop(stopped),
       fuelUsed: fuelUsed(),
-      memoryPeakBytes: linker.memoryBytes(),
+      memoryPeakBytes: linked.memoryBytes(),
     };
   }
 
-  return { report: finish(), fuelUsed, stop: () => context.stop(), takeTrace: inputs.take };
+  // Not at once: the guest may call the broker before it ever waits, and whoever serves that asks for `fuelUsed`.
+  const report = Promise.resolve().then(finish);
+  return { report, fuelUsed, stop: () => context.stop(), takeTrace: inputs.take };
 }
 
 function openInputs(command: RunCommand, guard: RunGuard, host: ExecutorHost): Inputs {
@@ -173,19 +163,17 @@ function orStuck<T>(work: Promise<T>, stuck: Promise<void> | undefined): Promise
   return stuck === undefined ? work : Promise.race([work, stuck.then(() => undefined)]);
 }
 
-function answer(command: RunCommand, value: GuestAnswer): GuestEnd {
+function answer(command: RunCommand, returned: unknown): GuestEnd {
+  const value = answerOf(command, returned);
   const output = answerFromGuest(command.function, value, command.limits.outputBytes);
   return { kind: "returned" in value ? "completed" : "failed", output };
 }
 
-function endOf(command: RunCommand, error: unknown): GuestEnd {
-  const failure = command.function.result?.kind === "result" ? payloadOf(error) : undefined;
-  if (failure === undefined) return endOfThrown(error);
-  try {
-    return answer(command, { failed: failure.payload });
-  } catch (cause) {
-    return endOfThrown(cause);
-  }
+/** A result on top is the tool's own word for success or failure, everything else is success. */
+function answerOf(command: RunCommand, returned: unknown): GuestAnswer {
+  if (command.function.result?.kind !== "result") return { returned };
+  const { tag, val } = returned as { readonly tag: unknown; readonly val?: unknown }; // Lifted as a result.
+  return tag === "ok" ? { returned: val } : { failed: val };
 }
 
 function endOfThrown(error: unknown): GuestEnd {
@@ -193,9 +181,11 @@ function endOfThrown(error: unknown): GuestEnd {
   // V8's own stack, should it end before the deterministic limit does.
   if (error instanceof RangeError && error.message.includes("call stack"))
     return { kind: "exhausted", budget: "call_depth" };
+  if (error instanceof AbiTrap) return { kind: "trapped", reason: error.reason };
   if (error instanceof WebAssembly.RuntimeError)
     return { kind: "trapped", reason: trapReason(error.message) };
   if (isWasmException(error)) return { kind: "trapped", reason: "uncaught-exception" };
+  if (isSuspendError(error)) return { kind: "trapped", reason: "blocked-in-synchronous-task" };
   if (error instanceof WebAssembly.LinkError) return { kind: "trapped", reason: "link-error" };
   return { kind: "trapped", reason: "invalid-value" };
 }
@@ -228,18 +218,10 @@ const TRAP_REASONS: readonly (readonly [part: string, reason: string])[] = [
   ["table index is out of bounds", "undefined-element"],
   ["null function or function signature mismatch", "indirect-call-type-mismatch"],
   ["data segment", "out-of-bounds-memory-access"],
-  ["cannot block a synchronous task", "blocked-in-synchronous-task"],
 ];
 
 function trapReason(message: string): string {
   return TRAP_REASONS.find(([part]) => message.includes(part))?.[1] ?? "trap";
-}
-
-/** The `err` of a top-level result: jco throws it bare from a suspending export, and as a `payload` otherwise. */
-function payloadOf(error: unknown): { readonly payload: unknown } | undefined {
-  if (isWasmException(error)) return undefined;
-  if (!(error instanceof Error)) return { payload: error };
-  return Object.hasOwn(error, "payload") ? { payload: Reflect.get(error, "payload") } : undefined;
 }
 
 /** A guest's own exception that nobody caught. The constructor is not in every TypeScript library. */
@@ -248,27 +230,10 @@ function isWasmException(error: unknown): boolean {
   return typeof Exception === "function" && error instanceof Exception;
 }
 
-function findExport(
-  exports: unknown,
-  interfaceName: string | null,
-  func: WitFunction,
-): (...args: unknown[]) => unknown {
-  const scope = interfaceName === null ? exports : memberOf(exports, interfaceName);
-  const target = memberOf(scope, lowerCamel(func.name));
-  if (typeof target !== "function") throw new TypeError(`Cannot find the export "${func.name}" in the glue`);
-  return target as (...args: unknown[]) => unknown; // A function, checked above; its types are the component's.
-}
-
-function memberOf(object: unknown, name: string): never {
-  if (typeof object !== "object" || object === null) return undefined as never;
-  return (Object.hasOwn(object, name) ? Reflect.get(object, name) : undefined) as never;
-}
-
-function moduleOf(component: LoadedComponent, name: string): WebAssembly.Module {
-  const module = component.modules.get(name);
-  if (module === undefined)
-    throw new TypeError(`Cannot instantiate "${name}": the prepared component has no such module`);
-  return module;
+/** Waited where nothing can be suspended. Not in TypeScript's library yet. */
+function isSuspendError(error: unknown): boolean {
+  const SuspendError: unknown = Reflect.get(WebAssembly, "SuspendError");
+  return typeof SuspendError === "function" && error instanceof SuspendError;
 }
 
 function fromHex(text: string): Uint8Array {

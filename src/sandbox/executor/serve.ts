@@ -5,11 +5,10 @@
  * runs in it; nothing else.
  */
 import type { ExecutorHost, HostReply } from "../../ports/index.ts";
-import { encodeFrame, type Frame, readFrames } from "../pipe/frames.ts";
+import { encodeFrame, readFrames } from "../pipe/frames.ts";
 import type { LoadCommand, ReplyCommand, Report, RunCommand, StopCommand } from "../pipe/messages.ts";
 import type { BrokerReply, RunPowers } from "./context.ts";
-import { compileGlue } from "./glue.ts";
-import { readMemoryNeed } from "./memories.ts";
+import { loadComponent } from "./load.ts";
 import { type LoadedComponent, type RunUnderWay, startRun } from "./run.ts";
 
 /** Commands come from the gateway; the limit only keeps a broken pipe from filling memory. */
@@ -70,7 +69,7 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
     const command = frame.head as unknown as LoadCommand | RunCommand | ReplyCommand | StopCommand;
     switch (command.type) {
       case "load":
-        components.set(command.key, load(command, frame));
+        components.set(command.key, loadComponent(command, frame));
         await report({ type: "loaded", key: command.key });
         break;
       case "run":
@@ -86,22 +85,6 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
         break;
     }
   }
-}
-
-function load(command: LoadCommand, frame: Frame): LoadedComponent {
-  let offset = command.glueBytes;
-  const modules = new Map<string, WebAssembly.Module>();
-  const memoryMaxima = new Map<WebAssembly.Module, number>();
-  for (const { name, bytes } of command.modules) {
-    const wasm = frame.body.slice(offset, offset + bytes);
-    const module = new WebAssembly.Module(wasm);
-    modules.set(name, module);
-    memoryMaxima.set(module, readMemoryNeed(wasm).maximumBytes);
-    offset += bytes;
-  }
-  const source = new TextDecoder().decode(frame.body.subarray(0, command.glueBytes));
-  const { imports, instantiationFuel } = command;
-  return { glue: compileGlue(source), modules, imports, memoryMaxima, instantiationFuel };
 }
 
 function withBody(reply: HostReply, body: Uint8Array): BrokerReply {

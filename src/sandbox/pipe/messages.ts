@@ -11,9 +11,11 @@ import { parseTrace } from "./trace.ts";
 
 /** Lengths of the parts that follow one another in a frame's body. */
 export interface Parts {
-  readonly glueBytes: number;
-  readonly modules: readonly { readonly name: string; readonly bytes: number }[];
-  /** Fuel for segments and tables of all modules. */
+  /** The link plan, as JSON. */
+  readonly planBytes: number;
+  /** Bytes of each core module, by its place in the plan. */
+  readonly modules: readonly number[];
+  /** Fuel for segments and tables of all core instances. */
   readonly instantiationFuel: number;
 }
 
@@ -23,12 +25,12 @@ export interface GuestLimits {
   /** Of all memories together; the prepared component was made for the same number. */
   readonly memoryBytes: number;
   readonly outputBytes: number;
-  /** Bytes lifted out of guest memory during the whole run; see `executor/lift-guard.ts`. */
+  /** Bytes lifted out of guest memory during the whole run; see `executor/linker/meter.ts`. */
   readonly liftedBytes: number;
   readonly hostCalls: number;
 }
 
-/** Host to executor: make a prepared component known. Body: glue, then each module. */
+/** Host to executor: make a prepared component known. Body: the plan, then each module. */
 export interface LoadCommand extends Parts {
   readonly type: "load";
   readonly key: string;
@@ -74,11 +76,9 @@ export interface StopCommand {
   readonly run: string;
 }
 
-/** Host to preparer: transpile and meter the component in the body. */
+/** Host to preparer: plan the links of the component in the body and meter its modules. */
 export interface PrepareCommand {
   readonly type: "prepare";
-  readonly asyncImports: readonly string[];
-  readonly asyncExports: readonly string[];
   readonly maxMemoryBytes: number;
   /** Whether every NaN is made the same one, so that the component repeats itself to the bit. */
   readonly canonicalNans: boolean;
@@ -181,7 +181,7 @@ export function parseReport(frame: Frame): ReportFrame {
 /** Reads the `Parts` of a head, for the prepared component and for its cache file. */
 export function parseParts(head: Frame["head"]): Parts {
   return {
-    glueBytes: count(head, "glueBytes"),
+    planBytes: count(head, "planBytes"),
     modules: parseModules(head["modules"]),
     instantiationFuel: count(head, "instantiationFuel"),
   };
@@ -210,12 +210,7 @@ function parseEnd(value: unknown): GuestEnd {
 function parseModules(value: unknown): Parts["modules"] {
   if (!Array.isArray(value) || value.length > 1000)
     throw new FrameError("Cannot read a report: modules is not a list");
-  return value.map((entry: unknown) => {
-    if (typeof entry !== "object" || entry === null)
-      throw new FrameError("Cannot read a report: a module is not an object");
-    const module = entry as Frame["head"]; // An object, checked above; its members stay unknown.
-    return { name: text(module, "name", 200), bytes: count(module, "bytes") };
-  });
+  return value.map((_, index) => count({ module: value[index] }, "module"));
 }
 
 function text(head: Frame["head"], member: string, limit: number): string {

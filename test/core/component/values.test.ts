@@ -84,7 +84,7 @@ describe("toGuest()", () => {
     { type: record, json: { "is-XML": true }, value: { isXml: true, constructor: undefined } },
   ];
   for (const { type, json, value } of cases) {
-    it(`toGuest() gives the glue what it lowers: ${JSON.stringify(json)} for ${type.kind}`, () => {
+    it(`toGuest() gives what is lowered: ${JSON.stringify(json)} for ${type.kind}`, () => {
       const plain = (it: unknown) =>
         typeof it === "object" && it !== null && Object.getPrototypeOf(it) === null
           ? Object.fromEntries(Object.entries(it))
@@ -95,9 +95,9 @@ describe("toGuest()", () => {
 
   it("toGuest() leaves unset a flag that has the name of an inherited member", () => {
     const flags = toGuest({ kind: "flags", flags: ["to-string", "constructor"] }, []);
-    // The glue reads flags with Boolean(value.name); the cast stands for its untyped code.
-    const glue = flags as { toString?: unknown; constructor?: unknown };
-    expect([Boolean(glue.toString), Boolean(glue.constructor)]).toEqual([false, false]);
+    // A reader that asks Boolean(value.name) must not be misled; the cast stands for untyped code.
+    const seen = flags as { toString?: unknown; constructor?: unknown };
+    expect([Boolean(seen.toString), Boolean(seen.constructor)]).toEqual([false, false]);
   });
 
   it("toGuestArguments() puts the members in the order of the parameters", () => {

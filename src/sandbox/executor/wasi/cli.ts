@@ -22,7 +22,7 @@ export function createExit(context: GuestContext): Binding {
   return {
     resources: {},
     functions: {
-      // jco hands over a bare `result` as an object with a tag.
+      // A bare `result` is an object with a tag.
       exit: (status: { readonly tag: string }) => context.exit(status.tag === "ok" ? 0 : 1),
       exitWithCode: (code: number) => context.exit(code),
     },

@@ -1,8 +1,8 @@
 /**
  * `wasi:io/error` and `wasi:io/streams`: bytes in and out, over a source and a sink.
  *
- * The private fields are the brand: jco gives the guest's forged or dropped handle an object made from the bare
- * prototype, and the first access to `#state` on it throws, which the guard turns into a trap.
+ * The private fields are the brand: the first access to `#state` of anything else throws, which the guard turns into
+ * a trap.
  */
 import type { Binding } from "../binding.ts";
 import { GuestError } from "../guard.ts";

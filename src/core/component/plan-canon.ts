@@ -1,0 +1,131 @@
+/** Plans canonical definitions: the adapters between core functions and component functions, with their options. */
+import { MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
+import { at, type Frame, misfit } from "./frame.ts";
+import type { Budget } from "./limits.ts";
+import {
+  type PlanCoreItem,
+  type PlanFunction,
+  type PlanOptions,
+  type PlanResource,
+  type PlanTrampoline,
+  TASK_BUILTINS,
+} from "./link-plan.ts";
+import type { FuncNode } from "./nodes.ts";
+import { PlanTypes } from "./plan-types.ts";
+import type { CanonBuiltin, CanonOptions, Definition } from "./recipe.ts";
+
+/** What canonical definitions refer to and make, for the whole plan. */
+export class CanonPlanner {
+  readonly types: PlanTypes;
+  readonly resources: PlanResource[] = [];
+  readonly functions: PlanFunction[] = [];
+  readonly trampolines: PlanTrampoline[] = [];
+
+  constructor(budget: Budget) {
+    this.types = new PlanTypes(budget);
+  }
+
+  /** The number of a function type, as it is in one component instance. */
+  signature(type: FuncNode, frame: Frame): number {
+    return this.types.signature(type, frame.resourceOf, frame.memo);
+  }
+
+  /** Plans `canon lift`. @returns the function's number */
+  lift({ core, type, options }: Definition & { op: "lift" }, frame: Frame): number {
+    const signature = this.signature(type, frame);
+    const resolved = this.#options(options, frame);
+    const { params, result } = at(this.types.signatures, signature, "signature");
+    const taken = params.map((param) => param.type);
+    this.#requireOptions("canon lift", taken, result === null ? [] : [result], resolved, "lift");
+    const callback =
+      options.callback === undefined ? null : at(frame.core.func, options.callback, "core function");
+    if (options.async && callback === null)
+      throw misfit("canon lift async without a callback is not supported; build it for WASI 0.2");
+    if (!options.async && callback !== null) throw misfit("canon lift has a callback and is not async");
+    return (
+      this.functions.push({
+        kind: "lifted",
+        core: at(frame.core.func, core, "core function"),
+        signature,
+        options: resolved,
+        callback,
+      }) - 1
+    );
+  }
+
+  /** Plans a canonical definition that makes a core function. */
+  trampoline(builtin: CanonBuiltin, frame: Frame): PlanCoreItem {
+    const made = this.#makeTrampoline(builtin, frame);
+    return { kind: "trampoline", index: this.trampolines.push(made) - 1 };
+  }
+
+  #makeTrampoline(builtin: CanonBuiltin, frame: Frame): PlanTrampoline {
+    switch (builtin.what) {
+      case "lower": {
+        if (builtin.options.async)
+          throw misfit("canon lower async is of WASI 0.3 and not supported; build it for WASI 0.2");
+        const func = at(frame.funcs, builtin.func, "function");
+        const options = this.#options(builtin.options, frame);
+        const { signature } = at(this.functions, func, "function");
+        const { params, result } = at(this.types.signatures, signature, "signature");
+        const taken = params.map((param) => param.type);
+        this.#requireOptions("canon lower", taken, result === null ? [] : [result], options, "lower");
+        return { kind: "lower", func, options };
+      }
+      case "resource.new":
+      case "resource.rep":
+      case "resource.drop": {
+        const resource = frame.resourceOf(builtin.resource);
+        const definition = at(this.resources, resource, "resource");
+        const isOwn = definition.kind === "defined" && definition.instance === frame.id;
+        // Only whoever defines a resource makes it and sees what is behind it.
+        if (builtin.what !== "resource.drop" && !isOwn)
+          throw misfit(`canon ${builtin.what} names a resource of another component`);
+        return { kind: builtin.what, resource, instance: frame.id };
+      }
+      case "task.return": {
+        const { result } = builtin;
+        const type = result === undefined ? null : this.types.number(result, frame.resourceOf, frame.memo);
+        const options = this.#options(builtin.options, frame);
+        return { kind: "task.return", result: type, options };
+      }
+      case "context.get":
+      case "context.set":
+        return { kind: builtin.what, slot: builtin.slot, instance: frame.id };
+      case "other": {
+        const name = TASK_BUILTINS.find((it) => it === builtin.name);
+        if (name !== undefined) return { kind: "task", name, instance: frame.id };
+        throw misfit(`it uses ${builtin.name} of WASI 0.3, which is not supported; build it for WASI 0.2`);
+      }
+    }
+  }
+
+  #options(options: CanonOptions, frame: Frame): PlanOptions {
+    const find = (space: readonly PlanCoreItem[], index: number | undefined, what: string) =>
+      index === undefined ? null : at(space, index, what);
+    return {
+      instance: frame.id,
+      encoding: options.encoding,
+      memory: find(frame.core.memory, options.memory, "core memory"),
+      realloc: find(frame.core.func, options.realloc, "core function"),
+      postReturn: find(frame.core.func, options.postReturn, "core function"),
+    };
+  }
+
+  /** What goes through memory needs one, and what is written into a guest needs room from it. */
+  #requireOptions(
+    what: string,
+    params: readonly number[],
+    results: readonly number[],
+    options: PlanOptions,
+    direction: "lift" | "lower",
+  ): void {
+    const takes = this.types.passage(params, MAX_FLAT_PARAMS);
+    const gives = this.types.passage(results, MAX_FLAT_RESULTS);
+    const written = direction === "lift" ? takes.pointers || takes.spilled : gives.pointers;
+    const through = takes.pointers || takes.spilled || gives.pointers || gives.spilled;
+    if (through && options.memory === null)
+      throw misfit(`${what} passes values through memory and names none`);
+    if (written && options.realloc === null) throw misfit(`${what} writes into memory and names no realloc`);
+  }
+}

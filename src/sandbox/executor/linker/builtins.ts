@@ -1,0 +1,143 @@
+/** The canonical built-ins that are no calls: resources, and the few of the asynchronous ABI that every engine imports. */
+import type { PlanResource, PlanTrampoline } from "../../../core/component/index.ts";
+import { HOST_CALL_COST } from "../../../core/metering/index.ts";
+import { AbiTrap, trapIf } from "./abi-trap.ts";
+import { liftReturned } from "./call.ts";
+import type { Signature } from "./compile.ts";
+import type { ComponentInstance } from "./component-instance.ts";
+import type { Handle } from "./handles.ts";
+import type { BorderMeter } from "./meter.ts";
+import type { CoreFunction, Passage } from "./passage.ts";
+
+/** `resource.new`, `resource.drop` and `resource.rep`. */
+export function resourceBuiltin(
+  what: PlanTrampoline["kind"],
+  resource: number,
+  instance: ComponentInstance,
+  destroy: (handle: Handle) => void,
+): CoreFunction {
+  switch (what) {
+    case "resource.new":
+      return (representation) => {
+        instance.requireLeave();
+        const handle = {
+          resource,
+          representation: Number(representation) | 0,
+          isOwn: true,
+          lends: 0,
+          scope: undefined,
+        };
+        return instance.handles.add(handle);
+      };
+    case "resource.rep":
+      return (index) => instance.handles.get(Number(index), resource).representation;
+    default:
+      return (index) => {
+        instance.requireLeave();
+        const handle = instance.handles.remove(Number(index), resource);
+        if (handle.isOwn) destroy(handle);
+        else if (handle.scope !== undefined) handle.scope.borrows -= 1;
+      };
+  }
+}
+
+/**
+ * Ends what an owned handle stands for.
+ *
+ * @param destructor of a guest's resource
+ */
+export function destroyHandle(
+  definition: PlanResource,
+  handle: Handle,
+  from: ComponentInstance,
+  owner: ComponentInstance | undefined,
+  destructor: CoreFunction | undefined,
+): void {
+  if (definition.kind === "imported") {
+    disposeOf(handle.representation);
+    return;
+  }
+  if (owner === undefined || destructor === undefined) return;
+  if (owner === from) {
+    destructor(handle.representation);
+    return;
+  }
+  // Somebody else's: running its destructor is a call into it.
+  const task = owner.enter(null);
+  destructor(handle.representation);
+  owner.leave(task);
+}
+
+function disposeOf(representation: unknown): void {
+  if (typeof representation !== "object" || representation === null) return;
+  const dispose: unknown = Reflect.get(representation, Symbol.dispose);
+  if (typeof dispose === "function") dispose.call(representation);
+}
+
+/** `task.return`: what an asynchronous export has for an answer. */
+export function taskReturn(passage: Passage, result: number | null, signature: Signature): CoreFunction {
+  const { instance } = passage;
+  return (...flat) => {
+    instance.requireLeave();
+    const { task } = instance;
+    trapIf(task.returned !== undefined, "returned-twice");
+    trapIf(task.result !== result, "returned-another-type");
+    task.returned = { value: liftReturned(passage, signature, flat) };
+  };
+}
+
+/** `context.get` and `context.set`: two words of the call that is under way. */
+export function contextBuiltin(
+  what: "context.get" | "context.set",
+  slot: number,
+  instance: ComponentInstance,
+): CoreFunction {
+  trapIf(slot > 1, "no-such-context");
+  const index = slot === 0 ? 0 : 1;
+  if (what === "context.get") return () => instance.task.storage[index];
+  return (value) => {
+    instance.task.storage[index] = Number(value) | 0;
+  };
+}
+
+/**
+ * Built-ins of the asynchronous ABI. Nothing here starts a subtask, a stream or a future, so there is nothing to wait
+ * for: what names one traps as a forged handle does, and waiting is a deadlock.
+ */
+export function taskBuiltin(
+  name: (PlanTrampoline & { kind: "task" })["name"],
+  instance: ComponentInstance,
+  meter: BorderMeter,
+): CoreFunction {
+  const { waitableSets } = instance;
+  return (first) => {
+    meter.charge(HOST_CALL_COST);
+    instance.requireLeave();
+    switch (name) {
+      case "waitable-set.new": {
+        const index = waitableSets.size === 0 ? 1 : Math.max(...waitableSets) + 1;
+        trapIf(waitableSets.size >= 1000, "too-many-waitable-sets");
+        waitableSets.add(index);
+        return index;
+      }
+      case "waitable-set.drop":
+        trapIf(!waitableSets.delete(Number(first)), "unknown-handle");
+        return undefined;
+      case "waitable-set.poll":
+        trapIf(!waitableSets.has(Number(first)), "unknown-handle");
+        return 0;
+      case "waitable-set.wait":
+        throw new AbiTrap("waits-for-nothing");
+      case "waitable.join":
+        throw new AbiTrap("unknown-handle");
+      case "thread.yield":
+        return 0;
+      case "backpressure.set":
+      case "backpressure.inc":
+      case "backpressure.dec":
+        return undefined;
+      default:
+        throw new AbiTrap("unknown-handle");
+    }
+  };
+}

@@ -1,0 +1,8 @@
+/**
+ * The linker: carries out a component's link plan for one run. Values cross by the canonical ABI of the component
+ * model, read and written by closures made once per component; nothing is generated and nothing is evaluated.
+ */
+export { AbiTrap } from "./abi-trap.ts";
+export type { ComponentFunction } from "./call.ts";
+export { type CompiledPlan, compilePlan } from "./compile.ts";
+export { type LinkedComponent, linkComponent } from "./link.ts";

@@ -1,0 +1,223 @@
+/**
+ * Instantiates a component for one run, as its plan says: core modules in order, trampolines between them. All that
+ * is made here belongs to the run; nothing of it is in reach of another.
+ */
+import type { PlanCoreItem, PlanOptions, PlanTrampoline } from "../../../core/component/index.ts";
+import { FUEL_IMPORT } from "../../../core/metering/index.ts";
+import type { RunGuard, Trampoline } from "../guard.ts";
+import { contextBuiltin, destroyHandle, resourceBuiltin, taskBuiltin, taskReturn } from "./builtins.ts";
+import { type ComponentFunction, lifted, lowered } from "./call.ts";
+import type { CompiledPlan, Signature } from "./compile.ts";
+import { ComponentInstance } from "./component-instance.ts";
+import { BorderMeter } from "./meter.ts";
+import { type CoreFunction, Passage } from "./passage.ts";
+
+/** What a run brings along. */
+export interface LinkPowers {
+  readonly guard: RunGuard;
+  /** Units that the run may spend. */
+  readonly fuel: number;
+  /** Host memory that may be made out of guest memory, about, in bytes. */
+  readonly liftedBytes: number;
+  /** Compiled modules, by their place in the plan. */
+  readonly modules: readonly WebAssembly.Module[];
+  /** The host's function behind an import. */
+  readonly hostFunction: (scope: string | null, name: string) => ComponentFunction;
+}
+
+/** A component instance that can be called once. */
+export interface LinkedComponent {
+  readonly meter: BorderMeter;
+  /** Instantiates all core modules. */
+  instantiate(): void;
+  /** @throws TypeError when there is no such export */
+  exported(scope: string | null, name: string): ComponentFunction;
+  /** Units left; negative once fuel was exhausted. */
+  fuelLeft(): bigint;
+  /** Whether the call depth limit stopped the guest. */
+  depthExceeded(): boolean;
+  /** Bytes of all memories. A memory never shrinks, so at the end this is the peak. */
+  memoryBytes(): number;
+  /** The same, as they were before the guest ran. */
+  initialMemoryBytes(): number;
+}
+
+/** Not in TypeScript's library yet. */
+const Suspending: new (call: Trampoline) => CoreFunction = Reflect.get(WebAssembly, "Suspending");
+
+/** Links a component for one run. */
+export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): LinkedComponent {
+  const { plan, signatures, codecs, waits } = compiled;
+  const { guard } = powers;
+  const left = new WebAssembly.Global({ value: "i64", mutable: true }, BigInt(powers.fuel));
+  const depth = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
+  const meter = new BorderMeter(guard, left, powers.liftedBytes);
+  const instances = Array.from(
+    { length: plan.componentInstances },
+    (_, index) => new ComponentInstance(index),
+  );
+  const coreExports: WebAssembly.Exports[] = [];
+  const trampolines: (CoreFunction | undefined)[] = [];
+  const functions: (ComponentFunction | undefined)[] = [];
+  const memories = new Set<WebAssembly.Memory>();
+  let initialBytes = 0;
+
+  function itemOf(item: PlanCoreItem): unknown {
+    if (item.kind === "trampoline") {
+      trampolines[item.index] ??= makeTrampoline(item.index);
+      return trampolines[item.index];
+    }
+    return coreExports[item.instance]?.[item.name];
+  }
+
+  function functionItem(item: PlanCoreItem): CoreFunction {
+    const found = itemOf(item);
+    if (typeof found !== "function") throw new TypeError("Cannot link: a core function is not there");
+    return found as CoreFunction; // A function, checked above; wasm checks what it is called with.
+  }
+
+  function memoryItem(item: PlanCoreItem): WebAssembly.Memory {
+    const found = itemOf(item);
+    if (!(found instanceof WebAssembly.Memory))
+      throw new TypeError("Cannot link: a core memory is not there");
+    return found;
+  }
+
+  function passageOf(options: PlanOptions): Passage {
+    const { memory, realloc } = options;
+    return new Passage(instanceOf(options.instance), meter, options.encoding, {
+      memory: () => (memory === null ? undefined : memoryItem(memory)),
+      realloc: () => (realloc === null ? undefined : functionItem(realloc)),
+    });
+  }
+
+  function makeTrampoline(index: number): CoreFunction {
+    const trampoline = planned(plan.trampolines[index]);
+    const made = coreFunctionOf(trampoline);
+    const name = nameOf(trampoline);
+    if (trampoline.kind === "lower" && waits[trampoline.func] === true)
+      return new Suspending(guard.wrapWaiting(name, made));
+    return guard.wrap(name, made);
+  }
+
+  function nameOf(trampoline: PlanTrampoline): string {
+    if (trampoline.kind !== "lower") return trampoline.kind;
+    const func = planned(plan.functions[trampoline.func]);
+    return func.kind === "imported" ? `${func.interface ?? "$root"}#${func.name}` : "(component)";
+  }
+
+  function coreFunctionOf(trampoline: PlanTrampoline): CoreFunction {
+    switch (trampoline.kind) {
+      case "lower": {
+        const { signature } = planned(plan.functions[trampoline.func]);
+        const callee = functionOf(trampoline.func);
+        return lowered(passageOf(trampoline.options), planned(signatures[signature]), callee);
+      }
+      case "resource.new":
+      case "resource.drop":
+      case "resource.rep": {
+        const definition = planned(plan.resources[trampoline.resource]);
+        const from = instanceOf(trampoline.instance);
+        return resourceBuiltin(trampoline.kind, trampoline.resource, from, (handle) => {
+          const own = definition.kind === "defined" ? definition : undefined;
+          const destructor = own?.destructor;
+          destroyHandle(
+            definition,
+            handle,
+            from,
+            own === undefined ? undefined : instanceOf(own.instance),
+            destructor === undefined || destructor === null ? undefined : functionItem(destructor),
+          );
+        });
+      }
+      case "task.return": {
+        const { result } = trampoline;
+        return taskReturn(passageOf(trampoline.options), result, returnSignature(result));
+      }
+      case "context.get":
+      case "context.set":
+        return contextBuiltin(trampoline.kind, trampoline.slot, instanceOf(trampoline.instance));
+      case "task":
+        return taskBuiltin(trampoline.name, instanceOf(trampoline.instance), meter);
+    }
+  }
+
+  function returnSignature(result: number | null): Signature {
+    return compiled.returnSignature(result === null ? undefined : planned(codecs[result]));
+  }
+
+  function functionOf(index: number): ComponentFunction {
+    const known = functions[index];
+    if (known !== undefined) return known;
+    const func = planned(plan.functions[index]);
+    const made = func.kind === "imported" ? powers.hostFunction(func.interface, func.name) : liftedOf(index);
+    functions[index] = made;
+    return made;
+  }
+
+  function liftedOf(index: number): ComponentFunction {
+    const func = planned(plan.functions[index]);
+    if (func.kind !== "lifted") throw new TypeError("Cannot lift an import");
+    const { options, callback } = func;
+    return lifted({
+      passage: passageOf(options),
+      signature: planned(signatures[func.signature]),
+      result: planned(plan.signatures[func.signature]).result,
+      core: () => functionItem(func.core),
+      postReturn: () => (options.postReturn === null ? undefined : functionItem(options.postReturn)),
+      callback: callback === null ? undefined : () => functionItem(callback),
+      waits: waits[index] === true,
+    });
+  }
+
+  function instanceOf(index: number): ComponentInstance {
+    return planned(instances[index]);
+  }
+
+  function instantiateCore(index: number): void {
+    const { module, imports } = planned(plan.instances[index]);
+    const given: Record<string, Record<string, unknown>> = Object.create(null);
+    for (const { module: from, name, item } of imports) {
+      given[from] ??= Object.create(null);
+      planned(given[from])[name] = itemOf(item);
+    }
+    // Last, so that no name of the guest's can take its place; the metering pass refuses such imports anyway.
+    given[FUEL_IMPORT.module] = { [FUEL_IMPORT.left.name]: left, [FUEL_IMPORT.depth.name]: depth };
+    const { exports } = new WebAssembly.Instance(
+      planned(powers.modules[module]),
+      given as WebAssembly.Imports, // Checked by the engine, item by item.
+    );
+    coreExports[index] = exports;
+    for (const value of Object.values(exports)) {
+      if (!(value instanceof WebAssembly.Memory) || memories.has(value)) continue;
+      memories.add(value);
+      initialBytes += value.buffer.byteLength;
+    }
+  }
+
+  return {
+    meter,
+    instantiate() {
+      for (const index of plan.instances.keys()) instantiateCore(index);
+    },
+    exported(scope, name) {
+      const found = plan.exports.find((it) => it.interface === scope && it.name === name);
+      if (found === undefined) throw new TypeError(`Cannot find the export "${name}" in the plan`);
+      return functionOf(found.function);
+    },
+    fuelLeft: () => meter.left(),
+    depthExceeded: () => depth.value < 0,
+    memoryBytes() {
+      let bytes = 0;
+      for (const memory of memories) bytes += memory.buffer.byteLength;
+      return bytes;
+    },
+    initialMemoryBytes: () => initialBytes,
+  };
+}
+
+/** What a plan refers to is there, or the preparer made no plan. */
+function planned<T>(part: T | undefined): T {
+  if (part === undefined) throw new TypeError("Cannot link: the plan refers to what is not in it");
+  return part;
+}

@@ -1,0 +1,66 @@
+/**
+ * What the linker's own work costs the guest: the run's fuel, for calls, bytes and values that cross the border; and
+ * host memory, for what a few bytes of guest memory may turn into.
+ *
+ * A guest of two megabytes can describe two gigabytes: a list of two thousand pointers to one list of a megabyte.
+ * So whatever is lifted is charged before it is lifted, by what its type may become.
+ */
+import { crossingCost } from "../../../core/metering/index.ts";
+import type { RunGuard } from "../guard.ts";
+
+/** The meter of one run. */
+export class BorderMeter {
+  readonly #guard: RunGuard;
+  readonly #left: WebAssembly.Global;
+  /** Units that are due and not yet taken from the counter; taken before the guest goes on. */
+  #due = 0;
+  #liftedBytes: number;
+
+  /**
+   * @param left the run's fuel counter, which the guest's own operators count down too
+   * @param liftedBytes host memory that the run may make out of guest memory, about, in bytes
+   */
+  constructor(guard: RunGuard, left: WebAssembly.Global, liftedBytes: number) {
+    this.#guard = guard;
+    this.#left = left;
+    this.#liftedBytes = liftedBytes;
+  }
+
+  /** Charges units; {@link settle} takes them. */
+  charge(units: number): void {
+    this.#due += units;
+  }
+
+  /**
+   * Charges what is about to be read out of guest memory.
+   *
+   * @param guestBytes bytes read
+   * @param values values made of them, at most
+   * @param hostBytes what they may take here, at most
+   */
+  lift(guestBytes: number, values: number, hostBytes: number): void {
+    this.#due += crossingCost({ liftedBytes: guestBytes, values });
+    this.#liftedBytes -= hostBytes;
+    if (this.#liftedBytes >= 0) return;
+    this.#guard.stop({ kind: "exhausted", budget: "lifted_bytes" });
+    this.#guard.trap();
+  }
+
+  /** Charges what is about to be written into guest memory. */
+  lower(guestBytes: number, values: number): void {
+    this.#due += crossingCost({ loweredBytes: guestBytes, values });
+  }
+
+  /** Takes what is due. Called before guest code runs again: the counter is exact whenever it does. */
+  settle(): void {
+    if (this.#due === 0) return;
+    this.#left.value -= BigInt(this.#due);
+    this.#due = 0;
+    if (this.#left.value < 0n) this.#guard.trap();
+  }
+
+  /** Units left, without what is due; negative when fuel is exhausted. */
+  left(): bigint {
+    return this.#left.value - BigInt(this.#due);
+  }
+}
