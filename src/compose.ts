@@ -14,6 +14,7 @@ import type { Registry, Tool } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
 import { openSigners } from "./signers.ts";
 import { openStore } from "./stores/index.ts";
+import { readWitnesses } from "./witnesses.ts";
 
 /** Version of Writ, as manifests and `writ --version` say it. */
 export const VERSION = "0.1.0";
@@ -21,6 +22,8 @@ export const VERSION = "0.1.0";
 /** The sources' own folder, whatever the working directory is. */
 export const PROJECT_FOLDER = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
 
+/** Pause between two questions to the witnesses of the log. */
+const WITNESS_MS = 1_000;
 /** Longest that a run may take, so that an older open run can only be a dead gateway's. */
 const LONGEST_RUN_MS = 600_000 + 60_000;
 
@@ -38,6 +41,8 @@ export interface HouseOptions {
   readonly dataFolder: string;
   /** SQLite file, or `:memory:`. */
   readonly database: string;
+  /** The operator's file about witnesses of the log; absent = nobody is asked. */
+  readonly witnessesFile?: string | undefined;
   /** Folder of the independent observer's files. */
   readonly observerFolder: string;
   /** Name of the log that the database keeps: no two databases that share a key may share it. */
@@ -118,7 +123,11 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       queue: 1000,
     });
     const identity = createIdentity({ store, clock, entropy });
-    const evidence = createEvidence({ store, signer, noteSigner, clock });
+    const evidence = createEvidence({
+      ...{ store, signer, noteSigner, clock },
+      ...(await readWitnesses(runtime, options.witnessesFile, dataFolder)),
+    });
+    const stopAsking = evidence.watchWitnesses(WITNESS_MS);
     const broker = createBroker({
       clock,
       resolver: runtime.resolver,
@@ -164,6 +173,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       noteSigner,
       async close() {
         stopWatching();
+        stopAsking();
         stopErasing();
         await sandbox.close();
         await observing.close();

@@ -8,6 +8,7 @@ import { createIdentity, jwks } from "./identity/index.ts";
 import type { Runtime } from "./ports/index.ts";
 import { registryOfOne } from "./registry/index.ts";
 import { openSigners, writePublicKeys } from "./signers.ts";
+import { COSIGNED } from "./witnesses.ts";
 
 /** Name of the log of runs without a server. Reserved by RFC 6761, so it is nobody's on the network. */
 const LOCAL_LOG = "local.localhost";
@@ -101,7 +102,13 @@ export async function openLog(
   const store = await openDatabase(runtime, database);
   const evidence = createEvidence({ store, signer, noteSigner, clock });
   return {
-    checkpoint: () => evidence.checkpoint(),
+    async checkpoint() {
+      const note = await evidence.checkpoint();
+      // The same checkpoint with its cosignatures, when the newest one has them.
+      const cosigned = await files.read(`${dataFolder}/${COSIGNED}`);
+      const text = cosigned && new TextDecoder().decode(cosigned);
+      return text?.startsWith(note.slice(0, note.indexOf("\n\n") + 2)) ? text : note;
+    },
     tile: (name) => readTile(store, name),
     async manifests(from, limit) {
       const seals = await store.listSeals(from, limit);

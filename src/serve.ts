@@ -80,6 +80,7 @@ export async function startServer(
       runtime,
       dataFolder,
       database: `${dataFolder}/writ.sqlite`,
+      witnessesFile: config.witnessesFile,
       observerFolder: `${dataFolder}/observer`,
       logOrigin: config.logOrigin,
       signer: config.signer,

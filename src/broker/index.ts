@@ -14,6 +14,7 @@ export type { CallLimits } from "./book.ts";
 export { type Broker, type BrokerOptions, createBroker, type OpenRun } from "./broker.ts";
 export { permitRequest } from "./egress/index.ts";
 export { loadMounts, type Mount } from "./mounts.ts";
+export { createOutgoing } from "./outgoing.ts";
 export { loadProfiles, PROFILES_FILE, ProfileError, parseProfiles, resolveProfiles } from "./profile-file.ts";
 export { Secret, type SecretProfile } from "./profiles.ts";
 export type { ToolCall, ToolCallEnd, ToolRefusal } from "./tool-call.ts";

@@ -66,6 +66,7 @@ export async function loadConfig(
     isolation: find("isolation"),
     logOrigin: find("logOrigin"),
     signer: find("signer"),
+    witnessesFile: find("witnessesFile"),
     publicUrl: find("publicUrl"),
     demo: find("demo"),
     maxBodyBytes: find("maxBodyBytes"),

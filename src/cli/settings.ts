@@ -29,6 +29,8 @@ export interface ServeConfig {
   readonly logOrigin: string;
   /** `unix:<path>` of a signing process's socket; undefined = the keys are files in the data folder. */
   readonly signer: string | undefined;
+  /** File that names witnesses of the log, and how many have to cosign; undefined = nobody is asked. */
+  readonly witnessesFile: string | undefined;
   /** Where strangers reach this gateway, when that is not where it listens; without a trailing slash. */
   readonly publicUrl: string | undefined;
   /** Whether the sample API is served beside the gateway. */
@@ -187,6 +189,14 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
       .string({ error: "unix: and a path" })
       .regex(/^unix:.+$/, { error: "unix: and a path" })
       .optional(),
+    fromText: text,
+    initial: () => undefined,
+  },
+  witnessesFile: {
+    flag: "--witnesses <file>",
+    variable: "WRIT_WITNESSES",
+    help: "witnesses of the log, and how many have to cosign",
+    schema: path.optional(),
     fromText: text,
     initial: () => undefined,
   },

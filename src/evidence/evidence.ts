@@ -18,6 +18,7 @@ import { Checkpoints } from "./checkpoints.ts";
 import { Denials, type RefusedSealed } from "./denials.ts";
 import { type Reconciled, Reconciler, unknownEnd } from "./reconciler.ts";
 import { type Sealed, signPredicate, writeManifest } from "./seal.ts";
+import { Witnessing, type WitnessingParts, type WitnessPolicy } from "./witnesses.ts";
 
 export type { RefusedSealed } from "./denials.ts";
 export type { Reconciled } from "./reconciler.ts";
@@ -46,6 +47,8 @@ export interface EvidenceParts {
   /** Signs the checkpoints of the log that the store keeps. */
   readonly noteSigner: NoteSigner;
   readonly clock: Clock;
+  /** Whom to ask for cosignatures; absent = nobody. */
+  readonly witnesses?: WitnessPolicy & Pick<WitnessingParts, "outgoing" | "verify" | "keep" | "kept">;
 }
 
 /** Records what runs do. Every method rejects with `evidence-unavailable` when it can not. */
@@ -84,7 +87,8 @@ export interface Evidence {
    */
   manifest(seal: NonNullable<RunRow["seal"]>): Promise<string>;
   /**
-   * The log's newest checkpoint: it covers every run that is sealed by now.
+   * The log's newest checkpoint: it covers every run that is sealed by now. With witnesses: the newest that enough of
+   * them cosigned, a second or so behind, for as long as they do.
    *
    * @throws {GatewayError} `evidence-unavailable`
    */
@@ -97,6 +101,10 @@ export interface Evidence {
    * @throws {GatewayError} `evidence-unavailable` when the open runs can not be read
    */
   reconcile(admittedBeforeMs: number): Promise<Reconciled>;
+  /** Whether enough witnesses cosign in time; undefined when nobody is asked. */
+  witnessed(): boolean | undefined;
+  /** Asks the witnesses again and again, if there are any. @returns stops it */
+  watchWitnesses(everyMs: number): () => void;
   /**
    * Reconciles again and again, so that what failed while the store was away is sealed once it is back.
    *
@@ -115,6 +123,10 @@ export interface Evidence {
 export function createEvidence(parts: EvidenceParts): Evidence {
   const { store, signer, clock } = parts;
   const checkpoints = new Checkpoints(parts.noteSigner);
+  const witnessing =
+    parts.witnesses === undefined
+      ? undefined
+      : new Witnessing({ ...parts.witnesses, store, checkpoints, clock, verify: parts.witnesses.verify });
   const denials = new Denials(clock, async (predicate) => {
     const nowMs = clock.nowMs();
     const { seal, release } = await signPredicate(predicate, signer, checkpoints, nowMs);
@@ -123,6 +135,12 @@ export function createEvidence(parts: EvidenceParts): Evidence {
   const reconciler = new Reconciler({ store, signer, clock, checkpoints });
   return {
     async admit(known) {
+      if (witnessing?.mayRun === false) {
+        throw unavailable(
+          `Cannot admit run ${JSON.stringify(known.run)}: too few witnesses cosign the log`,
+          witnessing.lastError,
+        );
+      }
       const intent = toIntent(known, clock.nowMs());
       try {
         await store.recordIntent(intent);
@@ -176,7 +194,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
 
     async checkpoint() {
       try {
-        return (await checkpoints.of(await store.logHead())).note;
+        return witnessing?.note ?? (await checkpoints.of(await store.logHead())).note;
       } catch (cause) {
         throw unavailable("Cannot show checkpoint: signer or store failed", cause);
       }
@@ -188,6 +206,23 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       } catch (cause) {
         throw unavailable("Cannot reconcile: the open runs can not be read", cause);
       }
+    },
+
+    witnessed: () => witnessing?.isMet,
+
+    watchWitnesses(everyMs) {
+      if (witnessing === undefined) return () => undefined;
+      let stopped = false;
+      let cancel = (): void => undefined;
+      const round = async (): Promise<void> => {
+        await witnessing.ask();
+        if (!stopped) cancel = clock.after(everyMs, () => void round());
+      };
+      void round();
+      return () => {
+        stopped = true;
+        cancel();
+      };
     },
 
     watch({ everyMs, graceMs, onError }) {

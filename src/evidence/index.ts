@@ -11,3 +11,4 @@ export {
   type Sealed,
 } from "./evidence.ts";
 export { OBSERVER_FILES, type ObserverParts, openObserver } from "./observer.ts";
+export type { Witness, WitnessPolicy } from "./witnesses.ts";

@@ -38,10 +38,12 @@ async function look({ store, signer, evidence, sandbox }: ReadinessParts): Promi
     succeeds(signer.keys()),
     succeeds(evidence.checkpoint()),
   ]);
+  const witnessed = evidence.witnessed();
   const checks = [
     { name: "store", ok: isStored },
     { name: "signer", ok: isSigned },
     { name: "log", ok: isLogged },
+    ...(witnessed === undefined ? [] : [{ name: "witnesses", ok: witnessed }]),
     { name: "sandbox", ok: sandbox.isolation.verified.length > 0 },
   ];
   return { ready: checks.every(({ ok }) => ok), checks };

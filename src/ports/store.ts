@@ -125,6 +125,14 @@ export interface Store {
    */
   prove(sequence: number): Promise<Logged>;
   /**
+   * Proves that the log began as it was at a smaller size.
+   *
+   * @param size of a head that was seen; the log may have grown since
+   * @returns consistency proof, RFC 9162 section 2.1.4
+   * @throws {RangeError} when `oldSize` is no beginning of `size`
+   */
+  proveGrowth(oldSize: number, size: number): Promise<readonly Uint8Array<ArrayBuffer>[]>;
+  /**
    * Hashes of the log's tree: a tile of RFC 9162 nodes, as C2SP tlog-tiles cuts it.
    *
    * @param level 0 = leaf hashes

@@ -10,6 +10,7 @@ import {
   emptyRoot,
   HASH_BYTES,
   leafHash,
+  proveConsistency,
   proveInclusion,
   sameBytes,
   TILE_LEVELS,
@@ -69,6 +70,12 @@ export class LogTree {
     // Right after the commit that made it, the edge is known to be of that size.
     const edge = this.#edge.size === size ? this.#edge : this.#load();
     return proveInclusion(index, size, (level, at) => edge.node(level, at, this.#readFull));
+  }
+
+  /** Consistency proof between two sizes. @throws {RangeError} when the first is no beginning of the second */
+  growth(oldSize: number, size: number): readonly Bytes[] {
+    const edge = this.#load();
+    return proveConsistency(oldSize, size, (level, at) => edge.node(level, at, this.#readFull));
   }
 
   /** The first `width` hashes of a tile; undefined when it has fewer. */

@@ -124,6 +124,10 @@ class SqliteStore implements Store {
     return { sequence, head: { size, root: Uint8Array.from(root) }, path: this.#log.path(sequence, size) };
   }
 
+  async proveGrowth(oldSize: number, size: number): Promise<readonly Bytes[]> {
+    return this.#log.growth(oldSize, size);
+  }
+
   async logTile(level: number, index: number, width: number): Promise<Bytes | undefined> {
     return this.#log.tile(level, index, width);
   }

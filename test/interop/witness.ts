@@ -3,22 +3,33 @@
  * or forks. The witness is litewitness (WRIT_LITEWITNESS names it; default: of the path), with a key in an ssh-agent.
  */
 import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runtime } from "#runtime";
+import { createOutgoing } from "../../src/broker/index.ts";
+import { sha256Hex } from "../../src/core/digest.ts";
 import { encodeBase64 } from "../../src/core/manifest/index.ts";
 import {
   type Bytes,
+  cosignedAt,
   ed25519Key,
   isSignedBy,
   leafHash,
   noteKeyDigest,
   parseNote,
+  parseWitnessKey,
   proveConsistency,
   TreeEdge,
+  type WitnessKey,
 } from "../../src/core/merkle/index.ts";
 import { Checkpoints } from "../../src/evidence/checkpoints.ts";
-import { openNoteSigner, verifySignature } from "../../src/identity/index.ts";
+import { createEvidence } from "../../src/evidence/index.ts";
+import { Witnessing } from "../../src/evidence/witnesses.ts";
+import { openNoteSigner, openSigner, verifySignature } from "../../src/identity/index.ts";
 import type { NoteSigner } from "../../src/ports/index.ts";
+import { openStore } from "../../src/stores/index.ts";
+import { predicateOf } from "../core/manifest/fixtures.ts";
+import { knownOf } from "../evidence/support.ts";
 import { newestSpki } from "../support/signing.ts";
 
 const ORIGIN = "log.example";
@@ -66,7 +77,8 @@ export async function examineWitness(folder: string): Promise<readonly string[] 
     await pause(1500);
     const spki = await newestSpki(signer);
     introduce(db, spki);
-    return await ask(signer, spki);
+    const faults = await ask(signer, spki, parseWitnessKey(witnessKeyOf(`${key}.pub`)));
+    return [...faults, ...(await askWithOurClient(folder, signer, witnessKeyOf(`${key}.pub`)))];
   } catch (cause) {
     throw new Error(`Cannot ask ${command}: ${diagnostics.slice(-1000)}`, { cause });
   } finally {
@@ -107,7 +119,11 @@ class Tree {
   }
 }
 
-async function ask(signer: NoteSigner, spki: Bytes): Promise<readonly string[]> {
+async function ask(
+  signer: NoteSigner,
+  spki: Bytes,
+  witness: WitnessKey | undefined,
+): Promise<readonly string[]> {
   const entries = (size: number, changed = -1) =>
     Array.from({ length: size }, (_, n) => (n === changed ? "changed" : `entry ${n}`));
   const steps: readonly (readonly [name: string, from: number, tree: Tree, status: number])[] = [
@@ -134,9 +150,55 @@ async function ask(signer: NoteSigner, spki: Bytes): Promise<readonly string[]> 
       const cosigned = parseNote(`${note}${text}`);
       const ours = cosigned && (await isSignedBy(cosigned, ORIGIN, spki, verifySignature));
       if (ours !== true) faults.push(`${name}: the cosigned note is not one`);
+      const atS = cosigned && witness && (await cosignedAt(cosigned, witness, verifySignature));
+      if (atS === undefined) faults.push(`${name}: no cosignature of the witness's key`);
     }
   }
   runtime.print(`litewitness: ${steps.length} checkpoints; ${faults.length} wrong answers`);
+  return faults;
+}
+
+/** The key as `name+hash+base64`, from what ssh-keygen wrote: its last 32 bytes are the key. */
+function witnessKeyOf(file: string): string {
+  const blob = Buffer.from(readFileSync(file, "utf8").split(" ")[1] ?? "", "base64");
+  const typed = Uint8Array.from([4, ...blob.subarray(-32)]);
+  const named = Uint8Array.from([...new TextEncoder().encode("witness.example\n"), ...typed]);
+  return `witness.example+${sha256Hex(named).slice(0, 8)}+${encodeBase64(typed)}`;
+}
+
+/** The gateway's own client: a log that begins where the witness knows another must not be cosigned; that is a fork. */
+async function askWithOurClient(
+  folder: string,
+  signer: NoteSigner,
+  text: string,
+): Promise<readonly string[]> {
+  const key = parseWitnessKey(text);
+  if (key === undefined) return [`no key of a witness: ${text}`];
+  const store = await openStore(runtime.openSqlite(join(folder, "witnessed.sqlite")));
+  const { clock, resolver } = runtime;
+  const manifests = await openSigner({ files: runtime.files, clock, path: join(folder, "witnessed-m.pem") });
+  const witnessing = new Witnessing({
+    witnesses: [{ key, url: `http://${ADDRESS}/`, allowAddresses: ["127.0.0.1/32"] }],
+    ...{ quorum: 1, onUnmet: "refuse", maxAgeMs: 1000, kept: undefined, store, clock },
+    checkpoints: new Checkpoints(signer),
+    outgoing: createOutgoing({ clock, resolver }),
+    verify: verifySignature,
+    keep: async () => undefined,
+  });
+  const evidence = createEvidence({ store, signer: manifests, noteSigner: signer, clock });
+  for (let n = 0; n < 201; n++) {
+    const predicate = predicateOf({ run: `run_${String(n).padStart(26, "0")}` });
+    await evidence.admit(knownOf(predicate));
+    await evidence.seal(predicate, []);
+  }
+  await witnessing.ask();
+  const faults: string[] = [];
+  // It cosigned another history of this log up to 200 entries: ours is none that it can have seen grow.
+  if (witnessing.note !== undefined) faults.push("our client has a cosignature of a forked log");
+  if (!/answered (409|422)/.test(String(witnessing.lastError)))
+    faults.push(`our client was told ${String(witnessing.lastError)}`);
+  await store.close();
+  runtime.print(`litewitness, by our client: ${faults.length} wrong answers`);
   return faults;
 }
 

@@ -49,6 +49,7 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     isolation: "process+permissions",
     logOrigin: "log.example",
     signer: undefined,
+    witnessesFile: undefined,
     publicUrl: undefined,
     demo: false,
     maxBodyBytes: 2 ** 20,

@@ -74,3 +74,4 @@ export type {
 } from "./types.ts";
 export { HOST_LIMITS, PAYLOAD_TYPE, PREDICATE_TYPE } from "./types.ts";
 export { verifyBundle } from "./verify.ts";
+export { parseWitnessFile, type WitnessFile } from "./witness-file.ts";

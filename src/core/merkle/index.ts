@@ -7,6 +7,12 @@ export {
   type TreeHead,
   type TrustedLog,
 } from "./checkpoint.ts";
+export {
+  cosignedAt,
+  formatAddCheckpoint,
+  parseWitnessKey,
+  type WitnessKey,
+} from "./cosignature.ts";
 export { type FullTile, TileNodes, TreeEdge } from "./edge.ts";
 export { type Bytes, emptyRoot, HASH_BYTES, leafHash, nodeHash, sameBytes } from "./hash.ts";
 export {
