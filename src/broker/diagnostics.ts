@@ -20,10 +20,13 @@ export class LineBuffer {
   readonly #stream: DiagnosticLine["stream"];
   readonly #lines: DiagnosticLine[] = [];
   readonly #decoder = new TextDecoder();
+  readonly #full: () => void;
   #partial: string[] = [];
 
-  constructor(stream: DiagnosticLine["stream"]) {
+  /** @param full told at the line for which there is no room: it is not kept, and the run must not go on as if it were */
+  constructor(stream: DiagnosticLine["stream"], full: () => void = () => undefined) {
     this.#stream = stream;
+    this.#full = full;
   }
 
   /** Adds bytes; a line ends at each line feed. */
@@ -38,7 +41,10 @@ export class LineBuffer {
 
   /** Adds one whole line. */
   add(text: string): void {
-    if (this.#lines.length >= MAX_LINES) return;
+    if (this.#lines.length >= MAX_LINES) {
+      this.#full();
+      return;
+    }
     this.#lines.push(Object.freeze({ stream: this.#stream, text: printable(text) }));
   }
 

@@ -20,7 +20,7 @@ const writeArgs = z.strictObject({
 /** Makes the capability live for one run. */
 export function createLog({ book, grants }: RunContext): Capability {
   const granted = grantOf(grants, "log") !== undefined;
-  const buffer = new LineBuffer("log");
+  const buffer = new LineBuffer("log", () => book.stop({ kind: "exhausted", budget: "log_lines" }));
   let entries = 0;
   let bytes = 0;
   return {

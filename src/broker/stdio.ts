@@ -13,7 +13,8 @@ const writeArgs = z.strictObject({ stream: z.enum(["stdout", "stderr"]) });
 /** Makes the capability live for one run. */
 export function createStdio({ book, grants }: RunContext): Capability {
   const granted = grantOf(grants, "stdio") !== undefined;
-  const streams = { stdout: openStream("stdout"), stderr: openStream("stderr") };
+  const full = () => void book.stop({ kind: "exhausted", budget: "log_lines" });
+  const streams = { stdout: openStream("stdout", full), stderr: openStream("stderr", full) };
   return {
     calls: {
       "stdio/write": (args, body) => {
@@ -43,8 +44,8 @@ export function createStdio({ book, grants }: RunContext): Capability {
   };
 }
 
-function openStream(name: "stdout" | "stderr") {
-  return { import: `wasi:cli/${name}`, buffer: new LineBuffer(name), bytes: 0, writes: 0 };
+function openStream(name: "stdout" | "stderr", full: () => void) {
+  return { import: `wasi:cli/${name}`, buffer: new LineBuffer(name, full), bytes: 0, writes: 0 };
 }
 
 /** Digest of the text as diagnostics show it, so that whoever keeps those can check them. */

@@ -203,6 +203,16 @@ describe("RunHost and its end", () => {
 describe("log/write and stdio/write", () => {
   const grants = [{ kind: "log" }, { kind: "stdio" }] as const;
 
+  it("end the run at the line for which there is no room, however few bytes it has", async () => {
+    const { host } = openRun({ grants: [{ kind: "stdio" }], budget: { log_bytes: 20_000 } });
+    const lines = new TextEncoder().encode("\n".repeat(10_000));
+    expect(await call(host, "stdio/write", { stream: "stdout" }, lines)).toMatchObject({ kind: "ok" });
+    expect(await call(host, "stdio/write", { stream: "stdout" }, lines.subarray(0, 1))).toEqual({
+      kind: "stop",
+      outcome: { kind: "exhausted", budget: "log_lines" },
+    });
+  });
+
   it("share one budget; spending it stops the run, and what fitted is kept", async () => {
     const { host } = openRun({ grants, budget: { log_bytes: 10 } });
     expect(await call(host, "log/write", { level: "info", message: "four", fields: [] })).toEqual({

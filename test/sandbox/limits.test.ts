@@ -258,6 +258,25 @@ describe("run() of a guest that floods its standard output", () => {
   });
 });
 
+describe("run() of a guest that draws random numbers for ever", () => {
+  it("ends when it has drawn more than any honest guest needs", async () => {
+    const component = await componentOf(`(component
+      (import "wasi:random/random@0.2.12" (instance $random
+        (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))
+      (core module $libc (memory (export "memory") 32)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 65536))
+      (core instance $libc (instantiate $libc))
+      (core func $draw (canon lower (func $random "get-random-bytes")
+        (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+      (core module $guest (import "r" "draw" (func $draw (param i64 i32)))
+        (func (export "run") loop $again (call $draw (i64.const 1048576) (i32.const 16)) br $again end))
+      (core instance $guest (instantiate $guest (with "r" (instance (export "draw" (func $draw))))))
+      (func (export "run") (canon lift (core func $guest "run"))))`);
+    const end = await box.call(component, "run", {}, { fuel: 1e12 });
+    expect(end.outcome).toEqual({ kind: "exhausted", budget: "random_bytes" });
+  });
+});
+
 const stopAt = (last: number) => (_call: unknown, index: number) =>
   index < last
     ? ({ kind: "ok", value: null } as const)

@@ -312,6 +312,96 @@ describe("run() with an executor that lies", () => {
   });
 });
 
+describe("runs that share an executor that lies", () => {
+  /** Gives the lie both runs once both are there; the first of them has asked its broker for something by then. */
+  async function openTwo(lie: (first: RunHead, second: RunHead, mouth: Mouth) => void) {
+    const commands: RunHead[] = [];
+    const opened = await open((command, mouth) => {
+      commands.push(command);
+      const [first, second] = commands;
+      if (second === undefined) mouth.say(callOf(command, 0));
+      else if (commands.length === 2 && first !== undefined) lie(first, second, mouth);
+      // A run that begins again gets an honest answer.
+      else mouth.say(honestEnd(command));
+    });
+    const component = await componentOf(ECHO_GUEST);
+    const asked = Promise.withResolvers<void>();
+    const touched = opened.call(
+      component,
+      "run",
+      { n: 5 },
+      {
+        run: "run_first",
+        reply: () => {
+          asked.resolve();
+          return new Promise(() => undefined);
+        },
+      },
+    );
+    await asked.promise;
+    const untouched = opened.call(component, "run", { n: 5 }, { run: "run_second" });
+    return { touched, untouched };
+  }
+
+  const FORGERIES: Readonly<Record<string, (first: RunHead, second: RunHead, mouth: Mouth) => void>> = {
+    "a call of a run that was never given": (_first, _second, mouth) =>
+      mouth.say(callOf({ run: "run_of_another_tenant" }, 1)),
+    "the end of a run that was never given": (first, _second, mouth) =>
+      mouth.say(honestEnd(first, { run: "run_of_another_tenant" })),
+    "the same end twice": (_first, second, mouth) => {
+      mouth.say({ ...honestEnd(second), run: "run_second" });
+      mouth.say({ ...honestEnd(second), run: "run_second" });
+    },
+    "a call after its end": (_first, second, mouth) => {
+      mouth.say(honestEnd(second));
+      mouth.say(callOf(second, 7, "http-client/send"));
+    },
+    "a pause of nobody": (_first, _second, mouth) =>
+      mouth.say({ type: "pause", run: "nobody", waiting: true }),
+    "a run that is a prototype": (_first, _second, mouth) => mouth.say(callOf({ run: "__proto__" }, 1)),
+    "bytes that are no frame": (_first, _second, mouth) => mouth.sayBytes(noise(1000)),
+  };
+
+  it.each(Object.entries(FORGERIES))(
+    "end as revoked where one asked for anything at %s, and begin again where not",
+    async (_name, lie) => {
+      const { touched, untouched } = await openTwo(lie);
+      expect((await untouched).outcome).toEqual({ kind: "completed" });
+      const end = await touched;
+      expect(end.outcome).toEqual(BROKEN);
+      expect(end.host.calls).toHaveLength(1);
+      expect((await untouched).host.calls).toEqual([]);
+    },
+  );
+
+  it("charge a call to the run that it names, whoever of the same tenant made it", async () => {
+    const { touched, untouched } = await openTwo((first, second, mouth) => {
+      mouth.say(callOf(second, 1, "log/write"));
+      mouth.say(honestEnd(second));
+      mouth.say(honestEnd(first));
+    });
+    expect((await untouched).host.calls.map(({ name }) => name)).toEqual(["log/write"]);
+    expect((await touched).host.calls).toHaveLength(1);
+  });
+
+  it("are not both taken for the culprit when one goes on calling after its stop", async () => {
+    const stop = { kind: "stop", outcome: { kind: "revoked", reason: "protocol" } } as const;
+    const commands: RunHead[] = [];
+    const opened = await open((command, mouth) => {
+      commands.push(command);
+      if (commands.length === 1) mouth.say({ type: "pause", run: command.run, waiting: true });
+      if (commands.length === 2) mouth.say(callOf(command, 0));
+      if (commands.length > 2) mouth.say(honestEnd(command));
+    });
+    const component = await componentOf(ECHO_GUEST);
+    const innocent = opened.call(component, "run", { n: 5 }, { run: "run_innocent" });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const guilty = opened.call(component, "run", { n: 5 }, { run: "run_guilty", reply: () => stop });
+    expect((await guilty).outcome).toEqual(stop.outcome);
+    expect((await innocent).outcome).toEqual({ kind: "completed" });
+  });
+});
+
 describe("createSandbox() with an executor that does not greet", () => {
   it("rejects when it dies first", async () => {
     await expect(

@@ -8,9 +8,12 @@ import type { BudgetName, Grant, IsolationLevel, JsonValue, Reason } from "../po
 export const HOST_LIMITS = [
   "lifted_bytes",
   "host_calls",
+  "concurrent_calls",
   "call_depth",
-  "resident_bytes",
+  "random_bytes",
+  "log_lines",
   "journal_bytes",
+  "resident_bytes",
 ] as const;
 /** One of {@link HOST_LIMITS}. */
 export type HostLimit = (typeof HOST_LIMITS)[number];

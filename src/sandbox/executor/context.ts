@@ -76,6 +76,8 @@ export interface RunInfo {
 const NO_BYTES = new Uint8Array(0);
 /** Calls under way at once; the gateway takes somewhat more, see `link.ts`. A guest that never waits gets no further. */
 const MOST_UNDER_WAY = 1000;
+/** Random bytes of one run: each costs the host more than the guest, and no honest guest needs as many. */
+const RANDOM_BYTES = 64 * 1024 * 1024;
 
 /**
  * @param powers the guard, the pipe, and the run's own clock and random stream
@@ -98,6 +100,7 @@ export function createContext(powers: {
   const underWay = new Set<Promise<unknown>>();
   /** Wakes each wait of the clock before its time. */
   const sleepers = new Set<() => void>();
+  let randomLeft = RANDOM_BYTES;
 
   async function call(name: string, args: JsonValue, body: Uint8Array = NO_BYTES) {
     // Before the effect: what the run can not pay for does not happen.
@@ -134,7 +137,7 @@ export function createContext(powers: {
     },
     send(name, args, body) {
       if (underWay.size >= MOST_UNDER_WAY) {
-        guard.stop({ kind: "exhausted", budget: "host_calls" });
+        guard.stop({ kind: "exhausted", budget: "concurrent_calls" });
         guard.trap();
       }
       // The rejection is not lost: a `stop` is kept by the guard, and an `error` has nobody to go to.
@@ -170,7 +173,12 @@ export function createContext(powers: {
       await inputs.timer(atMs, promise);
       sleepers.delete(resolve);
     },
-    random: powers.random,
+    random(length) {
+      randomLeft -= length;
+      if (randomLeft >= 0) return powers.random(length);
+      guard.stop({ kind: "exhausted", budget: "random_bytes" });
+      return guard.trap();
+    },
     info: powers.info,
     settings: powers.settings,
     charge: powers.charge,

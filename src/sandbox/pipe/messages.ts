@@ -98,7 +98,9 @@ export const EXECUTOR_BUDGETS = [
   "output_bytes",
   "lifted_bytes",
   "host_calls",
+  "concurrent_calls",
   "call_depth",
+  "random_bytes",
 ] as const;
 /** One of {@link EXECUTOR_BUDGETS}. */
 export type ExecutorBudget = (typeof EXECUTOR_BUDGETS)[number];
