@@ -39,6 +39,8 @@ export type LinkEnd =
       readonly expired: boolean;
     }
   | Death
+  /** Its time was over before its executor was ready, which has seen nothing of it. */
+  | { readonly kind: "unbegun" }
   /** The executor ended because of another run in it, or nobody can say of which. */
   | {
       readonly kind: "lost";
@@ -152,6 +154,11 @@ export class Flight {
     const [stop, expired] = [this.#stop, this.#expired];
     const readings = { fuelUsed, memoryPeakBytes, ...(trace && { trace }) };
     this.#conclude({ kind: "reported", end, ...readings, stop, expired });
+  }
+
+  /** Nothing of it was sent. */
+  giveUp(): void {
+    this.#conclude({ kind: "unbegun" });
   }
 
   /** The executor is gone, or this run was given up. */

@@ -172,6 +172,7 @@ function replayOf({ trace, lenient = false }: Extract<SandboxRun["inputs"], { ki
 }
 
 function endedByItself(end: LinkEnd): boolean {
+  if (end.kind === "unbegun") return true;
   if (end.kind !== "reported" || end.stop !== undefined || end.expired) return false;
   return end.end.kind === "completed" || end.end.kind === "failed";
 }

@@ -191,6 +191,11 @@ export function createLink(
   function expire(flight: Flight): void {
     const death: Death = { kind: "killed", why: "deadline" };
     flight.expire();
+    if (greetings === 0) {
+      flights.delete(flight.run);
+      flight.giveUp();
+      return;
+    }
     if (flights.size === 1 && !flight.waiting) {
       kill(death, flight);
       return;
@@ -246,7 +251,7 @@ export function createLink(
       const cancel = clock.after(deadlineMs, () => expire(flight));
       // Nothing of a tenant's is sent to a process before it is known to be caged.
       await greeted.promise.then(
-        () => load(component, body),
+        () => (flights.get(command.run) === flight ? load(component, body) : undefined),
         () => undefined,
       );
       if (flights.get(command.run) === flight) {

@@ -28,6 +28,8 @@ export function concludeRun(
     case "stopped":
     case "protocol":
       return { ...unknown, outcome: outcomeOfDeath(end, wallMs) };
+    case "unbegun":
+      return { ...unknown, outcome: timedOut(wallMs), fuelUsed: 0, memoryPeakBytes: 0 };
     case "lost":
       return { ...unknown, outcome: { kind: "revoked", reason: reasonOfLoss(end.death) } };
     case "reported": {

@@ -10,6 +10,7 @@ import { PROJECT_FOLDER } from "../../src/compose.ts";
 import { load, provenance } from "./machine.ts";
 import { format, keep } from "./report.ts";
 import type { Suite } from "./suite.ts";
+import { cage } from "./suites/cage.ts";
 import { evidence } from "./suites/evidence.ts";
 import { growth } from "./suites/growth.ts";
 import { http } from "./suites/http.ts";
@@ -19,7 +20,7 @@ import { sandbox } from "./suites/sandbox.ts";
 import { steps } from "./suites/steps.ts";
 import { workerd } from "./suites/workerd.ts";
 
-const SUITES: readonly Suite[] = [http, steps, sandbox, evidence, intake, metering, growth, workerd];
+const SUITES: readonly Suite[] = [http, steps, sandbox, cage, evidence, intake, metering, growth, workerd];
 const USAGE = `npm run bench [-- suite …] [--quick] [--host node|deno] [--no-keep]\n\n${SUITES.map(({ name, about }) => `  ${name.padEnd(9)} ${about}`).join("\n")}`;
 
 const { values, positionals } = parseArgs({

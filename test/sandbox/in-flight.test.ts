@@ -151,6 +151,18 @@ describe("an executor with many runs under way", () => {
   });
 });
 
+describe("a run whose time is over before its executor is ready", () => {
+  it("is timed out, costs nothing, and leaves the executor to the next", async () => {
+    const opened = await open();
+    await opened.call(spin, "run", {}, { fuel: 1000 });
+    // The executor was killed for that, and the next one is starting.
+    const end = await opened.call(echo, "run", { n: 1 }, { timeToLiveMs: 5 });
+    expect(end).toMatchObject({ outcome: { kind: "timed-out" }, fuelUsed: 0 });
+    expect((await opened.call(echo, "run", { n: 2 })).output).toBe(2);
+    expect(executors(opened)).toHaveLength(2);
+  });
+});
+
 describe("a run whose executor ends because of another", () => {
   it("is revoked when it had asked for anything, and the one that spun is timed out", async () => {
     const opened = await open();

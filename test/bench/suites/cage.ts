@@ -1,0 +1,231 @@
+/**
+ * What runs under way cost, how fast the dead are dead, and what a guest that spins costs another tenant. Real
+ * executors, no gateway around them.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { runtime } from "#runtime";
+import type { ExecutorProcess, SandboxComponent, SystemCage } from "../../../src/ports/index.ts";
+import { componentOf, sampleTool } from "../../support/components.ts";
+import { ECHO_GUEST, SPIN_GUEST, WAIT_GUEST } from "../../support/guests.ts";
+import { openSandbox, type TestSandbox } from "../../support/sandbox.ts";
+import { type Row, rowOf } from "../harness.ts";
+import type { Figure, Suite, SuiteContext, SuiteOutput } from "../suite.ts";
+
+const MIB = 1024 * 1024;
+const TINY_BYTES = 64 * 1024;
+
+/** The suite. */
+export const cage: Suite = {
+  name: "cage",
+  about: "suspended runs, kill to dead, a neighbour beside spinning guests, executors in each cage",
+  async run({ folder, quick, say }) {
+    // Waiting callers and new executors are all that is left at times, and neither keeps a process alive.
+    const alive = setInterval(() => undefined, 60_000);
+    try {
+      return await measure(folder, quick, say);
+    } finally {
+      clearInterval(alive);
+    }
+  },
+};
+
+async function measure(folder: string, quick: boolean, say: SuiteContext["say"]): Promise<SuiteOutput> {
+  const cacheFolder = join(folder, "cache");
+  await mkdir(cacheFolder, { recursive: true });
+  const wait = await componentOf(WAIT_GUEST);
+  const spin = await componentOf(SPIN_GUEST);
+  const echo = await componentOf(ECHO_GUEST);
+  const rogue = await sampleTool("rogue");
+
+  say("a neighbour beside spinning guests");
+  const neighbour = await beside(cacheFolder, echo, spin, quick);
+  say("kill to dead");
+  const deaths = await killAll(cacheFolder, { wait, spin, rogue, echo }, quick);
+  say("suspended runs");
+  const figures = [
+    ...(await suspend(cacheFolder, "tiny", wait, TINY_BYTES, quick ? 100 : 10_000)),
+    ...(await suspend(cacheFolder, "StarlingMonkey", rogue, 64 * MIB, quick ? 3 : 50, "wait")),
+  ];
+  say("starting executors in each cage");
+  const starts = await startInEach(quick);
+  return {
+    tables: [
+      {
+        title: "tiny run of one tenant, while another spins in its full fuel (2 executors, 1 spare)",
+        rows: neighbour,
+      },
+      { title: "time to live over → process gone", rows: deaths },
+      { title: "executor process: spawn → probed and ready", rows: starts },
+    ],
+    figures,
+    notes: [
+      "a spinning guest beside workerd delays an unrelated request by 1.04 s (measured earlier, local workerd): there all guests share one thread",
+      "resident bytes are of the executors alone, as /proc says; the gateway's own part of a suspended run is in the figure named so",
+    ],
+  };
+}
+
+async function beside(
+  cacheFolder: string,
+  echo: SandboxComponent,
+  spin: SandboxComponent,
+  quick: boolean,
+): Promise<readonly Row[]> {
+  const box = await openSandbox({ cacheFolder, executors: 2, spares: 1 });
+  try {
+    const samples = new Map<number, number[]>([0, 1, 2, 4].map((count) => [count, []]));
+    const once = async () => {
+      const at = performance.now();
+      const end = await box.call(echo, "run", { n: 1 }, { tenant: "quiet" });
+      if (end.outcome.kind !== "completed") throw new Error(JSON.stringify(end.outcome));
+      return performance.now() - at;
+    };
+    for (let i = 0; i < 200; i++) await once();
+    for (let round = 0; round < (quick ? 1 : 4); round++) {
+      for (const [count, into] of samples) {
+        const spinning = Array.from({ length: count }, (_, index) =>
+          box
+            .call(spin, "run", {}, { tenant: `loud-${index % 2}`, fuel: 1e15, timeToLiveMs: 2500 })
+            .catch(() => undefined),
+        );
+        // The spinners are at it, and what they made the pool start has started.
+        await new Promise((resolve) => setTimeout(resolve, 800));
+        const until = performance.now() + 1000;
+        while (performance.now() < until) into.push(await once());
+        await Promise.all(spinning);
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    }
+    const [alone, ...others] = [...samples].map(([count, all]) =>
+      rowOf(count === 0 ? "alone" : `${count} spinning`, all),
+    );
+    return alone === undefined ? others : [alone, ...others];
+  } finally {
+    await box.close();
+  }
+}
+
+/** Ways of refusing to stop. */
+async function killAll(
+  cacheFolder: string,
+  guests: Readonly<Record<"wait" | "spin" | "rogue" | "echo", SandboxComponent>>,
+  quick: boolean,
+): Promise<readonly Row[]> {
+  const ways: readonly (readonly [string, SandboxComponent, string, boolean])[] = [
+    ["a loop in WebAssembly", guests.spin, "run", false],
+    ["a loop of JavaScript in StarlingMonkey", guests.rogue, "spin", false],
+    ["waiting for the clock", guests.wait, "run", false],
+    ["an executor that the system has stopped", guests.spin, "run", true],
+  ];
+  const rows: Row[] = [];
+  for (const [name, component, func, stopped] of ways) {
+    const box = await openSandbox({ cacheFolder, executors: 1 });
+    try {
+      await box.sandbox.prepare(component, 64 * MIB);
+      await box.call(component, func, {}, { fuel: 1e15, timeToLiveMs: 1500 });
+      const samples: number[] = [];
+      for (let i = 0; i < (quick ? 2 : 25); i++) {
+        const ttl = 300;
+        // The executor is ready: a run that is late for one that starts kills nothing.
+        await box.call(guests.echo, "run", { n: 1 });
+        const at = performance.now();
+        const running = box.call(component, func, {}, { fuel: 1e15, timeToLiveMs: ttl });
+        if (stopped) {
+          await new Promise((resolve) => setTimeout(resolve, 150));
+          const pid = lastRun(box)?.pid;
+          if (pid !== undefined) process.kill(pid, "SIGSTOP");
+        }
+        const victim = lastRun(box);
+        const end = await running;
+        if (end.outcome.kind !== "timed-out") throw new Error(`${name}: ${JSON.stringify(end.outcome)}`);
+        await victim?.exited;
+        samples.push(performance.now() - at - ttl);
+      }
+      rows.push(rowOf(name, samples));
+    } finally {
+      await box.close();
+    }
+  }
+  return rows;
+}
+
+async function suspend(
+  cacheFolder: string,
+  name: string,
+  component: SandboxComponent,
+  memoryBytes: number,
+  count: number,
+  func = "run",
+): Promise<readonly Figure[]> {
+  const box = await openSandbox({ cacheFolder, executors: 2, most: 2, runs: count, queue: count });
+  try {
+    const options = { memoryBytes, fuel: 1e12, timeToLiveMs: 300_000 };
+    // Compiled, and everything that is made once is there.
+    await box.sandbox.prepare(component, memoryBytes);
+    const warm = Array.from({ length: 4 }, () =>
+      box.call(component, func, {}, { ...options, timeToLiveMs: 2000 }),
+    );
+    await Promise.all(warm);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const before = residentOf(box);
+    const gatewayBefore = process.memoryUsage().rss;
+    const at = performance.now();
+    let ended = 0;
+    const runs = Array.from({ length: count }, () =>
+      box.call(component, func, {}, options).finally(() => {
+        ended += 1;
+      }),
+    );
+    // Until nothing more begins.
+    for (let last = -1; ; ) {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const now = residentOf(box);
+      if (Math.abs(now - last) < MIB) break;
+      last = now;
+    }
+    const took = performance.now() - at - 2000;
+    const each = (residentOf(box) - before) / count / MIB;
+    const gateway = (process.memoryUsage().rss - gatewayBefore) / count / 1024;
+    if (ended > 0) throw new Error(`${ended} of ${count} suspended runs ended`);
+    await box.sandbox.close();
+    await Promise.all(runs);
+    return [
+      { name: `${name}: runs suspended at once`, value: count, unit: "runs" },
+      { name: `${name}: resident in executors, each`, value: each, unit: "MiB" },
+      { name: `${name}: resident in the gateway, each`, value: gateway, unit: "KiB" },
+      { name: `${name}: until the last was suspended`, value: took, unit: "ms" },
+    ];
+  } finally {
+    await box.close();
+  }
+}
+
+async function startInEach(quick: boolean): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  for (const name of ["node", "deno"] as const) {
+    for (const system of ["none", "setpriv", "bubblewrap"] as const satisfies readonly SystemCage[]) {
+      const samples: number[] = [];
+      for (let i = 0; i < (quick ? 2 : 12); i++) {
+        const at = performance.now();
+        const box = await openSandbox({
+          spawn: (role, where) => runtime.spawnExecutor(role, { runtime: name, ...where, system }),
+        });
+        samples.push(performance.now() - at);
+        await box.close();
+      }
+      rows.push(rowOf(`${name}, ${system}`, samples));
+    }
+  }
+  return rows;
+}
+
+function lastRun(box: TestSandbox): ExecutorProcess | undefined {
+  return box.started.findLast(({ role }) => role === "run")?.process;
+}
+
+function residentOf(box: TestSandbox): number {
+  return box.started
+    .filter(({ role }) => role === "run")
+    .reduce((sum, { process: child }) => sum + (child.view.residentBytes() ?? 0), 0);
+}
