@@ -6,7 +6,7 @@
  */
 import { chargeUpTo, type Lease, left, openLease } from "../core/budget/index.ts";
 import type { Outcome, RunEvent } from "../core/manifest/index.ts";
-import type { Budget, BudgetName } from "../core/policy/index.ts";
+import { type Budget, type BudgetName, changeForImport } from "../core/policy/index.ts";
 import type { Clock, HostReply } from "../ports/index.ts";
 
 /** An event under way; what is known at its end is filled in until the book is closed. */
@@ -24,6 +24,9 @@ export interface CallLimits {
 export type EventStart = Pick<RunEvent, "import" | "effect"> &
   Partial<Pick<RunEvent, "target" | "clause" | "result">>;
 
+/** Most changes that the events of one run name. */
+const MAX_CHANGES = 32;
+
 /** Budgets that a callee draws from its caller while it runs. Fuel is charged when it has ended: see `tools.ts`. */
 const DRAWN: readonly BudgetName[] = ["egress_bytes", "requests", "log_bytes"];
 
@@ -36,6 +39,8 @@ export class RunBook {
   readonly #startMs: number;
   readonly #limits: CallLimits;
   readonly #drafts: EventDraft[] = [];
+  /** Changes that events of this run have named. */
+  readonly #changes = new Set<string>();
   /** The caller's book: what is drawn here is drawn there too. */
   readonly #caller: RunBook | undefined;
   #lease: Lease;
@@ -140,9 +145,15 @@ export class RunBook {
     return draft;
   }
 
-  /** Tells that an event turned out to be a denial; the first one stays. */
-  noteDenial({ import: name, target = "" }: EventDraft): void {
+  /** Tells that an event turned out to be a denial; the first one stays. Its event says what would allow it. */
+  noteDenial(draft: EventDraft): void {
+    const { import: name, target = "" } = draft;
     this.#denial ??= Object.freeze({ import: name, target });
+    const change = changeForImport(draft);
+    // Each once: a guest that is denied the same ten thousand times must not make its manifest so much larger.
+    if (change === undefined || this.#changes.has(change) || this.#changes.size >= MAX_CHANGES) return;
+    this.#changes.add(change);
+    draft.change = change;
   }
 
   /** Appends what is written once per run, whatever the limit says, and lets nothing change afterwards. Idempotent. */

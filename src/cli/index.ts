@@ -7,6 +7,7 @@ import { addAudit } from "./audit.ts";
 import { addBuild } from "./build.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
+import { addExplain } from "./explain.ts";
 import { describeFailure } from "./failure.ts";
 import { addInspect } from "./inspect.ts";
 import { addErase, addJournal } from "./journal.ts";
@@ -94,6 +95,7 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     addLog,
     addAudit,
     addKeys,
+    addExplain,
     addReplay,
     addJournal,
     addErase,

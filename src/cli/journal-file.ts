@@ -18,7 +18,8 @@ export interface FoundJournal {
   readonly predicate?: RunPredicate;
 }
 
-const RUN = /^run_[0-9A-HJKMNP-TV-Z]{26}$/;
+/** A run id. */
+export const RUN = /^run_[0-9A-HJKMNP-TV-Z]{26}$/;
 
 /**
  * Finds a journal.

@@ -21,6 +21,7 @@ export { describeFault, PolicyError, type PolicyFault } from "./policy-error.ts"
 export { checkPolicySet, type PolicyOverlap } from "./policy-set.ts";
 export type { PortRange, Ports } from "./port-range.ts";
 export { type FilesystemClause, type KeyvalueClause, type Root, rootsOf, type ToolRule } from "./reach.ts";
+export { changeForDecision, changeForImport, type DeniedImport } from "./remedy.ts";
 export { policySchema } from "./schema.ts";
 export * from "./types.ts";
 export { type CanonicalPath, canonicalPath } from "./url-path.ts";
