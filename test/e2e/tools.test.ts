@@ -1,5 +1,5 @@
 /** One tool calls another, for real: two components, two policies, two manifests that name each other. */
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -21,7 +21,7 @@ const POLICY = {
   tenant_tier: ["free"],
   purpose: ["support-chat", "travel-planning", "only-here"],
   functions: { relay: { operation: "read" } },
-  max_duration_ms: 10_000,
+  max_duration_ms: 60_000,
   budget: BUDGET,
 };
 const HASH = { tool: "hash", functions: ["hash/fnv1a64"] };
@@ -66,6 +66,12 @@ beforeAll(async () => {
     await writeFile(join(tools, name, "policy.yaml"), JSON.stringify({ ...POLICY, ...more, tool_id: name }));
   }
   await cp(join(PROJECT, ".writ/tools/hash"), join(tools, "hash"), { recursive: true });
+  // A busy machine may need longer than the sample's second.
+  const policy = join(tools, "hash", "policy.yaml");
+  await writeFile(
+    policy,
+    (await readFile(policy, "utf8")).replace("max_duration_ms: 1000", "max_duration_ms: 30000"),
+  );
   gateway = await openTestGateway({ toolsFolder: tools, executors: 1 });
 }, 120_000);
 afterAll(async () => {
@@ -137,7 +143,7 @@ describe("a tool that calls a tool", () => {
     // The callee was granted no more than the caller had.
     expect(calleeFuel?.granted).toBeLessThan(20_000_000);
     expect(callee.predicate.budget?.memory_bytes.granted).toBe(4 * 1024 * 1024);
-    expect(callee.predicate.budget?.wall_ms.granted).toBeLessThanOrEqual(1000);
+    expect(callee.predicate.budget?.wall_ms.granted).toBeLessThanOrEqual(30_000);
   });
 
   it.each([
