@@ -18,6 +18,7 @@ import {
 import { createDemo, DEMO_ADDRESS } from "./demo/index.ts";
 import type { Gateway } from "./gateway/index.ts";
 import { createApp } from "./http/index.ts";
+import { guardLog } from "./log-guard.ts";
 import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
 import { loadRegistry, type Registry } from "./registry/index.ts";
 import { writePublicKeys } from "./signers.ts";
@@ -106,6 +107,8 @@ export async function startServer(
     say(`sandbox    ${config.executors} executors of ${isolation.executor}, ${isolation.level}${by}`);
     for (const { system, why } of isolation.refused) say(`           without ${system}: ${why}`);
 
+    closers.push(stopper(await guardLog(runtime, `${dataFolder}/last-checkpoint`, house)));
+
     // We hold the lock, so every open run belongs to a gateway that died.
     const { sealed, failed } = await house.evidence.reconcile(Number.POSITIVE_INFINITY);
     say(`evidence   ${dataFolder}/writ.sqlite, key ${(await house.signer.keys())[0]?.keyId}`);
@@ -170,6 +173,10 @@ async function lockData(runtime: Runtime, dataFolder: string): Promise<SqliteDat
     lock.close();
     throw new Error(`Cannot use data folder "${dataFolder}": another gateway uses it`, { cause });
   }
+}
+
+function stopper(stop: () => void): () => Promise<void> {
+  return async () => stop();
 }
 
 /** @returns undefined when the port is taken, most likely by the demo of another gateway: that one will do */

@@ -127,6 +127,8 @@ export function createEvidence(parts: EvidenceParts): Evidence {
     parts.witnesses === undefined
       ? undefined
       : new Witnessing({ ...parts.witnesses, store, checkpoints, clock, verify: parts.witnesses.verify });
+  /** Runs that this process let begin and has not sealed, and when they began by the clock that does not jump. */
+  const underWay = new Map<string, number>();
   const denials = new Denials(clock, async (predicate) => {
     const nowMs = clock.nowMs();
     const { seal, release } = await signPredicate(predicate, signer, checkpoints, nowMs);
@@ -142,9 +144,11 @@ export function createEvidence(parts: EvidenceParts): Evidence {
         );
       }
       const intent = toIntent(known, clock.nowMs());
+      underWay.set(known.run, clock.monotonicMs());
       try {
         await store.recordIntent(intent);
       } catch (cause) {
+        underWay.delete(known.run);
         // It may be stored all the same. Then the statement about it can still say that nothing ran.
         reconciler.keep({ ...known, ...unknownEnd("not-started", clock.nowMs()) });
         throw unavailable(
@@ -158,6 +162,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       const run = JSON.stringify(predicate.run);
       const missing = missingFields(predicate, required);
       if (missing.length > 0) {
+        underWay.delete(predicate.run);
         reconciler.keep(predicate);
         throw unavailable(`Cannot seal run ${run}: the policy requires ${missing.join(", ")}`);
       }
@@ -167,6 +172,8 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       } catch (cause) {
         reconciler.keep(predicate);
         throw unavailable(`Cannot seal run ${run}: signer or store failed`, cause);
+      } finally {
+        underWay.delete(predicate.run);
       }
     },
 
@@ -230,7 +237,10 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       let stopped = false;
       const round = async (): Promise<void> => {
         try {
-          const { failed, error } = await reconciler.reconcile(clock.nowMs() - graceMs);
+          const now = clock.monotonicMs();
+          // The wall clock may have jumped; what this process let run lives by the one that does not.
+          const isUnderWay = (run: string) => now - (underWay.get(run) ?? Number.NEGATIVE_INFINITY) < graceMs;
+          const { failed, error } = await reconciler.reconcile(clock.nowMs() - graceMs, isUnderWay);
           if (failed > 0) onError(error);
         } catch (error) {
           onError(error);

@@ -75,20 +75,26 @@ export class Reconciler {
     if (this.#kept.size < MAX_KEPT) this.#kept.set(predicate.run, predicate);
   }
 
-  /** One round; waits for the one under way. @throws whatever the store throws when open runs can not be read */
-  reconcile(admittedBeforeMs: number): Promise<Reconciled> {
-    const round = this.#round.then(() => this.#reconcile(admittedBeforeMs));
+  /**
+   * One round; waits for the one under way.
+   *
+   * @param isUnderWay says of which runs it is known that they are, whatever the clock says of their age
+   * @throws whatever the store throws when open runs can not be read
+   */
+  reconcile(admittedBeforeMs: number, isUnderWay = (_run: string) => false): Promise<Reconciled> {
+    const round = this.#round.then(() => this.#reconcile(admittedBeforeMs, isUnderWay));
     this.#round = round.catch(() => undefined);
     return round;
   }
 
-  async #reconcile(admittedBeforeMs: number): Promise<Reconciled> {
+  async #reconcile(admittedBeforeMs: number, isUnderWay: (run: string) => boolean): Promise<Reconciled> {
     let sealed = 0;
     for (;;) {
       const keptBefore = [...this.#kept.keys()];
       const open = await this.#store.openRuns(Number.MAX_SAFE_INTEGER, PAGE);
       const dead = open.filter(
-        ({ run, admittedAtMs }) => this.#kept.has(run) || admittedAtMs < admittedBeforeMs,
+        ({ run, admittedAtMs }) =>
+          this.#kept.has(run) || (admittedAtMs < admittedBeforeMs && !isUnderWay(run)),
       );
       const errors = await this.#closeAll(dead);
       sealed += dead.length - errors.length;

@@ -1,0 +1,55 @@
+/**
+ * A process to be killed or to have its disk fail: the evidence of a gateway without its sandbox. Closes what is open,
+ * then admits, observes and seals runs, and says each on its output once it may be released.
+ *
+ * Arguments: folder, runs under way at once, how many (0 = until it is killed).
+ */
+import { writeSync } from "node:fs";
+import { runtime } from "#runtime";
+import { createEvidence, openObserver } from "../../src/evidence/index.ts";
+import { openSigners } from "../../src/signers.ts";
+import { openStore } from "../../src/stores/index.ts";
+import { predicateOf } from "../core/manifest/fixtures.ts";
+import { knownOf } from "../evidence/support.ts";
+
+const [folder = "", atOnce = "1", count = "0"] = runtime.args;
+const { clock, entropy } = runtime;
+const signers = await openSigners(runtime, {
+  keysFolder: `${folder}/keys`,
+  origin: "log.example",
+  address: undefined,
+});
+const store = await openStore(runtime.openSqlite(`${folder}/writ.sqlite`));
+const { observer, close } = await openObserver({
+  clock,
+  open: (name) => runtime.openAppend(`${folder}/observer/${name}`),
+  onError: () => undefined,
+});
+const evidence = createEvidence({ store, clock, ...signers });
+const { sealed, failed } = await evidence.reconcile(Number.POSITIVE_INFINITY);
+writeSync(1, `reconciled ${sealed} ${failed}\n`);
+
+let left = Number(count) || Number.POSITIVE_INFINITY;
+
+async function work(): Promise<void> {
+  while (left-- > 0) {
+    const run = `run_${Array.from(entropy.bytes(26), (byte) => "0123456789ABCDEFGHJKMNPQRSTVWXYZ"[byte & 31]).join("")}`;
+    const now = new Date(clock.nowMs()).toISOString();
+    const predicate = predicateOf({
+      ...{ run, started_at: now, finished_at: now, events: [] },
+      budget: null,
+    });
+    try {
+      await observer.admitted({ run, tenant: "acme", effect: "allow" });
+      await evidence.admit(knownOf(predicate));
+      const { receipt } = await evidence.seal(predicate, []);
+      writeSync(1, `released ${receipt.sequence} ${run} ${receipt.digest}\n`);
+    } catch (error) {
+      writeSync(1, `refused ${error instanceof Error && "code" in error ? error.code : String(error)}\n`);
+    }
+  }
+}
+
+await Promise.all(Array.from({ length: Number(atOnce) }, work));
+await close();
+await store.close();
