@@ -40,7 +40,7 @@ const TOOLS: Readonly<Record<string, object>> = {
   },
   "outer-relay": { tools: [{ tool: "relay", functions: ["relay"] }, HASH] },
   "wide-relay": { tools: [{ tool: "hash", functions: ["hash/fnv1a64", "hash/sha256"] }] },
-  "poor-relay": { tools: [HASH], budget: { ...BUDGET, fuel: 4000 } },
+  "poor-relay": { tools: [HASH], budget: { ...BUDGET, fuel: 400_000 } },
   "busy-relay": { tools: [HASH] },
   "bare-relay": {},
 };
@@ -202,14 +202,14 @@ describe("a tool that calls a tool", () => {
   });
 
   it("pays for its callee: what the callee used is gone", async () => {
-    const big = { ...hash, input: JSON.stringify({ data: "A".repeat(4000) }) };
+    const big = { ...hash, input: JSON.stringify({ data: "A".repeat(100_000) }) };
     const { json, predicate } = await relay("poor-relay", big);
     // The callee ran out of what was left, and with it the caller.
     expect(json.outcome).toEqual({ kind: "exhausted", budget: "fuel" });
-    expect(predicate?.budget?.fuel.used).toBeLessThanOrEqual(4000);
+    expect(predicate?.budget?.fuel.used).toBeLessThanOrEqual(400_000);
     const callee = await manifestOf(predicate?.children?.[0]?.run ?? "");
     expect(callee.predicate.outcome).toEqual({ kind: "exhausted", budget: "fuel" });
-    expect(callee.predicate.budget?.fuel.granted).toBeLessThan(4000);
+    expect(callee.predicate.budget?.fuel.granted).toBeLessThan(400_000);
   });
 
   it("calls at once from many runs on one executor without waiting for itself", async () => {
