@@ -25,6 +25,12 @@ interface Recipe {
 
 /** The guests, by name. */
 export const npmGuests = {
+  many: {
+    engine: "@bytecodealliance/componentize-js",
+    wit: "many/many.wit",
+    world: "crowd",
+    source: "many/many.js",
+  },
   web: {
     engine: "@bytecodealliance/componentize-js",
     wit: "javascript/js.wit",
