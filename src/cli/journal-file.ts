@@ -1,6 +1,7 @@
 /** Journals that a command is about: of a run in the data folder, or exported to a file. Found, proven, read. */
 import { type Journal, JournalError, readJournal } from "../core/journal/index.ts";
 import { decodeBase64, type RunPredicate, RunPredicateSchema } from "../core/manifest/index.ts";
+import { COST_TABLE_VERSION } from "../core/metering/index.ts";
 import { journalHash } from "../journal/index.ts";
 import type { RunRow } from "../ports/index.ts";
 import { decodeText, readInput } from "./input.ts";
@@ -56,7 +57,7 @@ export async function findJournal(
   }
 }
 
-/** The journal of a run; undefined when there is none, or it is not the one that the manifest names. */
+/** A journal that can be run again; undefined when there is none such, or it is not the one that the manifest names. */
 export async function readJournalOf(
   records: Records,
   { run, journal_hash: hash }: Pick<RunPredicate, "run" | "journal_hash">,
@@ -64,7 +65,9 @@ export async function readJournalOf(
   const text = await records.readJournal(run);
   if (text === undefined || journalHash(text) !== hash) return undefined;
   const journal = readJournal(text);
-  return journal.head.kind === "full" && journal.end.inputs !== undefined ? journal : undefined;
+  const { head, end } = journal;
+  const canRun = head.kind === "full" && end.inputs !== undefined && head.costTable === COST_TABLE_VERSION;
+  return canRun ? journal : undefined;
 }
 
 /** What a run's manifest says; undefined while it is open, or when this version can not read it. */

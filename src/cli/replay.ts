@@ -48,6 +48,10 @@ export function addReplay(program: Command, { world, end }: CommandContext): voi
 async function replayOne(world: CliWorld, name: string, flags: ReplayFlags): Promise<boolean> {
   const { config } = await loadConfig(world, { dataFolder: flags.data, toolsFolder: flags.tools });
   const found = await findJournal(world, name, () => world.openRecords(config.dataFolder));
+  if (found.signedHash === null)
+    throw new UsageError(
+      `Cannot replay ${name}: its manifest names no journal, because its gateway died before it could`,
+    );
   if (found.signedHash !== undefined && found.signedHash !== found.hash) {
     throw new UsageError(`Cannot replay ${name}: the journal is not the one that its manifest names`, [
       `it is   ${found.hash}`,

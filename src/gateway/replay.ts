@@ -5,6 +5,7 @@
 import { canonicalJson, sha256Hex } from "../core/digest.ts";
 import { isCut, type Journal, traceOf } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
+import { COST_TABLE_VERSION } from "../core/metering/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
 import { createReplayHost, type Divergence } from "../journal/index.ts";
 import type { RunHost, Sandbox, SandboxComponent, SandboxEnd, SandboxRun } from "../ports/index.ts";
@@ -71,6 +72,10 @@ export function replayRun({ component, callee }: ReplayedTool, journal: Journal,
   if (head.kind !== "full" || head.input === undefined || end.inputs === undefined) {
     const why = head.kind === "full" ? "nothing ran" : "its policy kept no journal of what crossed";
     throw new RangeError(`Cannot replay ${head.run}: ${why}`);
+  }
+  if (head.costTable !== COST_TABLE_VERSION) {
+    const tables = `its fuel was counted by ${head.costTable}, this Writ counts by ${COST_TABLE_VERSION}`;
+    throw new RangeError(`Cannot replay ${head.run}: ${tables}`);
   }
   const { seed, wallMs, timeToLiveMs } = end.inputs;
   return {

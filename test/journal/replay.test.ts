@@ -204,6 +204,13 @@ describe("replay() of a journal that was changed", () => {
     expect(report.verdict).toBe("diverged");
   });
 
+  it("refuses a journal whose fuel was counted by another table", async () => {
+    const head = { ...journal.head, costTable: "writ-costs/0" };
+    await expect(replay(boxes.node.sandbox, recorded.tool, { ...journal, head })).rejects.toThrow(
+      "counted by",
+    );
+  });
+
   it("refuses a journal of a run that never began", async () => {
     const { inputs: _, ...end } = journal.end;
     await expect(replay(boxes.node.sandbox, recorded.tool, { ...journal, end })).rejects.toThrow(RangeError);

@@ -1,5 +1,6 @@
 /** Records a run in a test's sandbox, as the gateway would. */
 import type { JournalHead } from "../../src/core/journal/index.ts";
+import { COST_TABLE_VERSION } from "../../src/core/metering/index.ts";
 import type { JsonValue } from "../../src/core/policy/index.ts";
 import type { ReplayedTool } from "../../src/gateway/replay.ts";
 import { createRecorder, type JournalBounds } from "../../src/journal/index.ts";
@@ -37,7 +38,7 @@ export function journalHead(changes: Partial<JournalHead> = {}): JournalHead {
     traceId: "0".repeat(32),
     artifactHash: `sha256:${"0".repeat(64)}`,
     policyId: `sha256:${"1".repeat(64)}`,
-    costTable: "writ-costs/1",
+    costTable: COST_TABLE_VERSION,
     limits: { fuel: 200_000_000, memoryBytes: 64 * MIB, outputBytes: 256 * 1024 },
     salt: "00",
     ...changes,
