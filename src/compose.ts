@@ -249,10 +249,18 @@ export function policiesWithoutProfile(
 
 /** Makes the data folder, which SQLite does not, with a word for the stranger who finds it. */
 export async function makeDataFolder(runtime: Runtime, dataFolder: string): Promise<void> {
-  await runtime.files.write(
-    `${dataFolder}/README`,
-    "Data of a Writ gateway: keys, the record of runs, caches.\n",
-  );
+  try {
+    await runtime.files.write(
+      `${dataFolder}/README`,
+      "Data of a Writ gateway: keys, the record of runs, caches.\n",
+    );
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `Cannot use data folder ${JSON.stringify(dataFolder)}: it can not be written (${why}); name another with --data`,
+      { cause },
+    );
+  }
 }
 
 /**

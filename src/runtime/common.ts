@@ -5,11 +5,12 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { Resolver as DnsResolver } from "node:dns/promises";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { AppendFile, Clock, Entropy, Files, Resolver, SqliteDatabase } from "../ports/index.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /** The system's clocks. */
 export const systemClock: Clock = {
@@ -40,7 +41,7 @@ export const systemFiles: Files = {
   },
   async write(path, bytes, options) {
     // Folders that we make are the operator's own: keys, records and caches go there.
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path));
     const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
     // The mode is set at creation, so a key is at no moment readable by others.
     const handle = await open(temporary, "wx", options?.mode ?? 0o644);
@@ -88,7 +89,7 @@ const TAIL_BYTES = 64 * 1024;
 
 /** Opens a file that only grows. */
 export async function openAppend(path: string): Promise<AppendFile> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path));
   const handle = await open(path, "a+", 0o600);
   const { size } = await handle.stat();
   const tail = new Uint8Array(Math.min(size, TAIL_BYTES));

@@ -1,9 +1,10 @@
 /** Sockets in the file system, over `node:net`, which both runtimes have. Only paths are ever given to it: no network. */
-import { chmod, mkdir, rm } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import { createConnection, createServer, type Socket } from "node:net";
 import { dirname } from "node:path";
 import process from "node:process";
 import type { LocalSocket, LocalSockets } from "../ports/index.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /** The system's own. */
 export const systemSockets: LocalSockets = {
@@ -15,7 +16,7 @@ export const systemSockets: LocalSockets = {
     }),
 
   async listen(path, onConnection) {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path));
     if (await isAnswered(path)) throw new Error(`Cannot listen on ${JSON.stringify(path)}: it is in use`);
     // Left by a process that was killed: nothing answers there.
     await rm(path, { force: true });

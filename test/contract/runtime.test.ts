@@ -182,3 +182,13 @@ describe("spawnExecutor()", () => {
     expect((await child.exited).diagnostics).toBe("");
   });
 });
+
+describe("files.write()", () => {
+  it("gives up on folders that can not be made, instead of trying for ever", async () => {
+    // /proc says of what it will not make that it is not there.
+    for (const path of ["/proc/nope/a/b", "/sys/nope/a", "/dev/null/a"]) {
+      await expect(runtime.files.write(path, "")).rejects.toThrow();
+      await expect(runtime.openAppend(path)).rejects.toThrow();
+    }
+  }, 10_000);
+});
