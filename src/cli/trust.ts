@@ -9,7 +9,7 @@ import type { CliWorld } from "./world.ts";
 export interface TrustFlags {
   /** Files; all of them count. */
   readonly trust?: readonly string[];
-  readonly data?: string;
+  readonly data?: string | undefined;
 }
 
 /** Whom to believe, and the files that say so. */

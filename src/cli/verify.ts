@@ -8,6 +8,7 @@ import { signatureVerifier } from "../identity/index.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { readInput, STDIN } from "./input.ts";
+import { listRange } from "./log-range.ts";
 import { alignColumns, createPaint, type Paint, printable, printJson } from "./output.ts";
 import { readOnePolicy } from "./policy-files.ts";
 import { readTrust } from "./trust.ts";
@@ -18,6 +19,10 @@ import type { CliWorld } from "./world.ts";
 interface VerifyFlags {
   readonly trust?: readonly string[];
   readonly data?: string;
+  readonly log?: string;
+  readonly range: string;
+  readonly logOrigin?: string;
+  readonly signer?: string;
   readonly input?: string;
   readonly output?: string;
   readonly component?: string;
@@ -38,7 +43,7 @@ export function addVerify(program: Command, { world, end }: CommandContext): voi
     .command("verify")
     .description("Verifies execution manifests offline; exit code 1 when one does not hold")
     .argument(
-      "<manifest...>",
+      "[manifest...]",
       "a manifest, a whole answer with its manifest, or a folder of them; - for standard input",
     )
     .option(
@@ -46,6 +51,10 @@ export function addVerify(program: Command, { world, end }: CommandContext): voi
       "trusted keys or a JWKS, and trusted_root.json of the log (default: keys/ of the data folder)",
     )
     .option("--data <folder>", "the data folder whose keys are trusted (WRIT_DATA)")
+    .option("--log <folder>", "verify manifests of a log: a data folder, or an export with --manifests")
+    .option("--range <from..until>", "which of the log's; either end may be left out", "..")
+    .option("--log-origin <host>", "name of a data folder's log (WRIT_LOG_ORIGIN)")
+    .option("--signer <address>", "unix:<path> of the signing process, if any (WRIT_SIGNER)")
     .option("--input <file>", "compare with this input")
     .option("--output <file>", "compare with this output")
     .option("--component <file>", "compare with this component")
@@ -56,13 +65,15 @@ export function addVerify(program: Command, { world, end }: CommandContext): voi
       "\nExample:\n  writ verify answer.json --trust jwks.json trusted_root.json --component weather.wasm",
     )
     .action(async (paths: readonly string[], flags: VerifyFlags) => {
-      const trust = await readTrust(world, flags);
+      const trust = await readTrust(world, {
+        ...flags,
+        data: flags.data ?? (await ownData(world, flags.log)),
+      });
       const compared = await readCompared(world, flags);
       const verified: Verified[] = [];
       const verify = signatureVerifier();
       let good = 0;
-      for await (const { path, ofFolder } of listDocuments(world, paths)) {
-        const bytes = await readInput(world, path, "manifest");
+      for await (const { path, ofFolder, bytes } of listAll(world, paths, flags)) {
         const one = { path, ...(await verifyDocument(bytes, trust.trust, compared, verify)) };
         // Of a folder only what does not hold is kept and printed: it may have a million manifests.
         if (!ofFolder || !one.ok) verified.push(one);
@@ -71,6 +82,27 @@ export function addVerify(program: Command, { world, end }: CommandContext): voi
       print(world, verified, { source: trust.source, good }, flags.json === true);
       if (verified.some(({ ok }) => !ok)) end(EXIT.bad);
     });
+}
+
+/** The log's own keys are trusted when it is in the operator's own data folder, and nobody else is named. */
+async function ownData(world: CliWorld, log: string | undefined): Promise<string | undefined> {
+  if (log === undefined) return undefined;
+  return (await world.runtime.files.mode(`${log}/writ.sqlite`)) === undefined ? undefined : log;
+}
+
+/** Everything that is named: files, folders, and a range of a log. */
+async function* listAll(
+  world: CliWorld,
+  paths: readonly string[],
+  { log, range, logOrigin, signer }: VerifyFlags,
+): AsyncGenerator<{ readonly path: string; readonly ofFolder: boolean; readonly bytes: Uint8Array }> {
+  if (paths.length === 0 && log === undefined)
+    throw new UsageError("Cannot verify: name a manifest, a folder, or a log with --log");
+  for await (const document of listDocuments(world, paths))
+    yield { ...document, bytes: await readInput(world, document.path, "manifest") };
+  if (log === undefined) return;
+  for await (const document of listRange(world, { folder: log, range, logOrigin, signer }))
+    yield { ...document, ofFolder: true };
 }
 
 async function readCompared(world: CliWorld, flags: VerifyFlags): Promise<Compared> {

@@ -180,3 +180,34 @@ describe("verify of a folder", () => {
     expect(out).toMatch(/✗ checkpoint +no log is trusted/);
   });
 });
+
+describe("verify of a range of a log", () => {
+  const args = (...more: readonly string[]) => ["verify", "--trust", `${exported}/jwks.json`, trust, ...more];
+  const copy = () => `${folder.path}/with-manifests`;
+
+  it("verifies what the range names, from a data folder and from an export alike", async () => {
+    expect((await cli(["log", "export", copy(), "--manifests", "--data", data, ...EXPORT])).code).toBe(0);
+    for (const log of [copy(), data]) {
+      const { code, out } = await cli(args("--log", log, "--range", "10..25", ...EXPORT));
+      expect([code, out]).toEqual([0, expect.stringMatching(/^verified {2}15 more in folders/)]);
+      const all = await cli(args("--log", log, ...EXPORT));
+      expect([all.code, all.out]).toEqual([0, expect.stringMatching(/^verified {2}600 more in folders/)]);
+    }
+  });
+
+  it("ends with 1 when one of the range is missing or changed", async () => {
+    await rm(`${copy()}/manifests/0/12.sigstore.json`);
+    const { code, out } = await cli(args("--log", copy(), "--range", "10..25"));
+    expect([code, out]).toEqual([1, expect.stringMatching(/manifests\/0\/12\.sigstore\.json/)]);
+  });
+
+  for (const range of ["10", "a..b", "-1..2", "700..", "5..5"]) {
+    it(`ends with 2 for the range ${range}`, async () => {
+      expect((await cli(args("--log", copy(), "--range", range))).code).toBe(2);
+    });
+  }
+
+  it("ends with 2 when nothing is named", async () => {
+    expect((await cli(args())).err).toMatch(/name a manifest, a folder, or a log/);
+  });
+});
