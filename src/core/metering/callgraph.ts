@@ -15,6 +15,8 @@ import { OP, Walker } from "./walker.ts";
 
 /** Units that a bounded function may cost, the functions it calls included. */
 export const MAX_UNCHECKED = 60;
+/** Units that a bounded function may cost that is called from elsewhere than by name, where nobody knows its bound. */
+export const MAX_UNKNOWN = 20;
 
 /** What a scan of one body finds. */
 export interface FunctionFacts {
@@ -30,6 +32,8 @@ export interface FunctionFacts {
   readonly panics: boolean;
   /** Indices of the functions that it calls by name. */
   readonly callees: readonly number[];
+  /** Indices of the functions that it makes references to. */
+  readonly references: readonly number[];
 }
 
 /** What is known about the functions of a module as callees. */
@@ -44,6 +48,11 @@ export interface CallGraph {
   readonly quiet: readonly boolean[];
   /** Positions with callees before their callers, as far as recursion lets them. */
   readonly order: readonly number[];
+  /**
+   * Functions that a cycle of calls may close at: what is called while it runs, and what is called from elsewhere than
+   * by name. Every cycle has one, so it is they that check at entry and count call depth.
+   */
+  readonly anchors: readonly boolean[];
 }
 
 /** Scans one body. */
@@ -55,6 +64,7 @@ export function scanBody(
 ): FunctionFacts {
   const walker = new Walker(reader, relaxedSimd);
   const callees: number[] = [];
+  const references: number[] = [];
   let cost = entryCost(body.declaredLocals);
   let open = false;
   let callsOut = false;
@@ -70,6 +80,9 @@ export function scanBody(
       case OP.returnCall:
         if (walker.first < module.importedFunctions) callsOut = true;
         else callees.push(walker.first);
+        break;
+      case OP.refFunc:
+        references.push(walker.first);
         break;
       case OP.unreachable:
         panics = true;
@@ -90,11 +103,22 @@ export function scanBody(
       default:
     }
   }
-  return { cost, open: open || callsOut, callsOut, exceptions, panics, callees };
+  return { cost, open: open || callsOut, callsOut, exceptions, panics, callees, references };
 }
 
-/** Orders functions bottom-up and finds the bounded ones. The walk keeps its own stack: call chains can be long. */
-export function buildCallGraph(module: WasmModule, facts: readonly FunctionFacts[]): CallGraph {
+/**
+ * Orders functions bottom-up and finds the bounded ones. The walk keeps its own stack: call chains can be long.
+ *
+ * @param referenced functions that the module's sections export or refer to
+ */
+export function buildCallGraph(
+  module: WasmModule,
+  facts: readonly FunctionFacts[],
+  referenced: ReadonlySet<number>,
+): CallGraph {
+  const fromOutside = new Set(referenced);
+  for (const { references } of facts) for (const index of references) fromOutside.add(index);
+  const anchors = facts.map((_, position) => fromOutside.has(position + module.importedFunctions));
   const bound = new Array<number | undefined>(facts.length).fill(undefined);
   const state = new Uint8Array(facts.length); // 0 new, 1 on the stack, 2 done
   const order: number[] = [];
@@ -111,6 +135,7 @@ export function buildCallGraph(module: WasmModule, facts: readonly FunctionFacts
       if (next < callees.length) {
         progress[top] = next + 1;
         const callee = (callees[next] ?? 0) - module.importedFunctions;
+        if (state[callee] === 1) anchors[callee] = true;
         if (state[callee] === 0) {
           state[callee] = 1;
           stack.push(callee);
@@ -122,10 +147,11 @@ export function buildCallGraph(module: WasmModule, facts: readonly FunctionFacts
       progress.pop();
       state[position] = 2;
       order.push(position);
-      bound[position] = boundOf(module, facts[position], bound);
+      const most = fromOutside.has(position + module.importedFunctions) ? MAX_UNKNOWN : MAX_UNCHECKED;
+      bound[position] = boundOf(module, facts[position], bound, most);
     }
   }
-  return { facts, bound, quiet: findQuiet(module, facts), order };
+  return { facts, bound, quiet: findQuiet(module, facts), anchors, order };
 }
 
 /** What reaches a function that is not quiet is not quiet either: spreads from callees to callers. */
@@ -151,6 +177,7 @@ function boundOf(
   module: WasmModule,
   facts: FunctionFacts | undefined,
   bound: readonly (number | undefined)[],
+  most: number,
 ): number | undefined {
   if (facts === undefined || facts.open) return undefined;
   let sum = facts.cost;
@@ -158,7 +185,7 @@ function boundOf(
     const cost = bound[callee - module.importedFunctions];
     if (cost === undefined) return undefined;
     sum += cost;
-    if (sum > MAX_UNCHECKED) return undefined;
+    if (sum > most) return undefined;
   }
-  return sum > MAX_UNCHECKED ? undefined : sum;
+  return sum > most ? undefined : sum;
 }

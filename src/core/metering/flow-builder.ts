@@ -5,7 +5,7 @@
  * In dead code no region is open and nothing is built, but labels are tracked all the same.
  */
 
-import type { Ending, Flow, Joint, Region } from "./flow.ts";
+import type { Callee, Ending, Flow, Joint, Region } from "./flow.ts";
 import { OP } from "./walker.ts";
 
 interface Frame {
@@ -86,6 +86,11 @@ export class FlowBuilder implements Flow {
   /** The region being read has a call. */
   carry(): void {
     if (this.#region) this.#region.carries = true;
+  }
+
+  /** The region ends by a call of a function that is not bounded. */
+  endByCall(callee: Callee): void {
+    if (this.#region) this.#region.calls = callee;
   }
 
   open(opcode: number, at: number): void {
@@ -182,9 +187,9 @@ export class FlowBuilder implements Flow {
     joint.landing = true;
   }
 
-  cut(behind: number, barrier: boolean, arrival?: number): void {
+  cut(behind: number, barrier: boolean): void {
     if (this.#region === undefined) return;
-    const next = this.#joint(barrier, false, arrival);
+    const next = this.#joint(barrier);
     this.#go([next]);
     this.#begin(behind, next);
   }
@@ -214,13 +219,22 @@ export class FlowBuilder implements Flow {
   }
 
   #begin(offset: number, joint: number): void {
-    this.#region = { offset, joint, cost: 0, callees: 0, ending: "goes", carries: false, successors: [] };
+    this.#region = {
+      offset,
+      joint,
+      cost: 0,
+      callees: 0,
+      calls: undefined,
+      ending: "goes",
+      carries: false,
+      successors: [],
+    };
     this.regions.push(this.#region);
   }
 
-  #joint(barrier: boolean, loop = false, arrival?: number): number {
+  #joint(barrier: boolean, loop = false): number {
     this.#parents.push(this.joints.length);
-    return this.joints.push({ barrier, loop, landing: false, arrival, alias: undefined }) - 1;
+    return this.joints.push({ barrier, loop, landing: false, alias: undefined }) - 1;
   }
 
   #unite(a: number, b: number): void {

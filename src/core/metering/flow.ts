@@ -28,6 +28,8 @@ export interface Region {
   cost: number;
   /** Units that bounded callees take at most. */
   callees: number;
+  /** The function that it ends by calling, where that is not bounded. */
+  calls: Callee | undefined;
   /** Only one that goes has successors. */
   ending: Ending;
   /** It has a call, or it leaves, throws or traps: there the word is taken up anyway, and can be charged on the way. */
@@ -42,8 +44,6 @@ export interface Joint {
   readonly loop: boolean;
   /** An exception may land here, out of any depth. */
   landing: boolean;
-  /** Behind a call that is not bounded: units that may have been taken since the last check at its return. */
-  readonly arrival: number | undefined;
   /** The other way in, where an `if` has no else. */
   alias: number | undefined;
 }
@@ -54,7 +54,9 @@ export interface Callee {
   readonly bound: number | undefined;
   /** Nobody sees the count while it runs, and it does not end the run: what is paid in advance stays unseen. */
   readonly quiet: boolean;
-  /** Units it may have taken since its last check when it returns. */
+  /** Units it may take before its first check; on a way without one, if there is any; since its last at its return. */
+  readonly pre: number;
+  readonly through: number | undefined;
   readonly exit: number;
 }
 
@@ -142,12 +144,15 @@ export function readFlow(
         builder.branchOrGo(walker.labels, behind);
         break;
       case OP.returnCall:
-        builder.addCallee(calleeOf(walker).bound ?? 0);
+      case OP.returnCallIndirect:
+      case OP.returnCallRef: {
+        const callee = calleeOf(walker);
+        if (callee.bound === undefined) builder.endByCall(callee);
+        else builder.addCallee(callee.bound);
         builder.finish("leaves");
         break;
+      }
       case OP.return:
-      case OP.returnCallIndirect:
-      case OP.returnCallRef:
         builder.finish("leaves");
         break;
       case OP.unreachable:
@@ -165,8 +170,10 @@ export function readFlow(
         builder.carry();
         builder.loosen();
         if (callee.bound !== undefined) builder.addCallee(callee.bound);
-        if (callee.bound === undefined) builder.cut(behind, !callee.quiet, callee.exit);
-        else if (everyCall) builder.cut(behind, true);
+        if (callee.bound === undefined) {
+          builder.endByCall(callee);
+          builder.cut(behind, !callee.quiet);
+        } else if (everyCall) builder.cut(behind, true);
         else if (builder.pendingCallees >= LONGEST_CALLEES) builder.cut(behind, false);
         break;
       }

@@ -10,7 +10,7 @@
  * | `more` | word → word | `settle` and `draw`: where a check finds nothing left |
  * | `enter` | → word | at an export: the first word of a call, with nothing run on a budget of nothing |
  * | `exit` | word → | at an export: `settle`, and the depth is the host's again |
- * | `out` | word → word | at an import: `give`, and the host sees the depth |
+ * | `out` | word → word | at an import: `settle`, and the host sees the depth |
  * | `pay` | word, i64 units → word | takes units of any number, and checks |
  * | `leave` | word → | `give` where the word is not needed again: a trap of the guest's own, a throw |
  */
@@ -93,7 +93,7 @@ export function helperBody(
       break;
     case "out":
       get(0);
-      call("give");
+      call("settle");
       op(writer, OP.localTee, 0);
       setDepth(writer, counters);
       break;

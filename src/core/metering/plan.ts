@@ -5,7 +5,8 @@
 import type { Reader } from "./binary/reader.ts";
 import type { FunctionBody } from "./body.ts";
 import { placeCharges } from "./charges.ts";
-import { placeChecks } from "./checks.ts";
+import type { Entry } from "./checks.ts";
+import { MAX_AT_ENTRY, placeChecks } from "./checks.ts";
 import type { Callee } from "./flow.ts";
 import { readFlow } from "./flow.ts";
 import type { WasmModule } from "./module.ts";
@@ -26,7 +27,10 @@ export interface BodyPlan {
   readonly tightLoops: ReadonlySet<number>;
   readonly outerTargeted: boolean;
   readonly outerLanding: boolean;
-  /** Units that may be unseen at the function's exit. */
+  /** How the function begins in the end, and what its callers must know of its checks. */
+  readonly entry: Entry;
+  readonly pre: number;
+  readonly through: number | undefined;
   readonly exit: number;
 }
 
@@ -42,20 +46,15 @@ export interface PlanContext {
 /**
  * Plans one body.
  *
- * @param checked whether the function checks for itself; a bounded one is accounted for by its callers
- * @param maxExit units that its exit may leave unseen
+ * @param wanted how the function is to begin; an open one that takes too much before its first check gets one at entry
  */
-export function planBody(
-  context: PlanContext,
-  body: FunctionBody,
-  reader: Reader,
-  checked: boolean,
-  maxExit: number,
-): BodyPlan {
+export function planBody(context: PlanContext, body: FunctionBody, reader: Reader, wanted: Entry): BodyPlan {
   const walker = new Walker(reader, context.relaxedSimd);
   const flow = readFlow(context.module, body, walker, context.calleeOf, context.everyCall);
   const charges = placeCharges(flow);
-  const checks = placeChecks(flow, charges, checked, maxExit);
+  const open = placeChecks(flow, charges, wanted);
+  const entry = wanted === "open" && open.pre > MAX_AT_ENTRY ? "checks" : wanted;
+  const checks = entry === wanted ? open : placeChecks(flow, charges, entry);
   const kept = flow.regions.flatMap((_, i) => (charges[i] !== 0 || checks.regions[i] ? [i] : []));
   return {
     regions: flow.regions.length,
@@ -67,6 +66,9 @@ export function planBody(
     tightLoops: flow.tightLoops,
     outerTargeted: flow.outerTargeted,
     outerLanding: flow.outerLanding,
+    entry,
+    pre: checks.pre,
+    through: checks.through,
     exit: checks.exit,
   };
 }

@@ -4,7 +4,6 @@
  */
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
-import process from "node:process";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { PROJECT_FOLDER } from "../../../src/compose.ts";
 import { FUEL_IMPORT, instrument } from "../../../src/core/metering/index.ts";
@@ -40,7 +39,7 @@ export const metering: Suite = {
         const results = new Set(subjects.map(({ call }) => String(call(name, size))));
         if (results.size !== 1) throw new Error(`${program.suite} ${name}: plain and metered disagree`);
         const rows = await compare(
-          subjects.map((subject) => ({ name: subject.name, run: () => timed(subject.call, name, size) })),
+          subjects.map((subject) => ({ name: subject.name, run: () => void subject.call(name, size) })),
           planFor(5, seconds / 3),
         );
         own.push({ title: `${program.suite}: ${name}`, rows });
@@ -59,7 +58,6 @@ export const metering: Suite = {
       figures: [...sizes, ...pass, ...(await hostAccess()), ...(await fuelOfCalls(context))],
       notes: [
         "same engine, same process, no pipe: the ratio is the meter's alone; compilation is not in it",
-        "times are those of the thread on its processor, where the runtime tells them: waiting for others is not in it",
         "the baselines charge no sizes, count no depth and find their counter in the module itself: all in their favour",
         "the rows of geometric means are ratios, not times",
         "wasmtime itself is no npm package and is not among the subjects",
@@ -99,19 +97,6 @@ async function instantiateAll(program: Program): Promise<{
   return { subjects, growth };
 }
 
-/** @returns ms that the thread took; undefined where the runtime does not tell, and the clock on the wall counts */
-function timed(call: Call, name: string, size: number): number | undefined {
-  const before = threadMs();
-  call(name, size);
-  const after = threadMs();
-  return before === undefined || after === undefined ? undefined : after - before;
-}
-
-function threadMs(): number | undefined {
-  const { user, system } = process.threadCpuUsage?.() ?? { user: Number.NaN, system: 0 };
-  return Number.isNaN(user) ? undefined : (user + system) / 1000;
-}
-
 /** What the pass takes for a megabyte, by module size. */
 function measurePass(programs: readonly Program[]): Figure[] {
   const figures: Figure[] = [];
@@ -119,9 +104,9 @@ function measurePass(programs: readonly Program[]): Figure[] {
     const [wasm] = modules.toSorted((a, b) => b.length - a.length);
     if (wasm === undefined || wasm.length < 500_000) continue;
     const samples = Array.from({ length: 5 }, () => {
-      const before = threadMs() ?? performance.now();
+      const before = performance.now();
       instrument(wasm, LIMITS);
-      return (threadMs() ?? performance.now()) - before;
+      return performance.now() - before;
     });
     const megabytes = wasm.length / 1e6;
     figures.push({

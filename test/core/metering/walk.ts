@@ -63,7 +63,8 @@ export function walkModule(wasm: Uint8Array, pathsPerBody: number, random: () =>
   const facts = bodies.map((body) =>
     scanBody(module, body, new Reader(module.bytes, body.codeStart, body.codeEnd), true),
   );
-  const graph = buildCallGraph(module, facts);
+  // Where checks stand does not matter here: as if nothing were referred to.
+  const graph = buildCallGraph(module, facts, new Set());
   for (const body of bodies) {
     const steps = readSteps(module, body);
     if (steps === undefined) continue;
@@ -167,6 +168,8 @@ function endingOf({ opcode }: Walker): Step["ending"] {
   return leaves.includes(opcode) ? "leaves" : "goes";
 }
 
+const UNKNOWN = { pre: 0, through: undefined, exit: 100 };
+
 /** Charges as metering places them, with the callees that it takes for bounded. */
 function placeCharges(
   module: WasmModule,
@@ -179,11 +182,11 @@ function placeCharges(
       ? {
           bound: bound[first - module.importedFunctions],
           quiet: quiet[first - module.importedFunctions] ?? false,
-          exit: 100,
+          ...UNKNOWN,
         }
-      : { bound: undefined, quiet: false, exit: 100 };
+      : { bound: undefined, quiet: false, ...UNKNOWN };
   const context = { module, relaxedSimd: true, calleeOf, everyCall: false };
-  const plan = planBody(context, body, new Reader(module.bytes, body.codeStart, body.codeEnd), true, 100);
+  const plan = planBody(context, body, new Reader(module.bytes, body.codeStart, body.codeEnd), "checks");
   const stepAt = new Map(steps.offsets.map((offset, index) => [offset, index]));
   plan.offsets.forEach((offset, i) => {
     const step = steps.steps[stepAt.get(offset) ?? -1];
