@@ -24,8 +24,8 @@ export interface MeterOptions {
   /** Cap on all tables that the module defines together, in elements. Default {@link DEFAULT_MAX_TABLE_ELEMENTS}. */
   readonly maxTableElements?: number;
   /**
-   * Frames a call may nest, 1 to 8191; a frame with many locals counts several times, one that only calls small
-   * functions not at all. Default {@link DEFAULT_MAX_CALL_DEPTH}, which ends before V8's own stack of 984 KiB does.
+   * Frames a call may nest, 1 to 8191. Functions that a cycle of calls may close at count, for the frames below them
+   * as well; a frame with many locals counts several times. Default {@link DEFAULT_MAX_CALL_DEPTH}, which ends before V8's own stack of 984 KiB does.
    */
   readonly maxCallDepth?: number;
   /**
@@ -68,7 +68,7 @@ export interface MeteredModule {
 }
 
 /** The version of the rewriting. Whoever keeps metered modules keeps them under it; fuel depends on the cost table only. */
-export const METER_VERSION = "writ-meter/5";
+export const METER_VERSION = "writ-meter/6";
 
 /** Where the caller names no depth: about half a megabyte of native stack. */
 export const DEFAULT_MAX_CALL_DEPTH = 4096;
