@@ -11,6 +11,7 @@ import { load, provenance } from "./machine.ts";
 import { format, keep } from "./report.ts";
 import type { Suite } from "./suite.ts";
 import { cage } from "./suites/cage.ts";
+import { egress } from "./suites/egress.ts";
 import { evidence } from "./suites/evidence.ts";
 import { growth } from "./suites/growth.ts";
 import { http } from "./suites/http.ts";
@@ -20,7 +21,18 @@ import { sandbox } from "./suites/sandbox.ts";
 import { steps } from "./suites/steps.ts";
 import { workerd } from "./suites/workerd.ts";
 
-const SUITES: readonly Suite[] = [http, steps, sandbox, cage, evidence, intake, metering, growth, workerd];
+const SUITES: readonly Suite[] = [
+  egress,
+  http,
+  steps,
+  sandbox,
+  cage,
+  evidence,
+  intake,
+  metering,
+  growth,
+  workerd,
+];
 const USAGE = `npm run bench [-- suite …] [--quick] [--host node|deno] [--no-keep]\n\n${SUITES.map(({ name, about }) => `  ${name.padEnd(9)} ${about}`).join("\n")}`;
 
 const { values, positionals } = parseArgs({

@@ -52,9 +52,10 @@ export class Connection {
     this.reused = true;
   }
 
-  /** Calls once when the socket is gone. */
-  onClose(action: () => void): void {
-    this.#socket.once("close", action);
+  /** Calls when the socket is gone. @returns what ends that: a connection is kept many times in its life */
+  onClose(action: () => void): () => void {
+    this.#socket.on("close", action);
+    return () => this.#socket.off("close", action);
   }
 
   /** Ends it. Idempotent. */

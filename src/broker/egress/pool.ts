@@ -12,20 +12,22 @@ import type { Connection } from "./connection.ts";
 const IDLE_MS = 4_000;
 
 /** Idle connections per key, and in all. */
-const MOST_PER_KEY = 8;
-const MOST = 256;
+const MOST_PER_KEY = 64;
+const MOST = 512;
 
 interface Idle {
   readonly key: string;
   readonly connection: Connection;
-  readonly cancel: () => void;
+  /** Stops the clock, and listening to the socket. */
+  readonly release: () => void;
 }
 
 /** The idle connections of one egress. */
 export class ConnectionPool {
   readonly #clock: Clock;
-  /** Oldest first. */
+  /** Oldest first, both in all and of each key. */
   readonly #idle = new Set<Idle>();
+  readonly #byKey = new Map<string, Set<Idle>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,8 +35,8 @@ export class ConnectionPool {
 
   /** @returns the connection of this key that waited least, leading to one of `addresses`; undefined = there is none */
   take(key: string, addresses: readonly string[]): Connection | undefined {
-    const found = [...this.#idle].findLast(
-      (idle) => idle.key === key && idle.connection.alive && addresses.includes(idle.connection.address),
+    const found = [...(this.#byKey.get(key) ?? [])].findLast(
+      ({ connection }) => connection.alive && addresses.includes(connection.address),
     );
     if (found === undefined) return undefined;
     this.#forget(found);
@@ -44,8 +46,8 @@ export class ConnectionPool {
 
   /** Keeps a connection whose response was read to its end; one that is over, or one too many, is closed. */
   put(key: string, connection: Connection): void {
-    const same = [...this.#idle].filter((idle) => idle.key === key);
-    if (!connection.alive || same.length >= MOST_PER_KEY) {
+    const same = this.#byKey.get(key) ?? new Set();
+    if (!connection.alive || same.size >= MOST_PER_KEY) {
       connection.close();
       return;
     }
@@ -54,9 +56,15 @@ export class ConnectionPool {
       this.#forget(idle);
       connection.close();
     };
-    const idle: Idle = { key, connection, cancel: this.#clock.after(IDLE_MS, end) };
+    const cancel = this.#clock.after(IDLE_MS, end);
+    const unlisten = connection.onClose(() => this.#forget(idle));
+    const release = () => {
+      cancel();
+      unlisten();
+    };
+    const idle: Idle = { key, connection, release };
     this.#idle.add(idle);
-    connection.onClose(() => this.#forget(idle));
+    this.#byKey.set(key, same.add(idle));
     const [oldest] = this.#idle;
     if (this.#idle.size > MOST && oldest !== undefined) {
       this.#forget(oldest);
@@ -65,7 +73,10 @@ export class ConnectionPool {
   }
 
   #forget(idle: Idle): void {
-    idle.cancel();
+    idle.release();
     this.#idle.delete(idle);
+    const same = this.#byKey.get(idle.key);
+    same?.delete(idle);
+    if (same?.size === 0) this.#byKey.delete(idle.key);
   }
 }
