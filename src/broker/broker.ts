@@ -23,6 +23,9 @@ import { observeEgress } from "./observed-egress.ts";
 import type { SecretProfile } from "./profiles.ts";
 import type { ToolCall, ToolCallEnd } from "./tool-call.ts";
 
+/** How long a call may take to notice that its run was stopped, before it is answered without it. */
+const STOP_GRACE_MS = 100;
+
 /** What a broker is made of. */
 export interface BrokerOptions {
   readonly clock: Clock;
@@ -110,18 +113,19 @@ export function createBroker(parts: BrokerOptions): Broker {
     };
     return hostOf(
       book,
+      clock,
       CAPABILITIES.map((create) => create(context)),
     );
   }
   return { openRun: (run) => openRun(run) };
 }
 
-function hostOf(book: RunBook, capabilities: readonly Capability[]): RunHost {
+function hostOf(book: RunBook, clock: Clock, capabilities: readonly Capability[]): RunHost {
   const handlers = new Map<string, CallHandler>(
     capabilities.flatMap((capability) => Object.entries(capability.calls)),
   );
   return {
-    call: (call) => serve(book, handlers, call),
+    call: (call) => serve(book, handlers, clock, call),
     close: () => book.seal(capabilities.flatMap((capability) => capability.summary?.() ?? [])),
     get events() {
       return book.events;
@@ -145,6 +149,7 @@ function hostOf(book: RunBook, capabilities: readonly Capability[]): RunHost {
 async function serve(
   book: RunBook,
   handlers: ReadonlyMap<string, CallHandler>,
+  clock: Clock,
   { name, args, body, fuelUsed = 0 }: HostCall,
 ): Promise<HostReply> {
   if (book.stopped !== undefined) return book.stopped;
@@ -152,9 +157,9 @@ async function serve(
   const handler = handlers.get(name);
   if (handler === undefined) return book.stop({ kind: "revoked", reason: "protocol" });
   try {
-    const reply = await handler(args, body, fuelUsed);
+    const reply = await untilStopped(book, clock, handler(args, body, fuelUsed));
     // A budget may have run out, or the run may have been closed, while this call waited.
-    return book.stopped ?? reply;
+    return book.stopped ?? reply ?? book.stop({ kind: "revoked", reason: "closed" });
   } catch (error) {
     if (error instanceof ProtocolViolation) return book.stop({ kind: "revoked", reason: "protocol" });
     // A bug of ours: no guest may profit from it.
@@ -171,6 +176,29 @@ function mountOf(mounts: ReadonlyMap<string, Mount>, name: string, since: string
     reason: "a folder that its policy mounts is not configured",
     since,
   });
+}
+
+/**
+ * What a handler answers, or nothing once the run is stopped: whatever it waits for then (a connection that does not
+ * notice its abort) must not keep the executor waiting for the stop.
+ */
+async function untilStopped(
+  { signal }: RunBook,
+  clock: Clock,
+  reply: HostReply | Promise<HostReply>,
+): Promise<HostReply | undefined> {
+  if (!(reply instanceof Promise)) return reply;
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<undefined>();
+  // A moment, so that what ends in order still completes its event.
+  const onStop = () => void clock.after(STOP_GRACE_MS, () => stop(undefined));
+  signal.addEventListener("abort", onStop, { once: true });
+  try {
+    return await Promise.race([reply, stopped]);
+  } finally {
+    signal.removeEventListener("abort", onStop);
+    // Its failure after the stop has nobody to go to.
+    reply.catch(() => undefined);
+  }
 }
 
 function profileOf(profiles: ReadonlyMap<string, SecretProfile>, name: string, since: string): SecretProfile {
