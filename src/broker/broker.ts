@@ -6,7 +6,7 @@
  */
 
 import { GatewayError } from "../core/errors.ts";
-import type { Budget, Grant } from "../core/policy/index.ts";
+import type { Budget, EchoPolicy, Grant, JsonValue } from "../core/policy/index.ts";
 import type { Clock, HostCall, HostReply, ItemStore, Resolver, RunHost } from "../ports/index.ts";
 import { type CallLimits, RunBook } from "./book.ts";
 import { CAPABILITIES } from "./calls.ts";
@@ -17,11 +17,18 @@ import {
   ProtocolViolation,
   type RunContext,
 } from "./capability.ts";
+import { createEchoFilter, type EchoFilter } from "./echo.ts";
 import { createEgress, type Egress, parseBlock, parseBlockList, parseProxy } from "./egress/index.ts";
 import type { Mount } from "./mounts.ts";
 import { observeEgress } from "./observed-egress.ts";
 import type { SecretProfile } from "./profiles.ts";
 import type { ToolCall, ToolCallEnd } from "./tool-call.ts";
+
+/** What is looked for in a run's output, and whether finding it lets the run go on. */
+interface Releasing {
+  readonly echo: EchoFilter;
+  readonly mayGoOn: () => boolean;
+}
 
 /** How long a call may take to notice that its run was stopped, before it is answered without it. */
 const STOP_GRACE_MS = 100;
@@ -55,6 +62,8 @@ export interface OpenRun {
   readonly grants: readonly Grant[];
   /** Whose run it is; needed by grants to keep anything. */
   readonly owner?: Owner;
+  /** What a secret that is found in a response or the output means; default `redact`. */
+  readonly onSecretEcho?: EchoPolicy;
   readonly budget: Budget;
   /** Wall clock at the run's start; events count from here. */
   readonly startedAtMs: number;
@@ -95,15 +104,30 @@ export function createBroker(parts: BrokerOptions): Broker {
     ...rest,
   });
   function openRun(run: OpenRun, caller?: RunBook): RunHost {
-    const { grants, owner, budget, startedAtMs, pool, observe, limits, callTool } = run;
+    const {
+      grants,
+      owner,
+      onSecretEcho = "redact",
+      budget,
+      startedAtMs,
+      pool,
+      observe,
+      limits,
+      callTool,
+    } = run;
     const most = { events: 10_000, calls: 1_000_000, ...limits };
     const book = new RunBook(budget, clock, startedAtMs, most, caller);
+    const profile = (name: string) => profileOf(profiles, name, since, owner);
+    const echo = createEchoFilter(secretsOf(grants, profile));
+    const found = () => noteEcho(book, onSecretEcho);
     const context: RunContext = {
       book,
       grants,
       egress: observe === undefined ? egress : observeEgress(egress, observe),
       open,
-      profile: (name) => profileOf(profiles, name, since),
+      profile,
+      echo,
+      found,
       mount: (name) => mountOf(mounts, name, since),
       nowMs: () => clock.nowMs(),
       openCallee: (callee) => openRun(callee, book),
@@ -114,13 +138,19 @@ export function createBroker(parts: BrokerOptions): Broker {
     return hostOf(
       book,
       clock,
+      { echo, mayGoOn: found },
       CAPABILITIES.map((create) => create(context)),
     );
   }
   return { openRun: (run) => openRun(run) };
 }
 
-function hostOf(book: RunBook, clock: Clock, capabilities: readonly Capability[]): RunHost {
+function hostOf(
+  book: RunBook,
+  clock: Clock,
+  { echo, mayGoOn }: Releasing,
+  capabilities: readonly Capability[],
+): RunHost {
   const handlers = new Map<string, CallHandler>(
     capabilities.flatMap((capability) => Object.entries(capability.calls)),
   );
@@ -140,8 +170,11 @@ function hostOf(book: RunBook, clock: Clock, capabilities: readonly Capability[]
     get denial() {
       return book.denial;
     },
+    ...(echo.active ? { release: (output: JsonValue) => release(book, echo, mayGoOn, output) } : {}),
     get diagnostics() {
-      return capabilities.flatMap((capability) => capability.diagnostics?.() ?? []);
+      return capabilities
+        .flatMap((capability) => capability.diagnostics?.() ?? [])
+        .map((line) => ({ ...line, text: echo.text(line.text).text }));
     },
   };
 }
@@ -201,9 +234,53 @@ async function untilStopped(
   }
 }
 
-function profileOf(profiles: ReadonlyMap<string, SecretProfile>, name: string, since: string): SecretProfile {
+/** The texts that this run's broker sends, signs with or shows: what is looked for on every way out. */
+function secretsOf(grants: readonly Grant[], profile: (name: string) => SecretProfile): readonly string[] {
+  const names = grants.flatMap((grant) =>
+    grant.kind === "http-client"
+      ? (grant.secretProfile ?? [])
+      : grant.kind === "secrets" || grant.kind === "signing" || grant.kind === "reveal"
+        ? grant.profile
+        : [],
+  );
+  return [...new Set(names)].map((name) => profile(name).secret.reveal());
+}
+
+/** @returns whether the run may go on */
+function noteEcho(book: RunBook, policy: EchoPolicy): boolean {
+  if (policy === "revoke") book.stop({ kind: "revoked", reason: "secret-echo" });
+  return policy === "redact";
+}
+
+/** Looks through an output's strings as JSON writes them, which is how they leave. */
+function release(
+  book: RunBook,
+  echo: EchoFilter,
+  mayGoOn: () => boolean,
+  output: JsonValue,
+): { readonly output: JsonValue; readonly withheld: boolean } {
+  const { text, found } = echo.text(JSON.stringify(output));
+  if (!found) return { output, withheld: false };
+  book.write({
+    import: "output",
+    effect: "failed",
+    clause: "on_secret_echo",
+    result: "secret echoed, redacted",
+  });
+  // Only characters inside of its strings were overwritten, one for one.
+  return { output: JSON.parse(text), withheld: !mayGoOn() };
+}
+
+function profileOf(
+  profiles: ReadonlyMap<string, SecretProfile>,
+  name: string,
+  since: string,
+  owner: Owner | undefined,
+): SecretProfile {
   const profile = profiles.get(name);
-  if (profile !== undefined) return profile;
+  // For a tenant that it is not for, a profile is as absent as one that never was.
+  const isTheirs = profile?.tenants === undefined || profile.tenants.includes(owner?.tenant ?? "");
+  if (profile !== undefined && isTheirs) return profile;
   throw new GatewayError(`Cannot open a run: secret profile "${name}" is not among the operator's profiles`, {
     code: "tool-suspended",
     reason: "its secret profile is not configured",

@@ -11,6 +11,7 @@ import { createKeyvalue } from "./keyvalue.ts";
 import { createLog } from "./log.ts";
 import { createRefused } from "./refused.ts";
 import { createSecrets } from "./secrets.ts";
+import { createSigning } from "./signing.ts";
 import { createStdio } from "./stdio.ts";
 import { createTools } from "./tools.ts";
 
@@ -20,6 +21,7 @@ export const CAPABILITIES: readonly ((context: RunContext) => Capability)[] = [
   createLog,
   createStdio,
   createSecrets,
+  createSigning,
   createKeyvalue,
   createFilesystem,
   createTools,

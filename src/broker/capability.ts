@@ -4,6 +4,7 @@ import type { RunEvent } from "../core/manifest/index.ts";
 import type { Grant, JsonValue } from "../core/policy/index.ts";
 import type { HostReply, ItemStore } from "../ports/index.ts";
 import type { RunBook } from "./book.ts";
+import type { EchoFilter } from "./echo.ts";
 import type { AddressBlock, Egress } from "./egress/index.ts";
 import type { Mount } from "./mounts.ts";
 import type { SecretProfile } from "./profiles.ts";
@@ -17,6 +18,10 @@ export interface RunContext {
   profile(name: string): SecretProfile;
   /** The operator's folder that a grant names. */
   mount(name: string): Mount;
+  /** Overwrites the run's secrets in what a guest is given. */
+  readonly echo: EchoFilter;
+  /** Tells that a secret was found. @returns whether the run may go on */
+  found(): boolean;
   readonly egress: Egress;
   /** Runs of one such name may share connections; absent = none are shared. */
   readonly pool?: string;

@@ -9,6 +9,7 @@ import type { HostReply, HttpSendValue } from "../ports/index.ts";
 import type { EventDraft } from "./book.ts";
 import { type Capability, grantOf, OK, parseArgs, type RunContext } from "./capability.ts";
 import {
+  type EgressResponse,
   type ErrorCode,
   type Injection,
   type Meter,
@@ -106,7 +107,13 @@ class HttpClient {
     const permit = permitRequest(grantOf(grants, "http-client")?.rules ?? [], args);
     if (permit.kind === "denied") return this.#deny(permit.label, permit.clause, permit.word);
     const profile = this.#audience(permit);
-    const fields = requestHeaders(args.headers, profile && injectionOf(profile), permit.requestHeaders);
+    const injection = profile === undefined || profile.header === "" ? undefined : injectionOf(profile);
+    // A service that may echo the secret is asked to do it in the open, where it can be found.
+    const asked =
+      profile === undefined
+        ? args.headers
+        : args.headers.filter(([name]) => name.toLowerCase() !== "accept-encoding");
+    const fields = requestHeaders(asked, injection, permit.requestHeaders);
     if (fields.kind === "invalid") {
       return this.#deny(permit.label, "headers: not header fields", { tag: "HTTP-protocol-error" });
     }
@@ -124,7 +131,7 @@ class HttpClient {
     const result = "unfinished";
     const event = book.write({ import: IMPORT, effect: "allowed", target: permit.label, clause, result });
     if (event === undefined) return stopOf(this.#context);
-    return this.#exchange(permit, args, fields.headers, body, profile, event);
+    return this.#exchange(withQuery(permit, profile), args, fields.headers, body, profile, event);
   }
 
   async #exchange(
@@ -152,14 +159,19 @@ class HttpClient {
         ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
       });
       event.result = String(response.status);
-      const secrets = this.#profile === undefined ? [] : [this.#profile.secret.reveal()];
-      const visible = (fields: typeof headers) => responseHeaders(fields, secrets, permit.responseHeaders);
+      const coding = response.headers.find(([name]) => name.toLowerCase() === "content-encoding")?.[1];
+      // Compressed, a secret has no spelling that could be looked for.
+      if (this.#context.echo.active && coding !== undefined && coding !== "identity")
+        event.result += "; not searched for secrets: it is compressed";
+      const visible = (fields: typeof headers) =>
+        this.#withoutEcho(event, responseHeaders(fields, [], permit.responseHeaders));
       const value: HttpSendValue = {
         status: response.status,
         headers: visible(response.headers),
         body: this.bodies.add(
           {
             ...response,
+            read: this.#reader(event, response),
             trailers: () => visible(response.trailers()),
             close() {
               response.close();
@@ -175,6 +187,42 @@ class HttpClient {
     } finally {
       this.#waiting -= 1;
     }
+  }
+
+  /** Fields without those that hold a secret, in whatever spelling. */
+  #withoutEcho(event: EventDraft, fields: readonly (readonly [string, string])[]) {
+    const { echo } = this.#context;
+    if (!echo.active) return fields;
+    return fields.filter(([, value]) => {
+      const { found } = echo.text(value);
+      if (found) this.#noteEcho(event);
+      return !found;
+    });
+  }
+
+  /** Reads the body through the filter. */
+  #reader(event: EventDraft, response: EgressResponse): EgressResponse["read"] {
+    const { echo } = this.#context;
+    if (!echo.active) return response.read;
+    const filter = echo.stream();
+    let noted = false;
+    return async (maxBytes) => {
+      for (;;) {
+        const bytes = await response.read(maxBytes);
+        const clean = bytes === undefined ? filter.end() : filter.push(bytes);
+        if (filter.found && !noted) {
+          noted = true;
+          this.#noteEcho(event);
+        }
+        if (clean.length > 0) return clean;
+        if (bytes === undefined) return undefined;
+      }
+    };
+  }
+
+  #noteEcho(event: EventDraft): void {
+    if (event.result?.includes("secret echoed") !== true) event.result += "; secret echoed, redacted";
+    this.#context.found();
   }
 
   /** Whether the secret goes along: only to exactly an origin of its audience. */
@@ -231,12 +279,43 @@ function stopOf({ book }: RunContext): HostReply {
   return book.stopped ?? book.stop({ kind: "revoked", reason: "closed" });
 }
 
-function injectionOf({ header, template, secret }: SecretProfile): Injection {
-  return { header, value: template.replaceAll("{secret}", () => secret.reveal()) };
+function injectionOf({ header, template, secret, basicUser }: SecretProfile): Injection {
+  const text = secret.reveal();
+  const value = basicUser === undefined ? text : btoa(`${basicUser}:${text}`);
+  return { header, value: template.replaceAll("{secret}", () => value) };
+}
+
+/** The query with the secret in it, and without what the guest called the same. */
+function queryWith(query: string, name: string, secret: string): string {
+  const kept = query
+    .slice(1)
+    .split("&")
+    .filter((pair) => pair !== "" && decoded(pair.split("=", 1)[0] ?? "") !== name);
+  return `?${[...kept, `${encodeURIComponent(name)}=${encodeURIComponent(secret)}`].join("&")}`;
+}
+
+function withQuery(permit: Permit, profile: SecretProfile | undefined): Permit {
+  if (profile?.query === undefined) return permit;
+  const { target } = permit;
+  return {
+    ...permit,
+    target: { ...target, query: queryWith(target.query, profile.query, profile.secret.reveal()) },
+  };
+}
+
+/** A name as a server would read it; what cannot be read is left as it is. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch {
+    return text;
+  }
 }
 
 /** What the event says about a secret that went along: which profile and field, never the value. */
 function injectionNote(profile: SecretProfile | undefined, replaced: boolean): string {
   if (profile === undefined) return "";
-  return `; secret_profile ${profile.name} as ${profile.header}${replaced ? ", in place of the guest's" : ""}`;
+  const where = profile.query === undefined ? profile.header : `query ${profile.query}`;
+  if (where === "") return "";
+  return `; secret_profile ${profile.name} as ${where}${replaced ? ", in place of the guest's" : ""}`;
 }

@@ -15,6 +15,8 @@ export { type Broker, type BrokerOptions, createBroker, type OpenRun } from "./b
 export { permitRequest } from "./egress/index.ts";
 export { loadMounts, type Mount } from "./mounts.ts";
 export { createOutgoing } from "./outgoing.ts";
-export { loadProfiles, PROFILES_FILE, ProfileError, parseProfiles, resolveProfiles } from "./profile-file.ts";
+export { PROFILES_FILE, ProfileError } from "./profile-error.ts";
+export { loadProfiles, parseProfiles } from "./profile-file.ts";
 export { Secret, type SecretProfile } from "./profiles.ts";
+export { resolveProfiles } from "./resolve-profiles.ts";
 export type { ToolCall, ToolCallEnd, ToolRefusal } from "./tool-call.ts";

@@ -3,9 +3,11 @@
  *
  * ```yaml
  * weather-api:
- *   secret: { env: WEATHER_API_KEY }        # or { file: /run/secrets/weather } or { value: … }
+ *   secret: { env: WEATHER_API_KEY }        # or { file: … }, { value: … }, { command: [vault, read, …] }
  *   audience: ["https://api.example.com"]
- *   inject: { header: authorization, template: "Bearer {secret}" }
+ *   inject: { header: authorization, template: "Bearer {secret}" }   # or { query: key }, { basic: user }, { bearer: true }
+ *   sign: Ed25519                           # or ES256, instead of inject: the secret is a private key in PEM
+ *   tenants: [acme]                         # only for these
  *   allow_addresses: ["10.1.2.3/32"]        # only when the audience is not on the public network
  * ```
  *
@@ -22,37 +24,12 @@ import {
   parseDocument,
   visit,
 } from "yaml";
-import type { Files } from "../ports/index.ts";
+import { ProfileError, type ProfileFault } from "./profile-error.ts";
 import { type ProfileDocument, profileShape } from "./profile-schema.ts";
-import { Secret, type SecretProfile } from "./profiles.ts";
-
-/** Where profiles are kept when the operator says nothing else. */
-export const PROFILES_FILE = ".writ/profiles.yaml";
-
-/** One thing that is wrong in a profiles file. `line` starts at 1. */
-export interface ProfileFault {
-  readonly line: number;
-  readonly detail: string;
-}
-
-/** A profiles file that can not be used; `faults` holds every reason that was found. */
-export class ProfileError extends Error {
-  override readonly name = "ProfileError";
-  readonly faults: readonly ProfileFault[];
-
-  /** @param source the file's name */
-  constructor(source: string, faults: readonly ProfileFault[]) {
-    super(
-      `Cannot read secret profiles: ${faults.map(({ line, detail }) => `${source}:${line}: ${detail}`).join("; ")}`,
-    );
-    this.faults = faults;
-  }
-}
+import type { SecretProfile } from "./profiles.ts";
+import { isShared, type Profiles, resolveProfiles, type SecretPowers } from "./resolve-profiles.ts";
 
 const profileName = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
-
-/** Profiles as written: where the secrets are, not what they are. */
-export type Profiles = ReadonlyMap<string, ProfileDocument>;
 
 /**
  * Parses a profiles file.
@@ -105,60 +82,15 @@ export function parseProfiles(text: string, source: string): Profiles {
 }
 
 /**
- * Fetches every profile's secret.
- *
- * @param profiles from `parseProfiles`
- * @param source the file's name, for messages
- * @throws {ProfileError} when a secret is absent, is empty, can not stand in a header, or lies in a file that others can read
- */
-export async function resolveProfiles(
-  profiles: Profiles,
-  {
-    env,
-    files,
-    source = PROFILES_FILE,
-  }: { env(name: string): string | undefined; files: Files; source?: string },
-): Promise<ReadonlyMap<string, SecretProfile>> {
-  const resolved = new Map<string, SecretProfile>();
-  for (const [name, { secret, audience, inject, allow_addresses: open }] of profiles) {
-    const refuse = (detail: string) =>
-      new ProfileError(source, [{ line: 1, detail: `${name}.secret: ${detail}` }]);
-    let text: string | undefined;
-    if ("env" in secret) text = env(secret.env);
-    else if ("value" in secret) text = secret.value;
-    else {
-      if (isShared(await files.mode(secret.file))) {
-        throw refuse(`file "${secret.file}" is open to group or others, wanted mode 600`);
-      }
-      const bytes = await files.read(secret.file);
-      // Editors end a file with a line feed that no secret has.
-      text = bytes === undefined ? undefined : new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
-    }
-    if (text === undefined)
-      throw refuse(`${"env" in secret ? `variable "${secret.env}" is not set` : "there is no such file"}`);
-    if (!/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text))
-      throw refuse("wanted visible ASCII on one line");
-    resolved.set(name, {
-      name,
-      secret: new Secret(text),
-      audience,
-      header: inject.header,
-      template: inject.template,
-      open,
-    });
-  }
-  return resolved;
-}
-
-/**
  * Reads, parses and resolves a profiles file. No file is no profiles.
  *
  * @throws {ProfileError} also when the file holds a secret itself and others can read it
  */
 export async function loadProfiles(
   path: string,
-  { env, files }: { env(name: string): string | undefined; files: Files },
+  powers: SecretPowers,
 ): Promise<ReadonlyMap<string, SecretProfile>> {
+  const { files } = powers;
   const bytes = await files.read(path);
   if (bytes === undefined) return new Map();
   const profiles = parseProfiles(new TextDecoder().decode(bytes), path);
@@ -168,11 +100,7 @@ export async function loadProfiles(
       { line: 1, detail: "it holds a secret and is open to group or others, wanted mode 600" },
     ]);
   }
-  return resolveProfiles(profiles, { env, files, source: path });
-}
-
-function isShared(mode: number | undefined): boolean {
-  return mode !== undefined && (mode & 0o077) !== 0;
+  return resolveProfiles(profiles, { ...powers, source: path });
 }
 
 /** An alias says a second thing at a distance, and a tag changes what a text means: neither belongs here. */

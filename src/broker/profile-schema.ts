@@ -37,24 +37,47 @@ const headerName = z
     return fields.kind === "ok" && fields.headers.length === 1;
   }, "wanted the name of a header that is neither framing nor hop-by-hop");
 
+const query = z.string().regex(/^[A-Za-z0-9._~-]{1,64}$/, "wanted the name of a query parameter");
+const tenant = z.string().min(1).max(64);
+
+/** How a secret goes along: exactly one of four ways. */
+const inject = z.union(
+  [
+    z.strictObject({
+      header: headerName,
+      template: z
+        .string()
+        .regex(/^[\x20-\x7e]*$/)
+        .refine((text) => text.split("{secret}").length === 2, "wanted exactly one {secret}")
+        .default("{secret}"),
+    }),
+    z.strictObject({ query }),
+    z.strictObject({ basic: z.string().regex(/^[\x20-\x39\x3b-\x7e]{1,128}$/) }),
+    z.strictObject({ bearer: z.literal(true) }),
+  ],
+  "wanted one of header, query, basic and bearer",
+);
+
 /** One profile. Unknown keys are refused: a misspelt `audience` must not mean everybody. */
-export const profileShape = z.strictObject({
-  secret: z.union([
-    z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) }),
-    z.strictObject({ file: z.string().min(1) }),
-    z.strictObject({ value: z.string().min(1) }),
-  ]),
-  audience: z.array(origin).min(1),
-  inject: z.strictObject({
-    header: headerName,
-    template: z
-      .string()
-      .regex(/^[\x20-\x7e]*$/)
-      .refine((text) => text.split("{secret}").length === 2, "wanted exactly one {secret}")
-      .default("{secret}"),
-  }),
-  allow_addresses: z.array(block).default([]),
-});
+export const profileShape = z
+  .strictObject({
+    secret: z.union([
+      z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) }),
+      z.strictObject({ file: z.string().min(1) }),
+      z.strictObject({ value: z.string().min(1) }),
+      z.strictObject({ command: z.array(z.string().min(1)).min(1).max(32) }),
+    ]),
+    audience: z.array(origin).min(1),
+    inject: inject.optional(),
+    /** The secret is a private key in PEM (PKCS #8), which signs and is never sent. */
+    sign: z.enum(["Ed25519", "ES256"]).optional(),
+    tenants: z.array(tenant).min(1).optional(),
+    allow_addresses: z.array(block).default([]),
+  })
+  .refine(
+    ({ inject: way, sign }) => sign === undefined || way === undefined,
+    "wanted inject or sign: a private key is not sent",
+  );
 
 /** One profile as written: where its secret is, not what it is. */
 export type ProfileDocument = z.infer<typeof profileShape>;

@@ -39,7 +39,15 @@ export interface SecretProfile {
   readonly secret: Secret;
   /** Never empty. */
   readonly audience: readonly Origin[];
-  /** Lower-case name of the header that carries the secret. */
+  /** Signs in place of the text: then the secret is a private key, and its text is of no use to anybody. */
+  readonly key?: CryptoKey;
+  /** Name of the query parameter that carries the secret instead of a header. */
+  readonly query?: string;
+  /** User name of Basic authentication: `{secret}` then stands for both, encoded. */
+  readonly basicUser?: string;
+  /** Tenants it is for; absent = all. */
+  readonly tenants?: readonly string[];
+  /** Lower-case name of the header that carries the secret; `""` = none does. */
   readonly header: string;
   /** The header's value, with `{secret}` where the secret goes. */
   readonly template: string;

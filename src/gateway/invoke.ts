@@ -284,6 +284,7 @@ function openHost(
   const opened = {
     grants: decision.grants,
     owner,
+    onSecretEcho: policy.on_secret_echo ?? "redact",
     budget: policy.budget,
     startedAtMs,
     pool,

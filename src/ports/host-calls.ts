@@ -40,6 +40,12 @@ export interface Usage {
 export interface RunHost {
   /** Serves one call. Never throws for anything the guest did; a throw is a bug and revokes the run. */
   call(call: HostCall): Promise<HostReply>;
+  /**
+   * Looks for secrets in what is about to be released, and overwrites them. Absent = there are none to look for.
+   *
+   * @returns the output to release; `withheld` when the policy revokes a run that gives a secret away
+   */
+  release?(output: JsonValue): { readonly output: JsonValue; readonly withheld: boolean };
   /** Ends every request still under way and forgets every handle. Idempotent. */
   close(): void;
   /** Events so far, in order, without gaps. */

@@ -96,6 +96,12 @@ export interface Runtime {
   setExitCode(code: number): void;
   /** Calls `action` once on SIGINT or SIGTERM. */
   onStopSignal(action: () => void): void;
+  /**
+   * Runs a program of the operator's, without a shell, and gives its standard output.
+   *
+   * @throws when it fails, takes longer than 10 s, or says more than 64 KiB
+   */
+  runCommand(command: readonly string[]): Promise<Uint8Array>;
   openSqlite(path: string): SqliteDatabase;
   /** Opens a file for appending, making it and its folder, for its owner alone, when they are missing. */
   openAppend(path: string): Promise<AppendFile>;

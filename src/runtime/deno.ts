@@ -1,5 +1,6 @@
 /** The Deno half of `#runtime`. */
 import type { Runtime } from "../ports/index.ts";
+import { runCommand } from "./command.ts";
 import {
   openAppend,
   openSqlite,
@@ -31,6 +32,7 @@ export const runtime: Runtime = {
   files: systemFiles,
   resolver: systemResolver,
   readFolder,
+  runCommand,
   sockets: systemSockets,
   args: Deno.args,
   env: (name) => Deno.env.get(name),

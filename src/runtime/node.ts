@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import type { Runtime } from "../ports/index.ts";
+import { runCommand } from "./command.ts";
 import {
   openAppend,
   openSqlite,
@@ -37,6 +38,7 @@ export const runtime: Runtime = {
   files: systemFiles,
   resolver: systemResolver,
   readFolder,
+  runCommand,
   sockets: systemSockets,
   args: process.argv.slice(2),
   env: (name) => process.env[name],

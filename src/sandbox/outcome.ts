@@ -86,11 +86,14 @@ function judge(
   switch (end.kind) {
     case "completed":
     case "failed": {
-      const outcome = outcomeOf(end, run.function);
+      const released = run.host.release?.(end.output);
+      if (released?.withheld) return { outcome: { kind: "revoked", reason: "secret-echo" } };
+      const said = released === undefined ? end : { ...end, output: released.output };
+      const outcome = outcomeOf(said, run.function);
       if (outcome === undefined) return { outcome: { kind: "revoked", reason: "output-not-of-its-type" } };
       if (byteLength(end.output) > run.outputBytes)
         return { outcome: { kind: "exhausted", budget: "output_bytes" } };
-      return { outcome: end.kind === "failed" ? deniedOr(run.host, outcome) : outcome, output: end.output };
+      return { outcome: end.kind === "failed" ? deniedOr(run.host, outcome) : outcome, output: said.output };
     }
     case "trapped":
       return { outcome: deniedOr(run.host, { kind: "trapped", reason: end.reason }) };

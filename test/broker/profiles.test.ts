@@ -1,5 +1,6 @@
 /** Secret profiles: broken and careless files first. */
 import { describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
 import { loadProfiles, ProfileError, parseProfiles, resolveProfiles } from "../../src/broker/index.ts";
 import type { Files } from "../../src/ports/index.ts";
 
@@ -68,13 +69,13 @@ describe("parseProfiles()", () => {
   });
 });
 
-describe("resolveProfiles()", () => {
-  const parse = (secret: string) =>
-    parseProfiles(
-      GOOD.replace("{ env: WEATHER_API_KEY }", () => secret),
-      "p",
-    );
+const parse = (secret: string) =>
+  parseProfiles(
+    GOOD.replace("{ env: WEATHER_API_KEY }", () => secret),
+    "p",
+  );
 
+describe("resolveProfiles()", () => {
   it("takes a secret from the environment, from a file, and as it stands", async () => {
     const env = (name: string) => (name === "WEATHER_API_KEY" ? "from env" : undefined);
     const files = fakeFiles({ "/run/key": ["from file\n", 0o600] });
@@ -107,6 +108,32 @@ describe("resolveProfiles()", () => {
       "/lines": ["a\nb\n", 0o600],
     });
     await expect(resolveProfiles(parse(secret), { env: () => undefined, files })).rejects.toThrow(reason);
+  });
+});
+
+describe("resolveProfiles() with a command", () => {
+  const options = { env: () => undefined, files: fakeFiles({}) };
+
+  it("takes what a program says, without a shell", async () => {
+    const profiles = parse('{ command: [echo, "a $(b) c"] }');
+    const resolved = await resolveProfiles(profiles, { ...options, runCommand: runtime.runCommand });
+    expect(resolved.get("weather-api")?.secret.reveal()).toBe("a $(b) c");
+  });
+
+  it.each(['["false"]', '["/absent/program"]', '[sh, -c, "echo hidden >&2; exit 3"]'])(
+    "refuses %s without quoting what it said",
+    async (command) => {
+      const resolved = resolveProfiles(parse(`{ command: ${command} }`), {
+        ...options,
+        runCommand: runtime.runCommand,
+      });
+      await expect(resolved).rejects.toThrow(/command ".*" failed/);
+      await expect(resolved).rejects.not.toThrow(/hidden/);
+    },
+  );
+
+  it("refuses a command where none is run", async () => {
+    await expect(resolveProfiles(parse("{ command: [echo, x] }"), options)).rejects.toThrow(/not run here/);
   });
 });
 

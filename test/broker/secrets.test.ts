@@ -1,7 +1,8 @@
 /** The secret goes to its audience, and to nobody and nowhere else. */
 import { afterEach, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
 import { parseBlock } from "../../src/broker/egress/index.ts";
-import { Secret } from "../../src/broker/index.ts";
+import { parseProfiles, resolveProfiles, Secret } from "../../src/broker/index.ts";
 import {
   call,
   closeListeners,
@@ -25,6 +26,37 @@ async function listenOk(answer = OK) {
 }
 
 describe("injection of a secret", () => {
+  it.each([
+    ["bearer: true", /^authorization: Bearer s3cr3t-value\r$/m, /^GET \/\?q=1 /],
+    ["basic: ada", new RegExp(`^authorization: Basic ${btoa("ada:s3cr3t-value")}\r$`, "m"), /^GET \/\?q=1 /],
+    ["query: key", /^accept: x\r$/m, /^GET \/\?q=1&key=s3cr3t-value /],
+  ])("goes along as %s, and the guest's own of that name does not", async (inject, header, line) => {
+    const server = await listenOk();
+    const yaml = `api:
+  secret: { env: KEY }
+  audience: ["http://api.test:${server.port}"]
+  inject: { ${inject} }
+  allow_addresses: ["127.0.0.1/32"]
+`;
+    const profiles = await resolveProfiles(parseProfiles(yaml, "p.yaml"), {
+      env: () => SECRET,
+      files: runtime.files,
+    });
+    const profile = profiles.get("api");
+    if (profile === undefined) throw new TypeError("wanted the profile");
+    const { host } = openRun({ rules: [rule("api.test", server.port)], profile });
+    const headers = [
+      ["accept", "x"],
+      ["Authorization", "guest's own"],
+    ];
+    const own = inject.startsWith("query") ? "/?key=mine&q=1&k%65y=mine" : "/?q=1";
+    await sendOk(host, get(server.port, { headers, pathWithQuery: own }));
+    expect(server.received()).toMatch(header);
+    expect(server.received()).toMatch(line);
+    expect(server.received()).not.toContain("mine");
+    expect(JSON.stringify(host.events)).not.toMatch(/s3cr3t|czNjcjN0/);
+  });
+
   it("reaches an exact origin of its audience, in place of what the guest said", async () => {
     const server = await listenOk();
     const { host } = openRun({ rules: [rule("api.test", server.port)], profile: profileFor(server.port) });

@@ -1,10 +1,11 @@
 /** What policies grant beside the network, as a component of another vendor's engine sees it. */
+import { createHmac } from "node:crypto";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
-import { loadMounts } from "../../src/broker/index.ts";
+import { loadMounts, parseProfiles, resolveProfiles } from "../../src/broker/index.ts";
 import type { Store } from "../../src/ports/index.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { admit } from "../support/components.ts";
@@ -27,7 +28,12 @@ beforeAll(async () => {
   const mounts = await loadMounts(new Map([["reference", mounted]]), runtime.readFolder);
   // What is changed after the gateway started is not there, whatever it is.
   await symlink("/etc/passwd", join(mounted, "later"));
-  call = reachFrom(box, component, { clock: runtime.clock, items: store.items, mounts });
+  const yaml = `cloud: { secret: { env: KEY }, audience: ["https://api.example.com"], inject: { bearer: true } }`;
+  const profiles = await resolveProfiles(parseProfiles(yaml, "p.yaml"), {
+    env: () => "the-secret-of-the-cloud",
+    files: runtime.files,
+  });
+  call = reachFrom(box, component, { clock: runtime.clock, items: store.items, mounts, profiles });
 }, 120_000);
 afterAll(async () => {
   await box?.close();
@@ -36,7 +42,12 @@ afterAll(async () => {
 });
 
 /** The guest imports these, so a policy without them denies it. */
-const BARE = { config: {}, keyvalue: { buckets: ["other"], bytes: 0 } };
+const BARE = {
+  config: {},
+  keyvalue: { buckets: ["other"], bytes: 0 },
+  secret_profile: "cloud",
+  secret_operations: ["hmac-sha256", "reveal"],
+};
 
 describe("environment and arguments", () => {
   it("are empty where the policy names none, whatever this process has", async () => {
@@ -75,7 +86,7 @@ describe("wasi:config/store", () => {
   });
 
   it("is denied before anything runs where the policy has no config", async () => {
-    await expect(call({ keyvalue: BARE.keyvalue }, "configured", { key: "region" })).rejects.toThrow(
+    await expect(call({ ...BARE, config: undefined }, "configured", { key: "region" })).rejects.toThrow(
       /no config/,
     );
   });
@@ -370,5 +381,35 @@ describe("wasi:filesystem", () => {
       value: "",
     });
     expect(outcome).toEqual({ kind: "exhausted", budget: "host_calls" });
+  });
+});
+
+describe("writ:host/signing and reveal", () => {
+  const use = (operation: string, policy: object = BARE, name = "cloud") =>
+    call(policy, "secret", { name, operation, text: "sign me" });
+
+  it("sign with a secret that the guest never sees", async () => {
+    const expected = createHmac("sha256", "the-secret-of-the-cloud").update("sign me").digest("hex");
+    expect((await use("hmac")).output).toEqual({ ok: expected });
+    expect((await use("sign")).output).toEqual({ err: "not-permitted" });
+    expect((await use("hmac", BARE, "other")).output).toEqual({ err: "unknown" });
+  });
+
+  it("show it to whom the policy lets read it, and to nobody after", async () => {
+    expect((await use("length")).output).toEqual({ ok: "23" });
+    const { outcome, output, events } = await use("leak");
+    expect(outcome).toEqual({ kind: "completed" });
+    expect(output).toEqual({ ok: "*".repeat(23) });
+    expect(events.map(({ import: name }) => name)).toEqual([
+      "writ:host/secrets#get",
+      "writ:host/reveal#reveal",
+      "output",
+    ]);
+  });
+
+  it("revoke a run that gives it away, where the policy says so", async () => {
+    const { outcome, output } = await use("leak", { ...BARE, on_secret_echo: "revoke" });
+    expect(outcome).toEqual({ kind: "revoked", reason: "secret-echo" });
+    expect(output).toBeUndefined();
   });
 });

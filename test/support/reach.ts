@@ -75,7 +75,9 @@ export function reachFrom(box: TestSandbox, component: SandboxComponent, options
     if (decision.kind === "deny") throw new TypeError(JSON.stringify(decision.reasons));
     const { budget, max_duration_ms: timeToLiveMs } = record.policy;
     const owner = { tenant, tool: "reach" };
+    const onSecretEcho = record.policy.on_secret_echo ?? "redact";
     const host = broker.openRun({
+      onSecretEcho,
       grants: decision.grants,
       owner,
       budget,

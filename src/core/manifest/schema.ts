@@ -7,6 +7,7 @@
  */
 import { z } from "zod";
 import type { PortRange } from "../policy/port-range.ts";
+import { SECRET_OPERATIONS } from "../policy/reach.ts";
 import { ISOLATION_LEVELS, type JsonValue } from "../policy/types.ts";
 import { HOST_LIMITS, PREDICATE_TYPE, type RunPredicate } from "./types.ts";
 
@@ -130,6 +131,16 @@ const grant = z.discriminatedUnion("kind", [
         .describe("Nothing else can be called"),
     })
     .describe("Functions of other tools that may be called"),
+  z
+    .looseObject({
+      kind: z.literal("signing"),
+      profile: z.string(),
+      operations: z.array(z.enum(SECRET_OPERATIONS)),
+    })
+    .describe("Signatures with the profile's secret"),
+  z
+    .looseObject({ kind: z.literal("reveal"), profile: z.string() })
+    .describe("Reading the text of the profile's secret"),
 ]);
 
 const BUDGETS = ["fuel", "memory_bytes", "egress_bytes", "requests", "output_bytes", "log_bytes"] as const;

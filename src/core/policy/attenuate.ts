@@ -39,6 +39,11 @@ export function attenuate(record: PolicyRecord, caller: Policy): PolicyRecord {
     caller.tools?.filter(({ tool }) => tool === policy.tool_id).flatMap(({ functions }) => functions),
   );
   const tools = intersectTools(policy.tools, caller.tools);
+  const operations = (policy.secret_operations ?? []).filter((operation) =>
+    caller.secret_operations?.includes(operation),
+  );
+  // The stricter of the two, `redact` being what absence means.
+  const echo = caller.on_secret_echo === "revoke" ? "revoke" : policy.on_secret_echo;
   const narrowed: Policy = {
     tool_id: policy.tool_id,
     tenant_tier: policy.tenant_tier.filter((tier) => caller.tenant_tier.includes(tier)),
@@ -52,6 +57,8 @@ export function attenuate(record: PolicyRecord, caller: Policy): PolicyRecord {
     ...(policy.filesystem === undefined
       ? {}
       : { filesystem: intersectMounts(policy.filesystem, caller.filesystem) }),
+    ...(operations.length === 0 ? {} : { secret_operations: operations }),
+    ...(echo === undefined ? {} : { on_secret_echo: echo }),
     ...(policy.evidence === undefined ? {} : { evidence: policy.evidence }),
     ...(tools === undefined ? {} : { tools }),
     ...(policy.secret_profile === undefined || policy.secret_profile !== caller.secret_profile

@@ -28,6 +28,7 @@ interface CapabilityFacts {
 export type CapabilityClause =
   | "network_allowlist"
   | "secret_profile"
+  | "secret_operations"
   | "config"
   | "keyvalue"
   | "filesystem"
@@ -167,6 +168,22 @@ export const CAPABILITIES: readonly Capability[] = [
     risk: "R4",
     interfaces: ["writ:host/tools"],
     clause: "tools",
+  },
+  {
+    served: true,
+    word: "signing",
+    sentence: "Has the broker sign with the profile's secret, which it never sees",
+    risk: "R3",
+    interfaces: ["writ:host/signing"],
+    clause: "secret_operations",
+  },
+  {
+    served: true,
+    word: "reveal",
+    sentence: "Reads the text of the profile's secret: it can leak it; each use is an event",
+    risk: "R5",
+    interfaces: ["writ:host/reveal"],
+    clause: "secret_operations",
   },
   {
     served: true,

@@ -116,6 +116,7 @@ function needReasons(word: CapabilityWord, { policyId, policy }: PolicyRecord): 
   }
   if (word === "config" || word === "keyvalue" || word === "tools")
     return [clauseReason(word, policy[word] !== undefined, policyId)];
+  if (word === "signing" || word === "reveal") return [operationReason(word, policy, policyId)];
   if (word !== "secrets") return [];
   return policy.secret_profile === undefined
     ? [
@@ -134,6 +135,23 @@ function needReasons(word: CapabilityWord, { policyId, policy }: PolicyRecord): 
           detail: "secrets are granted from secret_profile",
         },
       ];
+}
+
+/** `reveal` is never granted by anything that is said of signing, and the other way round. */
+function operationReason(word: "signing" | "reveal", policy: Policy, policyId: string): Reason {
+  const clause = policy.secret_profile === undefined ? "secret_profile" : "secret_operations";
+  return operationsOf(word, policy).length > 0 && policy.secret_profile !== undefined
+    ? { clause, policyId, effect: "allow", detail: `${word} is granted as named` }
+    : {
+        clause,
+        policyId,
+        effect: "deny",
+        detail: `${word} is needed and the policy's ${clause} does not name it`,
+      };
+}
+
+function operationsOf(word: "signing" | "reveal", { secret_operations = [] }: Policy) {
+  return secret_operations.filter((operation) => (operation === "reveal") === (word === "reveal"));
 }
 
 /** A word whose import says that the tool needs it: without its clause the run is denied. */
@@ -176,6 +194,12 @@ function grantFor(word: CapabilityWord, policy: Policy): Grant | undefined {
       return policy.keyvalue === undefined ? undefined : Object.freeze({ kind: word, ...policy.keyvalue });
     case "tools":
       return policy.tools === undefined ? undefined : Object.freeze({ kind: word, tools: policy.tools });
+    case "signing":
+      return profile === undefined
+        ? undefined
+        : Object.freeze({ kind: word, profile, operations: operationsOf(word, policy) });
+    case "reveal":
+      return profile === undefined ? undefined : Object.freeze({ kind: word, profile });
     case "secrets":
       return profile === undefined ? undefined : Object.freeze({ kind: word, profile });
     default:

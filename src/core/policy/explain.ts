@@ -62,6 +62,8 @@ function change(reason: Reason, request: DecisionRequest, policy: string): strin
       return `add ${JSON.stringify(request.purpose)} to purpose of ${policy}`;
     case "secret_profile":
       return `name a secret_profile in ${policy}`;
+    case "secret_operations":
+      return `name the operations in secret_operations of ${policy}`;
     case "config":
     case "keyvalue":
     case "tools":

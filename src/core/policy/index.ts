@@ -20,7 +20,16 @@ export { policyId, readPolicy } from "./parse.ts";
 export { describeFault, PolicyError, type PolicyFault } from "./policy-error.ts";
 export { checkPolicySet, type PolicyOverlap } from "./policy-set.ts";
 export type { PortRange, Ports } from "./port-range.ts";
-export { type FilesystemClause, type KeyvalueClause, type Root, rootsOf, type ToolRule } from "./reach.ts";
+export {
+  type EchoPolicy,
+  type FilesystemClause,
+  type KeyvalueClause,
+  type Root,
+  rootsOf,
+  SECRET_OPERATIONS,
+  type SecretOperation,
+  type ToolRule,
+} from "./reach.ts";
 export { changeForDecision, changeForImport, type DeniedImport } from "./remedy.ts";
 export { policySchema } from "./schema.ts";
 export * from "./types.ts";

@@ -12,6 +12,14 @@ export type ToolRule = {
   readonly calls: number;
 };
 
+/** What a tool may do with its secret besides having it sent; see clause `secret_operations`. */
+export const SECRET_OPERATIONS = ["hmac-sha256", "sign", "reveal"] as const;
+/** One of {@link SECRET_OPERATIONS}. */
+export type SecretOperation = (typeof SECRET_OPERATIONS)[number];
+
+/** What happens when a secret is found in what comes back or goes out. It is overwritten in either case. */
+export type EchoPolicy = "redact" | "revoke";
+
 /** Clause `keyvalue`, and the constraints of its grant. Enforced by `broker/keyvalue.ts` and the item store. */
 export type KeyvalueClause = {
   /** Names that `open` may be given; sorted. */

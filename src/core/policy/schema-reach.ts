@@ -5,6 +5,7 @@
  * None of it is a place for secrets: a policy is shown to reviewers, and its grants stand in every manifest.
  */
 import * as z from "zod";
+import { SECRET_OPERATIONS } from "./reach.ts";
 import { functionName, integer, name, setOf, size } from "./schema-parts.ts";
 
 const VARIABLE = "a variable's name: letters, digits and _, not beginning with a digit";
@@ -120,3 +121,17 @@ export const tools = z
     error: "each tool once",
   })
   .describe("Other tools' functions that may be called, each under its own policy narrowed by this one");
+
+/** `secret_operations`: what may be done with the profile's secret besides sending it. */
+export const secretOperations = setOf(
+  z.enum(SECRET_OPERATIONS, { error: `one of ${SECRET_OPERATIONS.join(", ")}` }),
+  "a list of operations",
+  1,
+).describe("What the tool may do with its secret besides having it sent: sign with it, or read it");
+
+/** `on_secret_echo`: what finding a secret means. */
+export const onSecretEcho = z
+  .enum(["redact", "revoke"], { error: "redact or revoke" })
+  .describe(
+    "What happens when a secret is found in a response or an output; it is overwritten in either case",
+  );

@@ -10,7 +10,16 @@ import { HOST_PATTERN, hostPatternFault } from "./host-pattern.ts";
 import { PORTS, type Ports, parsePorts } from "./port-range.ts";
 import { evidenceClause } from "./schema-evidence.ts";
 import { functionName, integer, name, setOf, size } from "./schema-parts.ts";
-import { config, environment, filesystem, keyvalue, programArguments, tools } from "./schema-reach.ts";
+import {
+  config,
+  environment,
+  filesystem,
+  keyvalue,
+  onSecretEcho,
+  programArguments,
+  secretOperations,
+  tools,
+} from "./schema-reach.ts";
 import { ISOLATION_LEVELS, OBSERVABILITY_FIELDS, type ObservabilityField } from "./types.ts";
 import { canonicalPath } from "./url-path.ts";
 
@@ -161,6 +170,8 @@ export const policyDocument = z
       keyvalue: keyvalue.exactOptional(),
       filesystem: filesystem.exactOptional(),
       tools: tools.exactOptional(),
+      secret_operations: secretOperations.exactOptional(),
+      on_secret_echo: onSecretEcho.exactOptional(),
       secret_profile: name.optional().describe("An operator-side profile of secrets; no secrets when absent"),
       max_duration_ms: integer(
         "Time to live of the run in milliseconds, queueing and host calls included",

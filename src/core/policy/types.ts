@@ -5,7 +5,7 @@
 
 import type { HeaderLists } from "./header-lists.ts";
 import type { Ports } from "./port-range.ts";
-import type { FilesystemClause, KeyvalueClause, ToolRule } from "./reach.ts";
+import type { EchoPolicy, FilesystemClause, KeyvalueClause, SecretOperation, ToolRule } from "./reach.ts";
 
 /** Whether a function changes the world. A write without an Idempotency-Key is never retried. */
 export type Operation = "read" | "write";
@@ -23,7 +23,9 @@ export type CapabilityWord =
   | "config"
   | "keyvalue"
   | "filesystem"
-  | "tools";
+  | "tools"
+  | "signing"
+  | "reveal";
 
 /** HTTP methods a network rule may name. CONNECT and TRACE are not among them. */
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
@@ -123,6 +125,10 @@ export interface Policy {
   readonly filesystem?: FilesystemClause;
   /** Other tools' functions that may be called, each tool once; absent = a component that imports `writ:host/tools` is denied. */
   readonly tools?: readonly ToolRule[];
+  /** What may be done with the profile's secret besides sending it; absent = nothing. */
+  readonly secret_operations?: readonly SecretOperation[];
+  /** What a secret that is found in a response or an output means; absent = `redact`. */
+  readonly on_secret_echo?: EchoPolicy;
   /** Name of an operator-side profile; absent = no secrets. */
   readonly secret_profile?: string;
   /** Time to live of a run in ms, queueing and host calls included. */
@@ -180,7 +186,9 @@ export type Grant =
   | { readonly kind: "config"; readonly values: Readonly<Record<string, string>> }
   | ({ readonly kind: "keyvalue" } & KeyvalueClause)
   | ({ readonly kind: "filesystem" } & FilesystemClause)
-  | { readonly kind: "tools"; readonly tools: readonly ToolRule[] };
+  | { readonly kind: "tools"; readonly tools: readonly ToolRule[] }
+  | { readonly kind: "signing"; readonly profile: string; readonly operations: readonly SecretOperation[] }
+  | { readonly kind: "reveal"; readonly profile: string };
 
 /** Who asks. Made by `identity` from credentials; never from the request's body. */
 export interface Principal {

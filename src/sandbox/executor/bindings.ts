@@ -15,7 +15,7 @@ import { createPoll } from "./wasi/poll.ts";
 import { createInsecure, createInsecureSeed, createRandom } from "./wasi/random.ts";
 import { createStderr, createStdin, createStdout } from "./wasi/stdio.ts";
 import { createIoError, createStreams } from "./wasi/streams.ts";
-import { createLog, createRunInfo, createSecrets } from "./writ.ts";
+import { createLog, createReveal, createRunInfo, createSecrets, createSigning } from "./writ.ts";
 
 interface Row {
   /** `name` is as the component spells it: drafts of one interface differ under one name. */
@@ -103,6 +103,8 @@ const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
   ["writ:host/log", { create: createLog, waits: ["write"] }],
   ["writ:host/tools", { create: createTools, waits: ["invoke"] }],
   ["writ:host/secrets", { create: createSecrets, waits: ["get"] }],
+  ["writ:host/signing", { create: createSigning, waits: ["hmac-sha256", "sign"] }],
+  ["writ:host/reveal", { create: createReveal, waits: ["reveal"] }],
   ["writ:host/run-info", { create: createRunInfo }],
 ]);
 

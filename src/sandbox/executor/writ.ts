@@ -1,5 +1,6 @@
 /** The interfaces of package `writ:host`: log, secrets and run-info. */
 import type { JsonValue } from "../../core/policy/index.ts";
+import { concatBytes } from "../pipe/frames.ts";
 import type { Binding } from "./binding.ts";
 import type { GuestContext } from "./context.ts";
 
@@ -41,6 +42,40 @@ export function createSecrets(context: GuestContext): Binding {
       async get(name: string): Promise<Secret> {
         const { value } = await context.call("secrets/open", { name });
         return new Secret(name, readAudience(value));
+      },
+    },
+  };
+}
+
+/** Binding of `writ:host/signing`. */
+export function createSigning(context: GuestContext): Binding {
+  return {
+    resources: {},
+    functions: {
+      async hmacSha256(secret: Secret, prefix: string, messages: readonly Uint8Array[]): Promise<Uint8Array> {
+        const name = secret.name();
+        const lengths = messages.map((message) => message.length);
+        const body = concatBytes(
+          messages,
+          lengths.reduce((sum, length) => sum + length, 0),
+        );
+        return (await context.call("signing/hmac-sha256", { name, prefix, lengths }, body)).body;
+      },
+      async sign(secret: Secret, data: Uint8Array): Promise<Uint8Array> {
+        return (await context.call("signing/sign", { name: secret.name() }, data)).body;
+      },
+    },
+  };
+}
+
+/** Binding of `writ:host/reveal`. */
+export function createReveal(context: GuestContext): Binding {
+  return {
+    resources: {},
+    functions: {
+      async reveal(secret: Secret): Promise<string> {
+        const { value } = await context.call("reveal/reveal", { name: secret.name() });
+        return String(value);
       },
     },
   };

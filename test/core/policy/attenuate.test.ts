@@ -104,6 +104,23 @@ const question = fc.record({
 });
 
 describe("attenuate()", () => {
+  it("leaves the operations with a secret that both name, and the stricter answer to an echo", () => {
+    const [callee, caller] =
+      fc.sample(fc.tuple(policyOf("callee"), policyOf("caller")), { numRuns: 1, seed: 1 })[0] ?? [];
+    if (callee === undefined || caller === undefined) throw new TypeError("wanted two policies");
+    const of = (own: Partial<Policy>, other: Partial<Policy>) =>
+      attenuate({ ...callee, policy: { ...callee.policy, ...own } }, { ...caller.policy, ...other }).policy;
+    const both = of(
+      { secret_operations: ["reveal", "sign"] },
+      { secret_operations: ["hmac-sha256", "sign"] },
+    );
+    expect(both.secret_operations).toEqual(["sign"]);
+    expect("secret_operations" in of({ secret_operations: ["reveal"] }, {})).toBe(false);
+    expect(of({ on_secret_echo: "revoke" }, { on_secret_echo: "redact" }).on_secret_echo).toBe("revoke");
+    expect(of({}, { on_secret_echo: "revoke" }).on_secret_echo).toBe("revoke");
+    expect("on_secret_echo" in of({}, {})).toBe(false);
+  });
+
   it("permits exactly the requests that both policies permit, with the header fields that both let across", () => {
     let permitted = 0;
     const questions = fc.array(question, { minLength: 10, maxLength: 10 });

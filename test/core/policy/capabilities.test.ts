@@ -15,6 +15,8 @@ describe("capabilityOf()", () => {
     ["wasi:clocks/timezone@0.2.12", "clocks", true],
     ["wasi:logging/logging", "log", true],
     ["wasi:config/store@0.2.0-rc.1", "config", true],
+    ["writ:host/signing@0.1.0", "signing", true],
+    ["writ:host/reveal@0.1.0", "reveal", true],
     ["wasi:keyvalue/atomics@0.2.0-draft", "keyvalue", true],
     ["wasi:keyvalue/watcher@0.2.0-draft2", undefined, undefined],
     ["wasi:config/runtime@0.2.0-draft", undefined, undefined],
@@ -49,6 +51,6 @@ describe("CAPABILITIES", () => {
     const interfaces = CAPABILITIES.flatMap((row) => row.interfaces);
     expect(new Set(interfaces).size).toBe(interfaces.length);
     expect(new Set(CAPABILITIES.map(({ word }) => word)).size).toBe(CAPABILITIES.length);
-    expect(CAPABILITY_WORDS).toHaveLength(12);
+    expect(CAPABILITY_WORDS).toHaveLength(14);
   });
 });

@@ -117,6 +117,8 @@ describe("decide()", () => {
           asked.needs.every((word) => CAPABILITY_WORDS.includes(word)) &&
           (!asked.needs.includes("secrets") || only?.policy.secret_profile === "p") &&
           (!asked.needs.includes("config") || only?.policy.config !== undefined) &&
+          !asked.needs.includes("signing") &&
+          !asked.needs.includes("reveal") &&
           (!asked.needs.includes("keyvalue") || only?.policy.keyvalue !== undefined) &&
           (!asked.needs.includes("tools") || only?.policy.tools !== undefined);
         expect(decision.kind).toBe(allowed ? "allow" : "deny");

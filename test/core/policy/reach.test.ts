@@ -59,6 +59,9 @@ const REFUSED: readonly (readonly [members: object, fault: string | RegExp])[] =
   ],
   [{ filesystem: { scratch: 5 } }, 'unknown key "scratch"'],
   [{ filesystem: { scratch_bytes: "1GiB" } }, "wanted bytes from 0 to 67108864"],
+  [{ secret_operations: [] }, "wanted a list of operations"],
+  [{ secret_operations: ["encrypt"] }, "wanted one of hmac-sha256, sign, reveal"],
+  [{ on_secret_echo: "ignore" }, "wanted redact or revoke"],
 ];
 
 describe("readPolicy()", () => {
@@ -133,6 +136,31 @@ describe("decide()", () => {
     expect(grantsFor({}, ["filesystem"])).toMatchObject({
       kind: "allow",
       grants: [{ kind: "filesystem", scratch_bytes: 0, mounts: [] }],
+    });
+  });
+
+  it.each([
+    ["signing", {}, "secret_profile"],
+    ["signing", { secret_profile: "p" }, "secret_operations"],
+    ["signing", { secret_profile: "p", secret_operations: ["reveal"] }, "secret_operations"],
+    ["reveal", { secret_profile: "p", secret_operations: ["sign", "hmac-sha256"] }, "secret_operations"],
+    ["reveal", { secret_operations: ["reveal"] }, "secret_profile"],
+  ])("denies %s under %j", (word, members, clause) => {
+    const decision = grantsFor(members, [word]);
+    expect(decision.kind).toBe("deny");
+    expect(decision.reasons.filter(({ effect }) => effect === "deny")).toMatchObject([{ clause }]);
+  });
+
+  it("grants each operation to its own word", () => {
+    const decision = grantsFor({ secret_profile: "p", secret_operations: ["sign", "reveal"] }, [
+      "signing",
+      "reveal",
+    ]);
+    expect(decision).toMatchObject({
+      grants: [
+        { kind: "signing", profile: "p", operations: ["sign"] },
+        { kind: "reveal", profile: "p" },
+      ],
     });
   });
 

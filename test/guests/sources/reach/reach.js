@@ -5,6 +5,9 @@ import { Cas, increment, swap } from "wasi:keyvalue/atomics@0.2.0-draft2";
 import { deleteMany, getMany, setMany } from "wasi:keyvalue/batch@0.2.0-draft2";
 import { open } from "wasi:keyvalue/store@0.2.0-draft2";
 import { log } from "wasi:logging/logging@0.1.0-draft";
+import { reveal } from "writ:host/reveal@0.1.0";
+import { get as getSecret } from "writ:host/secrets@0.1.0";
+import { hmacSha256, sign } from "writ:host/signing@0.1.0";
 
 // This engine has no TextEncoder.
 const bytes = (text) => Uint8Array.from(unescape(encodeURIComponent(text)), (char) => char.charCodeAt(0));
@@ -159,6 +162,17 @@ export const reach = {
       return FILES[operation](open_(root), path, value);
     } catch (error) {
       throw String(error.payload ?? error);
+    }
+  },
+  secret(name, operation, value) {
+    const hex = (found) => Array.from(found, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    try {
+      const handle = getSecret(name);
+      if (operation === "hmac") return hex(hmacSha256(handle, "", [bytes(value)]));
+      if (operation === "sign") return hex(sign(handle, bytes(value)));
+      return operation === "leak" ? reveal(handle) : String(reveal(handle).length);
+    } catch (error) {
+      throw (error.payload ?? error).tag;
     }
   },
   note: (level, context, message) => log(level, context, message),

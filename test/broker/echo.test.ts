@@ -1,0 +1,194 @@
+/** Secrets that come back or go out, in every spelling a service or a guest gives them. */
+import fc from "fast-check";
+import { afterEach, describe, expect, it } from "vitest";
+import { createEchoFilter } from "../../src/broker/echo.ts";
+import { createBroker, Secret } from "../../src/broker/index.ts";
+import type { Grant } from "../../src/core/policy/index.ts";
+import {
+  BUDGET,
+  call,
+  clock,
+  closeListeners,
+  fakeResolver,
+  get,
+  listenHttp,
+  openRun,
+  profileFor,
+  readAll,
+  rule,
+  sendOk,
+  textOf,
+} from "./support.ts";
+
+afterEach(closeListeners);
+
+const SECRET = "s3cr3t/v+lue?x=1";
+const bytes = (text: string) => new TextEncoder().encode(text);
+const text = (data: Uint8Array) => new TextDecoder().decode(data);
+const hex = (data: Uint8Array) => Array.from(data, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const url64 = (value: string) => value.replaceAll("+", "-").replaceAll("/", "_");
+
+/** How others write a secret, with something before and after it. */
+const SPELLINGS: readonly (readonly [
+  name: string,
+  spell: (secret: string, before: string, after: string) => string,
+])[] = [
+  ["plain", (secret, before, after) => `${before}${secret}${after}`],
+  ["base64", (secret, before, after) => btoa(`${before}${secret}${after}`)],
+  ["base64url", (secret, before, after) => url64(btoa(`${before}${secret}${after}`))],
+  ["hex", (secret, before, after) => hex(bytes(`${before}${secret}${after}`))],
+  ["HEX", (secret, before, after) => hex(bytes(`${before}${secret}${after}`)).toUpperCase()],
+  ["URL", (secret, before, after) => encodeURIComponent(`${before}${secret}${after}`)],
+  ["all percent", (secret) => hex(bytes(secret)).replace(/../g, (pair) => `%${pair}`)],
+  ["JSON", (secret, before, after) => JSON.stringify(`${before}${secret}${after}`)],
+];
+
+describe("createEchoFilter()", () => {
+  const someSecret = fc.string({
+    unit: fc.integer({ min: 0x21, max: 0x7e }).map((n) => String.fromCharCode(n)),
+    minLength: 9,
+    maxLength: 60,
+  });
+  const around = fc.string({ unit: fc.constantFrom("a", "Z", "0", " "), maxLength: 7 });
+
+  it.each(SPELLINGS)("finds a secret in %s, wherever it begins, and leaves the length", (_name, spell) => {
+    fc.assert(
+      fc.property(someSecret, around, around, (secret, before, after) => {
+        const spelled = spell(secret, before, after);
+        const { text: clean, found } = createEchoFilter([secret]).text(spelled);
+        expect(found).toBe(true);
+        expect(clean).toHaveLength(spelled.length);
+        expect(clean).not.toContain(secret);
+        // What is left of it in base64 is not the secret: at most its outermost bits.
+        expect(clean).toContain("*");
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("finds it in pieces, cut anywhere, and hands on every other byte in order", () => {
+    fc.assert(
+      fc.property(
+        someSecret,
+        around,
+        around,
+        fc.constantFrom(...SPELLINGS.map(([, spell]) => spell)),
+        fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 60 }),
+        (secret, before, after, spell, cuts) => {
+          const filter = createEchoFilter([secret]);
+          const spelled = spell(secret, before, after);
+          const stream = filter.stream();
+          let rest = bytes(spelled);
+          let out = "";
+          for (const cut of cuts) {
+            out += text(stream.push(rest.subarray(0, cut)));
+            rest = rest.subarray(cut);
+          }
+          out += text(stream.push(rest)) + text(stream.end());
+          expect(stream.found).toBe(true);
+          expect(out).toHaveLength(spelled.length);
+          expect(filter.text(out).found).toBe(false);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("delays nothing that can not be the beginning of a secret", () => {
+    const stream = createEchoFilter(["topsecretvalue"]).stream();
+    expect(text(stream.push(bytes("hello, to")))).toBe("hello, ");
+    expect(text(stream.push(bytes("day")))).toBe("today");
+    expect(text(stream.end())).toBe("");
+  });
+
+  it("looks for nothing where there is nothing to look for", () => {
+    expect(createEchoFilter([]).active).toBe(false);
+    expect(createEchoFilter([""]).active).toBe(false);
+    expect(createEchoFilter(["longenough"]).text("harmless").found).toBe(false);
+  });
+});
+
+/** A server that echoes as it is asked to, and a run with a secret for it. */
+async function open(onSecretEcho: "redact" | "revoke" = "redact") {
+  const { port } = await listenHttp((request, response) => {
+    const spell = SPELLINGS.find(([name]) => encodeURIComponent(name) === request.url?.slice(1))?.[1];
+    const key = String(request.headers["x-api-key"]);
+    response.setHeader("x-echo", spell?.(key, "", "") ?? "none");
+    response.setHeader("x-coding", String(request.headers["accept-encoding"]));
+    const body = spell?.(key, "the key is ", ", thank you") ?? "nothing to see";
+    // In pieces, so that the secret is cut.
+    response.write(body.slice(0, 20));
+    setTimeout(() => response.end(body.slice(20)), 20);
+  });
+  const profile = profileFor(port, { secret: new Secret(SECRET) });
+  const { resolver } = fakeResolver({ "api.test": ["127.0.0.1"] });
+  const broker = createBroker({
+    clock,
+    resolver,
+    profiles: new Map([[profile.name, profile]]),
+    egress: { allowAddresses: ["127.0.0.1/32"] },
+  });
+  const grants: Grant[] = [
+    { kind: "http-client", rules: [rule("api.test", port)], secretProfile: profile.name },
+  ];
+  const host = broker.openRun({ grants, budget: BUDGET, startedAtMs: Date.now(), onSecretEcho });
+  return { host, port };
+}
+
+describe("an echo in a response", () => {
+  it.each(SPELLINGS.map(([name]) => name))(
+    "is overwritten in its body and taken from its headers: %s",
+    async (name) => {
+      const { host, port } = await open();
+      const headers = [["accept-encoding", "gzip"]];
+      const { headers: seen, body } = await sendOk(
+        host,
+        get(port, { pathWithQuery: `/${encodeURIComponent(name)}`, headers }),
+      );
+      const { chunks } = await readAll(host, body);
+      expect(textOf(chunks)).toContain("*");
+      expect(createEchoFilter([SECRET]).text(textOf(chunks)).found).toBe(false);
+      expect(seen.some(([field]) => field === "x-echo")).toBe(false);
+      // Asked for in the open: compressed it could not be found.
+      expect(seen.find(([field]) => field === "x-coding")?.[1]).not.toContain("gzip");
+      expect(host.events).toMatchObject([{ result: "200; secret echoed, redacted" }]);
+      expect(JSON.stringify(host.events)).not.toContain(SECRET);
+    },
+  );
+
+  it("changes nothing of an answer without one", async () => {
+    const { host, port } = await open();
+    const { body } = await sendOk(host, get(port));
+    expect(textOf((await readAll(host, body)).chunks)).toBe("nothing to see");
+    expect(host.events).toMatchObject([{ result: "200" }]);
+  });
+
+  it("revokes the run where the policy says so", async () => {
+    const { host, port } = await open("revoke");
+    const reply = await call(host, "http-client/send", get(port, { pathWithQuery: "/plain" }));
+    expect(reply).toEqual({ kind: "stop", outcome: { kind: "revoked", reason: "secret-echo" } });
+  });
+});
+
+describe("an echo in an output", () => {
+  const output = { ok: { note: `key=${SECRET}`, list: [btoa(`x${SECRET}y`), "harmless"] } };
+
+  it("is overwritten, and the evidence says so", async () => {
+    const { host } = await open();
+    const released = host.release?.(output);
+    expect(released?.withheld).toBe(false);
+    expect(JSON.stringify(released?.output)).toMatch(/key=\*{16}/);
+    expect(createEchoFilter([SECRET]).text(JSON.stringify(released?.output)).found).toBe(false);
+    expect(released?.output).toMatchObject({ ok: { list: [expect.any(String), "harmless"] } });
+    expect(host.events).toMatchObject([{ import: "output", clause: "on_secret_echo" }]);
+  });
+
+  it("is withheld where the policy revokes the run", async () => {
+    const { host } = await open("revoke");
+    expect(host.release?.(output)).toMatchObject({ withheld: true });
+  });
+
+  it("is not looked for in a run without secrets", () => {
+    expect(openRun({}).host.release).toBeUndefined();
+  });
+});
