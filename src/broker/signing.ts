@@ -2,8 +2,6 @@
  * `signing` and `reveal`: what may be done with a secret besides sending it where it belongs. The policy names each
  * operation; every use is an event, and what is signed is named by its digest, never shown.
  */
-import { hmac } from "@noble/hashes/hmac.js";
-import { sha256 } from "@noble/hashes/sha2.js";
 import { z } from "zod";
 import { sha256Hex } from "../core/digest.ts";
 import type { SecretOperation } from "../core/policy/index.ts";
@@ -57,7 +55,7 @@ export function createSigning(context: RunContext): Capability {
 
   return {
     calls: {
-      "signing/hmac-sha256": (args, body) => {
+      "signing/hmac-sha256": async (args, body) => {
         const { name, prefix, lengths } = parseArgs(hmacArgs, args);
         if (
           lengths.length === 0 ||
@@ -72,7 +70,7 @@ export function createSigning(context: RunContext): Capability {
         let key: Uint8Array = new TextEncoder().encode(prefix + profile.secret.reveal());
         let offset = 0;
         for (const length of lengths) {
-          key = hmac(sha256, key, body.subarray(offset, offset + length));
+          key = await hmac(key, body.subarray(offset, offset + length));
           offset += length;
         }
         return { kind: "ok", value: null, body: key };
@@ -98,6 +96,12 @@ export function createSigning(context: RunContext): Capability {
       },
     },
   };
+}
+
+async function hmac(key: Uint8Array, message: Uint8Array): Promise<Uint8Array> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const imported = await crypto.subtle.importKey("raw", Uint8Array.from(key), algorithm, false, ["sign"]);
+  return new Uint8Array(await crypto.subtle.sign("HMAC", imported, Uint8Array.from(message)));
 }
 
 function refuse(tag: string): HostReply {

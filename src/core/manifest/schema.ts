@@ -134,12 +134,15 @@ const grant = z.discriminatedUnion("kind", [
   z
     .looseObject({
       kind: z.literal("signing"),
-      profile: z.string(),
-      operations: z.array(z.enum(SECRET_OPERATIONS)),
+      profile: z.string().describe("Name of the operator's profile"),
+      operations: z.array(z.enum(SECRET_OPERATIONS)).describe("What could be done with its secret"),
     })
     .describe("Signatures with the profile's secret"),
   z
-    .looseObject({ kind: z.literal("reveal"), profile: z.string() })
+    .looseObject({
+      kind: z.literal("reveal"),
+      profile: z.string().describe("Name of the operator's profile"),
+    })
     .describe("Reading the text of the profile's secret"),
 ]);
 

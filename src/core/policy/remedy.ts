@@ -44,6 +44,8 @@ export function changeForImport({
   switch (word) {
     case "secret_profile":
       return `set secret_profile: ${quote(target)}`;
+    case "secret_operations":
+      return `add to secret_operations: ${quote(name.slice(name.indexOf("#") + 1))}`;
     case "tools":
       return changeForTool(target);
     case "keyvalue":
@@ -79,6 +81,8 @@ export function changeForDecision(
       return `write a policy with tool_id: ${quote(asked.tool)}`;
     case "secret_profile":
       return 'set secret_profile: "<a profile that the operator keeps>"';
+    case "secret_operations":
+      return 'set secret_operations: ["<hmac-sha256, sign or reveal>"]';
     case "config":
       return "set config: {}";
     case "keyvalue":
