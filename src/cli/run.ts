@@ -3,44 +3,18 @@
  * door is another.
  */
 import type { Command } from "commander";
-import { checkInput } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
-import { parseStrictJson } from "../core/manifest/index.ts";
-import type { JsonValue } from "../core/policy/index.ts";
 import type { InvocationAnswer } from "../gateway/index.ts";
-import { type ComponentFunction, findFunction, type Intake } from "../registry/index.ts";
-import { closedPolicy, toolNameOf } from "./closed-policy.ts";
-import { openComponent } from "./component-file.ts";
-import { type LoadedConfig, loadConfig } from "./config.ts";
+import { type CallFlags, readCall } from "./call.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { readInput, STDIN } from "./input.ts";
 import { printJson } from "./output.ts";
-import { readOnePolicy } from "./policy-files.ts";
 import { printRun } from "./run-report.ts";
-import { UsageError } from "./usage-error.ts";
-import { judge, listFunctions } from "./verdict.ts";
 import type { CliWorld, LocalGateway } from "./world.ts";
 
-interface RunFlags {
-  readonly input?: string;
-  readonly inputFile?: string;
-  readonly policy?: string;
-  readonly purpose?: string;
+interface RunFlags extends CallFlags {
   readonly manifest?: string;
-  readonly profiles?: string;
-  readonly allowAddress?: readonly string[];
-  readonly data?: string;
   readonly json?: boolean;
-}
-
-/** The policy of one run: which text, for whom, why. */
-interface RunPolicy {
-  readonly text: string;
-  readonly source: string;
-  readonly tool: string;
-  readonly tier: string;
-  readonly purpose: string;
 }
 
 /** Adds the command. */
@@ -76,24 +50,11 @@ async function run(
   name: string | undefined,
   flags: RunFlags,
 ): Promise<number> {
-  const { bytes: component, intake } = await openComponent(world, path);
-  const callee = findCallee(intake, path, name);
-  const input = await readRunInput(world, callee, flags);
-  const policy = await choosePolicy(world, path, callee, flags);
-  const { config } = await loadLocalConfig(world, flags);
-
-  const local = await world.openLocalGateway({
-    component,
-    tool: policy.tool,
-    tier: policy.tier,
-    policyText: policy.text,
-    policySource: policy.source,
-    dataFolder: config.dataFolder,
-    profilesFile: config.profilesFile,
-    allowAddresses: flags.allowAddress ?? [],
-  });
+  const call = await readCall(world, path, name, flags);
+  const local = await world.openLocalGateway(call.options);
   try {
-    const request = { tool: policy.tool, function: callee.key, input, purpose: policy.purpose };
+    const { key, input, purpose } = call;
+    const request = { tool: call.options.tool, function: key, input, purpose };
     const answer = await local.gateway.invoke(local.principal, request);
     const manifest = JSON.stringify(answer.manifest);
     if (flags.manifest !== undefined) await world.runtime.files.write(flags.manifest, `${manifest}\n`);
@@ -109,77 +70,6 @@ async function run(
   } finally {
     await local.close();
   }
-}
-
-function findCallee(intake: Intake, path: string, name: string | undefined): ComponentFunction {
-  const verdict = judge(intake);
-  if (!verdict.runs)
-    throw new UsageError(`Cannot run ${JSON.stringify(path)}: ${verdict.sentence}`, verdict.notes);
-  const functions = intake.functions.map((it) => ({ ...it, description: "" }));
-  const found = name === undefined ? undefined : findFunction({ functions }, name);
-  if (found !== undefined) return found;
-  const alike = functions.filter(({ function: func }) => func.name === name);
-  const problem =
-    name === undefined
-      ? "no function was named"
-      : alike.length > 1
-        ? `${JSON.stringify(name)} names ${alike.length} functions`
-        : `${JSON.stringify(name)} names no function`;
-  throw new UsageError(
-    `Cannot run ${JSON.stringify(path)}: ${problem}, wanted one of`,
-    listFunctions(intake),
-  );
-}
-
-/** Parsed and checked here, where the operator can be told what the function wants. */
-async function readRunInput(world: CliWorld, callee: ComponentFunction, flags: RunFlags): Promise<JsonValue> {
-  const { input, inputFile } = flags;
-  if (input !== undefined && inputFile !== undefined) {
-    throw new UsageError("Cannot run: --input and --input-file are both given, wanted one");
-  }
-  const file = inputFile ?? (input === STDIN ? STDIN : undefined);
-  const bytes =
-    file === undefined ? new TextEncoder().encode(input ?? "{}") : await readInput(world, file, "input");
-  const json = parseStrictJson(bytes);
-  if (!json.ok) throw new UsageError(`Cannot read input: ${json.reason}`);
-  const faults = checkInput(callee.function, json.value);
-  if (faults.length > 0) {
-    const [signature = ""] = listFunctions({ functions: [callee] });
-    throw new UsageError(`Cannot run ${callee.key}: the input does not fit`, [
-      ...faults.map(({ pointer, detail }) => `/input${pointer} ${detail}`),
-      `wanted: ${signature}`,
-    ]);
-  }
-  return json.value;
-}
-
-async function choosePolicy(
-  world: CliWorld,
-  path: string,
-  callee: ComponentFunction,
-  flags: RunFlags,
-): Promise<RunPolicy> {
-  if (flags.policy === undefined) {
-    const purpose = flags.purpose ?? "local-run";
-    const tool = toolNameOf(path);
-    const text = closedPolicy(tool, callee.key, purpose);
-    return { text, source: "the closed policy of `writ run`", tool, tier: "local", purpose };
-  }
-  const { record, text } = await readOnePolicy(world, flags.policy);
-  const { tool_id: tool, tenant_tier: tiers, purpose: purposes } = record.policy;
-  const purpose = flags.purpose ?? (purposes.length === 1 ? purposes[0] : undefined);
-  if (purpose === undefined) {
-    throw new UsageError(
-      `Cannot run: the policy names ${purposes.length} purposes, choose one with --purpose`,
-      purposes,
-    );
-  }
-  // A policy names at least one tier; which of them asks makes no difference within one policy.
-  return { text, source: flags.policy, tool, tier: tiers[0] ?? "local", purpose };
-}
-
-function loadLocalConfig(world: CliWorld, flags: RunFlags): Promise<LoadedConfig> {
-  return loadConfig(world, { dataFolder: flags.data, profilesFile: flags.profiles });
 }
 
 /** A denial is signed too: the operator who asked for manifests gets that one. */
