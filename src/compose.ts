@@ -4,6 +4,7 @@
  */
 import { createBroker, loadMounts, loadProfiles, type Mount, type SecretProfile } from "./broker/index.ts";
 import { type ComponentDescription, decode } from "./core/component/index.ts";
+import type { ProfileNode } from "./core/metering/index.ts";
 import type { Policy, PolicyRecord } from "./core/policy/index.ts";
 import { createEvidence, type Evidence, openObserver } from "./evidence/index.ts";
 import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
@@ -67,6 +68,8 @@ export interface HouseOptions {
   readonly executorRuntime: "node" | "deno" | undefined;
   /** What the operating system is to add to their permissions. */
   readonly isolation: keyof typeof CAGES;
+  /** Where given, every run is profiled, and this is told of each: fuel by function, and all fuel of the run. */
+  readonly onProfile?: (nodes: readonly ProfileNode[], fuelUsed: number) => void;
   /** Told what guests logged and printed. */
   readonly diagnose: GatewayParts["diagnose"];
   /** Told of trouble that no caller sees. */
@@ -153,7 +156,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         registry,
         identity,
         broker,
-        sandbox,
+        sandbox: options.onProfile === undefined ? sandbox : profiled(sandbox, options.onProfile),
         evidence,
         journals,
         observer: observing.observer,
@@ -185,6 +188,25 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     await store.close();
     throw error;
   }
+}
+
+/** Being looked at takes time, and so may the run: this many times what its policy gives it. Its fuel is the same. */
+const PROFILED_TIMES = 10;
+
+/** A sandbox whose runs are all profiled. */
+function profiled(sandbox: Sandbox, tell: NonNullable<HouseOptions["onProfile"]>): Sandbox {
+  return {
+    ...sandbox,
+    async run(run) {
+      const end = await sandbox.run({
+        ...run,
+        profiled: true,
+        timeToLiveMs: run.timeToLiveMs * PROFILED_TIMES,
+      });
+      if (end.profile !== undefined) tell(end.profile, end.fuelUsed ?? 0);
+      return end;
+    },
+  };
 }
 
 /** Journals of a data folder's store, under the master key beside its other keys. */

@@ -39,6 +39,7 @@ export async function openLocalGateway(
     signer: undefined,
     registry,
     profiles: await readProfiles(runtime, profilesFile),
+    ...(options.onProfile && { onProfile: (nodes, fuelUsed) => options.onProfile?.({ nodes, fuelUsed }) }),
     allowAddresses: options.allowAddresses,
     executors: 1,
     spares: 0,

@@ -16,6 +16,7 @@ import { addLog } from "./log.ts";
 import { addManifest } from "./manifest.ts";
 import { addMeter } from "./meter.ts";
 import { addPolicy } from "./policy.ts";
+import { addProfile } from "./profile.ts";
 import { addReplay } from "./replay.ts";
 import { addRun } from "./run.ts";
 import { addServe } from "./serve.ts";
@@ -89,6 +90,7 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     addInspect,
     addMeter,
     addRun,
+    addProfile,
     addPolicy,
     addVerify,
     addManifest,

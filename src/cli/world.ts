@@ -4,6 +4,7 @@
  */
 import type { ComponentDescription } from "../core/component/index.ts";
 import type { TileName } from "../core/merkle/index.ts";
+import type { ProfileNode } from "../core/metering/index.ts";
 import type { Principal, Scope } from "../core/policy/index.ts";
 import type { Gateway } from "../gateway/index.ts";
 import type { Erasure, ErasureScope, KeyRow, RunRow, Runtime, Sandbox } from "../ports/index.ts";
@@ -97,6 +98,15 @@ export interface LocalGatewayOptions {
   readonly profilesFile: string | undefined;
   /** CIDR blocks that may be reached although they are not public. */
   readonly allowAddresses: readonly string[];
+  /** Where given, runs are profiled and each is told here. */
+  readonly onProfile?: (profile: RunProfile) => void;
+}
+
+/** Where a run's fuel went. */
+export interface RunProfile {
+  /** Call paths, each behind its caller's. */
+  readonly nodes: readonly ProfileNode[];
+  readonly fuelUsed: number;
 }
 
 /** A gateway without a socket, and who speaks to it. */

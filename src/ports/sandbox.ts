@@ -2,6 +2,7 @@
 import type { WitFunction } from "../core/component/index.ts";
 import type { RunInputs } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
+import type { ProfileNode } from "../core/metering/index.ts";
 import type { IsolationLevel, JsonValue } from "../core/policy/index.ts";
 import type { RunHost } from "./host-calls.ts";
 import type { SystemCage } from "./runtime.ts";
@@ -68,6 +69,8 @@ export interface SandboxRun {
   /** What the guest reads as `writ:host/run-info`. */
   readonly info: { readonly traceId: string; readonly tool: string; readonly purpose: string };
   readonly host: RunHost;
+  /** Whether to tell fuel by function. It takes time, and the same fuel. Default false. */
+  readonly profiled?: boolean;
   /**
    * `note`: calls and end carry all that the run depends on. `replay`: it depends on this; `lenient` = where it leaves
    * the trace it goes on, in a time of its own in which nothing takes any. Default neither.
@@ -87,6 +90,8 @@ export interface SandboxEnd {
   readonly memoryPeakBytes: number | null;
   readonly outputBytes: number;
   readonly wallMs: number;
+  /** Of a profiled run that its executor reported on: as it says, and checked for its form alone. */
+  readonly profile?: readonly ProfileNode[];
   /** Of a noted run that was begun. */
   readonly inputs?: RunInputs;
 }

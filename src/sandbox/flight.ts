@@ -33,6 +33,8 @@ export type LinkEnd =
       readonly memoryPeakBytes: number;
       /** Of a noted run: what reached the guest since its last call. */
       readonly trace?: InputTrace;
+      /** What it says of fuel by function, not read yet; empty unless the run was profiled. */
+      readonly profile: Uint8Array;
       /** The broker's own reason, when it stopped the run. */
       readonly stop: Outcome | undefined;
       /** Its time to live was over, and it was ended while it waited. */
@@ -150,9 +152,9 @@ export class Flight {
   }
 
   /** The executor says how it ended. */
-  report({ end, fuelUsed, memoryPeakBytes, trace }: ReportFrame & { type: "end" }): void {
+  report({ end, fuelUsed, memoryPeakBytes, trace, body: profile }: ReportFrame & { type: "end" }): void {
     const [stop, expired] = [this.#stop, this.#expired];
-    const readings = { fuelUsed, memoryPeakBytes, ...(trace && { trace }) };
+    const readings = { fuelUsed, memoryPeakBytes, profile, ...(trace && { trace }) };
     this.#conclude({ kind: "reported", end, ...readings, stop, expired });
   }
 

@@ -18,6 +18,7 @@ import type { LinkEnd } from "./flight.ts";
 import { createLink } from "./link.ts";
 import { concludeRun } from "./outcome.ts";
 import type { LoadCommand, RunCommand } from "./pipe/messages.ts";
+import { decodeProfile } from "./pipe/profile.ts";
 import { createPool, type Loan } from "./pool.ts";
 import { createPreparer, type Prepared } from "./prepared.ts";
 
@@ -123,6 +124,7 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
       timeToLiveMs,
       settings: run.settings ?? NO_SETTINGS,
       info: run.info,
+      profiled: run.profiled === true,
       ...(inputs && { inputs: inputs.kind === "note" ? inputs : replayOf(inputs) }),
     };
     const load: LoadCommand = { type: "load", key, imports: run.component.imports, ...parts };
@@ -141,7 +143,12 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
       const startedAt = clock.monotonicMs();
       const elapsed = () => clock.monotonicMs() - startedAt;
       const leftMs = () => Math.max(1, run.timeToLiveMs - elapsed());
-      const prepared = await preparer.prepare(run.component, run.memoryBytes, run.inputs !== undefined);
+      const prepared = await preparer.prepare(
+        run.component,
+        run.memoryBytes,
+        run.inputs !== undefined,
+        run.profiled,
+      );
       try {
         for (let alone = false; ; alone = true) {
           const need = { tenant: run.tenant, memoryBytes: run.memoryBytes, alone };
@@ -154,7 +161,12 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
             if (end.kind === "lost" && !end.touched && !alone && elapsed() < run.timeToLiveMs) continue;
             // Anything but a guest that returned by itself leaves a process of which we are not sure.
             reusable = endedByItself(end);
-            return { ...concludeRun(end, run, elapsed()), ...(inputs && { inputs }) };
+            const profile = run.profiled && end.kind === "reported" ? decodeProfile(end.profile) : undefined;
+            return {
+              ...concludeRun(end, run, elapsed()),
+              ...(inputs && { inputs }),
+              ...(profile && { profile }),
+            };
           } finally {
             loan.end(reusable);
           }

@@ -31,10 +31,19 @@ export interface Preparer {
   /**
    * @param maxMemoryBytes cap that is written into the component's memories
    * @param repeatable whether its runs must repeat to the bit; default false
+   * @param profiled whether its modules tell which function they are in; default false
    * @throws {GatewayError} `component-refused`
    */
-  prepare(component: SandboxComponent, maxMemoryBytes: number, repeatable?: boolean): Promise<Prepared>;
+  prepare(
+    component: SandboxComponent,
+    maxMemoryBytes: number,
+    repeatable?: boolean,
+    profiled?: boolean,
+  ): Promise<Prepared>;
 }
+
+/** What a component is prepared for. */
+type Variant = Pick<PrepareCommand, "maxMemoryBytes" | "canonicalNans" | "profiled">;
 
 /**
  * @param powers `folder` is the cache's; `spawn` starts a preparer process
@@ -48,33 +57,26 @@ export function createPreparer(powers: {
   const inMemory = createKept<Prepared>(KEPT_BYTES, ({ body }) => body.length);
   const underWay = new Map<string, Promise<Prepared>>();
 
-  async function prepareOnce(
-    name: string,
-    component: SandboxComponent,
-    maxMemoryBytes: number,
-    repeatable: boolean,
-  ): Promise<Prepared> {
+  async function prepareOnce(name: string, component: SandboxComponent, options: Variant): Promise<Prepared> {
     const key = await sha256(new TextEncoder().encode(`${name} ${PREPARATION}`));
     const path = `${powers.folder}/${key}.prepared`;
     const bytes = await powers.files.read(path);
     const cached = bytes === undefined ? undefined : await readCached(key, bytes);
     if (cached !== undefined) return cached;
 
-    const { parts, body } = await runPreparer(powers.spawn(), powers.clock, component, {
-      maxMemoryBytes,
-      canonicalNans: repeatable,
-    });
+    const { parts, body } = await runPreparer(powers.spawn(), powers.clock, component, options);
     await powers.files.write(path, encodeFrame({ ...parts, key, sha256: await sha256(body) }, body));
     return { key, parts, body };
   }
 
   return {
-    async prepare(component, maxMemoryBytes, repeatable = false) {
-      const name = `${component.digest} ${maxMemoryBytes}${repeatable ? " repeatable" : ""}`;
+    async prepare(component, maxMemoryBytes, repeatable = false, profiled = false) {
+      const variant = `${repeatable ? " repeatable" : ""}${profiled ? " profiled" : ""}`;
+      const name = `${component.digest} ${maxMemoryBytes}${variant}`;
       // What was verified once and never left this process needs no second look.
       const ready = inMemory.get(name) ?? underWay.get(name);
       if (ready !== undefined) return ready;
-      const made = prepareOnce(name, component, maxMemoryBytes, repeatable);
+      const made = prepareOnce(name, component, { maxMemoryBytes, canonicalNans: repeatable, profiled });
       underWay.set(name, made);
       try {
         const prepared = await made;
@@ -91,7 +93,7 @@ async function runPreparer(
   process: ExecutorProcess,
   clock: Clock,
   component: SandboxComponent,
-  options: Pick<PrepareCommand, "maxMemoryBytes" | "canonicalNans">,
+  options: Variant,
 ): Promise<{ parts: Parts; body: Uint8Array }> {
   const command: PrepareCommand = {
     type: "prepare",

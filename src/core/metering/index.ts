@@ -62,5 +62,5 @@ export { DEFAULT_MAX_CALL_DEPTH, instrument, METER_VERSION } from "./instrument.
 export { DEFAULT_MAX_TABLE_ELEMENTS, MAX_MODULE_BYTES } from "./limits.ts";
 export { addProfile, functionNames, PROFILE_IMPORT, PROFILED_FUNCTIONS } from "./profile.ts";
 export type { ProfiledCounter, ProfileNode, Profiler } from "./profile-tree.ts";
-export { createProfiler } from "./profile-tree.ts";
+export { createProfiler, MAX_PROFILE_NODES } from "./profile-tree.ts";
 export { SLICE } from "./word.ts";

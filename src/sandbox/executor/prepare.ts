@@ -5,7 +5,7 @@
  */
 import { type LinkPlan, planLinks } from "../../core/component/index.ts";
 import { GatewayError, refuseComponent } from "../../core/errors.ts";
-import { instrument } from "../../core/metering/index.ts";
+import { addProfile, instrument } from "../../core/metering/index.ts";
 import type { ExecutorHost } from "../../ports/index.ts";
 import { concatBytes, encodeFrame, readFrames } from "../pipe/frames.ts";
 import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
@@ -67,12 +67,12 @@ function assemble(
 }
 
 /** What the component is prepared for. */
-type MeterOptions = Pick<PrepareCommand, "maxMemoryBytes" | "canonicalNans">;
+type MeterOptions = Pick<PrepareCommand, "maxMemoryBytes" | "canonicalNans" | "profiled">;
 
 function meter(
   originals: readonly Uint8Array<ArrayBuffer>[],
   plan: LinkPlan,
-  { maxMemoryBytes, canonicalNans }: MeterOptions,
+  { maxMemoryBytes, canonicalNans, profiled }: MeterOptions,
 ) {
   for (const [index, wasm] of originals.entries()) {
     // The original bytes: some modules that are invalid would become valid by being metered.
@@ -85,7 +85,7 @@ function meter(
   const caps = shareMemory(perInstance, maxMemoryBytes);
   return originals.map((bytes, module) => {
     const first = plan.instances.findIndex((it) => it.module === module);
-    const { wasm, stats } = instrument(bytes, {
+    const { wasm, stats } = instrument(profiled ? addProfile(bytes, module) : bytes, {
       maxMemoryBytes: Math.max(0, caps[first] ?? 0),
       canonicalNans,
     });

@@ -6,6 +6,7 @@ import {
   toGuestArguments,
 } from "../../core/component/index.ts";
 import type { InputTrace } from "../../core/journal/index.ts";
+import type { ProfileNode } from "../../core/metering/index.ts";
 import type { ExecutorHost, ImportBinding } from "../../ports/index.ts";
 import type { GuestEnd, RunCommand } from "../pipe/messages.ts";
 import { withoutVersion } from "./bindings.ts";
@@ -33,6 +34,8 @@ export interface RunReport {
   readonly end: GuestEnd;
   readonly fuelUsed: number;
   readonly memoryPeakBytes: number;
+  /** Call paths and their fuel; empty unless the run is profiled. */
+  readonly profile: readonly ProfileNode[];
 }
 
 /** A run under way. */
@@ -86,6 +89,7 @@ export function startRun(
     fuel: limits.fuel - component.instantiationFuel,
     liftedBytes: limits.liftedBytes,
     modules: component.modules,
+    profiled: command.profiled,
     hostFunction: bindImports(component.imports, context),
   });
 
@@ -132,6 +136,7 @@ export function startRun(
       end: stopped === undefined ? end : endOfStop(stopped),
       fuelUsed: fuelUsed(),
       memoryPeakBytes: linked.memoryBytes(),
+      profile: linked.profiler?.finish(BigInt(limits.fuel - fuelUsed())) ?? [],
     };
   }
 

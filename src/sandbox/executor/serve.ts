@@ -7,6 +7,7 @@
 import type { ExecutorHost, HostReply } from "../../ports/index.ts";
 import { encodeFrame, readFrames } from "../pipe/frames.ts";
 import type { LoadCommand, ReplyCommand, Report, RunCommand, StopCommand } from "../pipe/messages.ts";
+import { encodeProfile } from "../pipe/profile.ts";
 import type { BrokerReply, RunPowers } from "./context.ts";
 import { loadComponent } from "./load.ts";
 import { type LoadedComponent, type RunUnderWay, startRun } from "./run.ts";
@@ -44,12 +45,15 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
     };
     const underWay = startRun(component, command, powers, host);
     runs.set(command.run, { underWay, own });
-    const ended = await underWay.report;
+    const { profile, ...ended } = await underWay.report;
     runs.delete(command.run);
     // What it asked and nobody answered any more: a late reply finds nobody.
     for (const call of own) waiting.delete(call);
     const trace = underWay.takeTrace();
-    await report({ type: "end", run: command.run, ...ended, ...(trace && { trace }) });
+    await report(
+      { type: "end", run: command.run, ...ended, ...(trace && { trace }) },
+      encodeProfile(profile),
+    );
   }
 
   function stop(run: string): void {

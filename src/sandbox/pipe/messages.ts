@@ -54,6 +54,8 @@ export interface RunCommand {
   readonly timeToLiveMs: number;
   readonly settings: GuestSettings;
   readonly info: { readonly traceId: string; readonly tool: string; readonly purpose: string };
+  /** Whether the component was prepared for it, and the end is to tell fuel by function. */
+  readonly profiled: boolean;
   /** Absent: inputs are neither noted nor replayed. */
   readonly inputs?:
     | { readonly kind: "note" }
@@ -82,6 +84,8 @@ export interface PrepareCommand {
   readonly maxMemoryBytes: number;
   /** Whether every NaN is made the same one, so that the component repeats itself to the bit. */
   readonly canonicalNans: boolean;
+  /** Whether its modules tell which function they are in: runs of it are profiled. */
+  readonly profiled: boolean;
 }
 
 /** How the guest's code ended, as the executor tells it. */

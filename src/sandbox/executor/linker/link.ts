@@ -3,7 +3,7 @@
  * is made here belongs to the run; nothing of it is in reach of another.
  */
 import type { PlanCoreItem, PlanOptions, PlanTrampoline } from "../../../core/component/index.ts";
-import { FUEL_IMPORT } from "../../../core/metering/index.ts";
+import { createProfiler, FUEL_IMPORT, PROFILE_IMPORT, type Profiler } from "../../../core/metering/index.ts";
 import type { RunGuard, Trampoline } from "../guard.ts";
 import { contextBuiltin, destroyHandle, resourceBuiltin, taskBuiltin, taskReturn } from "./builtins.ts";
 import { type ComponentFunction, lifted, lowered } from "./call.ts";
@@ -21,6 +21,8 @@ export interface LinkPowers {
   readonly liftedBytes: number;
   /** Compiled modules, by their place in the plan. */
   readonly modules: readonly WebAssembly.Module[];
+  /** Whether the modules were prepared to tell which function they are in. */
+  readonly profiled: boolean;
   /** The host's function behind an import. */
   readonly hostFunction: (scope: string | null, name: string) => ComponentFunction;
 }
@@ -28,6 +30,8 @@ export interface LinkPowers {
 /** A component instance that can be called once. */
 export interface LinkedComponent {
   readonly meter: BorderMeter;
+  /** Of a profiled run. */
+  readonly profiler: Profiler | undefined;
   /** Instantiates all core modules. */
   instantiate(): void;
   /** @throws TypeError when there is no such export */
@@ -52,6 +56,14 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   const left = new WebAssembly.Global({ value: "i64", mutable: true }, BigInt(powers.fuel));
   const depth = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
   const meter = new BorderMeter(guard, left, powers.liftedBytes);
+  const profiler = powers.profiled
+    ? createProfiler({
+        left: () => left.value,
+        giveBack(units) {
+          left.value += units;
+        },
+      })
+    : undefined;
   const instances = Array.from(
     { length: plan.componentInstances },
     (_, index) => new ComponentInstance(index),
@@ -183,6 +195,9 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     }
     // Last, so that no name of the guest's can take its place; the metering pass refuses such imports anyway.
     given[FUEL_IMPORT.module] = { [FUEL_IMPORT.left.name]: left, [FUEL_IMPORT.depth.name]: depth };
+    // INVARIANT: given to modules only that the profile's pass has made, which refuses a guest that imports it by
+    // itself: it could give itself fuel back.
+    if (profiler !== undefined) given[PROFILE_IMPORT.module] = { ...profiler.imports };
     const { exports } = new WebAssembly.Instance(
       planned(powers.modules[module]),
       given as WebAssembly.Imports, // Checked by the engine, item by item.
@@ -197,6 +212,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
 
   return {
     meter,
+    profiler,
     instantiate() {
       for (const index of plan.instances.keys()) instantiateCore(index);
     },
