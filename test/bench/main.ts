@@ -17,6 +17,7 @@ import { growth } from "./suites/growth.ts";
 import { http } from "./suites/http.ts";
 import { intake } from "./suites/intake.ts";
 import { metering } from "./suites/metering.ts";
+import { nan } from "./suites/nan.ts";
 import { sandbox } from "./suites/sandbox.ts";
 import { steps } from "./suites/steps.ts";
 import { workerd } from "./suites/workerd.ts";
@@ -30,6 +31,7 @@ const SUITES: readonly Suite[] = [
   evidence,
   intake,
   metering,
+  nan,
   growth,
   workerd,
 ];
