@@ -48,9 +48,9 @@ ${frames.join("\n")}
 }
 
 function drawFrame(frame: PathFrame, all: number, x: number, depth: number, width: number): string {
-  const { name, self, total, calls } = frame;
+  const { name, own, total, calls } = frame;
   const share = ((total / Math.max(1, all)) * 100).toFixed(2);
-  const title = `${name}: ${formatUnits(total)} units (${share} %), ${formatUnits(self)} of its own, entered ${formatUnits(calls)} times`;
+  const title = `${name}: ${formatUnits(total)} units (${share} %), ${formatUnits(own)} of its own, entered ${formatUnits(calls)} times`;
   const y = HEAD + depth * ROW;
   const letters = Math.floor((width - 6) / LETTER);
   const label = letters < 3 ? "" : name.length <= letters ? name : `${name.slice(0, letters - 1)}…`;

@@ -11,7 +11,7 @@ export interface PathFrame {
   readonly name: string;
   readonly calls: number;
   /** Units of its own. */
-  readonly self: number;
+  readonly own: number;
   /** Units of its own and of everything below. */
   readonly total: number;
   readonly callees: readonly PathFrame[];
@@ -21,7 +21,7 @@ export interface PathFrame {
 export interface FunctionFuel {
   readonly name: string;
   readonly calls: number;
-  readonly self: number;
+  readonly own: number;
   /** With its callees; a recursion counts once. */
   readonly total: number;
 }
@@ -52,24 +52,24 @@ export function buildTree(
     const below = callees[at] ?? [];
     below.reverse();
     const total = below.reduce((sum, frame) => sum + frame.total, node.fuel);
-    const frame = { name: nameOf(node.function), calls: node.calls, self: node.fuel, total, callees: below };
+    const frame = { name: nameOf(node.function), calls: node.calls, own: node.fuel, total, callees: below };
     (callees[node.parent] ?? roots).push(frame);
     counted += node.fuel;
   }
   roots.reverse();
   const rest = fuelUsed - counted;
-  if (rest !== 0) roots.unshift({ name: OUTSIDE, calls: 1, self: rest, total: rest, callees: [] });
-  return { name: "all", calls: 1, self: 0, total: fuelUsed, callees: roots };
+  if (rest !== 0) roots.unshift({ name: OUTSIDE, calls: 1, own: rest, total: rest, callees: [] });
+  return { name: "all", calls: 1, own: 0, total: fuelUsed, callees: roots };
 }
 
 /** Sums up functions, the one that spent most first. */
 export function sumFunctions(tree: PathFrame): readonly FunctionFuel[] {
-  const sums = new Map<string, { calls: number; self: number; total: number }>();
+  const sums = new Map<string, { calls: number; own: number; total: number }>();
   const open = new Set<string>();
-  const visit = ({ name, calls, self, total, callees }: PathFrame): void => {
-    const sum = sums.get(name) ?? { calls: 0, self: 0, total: 0 };
+  const visit = ({ name, calls, own, total, callees }: PathFrame): void => {
+    const sum = sums.get(name) ?? { calls: 0, own: 0, total: 0 };
     sum.calls += calls;
-    sum.self += self;
+    sum.own += own;
     const isOutermost = !open.has(name);
     if (isOutermost) sum.total += total;
     sums.set(name, sum);
@@ -78,7 +78,7 @@ export function sumFunctions(tree: PathFrame): readonly FunctionFuel[] {
     if (isOutermost) open.delete(name);
   };
   for (const root of tree.callees) visit(root);
-  return [...sums].map(([name, sum]) => ({ name, ...sum })).sort((a, b) => b.self - a.self);
+  return [...sums].map(([name, sum]) => ({ name, ...sum })).sort((a, b) => b.own - a.own);
 }
 
 /**
@@ -89,9 +89,9 @@ export function sumFunctions(tree: PathFrame): readonly FunctionFuel[] {
 export function foldStacks(tree: PathFrame): string {
   const lines: string[] = [];
   const visit = (frame: PathFrame, path: string): void => {
-    const own = path === "" ? frame.name : `${path};${frame.name}`;
-    if (frame.self > 0) lines.push(`${own} ${frame.self}`);
-    for (const callee of frame.callees) visit(callee, own);
+    const whole = path === "" ? frame.name : `${path};${frame.name}`;
+    if (frame.own > 0) lines.push(`${whole} ${frame.own}`);
+    for (const callee of frame.callees) visit(callee, whole);
   };
   for (const root of tree.callees) visit(root, "");
   return `${lines.join("\n")}\n`;

@@ -120,7 +120,7 @@ function report(
   const paint = createPaint(world);
   const functions = sumFunctions(tree);
   const rest = functions.slice(top);
-  const restSelf = rest.reduce((sum, { self }) => sum + self, 0);
+  const restOwn = rest.reduce((sum, { own }) => sum + own, 0);
   return [
     `${paint.bold(printable(key))}  ${outcome.kind}, ${formatUnits(tree.total)} units of fuel in ${formatUnits(functions.length)} functions`,
     "",
@@ -130,8 +130,8 @@ function report(
       ...(rest.length > 0
         ? [
             [
-              formatUnits(restSelf),
-              percent(restSelf, tree.total),
+              formatUnits(restOwn),
+              percent(restOwn, tree.total),
               "",
               "",
               "",
@@ -145,10 +145,10 @@ function report(
   ];
 }
 
-function rowOf({ name, calls, self, total }: FunctionFuel, all: number): readonly string[] {
+function rowOf({ name, calls, own, total }: FunctionFuel, all: number): readonly string[] {
   return [
-    formatUnits(self),
-    percent(self, all),
+    formatUnits(own),
+    percent(own, all),
     formatUnits(total),
     percent(total, all),
     formatUnits(calls),

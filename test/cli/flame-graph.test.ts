@@ -33,9 +33,9 @@ test("buildTree() accounts for all that the run spent", async () => {
 
 test("sumFunctions() counts a recursion once", async () => {
   expect(sumFunctions(buildTree(NODES, await modules(), 195))).toEqual([
-    { name: "f", calls: 4, self: 160, total: 195 },
-    { name: "g", calls: 3, self: 30, total: 90 },
-    { name: "function 7 of module 1", calls: 1, self: 5, total: 5 },
+    { name: "f", calls: 4, own: 160, total: 195 },
+    { name: "g", calls: 3, own: 30, total: 90 },
+    { name: "function 7 of module 1", calls: 1, own: 5, total: 5 },
   ]);
 });
 

@@ -16,7 +16,7 @@ const withData = (args: readonly string[]) => cli([...args, "--data", `${folder.
 interface ProfileJson {
   readonly outcome: { readonly kind: string };
   readonly fuel: number;
-  readonly functions: readonly { readonly name: string; readonly self: number; readonly total: number }[];
+  readonly functions: readonly { readonly name: string; readonly own: number; readonly total: number }[];
 }
 
 describe("profile", () => {
@@ -32,8 +32,8 @@ describe("profile", () => {
       const { fuel, functions, outcome }: ProfileJson = JSON.parse(profiled.out);
       expect(outcome.kind).toBe("completed");
       expect(run.out + run.err).toMatch(new RegExp(`fuel +${fuel} of`));
-      expect(functions.reduce((sum, { self }) => sum + self, 0)).toBe(fuel);
-      expect(functions.every(({ self, total }) => self >= 0 && total >= self && total <= fuel)).toBe(true);
+      expect(functions.reduce((sum, { own }) => sum + own, 0)).toBe(fuel);
+      expect(functions.every(({ own, total }) => own >= 0 && total >= own && total <= fuel)).toBe(true);
     });
   }
 
@@ -63,7 +63,7 @@ describe("profile", () => {
     const { code, out } = await withData(call);
     const { fuel, functions, outcome }: ProfileJson = JSON.parse(out);
     expect({ code, kind: outcome.kind, fuel }).toEqual({ code: 1, kind: "exhausted", fuel: 3000 });
-    expect(functions.reduce((sum, { self }) => sum + self, 0)).toBe(3000);
+    expect(functions.reduce((sum, { own }) => sum + own, 0)).toBe(3000);
   });
 
   it("refuses a list of no functions before anything runs", async () => {
