@@ -5,15 +5,21 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { runtime } from "#runtime";
-import type { ExecutorProcess, SandboxComponent, SystemCage } from "../../../src/ports/index.ts";
-import { componentOf, sampleTool } from "../../support/components.ts";
-import { ECHO_GUEST, SPIN_GUEST, WAIT_GUEST } from "../../support/guests.ts";
+import type { JsonValue } from "../../../src/core/policy/index.ts";
+import type { ExecutorProcess, HostReply, SandboxComponent, SystemCage } from "../../../src/ports/index.ts";
+import { componentOf, LOG_IMPORT, MEMORY_MODULE, sampleTool } from "../../support/components.ts";
+import { ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../../support/guests.ts";
 import { openSandbox, type TestSandbox } from "../../support/sandbox.ts";
 import { type Row, rowOf } from "../harness.ts";
 import type { Figure, Suite, SuiteContext, SuiteOutput } from "../suite.ts";
 
 const MIB = 1024 * 1024;
 const TINY_BYTES = 64 * 1024;
+/** One page, with room for what a call needs. */
+const SMALL_MEMORY = MEMORY_MODULE.replace(
+  '(memory (export "memory") 32)',
+  '(memory (export "memory") 1)',
+).replace("1048576", "4096");
 
 /** The suite. */
 export const cage: Suite = {
@@ -37,6 +43,7 @@ async function measure(folder: string, quick: boolean, say: SuiteContext["say"])
   const spin = await componentOf(SPIN_GUEST);
   const echo = await componentOf(ECHO_GUEST);
   const rogue = await sampleTool("rogue");
+  const tiny = await componentOf(`(component ${LOG_IMPORT} ${SMALL_MEMORY} ${LOGGING_PART})`);
 
   say("a neighbour beside spinning guests");
   const neighbour = await beside(cacheFolder, echo, spin, quick);
@@ -44,8 +51,8 @@ async function measure(folder: string, quick: boolean, say: SuiteContext["say"])
   const deaths = await killAll(cacheFolder, { wait, spin, rogue, echo }, quick);
   say("suspended runs");
   const figures = [
-    ...(await suspend(cacheFolder, "tiny", wait, TINY_BYTES, quick ? 100 : 10_000)),
-    ...(await suspend(cacheFolder, "StarlingMonkey", rogue, 64 * MIB, quick ? 3 : 50, "wait")),
+    ...(await suspend(cacheFolder, "tiny", tiny, TINY_BYTES, quick ? 100 : 10_000, "run", { n: 1 })),
+    ...(await suspend(cacheFolder, "StarlingMonkey", rogue, 64 * MIB, quick ? 3 : 40, "flood-log", {})),
   ];
   say("starting executors in each cage");
   const starts = await startInEach(quick);
@@ -156,35 +163,39 @@ async function suspend(
   component: SandboxComponent,
   memoryBytes: number,
   count: number,
-  func = "run",
+  func: string,
+  input: JsonValue,
 ): Promise<readonly Figure[]> {
   const box = await openSandbox({ cacheFolder, executors: 2, most: 2, runs: count, queue: count });
   try {
-    const options = { memoryBytes, fuel: 1e12, timeToLiveMs: 300_000 };
+    let asked = 0;
+    const reply = () => {
+      asked += 1;
+      return new Promise<HostReply>(() => undefined);
+    };
+    const options = { memoryBytes, fuel: 1e12, timeToLiveMs: 300_000, reply };
     // Compiled, and everything that is made once is there.
     await box.sandbox.prepare(component, memoryBytes);
-    const warm = Array.from({ length: 4 }, () =>
-      box.call(component, func, {}, { ...options, timeToLiveMs: 2000 }),
-    );
-    await Promise.all(warm);
+    for (const timeToLiveMs of [1500, 1500])
+      await Promise.all([1, 2].map(() => box.call(component, func, input, { ...options, timeToLiveMs })));
     await new Promise((resolve) => setTimeout(resolve, 1500));
+    asked = 0;
     const before = residentOf(box);
     const gatewayBefore = process.memoryUsage().rss;
     const at = performance.now();
     let ended = 0;
-    const runs = Array.from({ length: count }, () =>
-      box.call(component, func, {}, options).finally(() => {
-        ended += 1;
-      }),
-    );
-    // Until nothing more begins.
-    for (let last = -1; ; ) {
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-      const now = residentOf(box);
-      if (Math.abs(now - last) < MIB) break;
-      last = now;
-    }
-    const took = performance.now() - at - 2000;
+    const runs: Promise<unknown>[] = [];
+    const fail = () => {
+      ended += 1;
+    };
+    // As many at once as begin within a caller's patience.
+    for (; runs.length < count && ended === 0; await new Promise((resolve) => setTimeout(resolve, 1)))
+      while (runs.length < count && runs.length < asked + 200)
+        runs.push(box.call(component, func, input, options).then(fail, fail));
+    while (asked < count && ended === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const took = performance.now() - at;
+    // What was made on the way is collected, or would be.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
     const each = (residentOf(box) - before) / count / MIB;
     const gateway = (process.memoryUsage().rss - gatewayBefore) / count / 1024;
     if (ended > 0) throw new Error(`${ended} of ${count} suspended runs ended`);
