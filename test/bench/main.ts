@@ -16,6 +16,7 @@ import { evidence } from "./suites/evidence.ts";
 import { growth } from "./suites/growth.ts";
 import { http } from "./suites/http.ts";
 import { intake } from "./suites/intake.ts";
+import { log } from "./suites/log.ts";
 import { metering } from "./suites/metering.ts";
 import { nan } from "./suites/nan.ts";
 import { sandbox } from "./suites/sandbox.ts";
@@ -29,6 +30,7 @@ const SUITES: readonly Suite[] = [
   sandbox,
   cage,
   evidence,
+  log,
   intake,
   metering,
   nan,
