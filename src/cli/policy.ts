@@ -1,7 +1,9 @@
 /** `writ policy`: check policies before they are in force, and ask which clause decides a case. */
 import type { Command } from "commander";
 import {
+  CAPABILITIES,
   type CapabilityWord,
+  capabilityPage,
   checkPolicySet,
   type DecisionRequest,
   decide,
@@ -15,7 +17,7 @@ import { openComponent } from "./component-file.ts";
 import { loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { createPaint, formatCount, printable, printJson } from "./output.ts";
+import { alignColumns, createPaint, formatCount, printable, printJson } from "./output.ts";
 import { listToolPolicies, readPolicies } from "./policy-files.ts";
 import { UsageError } from "./usage-error.ts";
 import type { CliWorld } from "./world.ts";
@@ -63,6 +65,20 @@ export function addPolicy(program: Command, { world, end }: CommandContext): voi
     });
 
   addBacktest(policy, { world, end });
+
+  policy
+    .command("capabilities")
+    .description("Lists what policies can grant: which clause unlocks which imports, at what risk and cost")
+    .option("--markdown", "print the page")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExample:\n  writ policy capabilities")
+    .action((flags: { readonly markdown?: boolean; readonly json?: boolean }) => {
+      if (flags.json) return printJson(world, { capabilities: CAPABILITIES });
+      if (flags.markdown) return world.runtime.print(capabilityPage(CAPABILITIES).trimEnd());
+      const rows = CAPABILITIES.map((row) => [row.word, row.risk, row.clause ?? "-", row.sentence]);
+      for (const line of alignColumns([["capability", "risk", "clause", "what it does"], ...rows]))
+        world.runtime.print(line);
+    });
 
   policy
     .command("schema")

@@ -4,6 +4,7 @@ import type { RefusalCode } from "../core/errors.ts";
 import { BUNDLE_MEDIA_TYPE } from "../core/manifest/index.ts";
 import { InvocationBody } from "./invocation.ts";
 import {
+  Capabilities,
   ExecutionManifest,
   Health,
   InvocationAnswer,
@@ -163,6 +164,13 @@ export const OPERATIONS: readonly Operation[] = [
     path: "/schemas/policy.json",
     summary: "JSON Schema of a policy",
     contentType: "application/schema+json",
+    ...open,
+  },
+  {
+    id: "capabilities",
+    path: "/capabilities",
+    summary: "What policies can grant: which clause unlocks which imports, at what risk and cost",
+    answer: Capabilities,
     ...open,
   },
   {

@@ -149,3 +149,22 @@ export const Health = z.object({ status: z.literal("ok") }).meta({ id: "Health" 
 
 /** Answer of `/.well-known/jwks.json`. */
 export const KeySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())) }).meta({ id: "KeySet" });
+
+/** Answer of `/capabilities`. */
+export const Capabilities = z
+  .object({
+    capabilities: z.array(
+      z.object({
+        word: z.string(),
+        served: z.boolean(),
+        risk: z.string().meta({ description: "R0 pure to R5 files, secrets in the open, or unknown" }),
+        clause: z.string().nullable().meta({ description: "Clause of a policy that unlocks it" }),
+        ambient: z.boolean().optional().meta({ description: "There and empty without its clause" }),
+        interfaces: z.array(z.string()).meta({ description: "Imports it stands for, without versions" }),
+        sentence: z.string(),
+        cost: z.string(),
+        broker: z.string().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: "Capabilities" });

@@ -129,11 +129,19 @@ function bind(
 function describeImport(name: string, mismatch: string | undefined): ComponentImport {
   const capability = capabilityOf(name);
   if (capability === undefined) {
-    return { name, state: "refused", reason: mismatch ?? "it belongs to no capability of this host" };
+    const why = mismatch ?? "it belongs to no capability of this host";
+    return { name, state: "refused", reason: `${why}; no policy unlocks it` };
   }
-  if (mismatch !== undefined) return { name, state: "refused", capability, reason: mismatch };
+  if (mismatch !== undefined)
+    return { name, state: "refused", capability, reason: `${mismatch}; ${hint(name, capability)}` };
   if (!capability.served) return { name, state: "stub", capability, reason: capability.sentence };
   return { name, state: "served", capability };
+}
+
+/** What a vendor can do about an import that is known here under another version or type. */
+function hint(name: string, { word, clause }: Capability): string {
+  if (/@0\.3\./.test(name)) return "WASI 0.3 is not offered: build it for WASI 0.2";
+  return `as it is offered it is capability ${word}, unlocked by ${clause ?? "every policy"}`;
 }
 
 interface Exported {

@@ -1,8 +1,9 @@
 /** What is published about the predicate: the files in the repository are what the source says now. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { markdownPage } from "../../src/cli/manifest.ts";
 import { predicateFields, predicateSchema } from "../../src/core/manifest/index.ts";
+import { CAPABILITIES, capabilityPage } from "../../src/core/policy/index.ts";
 import { ROOT } from "./source-tree.ts";
 
 const read = (name: string) => readFileSync(`${ROOT}/schemas/${name}`, "utf8");
@@ -10,6 +11,15 @@ const read = (name: string) => readFileSync(`${ROOT}/schemas/${name}`, "utf8");
 describe("schemas/", () => {
   it("execution-manifest.json is the predicate's JSON Schema; npm run build:schemas writes it", () => {
     expect(read("execution-manifest.json")).toBe(`${JSON.stringify(predicateSchema(), null, 2)}\n`);
+  });
+
+  it("capabilities.md is the capability table; npm run build:schemas writes it", () => {
+    expect(read("capabilities.md")).toBe(capabilityPage(CAPABILITIES));
+  });
+
+  it("capabilities.md names broker files that are there", () => {
+    const named = CAPABILITIES.flatMap(({ broker }) => broker ?? []);
+    expect(named.filter((file) => !existsSync(`${ROOT}/src/${file}`))).toEqual([]);
   });
 
   it("execution-manifest.md explains every field; npm run build:schemas writes it", () => {

@@ -20,6 +20,10 @@ interface CapabilityFacts {
   /** What it lets a guest do, for operators, reviewers and vendors. */
   readonly sentence: string;
   readonly risk: RiskClass;
+  /** What a use takes of the budget, beside the fuel of every host call, and what it leaves in the evidence. */
+  readonly cost: string;
+  /** The file that makes it live, below `src/`; null = the executor serves it alone, for nothing outside is reached. */
+  readonly broker: string | null;
   /** Interfaces it unlocks, `namespace:package/name` without version. */
   readonly interfaces: readonly string[];
 }
@@ -60,6 +64,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "http-client",
+    cost: "one of budget.requests; every byte on the wire, both ways, of budget.egress_bytes; an event for each request",
+    broker: "broker/http-client.ts",
     sentence:
       "Sends HTTP requests to what network_allowlist names; with an empty list every request is denied",
     risk: "R3",
@@ -69,6 +75,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "secrets",
+    cost: "an event for each handle",
+    broker: "broker/secrets.ts",
     sentence: "Holds opaque handles of the profile's secrets; their values stay with the broker",
     risk: "R2",
     interfaces: ["writ:host/secrets"],
@@ -77,6 +85,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "log",
+    cost: "the entry's bytes, of budget.log_bytes",
+    broker: "broker/log.ts",
     sentence:
       "Writes log entries, up to budget.log_bytes; their number, size and digest go into the evidence",
     risk: "R0",
@@ -86,6 +96,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "run-info",
+    cost: "none beyond the call",
+    broker: null,
     sentence: "Reads the run's own id, trace id, tool, function, purpose and what is left of its time",
     risk: "R0",
     interfaces: ["writ:host/run-info"],
@@ -94,6 +106,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "clocks",
+    cost: "none beyond the call",
+    broker: null,
     sentence: "Reads clocks, coarsened to 1 ms; the time zone is UTC",
     risk: "R1",
     interfaces: ["wasi:clocks/monotonic-clock", "wasi:clocks/wall-clock", "wasi:clocks/timezone"],
@@ -102,6 +116,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "random",
+    cost: "none beyond the call",
+    broker: null,
     sentence: "Reads random bytes, so equal inputs may give unequal outputs",
     risk: "R1",
     interfaces: ["wasi:random/random", "wasi:random/insecure", "wasi:random/insecure-seed"],
@@ -110,6 +126,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "stdio",
+    cost: "the bytes written, of budget.log_bytes",
+    broker: "broker/stdio.ts",
     sentence: "Writes to standard output and error, captured up to budget.log_bytes; standard input is empty",
     risk: "R0",
     interfaces: [
@@ -127,6 +145,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "environment",
+    cost: "none beyond the call",
+    broker: null,
     sentence:
       "Reads the variables of environment and the texts of arguments, of which there are none unless the policy names them, and may end its own run",
     risk: "R0",
@@ -136,6 +156,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "config",
+    cost: "none beyond the call",
+    broker: null,
     sentence: "Reads the keys and texts that the policy names in config",
     risk: "R0",
     interfaces: ["wasi:config/store"],
@@ -144,6 +166,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "keyvalue",
+    cost: "one of keyvalue.operations for each key; bytes and items of the quota; an event for each function and bucket",
+    broker: "broker/keyvalue.ts",
     sentence:
       "Keeps keys and values between runs, apart for each tenant and tool, in the buckets that keyvalue names and up to its quota",
     risk: "R4",
@@ -153,6 +177,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "filesystem",
+    cost: "bytes of the scratch or of the volume's quota; one of filesystem.operations and an event for each look outside",
+    broker: "broker/filesystem.ts",
     sentence:
       "Opens the directories that filesystem names and no other: a scratch in memory, folders of the operator read-only, files kept for a tenant; without the clause there are none",
     risk: "R5",
@@ -163,6 +189,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "tools",
+    cost: "the callee's fuel, time, requests and bytes, all of this run's budget; an event for each call",
+    broker: "broker/tools.ts",
     sentence:
       "Calls functions of other tools that tools names, each under its own policy narrowed by this one's, on this run's budget",
     risk: "R4",
@@ -172,6 +200,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "signing",
+    cost: "an event for each signature",
+    broker: "broker/signing.ts",
     sentence: "Has the broker sign with the profile's secret, which it never sees",
     risk: "R3",
     interfaces: ["writ:host/signing"],
@@ -180,6 +210,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "reveal",
+    cost: "an event for each use",
+    broker: "broker/signing.ts",
     sentence: "Reads the text of the profile's secret: it can leak it; each use is an event",
     risk: "R5",
     interfaces: ["writ:host/reveal"],
@@ -188,6 +220,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: true,
     word: "io",
+    cost: "none beyond the call",
+    broker: null,
     sentence: "Streams and polling that other capabilities pass around; without them it reaches nothing",
     risk: "R0",
     interfaces: ["wasi:io/error", "wasi:io/poll", "wasi:io/streams"],
@@ -196,6 +230,8 @@ export const CAPABILITIES: readonly Capability[] = [
   {
     served: false,
     word: "sockets",
+    cost: "an event for each function that is tried",
+    broker: "broker/refused.ts",
     sentence:
       "Present as a refusing stub: every call answers `access-denied`; use wasi:http/outgoing-handler, which a policy can permit",
     risk: "R4",

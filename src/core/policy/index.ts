@@ -11,6 +11,7 @@ export {
   type RiskClass,
   type ServedCapability,
 } from "./capabilities.ts";
+export { capabilityPage } from "./capability-page.ts";
 export { decide } from "./decide.ts";
 export { explain } from "./explain.ts";
 export { type HeaderLists, headerCrosses } from "./header-lists.ts";

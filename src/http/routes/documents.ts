@@ -1,7 +1,7 @@
 /** What anybody may read without credentials: health, keys, schemas, the OpenAPI document and the pages. */
 import { accepts } from "hono/accepts";
 import { predicateSchema } from "../../core/manifest/index.ts";
-import { policySchema } from "../../core/policy/index.ts";
+import { CAPABILITIES, policySchema } from "../../core/policy/index.ts";
 import { answerJson, answerPage, answerPublic } from "../answers.ts";
 import type { App, AppContext, Route } from "../context.ts";
 import { describeApi } from "../openapi.ts";
@@ -16,6 +16,7 @@ import { REFUSAL_CODES } from "../problem-table.ts";
 export function documentRoutes(app: App): readonly Route[] {
   const home = homePage(app);
   const openapi = JSON.stringify(describeApi(app), null, 2);
+  const capabilities = JSON.stringify({ capabilities: CAPABILITIES }, null, 2);
   const policy = JSON.stringify(policySchema(), null, 2);
   const executionManifest = JSON.stringify(predicateSchema(), null, 2);
   const problems = new Map(
@@ -54,6 +55,11 @@ export function documentRoutes(app: App): readonly Route[] {
     { method: "GET", path: "/openapi.json", handler: () => answerPublic(openapi, "application/json") },
     { method: "GET", path: "/problems/:code", handler: problem },
     { method: "GET", path: "/.well-known/jwks.json", handler: () => answerKeys(app) },
+    {
+      method: "GET",
+      path: "/capabilities",
+      handler: () => answerPublic(capabilities, "application/json"),
+    },
     {
       method: "GET",
       path: "/schemas/policy.json",
