@@ -4,12 +4,13 @@
  * toolchain that is not installed is reported and left out, and is no failure.
  */
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { componentEmbed, componentNew } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { sha256Hex } from "../../src/core/digest.ts";
 
 const run = promisify(execFile);
 const SOURCES = fileURLToPath(new URL("sources/", import.meta.url));
@@ -91,7 +92,12 @@ const recipes: Readonly<Record<string, Recipe>> = {
 function cargo(folder: string, crate: string): Recipe {
   const args = ["build", "--quiet", "--release", "--target", "wasm32-wasip2"];
   return {
-    probe: ["rustc", "--print", "target-libdir", "--target", "wasm32-wasip2"],
+    // rustc names the folder whether or not anything is in it.
+    probe: [
+      "sh",
+      "-c",
+      'rustc --version && ls "$(rustc --print target-libdir --target wasm32-wasip2)" | grep libcore',
+    ],
     install: "rustup target add wasm32-wasip2",
     async build(work) {
       await run("cargo", args, { cwd: join(work, folder) });
@@ -139,25 +145,50 @@ export async function buildGuests(folder: string): Promise<string[]> {
   const lines: string[] = [];
   try {
     await cp(SOURCES, work, { recursive: true });
+    const sources = await digestOf(SOURCES);
     await mkdir(folder, { recursive: true });
     for (const [name, { probe, install, build }] of Object.entries(recipes)) {
       const [command, ...args] = probe;
-      const there = await run(command, args).then(
-        () => true,
-        () => false,
+      const version = await run(command, args).then(
+        ({ stdout, stderr }) => `${stdout}${stderr}`,
+        () => undefined,
       );
-      if (!there) {
+      if (version === undefined) {
         lines.push(`${name}: left out, its toolchain is missing (${install})`);
         continue;
       }
-      const component = await build(work);
-      await writeFile(join(folder, `${name}.wasm`), component);
-      lines.push(`${name}: ${component.length} bytes`);
+      // Built from these sources by this toolchain already: the same again.
+      const key = `${sources} ${sha256Hex(version)}\n`;
+      const path = join(folder, `${name}.wasm`);
+      if ((await readFile(`${path}.key`, "utf8").catch(() => "")) === key) {
+        lines.push(`${name}: unchanged`);
+        continue;
+      }
+      try {
+        const component = await build(work);
+        await writeFile(path, component);
+        await writeFile(`${path}.key`, key);
+        lines.push(`${name}: ${component.length} bytes`);
+      } catch (error) {
+        // Said, and no reason to leave out the others: most builds fetch packages, and there may be no network.
+        const told = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);
+        lines.push(`${name}: left out, its build failed: ${told.trim().split("\n").at(0)?.slice(0, 200)}`);
+      }
     }
   } finally {
     await rm(work, { recursive: true, force: true });
   }
   return lines;
+}
+
+/** Of every file's name and content. */
+async function digestOf(folder: string): Promise<string> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const texts = await Promise.all(
+    paths.sort().map(async (path) => `${path}\0${await readFile(path, "utf8")}`),
+  );
+  return sha256Hex(new TextEncoder().encode(texts.join("\0")));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
