@@ -10,7 +10,7 @@ export class Secret {
     this.#text = text;
   }
 
-  /** The text itself. Two callers may: the injection into a request, and the filter that keeps it from guests. */
+  /** The text itself. Four callers may: the injection into a request, the HMAC, `reveal`, and the filter that keeps it from guests. */
   reveal(): string {
     return this.#text;
   }

@@ -1,6 +1,6 @@
 /**
- * `secrets`: handles of `writ:host/secrets`. A handle names a secret and its audience; there is no call that
- * reveals one, and none may be added. Injection follows the policy, in `http-client.ts`, whether or not a guest
+ * `secrets`: handles of `writ:host/secrets`. A handle names a secret and its audience; no call of this file reveals
+ * one, and none may be added: `signing.ts` has what a policy can permit beside. Injection follows the policy, in `http-client.ts`, whether or not a guest
  * ever asks for a handle.
  */
 import { z } from "zod";
