@@ -32,6 +32,8 @@ export class FlowBuilder implements Flow {
   outerTargeted = false;
   outerLanding = false;
   readonly #frames: Frame[] = [];
+  /** Offsets of the loops around the operator. */
+  readonly #loops: number[] = [];
   readonly #parents: number[] = [];
   /** The region being read; undefined in dead code. */
   #region: Region | undefined;
@@ -75,12 +77,7 @@ export class FlowBuilder implements Flow {
 
   /** The loop around the operator, if any, is not tight. */
   loosen(): void {
-    for (let i = this.#frames.length - 1; i >= 0; i -= 1) {
-      const frame = this.#frames[i];
-      if (frame?.opcode !== OP.loop) continue;
-      this.tightLoops.delete(frame.at);
-      return;
-    }
+    this.tightLoops.delete(this.#loops[this.#loops.length - 1] ?? -1);
   }
 
   /** The region being read has a call. */
@@ -100,6 +97,7 @@ export class FlowBuilder implements Flow {
   openLoop(at: number, behind: number): void {
     const dead = this.#region === undefined;
     this.loosen();
+    this.#loops.push(at);
     if (!dead) this.tightLoops.add(at);
     const label = this.#joint(false, true);
     this.#frames.push({ ...FRAME, opcode: OP.loop, at, label, dead });
@@ -140,6 +138,7 @@ export class FlowBuilder implements Flow {
   close(behind: number): void {
     const frame = this.#frames.pop();
     if (frame === undefined) return;
+    if (frame.opcode === OP.loop) this.#loops.pop();
     if (this.#frames.length === 0) {
       if (frame.targeted) {
         this.#go([frame.label]);

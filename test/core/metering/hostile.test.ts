@@ -165,3 +165,13 @@ test("instrument() refuses every truncation of a module or leaves it invalid", a
     if (metered !== undefined) expect(WebAssembly.validate(metered)).toBe(false);
   }
 });
+
+test("instrument() takes a table of 20,000 branches in a loop in its stride", async () => {
+  const many = 20_000;
+  const wat = `(module (func (export "f") (param i32) (result i32) (loop $l
+    ${"(block ".repeat(many)} (br_table ${Array.from({ length: many }, (_, i) => many - 1 - i).join(" ")} (local.get 0))
+    ${")".repeat(many)} (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (local.get 0)))`;
+  const instance = instantiateMetered(await assemble(wat));
+  expect(instance.call("f", 100)).toBe(0);
+  expect(instance.used()).toBe(2n + 100n * 8n);
+});
