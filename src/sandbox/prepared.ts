@@ -11,7 +11,7 @@ import { encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.t
 import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe/messages.ts";
 
 /** Changes whenever the same component would be prepared differently. */
-const PREPARATION = `writ-link/1 ${COST_TABLE_VERSION} ${METER_VERSION}`;
+const PREPARATION = `writ-link/2 ${COST_TABLE_VERSION} ${METER_VERSION}`;
 /** Prepared components kept in memory beside the disk's: about ten of the largest kind. */
 const KEPT_BYTES = 256 * 1024 * 1024;
 const LARGEST_PREPARED_BYTES = 512 * 1024 * 1024;
@@ -22,7 +22,7 @@ const LONGEST_PREPARATION_MS = 60_000;
 export interface Prepared {
   readonly key: string;
   readonly parts: Parts;
-  /** The link plan, then each module. */
+  /** The link plan, then each module, then each image. */
   readonly body: Uint8Array;
 }
 
@@ -141,11 +141,11 @@ async function readCached(key: string, bytes: Uint8Array): Promise<Prepared | un
 
 /** The parts must fill the body exactly, or a module could reach into its neighbour. */
 function checkParts(parts: Parts, body: Frame["body"]): Parts {
-  const total = parts.modules.reduce((sum, bytes) => sum + bytes, parts.planBytes);
+  const total = [...parts.modules, ...parts.images].reduce((sum, bytes) => sum + bytes, parts.planBytes);
   if (total !== body.length)
     throw new FrameError(`Cannot read a prepared component: ${total} bytes named, ${body.length} there`);
-  const { planBytes, modules, instantiationFuel } = parts;
-  return { planBytes, modules, instantiationFuel };
+  const { planBytes, modules, images, instantiationFuel } = parts;
+  return { planBytes, modules, images, instantiationFuel };
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

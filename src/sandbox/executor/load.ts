@@ -3,23 +3,43 @@ import type { LinkPlan } from "../../core/component/index.ts";
 import type { Frame } from "../pipe/frames.ts";
 import type { LoadCommand } from "../pipe/messages.ts";
 import { waitingFunctions } from "./bindings.ts";
+import type { SplitModule } from "./image.ts";
 import { compilePlan } from "./linker/index.ts";
+import { createMemoryPool } from "./memory-pool.ts";
 import type { LoadedComponent } from "./run.ts";
 
-/** @param frame the command's, whose body holds the plan and the modules */
+/** The JSON part of a prepared component. */
+export interface PreparedLinks {
+  readonly plan: LinkPlan;
+  /** By their place in the plan. */
+  readonly modules: readonly Pick<SplitModule, "memory" | "start">[];
+}
+
+/** @param frame the command's, whose body holds the plan, the modules and the images */
 export function loadComponent(command: LoadCommand, frame: Frame): LoadedComponent {
   const { imports, instantiationFuel, planBytes } = command;
-  let offset = planBytes;
-  const modules = command.modules.map((bytes) => {
-    const module = new WebAssembly.Module(frame.body.slice(offset, offset + bytes));
+  let offset = 0;
+  const take = (bytes: number) => {
     offset += bytes;
-    return module;
-  });
+    return frame.body.slice(offset - bytes, offset);
+  };
   // The preparer's, checked against its digest by the gateway; this process is a cage in any case.
-  const plan = JSON.parse(new TextDecoder().decode(frame.body.subarray(0, planBytes))) as LinkPlan;
+  const links = JSON.parse(new TextDecoder().decode(take(planBytes))) as PreparedLinks;
+  const modules = command.modules.map((bytes) => new WebAssembly.Module(take(bytes)));
+  const images = command.images.map(take);
   const waiting = new Map(
     imports.filter(({ served }) => served).map(({ name }) => [name, new Set(waitingFunctions(name))]),
   );
   const isWaiting = (scope: string | null, name: string) => waiting.get(scope ?? "")?.has(name) === true;
-  return { compiled: compilePlan(plan, isWaiting), modules, imports, instantiationFuel };
+  return {
+    compiled: compilePlan(links.plan, isWaiting),
+    modules: modules.map((module, index) => ({ module, start: links.modules[index]?.start === true })),
+    memories: createMemoryPool(
+      links.modules.map(({ memory }, index) =>
+        memory === null ? null : { ...memory, image: images[index] ?? new Uint8Array(0) },
+      ),
+    ),
+    imports,
+    instantiationFuel,
+  };
 }

@@ -3,12 +3,14 @@
  * own that ends afterwards: a large component takes seconds, in which nobody else has to wait, and whoever finds a
  * way to break the decoder has won the right to prepare his own component wrongly, and nothing else.
  */
-import { type LinkPlan, planLinks } from "../../core/component/index.ts";
+import { type CoreModule, type LinkPlan, planLinks } from "../../core/component/index.ts";
 import { GatewayError, refuseComponent } from "../../core/errors.ts";
 import { addProfile, instrument } from "../../core/metering/index.ts";
 import type { ExecutorHost } from "../../ports/index.ts";
 import { concatBytes, encodeFrame, readFrames } from "../pipe/frames.ts";
 import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
+import { IMAGE_NAME, splitModule } from "./image.ts";
+import type { PreparedLinks } from "./load.ts";
 import { shareMemory } from "./memories.ts";
 
 const LARGEST_COMMAND_BYTES = 128 * 1024 * 1024;
@@ -42,17 +44,23 @@ function assemble(
   component: Uint8Array,
   options: MeterOptions,
 ): { readonly parts: Parts; readonly body: Uint8Array } {
-  const { plan } = planLinks(component);
+  const { plan, description } = planLinks(component);
+  refuseOwnNames(description.coreModules);
   const originals = plan.modules.map(({ offset, byteLength }) =>
     component.slice(offset, offset + byteLength),
   );
-  const modules = meter(originals, plan, options);
-  const text = new TextEncoder().encode(JSON.stringify(plan));
-  const pieces = [text, ...modules.map(({ wasm }) => wasm)];
+  const modules = meter(originals, plan, options).map(({ wasm, instantiationFuel }) => ({
+    ...splitModule(wasm),
+    instantiationFuel,
+  }));
+  const linked: PreparedLinks = { plan, modules: modules.map(({ memory, start }) => ({ memory, start })) };
+  const text = new TextEncoder().encode(JSON.stringify(linked));
+  const pieces = [text, ...modules.map(({ wasm }) => wasm), ...modules.map(({ image }) => image)];
   return {
     parts: {
       planBytes: text.length,
       modules: modules.map(({ wasm }) => wasm.length),
+      images: modules.map(({ image }) => image.length),
       // A module that is instantiated twice fills its tables twice.
       instantiationFuel: plan.instances.reduce(
         (sum, { module }) => sum + (modules[module]?.instantiationFuel ?? 0),
@@ -64,6 +72,15 @@ function assemble(
       pieces.reduce((sum, piece) => sum + piece.length, 0),
     ),
   };
+}
+
+/** Names that are put into a module beside the guest's own must not be the guest's. */
+function refuseOwnNames(modules: readonly CoreModule[]): void {
+  const taken = modules.flatMap(({ exports }) => exports).find((it) => it.name.startsWith(IMAGE_NAME));
+  if (taken !== undefined)
+    throw refuseComponent(
+      `Cannot prepare the component: a core module exports "${taken.name}", a name of the host's`,
+    );
 }
 
 /** What the component is prepared for. */

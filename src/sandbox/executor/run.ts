@@ -14,7 +14,8 @@ import { createContext, type RunPowers } from "./context.ts";
 import { createGuard, type RunGuard, type Stop } from "./guard.ts";
 import { bindImports } from "./imports.ts";
 import { createInputs, createNotedInputs, createReplayedInputs, type Inputs } from "./inputs.ts";
-import { AbiTrap, type CompiledPlan, linkComponent } from "./linker/index.ts";
+import { AbiTrap, type CompiledPlan, type LinkedModule, linkComponent } from "./linker/index.ts";
+import type { MemoryPool } from "./memory-pool.ts";
 
 /** What allocators grow by at once: a chunk of a megabyte, and what rounding adds. */
 const ORDINARY_GROWTH_BYTES = 1024 * 1024 + 65_536;
@@ -23,7 +24,8 @@ const ORDINARY_GROWTH_BYTES = 1024 * 1024 + 65_536;
 export interface LoadedComponent {
   readonly compiled: CompiledPlan;
   /** By their place in the plan. */
-  readonly modules: readonly WebAssembly.Module[];
+  readonly modules: readonly LinkedModule[];
+  readonly memories: MemoryPool;
   readonly imports: readonly ImportBinding[];
   /** Units for segments and tables, charged before anything is instantiated. */
   readonly instantiationFuel: number;
@@ -47,6 +49,8 @@ export interface RunUnderWay {
   stop(): void;
   /** What reached the guest since this was last asked; undefined unless the run is noted. */
   takeTrace(): InputTrace | undefined;
+  /** Lets later runs have what this one no longer needs; called when its report is on its way. */
+  giveBack(): void;
 }
 
 /**
@@ -84,12 +88,19 @@ export function startRun(
     },
   });
 
+  const taken: [module: number, memory: WebAssembly.Memory][] = [];
+  let hasReturned = false;
   const linked = linkComponent(component.compiled, {
     guard,
     fuel: limits.fuel - component.instantiationFuel,
     liftedBytes: limits.liftedBytes,
     modules: component.modules,
     profiled: command.profiled,
+    memoryFor(module) {
+      const memory = component.memories.take(module);
+      if (memory !== undefined) taken.push([module, memory]);
+      return memory;
+    },
     hostFunction: bindImports(component.imports, context),
   });
 
@@ -102,9 +113,11 @@ export function startRun(
   async function call(): Promise<GuestEnd> {
     if (linked.fuelLeft() < 0n) return { kind: "exhausted", budget: "fuel" };
     try {
-      linked.instantiate();
+      const started = linked.instantiate();
+      if (started instanceof Promise) await started;
       const target = linked.exported(command.interface, command.function.name);
       const returned = await target(toGuestArguments(command.function, command.input));
+      hasReturned = true;
       linked.meter.settle();
       return answer(command, returned);
     } catch (error) {
@@ -140,9 +153,15 @@ export function startRun(
     };
   }
 
+  /** Only of a guest that came to its own end: of any other, something may yet be under way that writes. */
+  function giveBack(): void {
+    if (!hasReturned || !linked.isAtRest()) return;
+    for (const [module, memory] of taken) component.memories.give(module, memory);
+  }
+
   // Not at once: the guest may call the broker before it ever waits, and whoever serves that asks for `fuelUsed`.
   const report = Promise.resolve().then(finish);
-  return { report, fuelUsed, stop: () => context.stop(), takeTrace: inputs.take };
+  return { report, fuelUsed, stop: () => context.stop(), takeTrace: inputs.take, giveBack };
 }
 
 function openInputs(command: RunCommand, guard: RunGuard, host: ExecutorHost): Inputs {

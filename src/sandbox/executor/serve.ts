@@ -54,6 +54,7 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
       { type: "end", run: command.run, ...ended, ...(trace && { trace }) },
       encodeProfile(profile),
     );
+    underWay.giveBack();
   }
 
   function stop(run: string): void {

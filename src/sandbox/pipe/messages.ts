@@ -11,10 +11,12 @@ import { parseTrace } from "./trace.ts";
 
 /** Lengths of the parts that follow one another in a frame's body. */
 export interface Parts {
-  /** The link plan, as JSON. */
+  /** The link plan and what `executor/image.ts` says of each module, as JSON. */
   readonly planBytes: number;
   /** Bytes of each core module, by its place in the plan. */
   readonly modules: readonly number[];
+  /** Bytes of each module's image, behind all modules; see `executor/image.ts`. */
+  readonly images: readonly number[];
   /** Fuel for segments and tables of all core instances. */
   readonly instantiationFuel: number;
 }
@@ -188,7 +190,8 @@ export function parseReport(frame: Frame): ReportFrame {
 export function parseParts(head: Frame["head"]): Parts {
   return {
     planBytes: count(head, "planBytes"),
-    modules: parseModules(head["modules"]),
+    modules: parseCounts(head, "modules"),
+    images: parseCounts(head, "images"),
     instantiationFuel: count(head, "instantiationFuel"),
   };
 }
@@ -213,10 +216,11 @@ function parseEnd(value: unknown): GuestEnd {
   }
 }
 
-function parseModules(value: unknown): Parts["modules"] {
+function parseCounts(head: Frame["head"], member: "modules" | "images"): readonly number[] {
+  const value = head[member];
   if (!Array.isArray(value) || value.length > 1000)
-    throw new FrameError("Cannot read a report: modules is not a list");
-  return value.map((_, index) => count({ module: value[index] }, "module"));
+    throw new FrameError(`Cannot read a report: ${member} is not a list`);
+  return value.map((_, index) => count({ [member]: value[index] }, member));
 }
 
 function text(head: Frame["head"], member: string, limit: number): string {

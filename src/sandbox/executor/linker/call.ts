@@ -34,7 +34,13 @@ export function lowered(passage: Passage, signature: Signature, callee: Componen
     // Before the effect: what can not be paid for does not happen.
     passage.meter.settle();
     const value = callee(args);
-    return value instanceof Promise ? value.then((settled) => finish(settled, flat)) : finish(value, flat);
+    if (!(value instanceof Promise)) return finish(value, flat);
+    instance.waiting += 1;
+    return value
+      .finally(() => {
+        instance.waiting -= 1;
+      })
+      .then((settled) => finish(settled, flat));
   };
 }
 
@@ -105,8 +111,8 @@ function then(value: unknown, next: (value: unknown) => unknown): unknown {
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
-/** Not in TypeScript's library yet. */
-const promising: (core: CoreFunction) => CoreFunction = Reflect.get(WebAssembly, "promising");
+/** Makes a call of a core function one that can be suspended. Not in TypeScript's library yet. */
+export const promising: (core: CoreFunction) => CoreFunction = Reflect.get(WebAssembly, "promising");
 
 function liftParams(passage: Passage, signature: Signature, flat: readonly unknown[]): readonly unknown[] {
   const { params, spilledParams, paramValues } = signature;

@@ -23,6 +23,8 @@ export class ComponentInstance {
   mayLeave = true;
   /** The call that is under way, or the instance's own start. */
   task: Task = newTask(null);
+  /** Import calls that have not been answered: the guest is suspended in them. */
+  waiting = 0;
   /** Handles that the import call under way has borrowed. */
   lent: Handle[] = [];
   #entered = false;

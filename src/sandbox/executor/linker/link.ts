@@ -5,8 +5,9 @@
 import type { PlanCoreItem, PlanOptions, PlanTrampoline } from "../../../core/component/index.ts";
 import { createProfiler, FUEL_IMPORT, PROFILE_IMPORT, type Profiler } from "../../../core/metering/index.ts";
 import type { RunGuard, Trampoline } from "../guard.ts";
+import { MEMORY_IMPORT, START_EXPORT } from "../image.ts";
 import { contextBuiltin, destroyHandle, resourceBuiltin, taskBuiltin, taskReturn } from "./builtins.ts";
-import { type ComponentFunction, lifted, lowered } from "./call.ts";
+import { type ComponentFunction, lifted, lowered, promising } from "./call.ts";
 import type { CompiledPlan, Signature } from "./compile.ts";
 import { ComponentInstance } from "./component-instance.ts";
 import { BorderMeter } from "./meter.ts";
@@ -20,11 +21,20 @@ export interface LinkPowers {
   /** Host memory that may be made out of guest memory, about, in bytes. */
   readonly liftedBytes: number;
   /** Compiled modules, by their place in the plan. */
-  readonly modules: readonly WebAssembly.Module[];
+  readonly modules: readonly LinkedModule[];
   /** Whether the modules were prepared to tell which function they are in. */
   readonly profiled: boolean;
+  /** The memory for a new instance of a module that imports its own. */
+  readonly memoryFor: (module: number) => WebAssembly.Memory | undefined;
   /** The host's function behind an import. */
   readonly hostFunction: (scope: string | null, name: string) => ComponentFunction;
+}
+
+/** A compiled core module. */
+export interface LinkedModule {
+  readonly module: WebAssembly.Module;
+  /** Whether it exports its start function instead of having one. */
+  readonly start: boolean;
 }
 
 /** A component instance that can be called once. */
@@ -32,10 +42,12 @@ export interface LinkedComponent {
   readonly meter: BorderMeter;
   /** Of a profiled run. */
   readonly profiler: Profiler | undefined;
-  /** Instantiates all core modules. */
-  instantiate(): void;
+  /** Instantiates all core modules. @returns a promise when a start function may wait */
+  instantiate(): void | Promise<void>;
   /** @throws TypeError when there is no such export */
   exported(scope: string | null, name: string): ComponentFunction;
+  /** Whether nothing of it is suspended, so that nothing can run or be written in it again by itself. */
+  isAtRest(): boolean;
   /** Units left; negative once fuel was exhausted. */
   fuelLeft(): bigint;
   /** Whether the call depth limit stopped the guest. */
@@ -72,6 +84,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   const trampolines: (CoreFunction | undefined)[] = [];
   const functions: (ComponentFunction | undefined)[] = [];
   const memories = new Set<WebAssembly.Memory>();
+  const canWait = waits.includes(true);
   let initialBytes = 0;
 
   function itemOf(item: PlanCoreItem): unknown {
@@ -186,8 +199,9 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     return planned(instances[index]);
   }
 
-  function instantiateCore(index: number): void {
+  function instantiateCore(index: number): unknown {
     const { module, imports } = planned(plan.instances[index]);
+    const { module: compiledModule, start } = planned(powers.modules[module]);
     const given: Record<string, Record<string, unknown>> = Object.create(null);
     for (const { module: from, name, item } of imports) {
       given[from] ??= Object.create(null);
@@ -198,24 +212,43 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     // INVARIANT: given to modules only that the profile's pass has made, which refuses a guest that imports it by
     // itself: it could give itself fuel back.
     if (profiler !== undefined) given[PROFILE_IMPORT.module] = { ...profiler.imports };
+    const memory = powers.memoryFor(module);
+    if (memory !== undefined) {
+      planned(given[MEMORY_IMPORT.module])[MEMORY_IMPORT.name] = memory;
+      addMemory(memory);
+    }
     const { exports } = new WebAssembly.Instance(
-      planned(powers.modules[module]),
+      compiledModule,
       given as WebAssembly.Imports, // Checked by the engine, item by item.
     );
     coreExports[index] = exports;
     for (const value of Object.values(exports)) {
-      if (!(value instanceof WebAssembly.Memory) || memories.has(value)) continue;
-      memories.add(value);
-      initialBytes += value.buffer.byteLength;
+      if (value instanceof WebAssembly.Memory) addMemory(value);
+    }
+    if (!start) return undefined;
+    const run = functionItem({ kind: "export", instance: index, name: START_EXPORT });
+    return canWait ? promising(run)() : run();
+  }
+
+  function addMemory(memory: WebAssembly.Memory): void {
+    if (memories.has(memory)) return;
+    memories.add(memory);
+    initialBytes += memory.buffer.byteLength;
+  }
+
+  /** From one core instance on; suspended where a start function waits. */
+  function instantiateFrom(first: number): void | Promise<void> {
+    for (let index = first; index < plan.instances.length; index++) {
+      const started = instantiateCore(index);
+      if (started instanceof Promise) return started.then(() => instantiateFrom(index + 1));
     }
   }
 
   return {
     meter,
     profiler,
-    instantiate() {
-      for (const index of plan.instances.keys()) instantiateCore(index);
-    },
+    instantiate: () => instantiateFrom(0),
+    isAtRest: () => instances.every(({ waiting }) => waiting === 0),
     exported(scope, name) {
       const found = plan.exports.find((it) => it.interface === scope && it.name === name);
       if (found === undefined) throw new TypeError(`Cannot find the export "${name}" in the plan`);
