@@ -1,26 +1,17 @@
 /** `writ policy backtest`: what other policies would have made of the runs of the past, before they are in force. */
 import type { Command } from "commander";
-import { GatewayError } from "../core/errors.ts";
 import { isCut } from "../core/journal/index.ts";
 import type { RunPredicate } from "../core/manifest/index.ts";
 import { type CapabilityWord, decide, PolicyError, type PolicyRecord } from "../core/policy/index.ts";
-import {
-  type Backtested,
-  backtest,
-  type PastRun,
-  type ReplayedTool,
-  runAgain,
-  TAKING,
-} from "../gateway/index.ts";
+import { type Backtested, backtest, type PastRun, runAgain, TAKING } from "../gateway/index.ts";
 import { printBacktest } from "./backtest-report.ts";
-import { openComponent } from "./component-file.ts";
 import { loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { readJournalOf, signedPredicate } from "./journal-file.ts";
 import { printJson } from "./output.ts";
+import { Components } from "./past-components.ts";
 import { listToolPolicies, readPolicies } from "./policy-files.ts";
-import { findReplayedTool } from "./replay-tool.ts";
 import { UsageError } from "./usage-error.ts";
 import type { CliWorld, Records, Replayer } from "./world.ts";
 
@@ -232,51 +223,6 @@ async function readTrial(
 async function readTiers(records: Records): Promise<ReadonlyMap<string, string>> {
   const keys = await records.listKeys();
   return new Map(keys.map(({ id, tier }) => [`key:${id.replace(/^key_/, "")}`, tier]));
-}
-
-/** The components that are here, each looked at once. */
-class Components {
-  readonly #world: CliWorld;
-  readonly #folder: string;
-  readonly #needs = new Map<string, Promise<readonly CapabilityWord[] | undefined>>();
-  readonly #tools = new Map<string, Promise<ReplayedTool | undefined>>();
-
-  constructor(world: CliWorld, folder: string) {
-    this.#world = world;
-    this.#folder = folder;
-  }
-
-  /** @returns undefined when the bytes that ran are not here */
-  needs({ tool, artifact_hash }: RunPredicate): Promise<readonly CapabilityWord[] | undefined> {
-    return remember(this.#needs, artifact_hash, async () => {
-      const { intake } = await openComponent(this.#world, `${this.#folder}/${tool}/${tool}.wasm`);
-      return `sha256:${intake.digest}` === artifact_hash ? intake.needs : undefined;
-    });
-  }
-
-  /** @returns undefined when the bytes that ran are not here */
-  find(predicate: RunPredicate): Promise<ReplayedTool | undefined> {
-    const { tool, function: func, artifact_hash: artifactHash } = predicate;
-    const head = { tool, function: func, artifactHash };
-    return remember(this.#tools, `${artifactHash} ${func}`, () =>
-      findReplayedTool(this.#world, head, this.#folder),
-    );
-  }
-}
-
-function remember<T>(
-  known: Map<string, Promise<T | undefined>>,
-  key: string,
-  make: () => Promise<T | undefined>,
-): Promise<T | undefined> {
-  const found = known.get(key);
-  if (found !== undefined) return found;
-  const made = make().catch((error: unknown) => {
-    if (error instanceof UsageError || error instanceof GatewayError) return undefined;
-    throw error;
-  });
-  known.set(key, made);
-  return made;
 }
 
 function readSpan(text: string): number {
