@@ -11,7 +11,9 @@ import {
   type Policy,
   type PolicyRecord,
   type Ports,
+  readPolicy,
 } from "../../../src/core/policy/index.ts";
+import { policyDocument } from "../../../src/core/policy/schema.ts";
 
 const HOSTS = ["api.example.com", "*.example.com", "*.api.example.com", "other.test", "127.0.0.1"];
 const METHODS = ["GET", "POST", "DELETE"] as const;
@@ -173,6 +175,33 @@ describe("attenuate()", () => {
       { numRuns: 10_000 },
     );
     expect(allowed).toBeGreaterThan(100);
+  });
+
+  it("knows every clause that a policy can have: narrowed by itself, a policy stays what it is", () => {
+    const document = {
+      ...{
+        tool_id: "callee",
+        tenant_tier: ["free"],
+        purpose: ["support"],
+        functions: { "f/one": { operation: "read" } },
+      },
+      network_allowlist: [{ host: "a.test", scheme: "https", port: 443, methods: ["GET"], paths: ["/"] }],
+      ...{
+        environment: { A: "b" },
+        arguments: ["x"],
+        config: { k: "v" },
+        keyvalue: { buckets: ["b"], bytes: 1 },
+      },
+      filesystem: { scratch_bytes: 1, mounts: [{ name: "m", path: "/m" }] },
+      tools: [{ tool: "callee", functions: ["f/one"] }],
+      ...{ secret_profile: "p", secret_operations: ["reveal"], on_secret_echo: "revoke" },
+      ...{ max_duration_ms: 1, isolation_minimum: "process", fallback: { kind: "error" } },
+      budget: { fuel: 1, memory_bytes: 65536, egress_bytes: 0, requests: 0, output_bytes: 0, log_bytes: 0 },
+      ...{ required_observability_fields: ["policy_id"], evidence: { keep: ["input"] } },
+    };
+    expect(Object.keys(document).sort()).toEqual(Object.keys(policyDocument.shape).sort());
+    const record = readPolicy(JSON.stringify(document), "p");
+    expect(attenuate(record, record.policy).policy).toEqual(record.policy);
   });
 
   it("is done by any number of callers in any order alike", () => {
