@@ -107,6 +107,29 @@ const exits = (status: number) => `(component
   (export "wasi:cli/run@0.2.0" (instance $e))
   (export "run" (func $run)))`;
 
+/** `f` is called after a start function that waited for a millisecond. */
+const WAITS_AT_START = `(component
+  (import "wasi:io/poll@0.2.12" (instance $poll
+    (export "pollable" (type $pollable (sub resource)))
+    (export "[method]pollable.block" (func (param "self" (borrow $pollable))))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "wasi:clocks/monotonic-clock@0.2.12" (instance $clock
+    (alias outer 1 $pollable (type $p'))
+    (export "pollable" (type $p (eq $p')))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
+  (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+  (core func $block (canon lower (func $poll "[method]pollable.block")))
+  (core module $m
+    (import "h" "subscribe" (func $subscribe (param i64) (result i32)))
+    (import "h" "block" (func $block (param i32)))
+    (global $waited (mut i32) (i32.const 0))
+    (func $start (call $block (call $subscribe (i64.const 1000000))) (global.set $waited (i32.const 1)))
+    (start $start)
+    (func (export "f") (result i32) (global.get $waited)))
+  (core instance $i (instantiate $m (with "h" (instance
+    (export "subscribe" (func $subscribe)) (export "block" (func $block))))))
+  (func (export "f") (result u32) (canon lift (core func $i "f"))))`;
+
 describe("a component with", () => {
   const runs: readonly (readonly [what: string, wat: string, output: JsonValue, input?: JsonValue])[] = [
     ["utf8 strings", echo("utf8"), "hé😀", { s: "hé😀" }],
@@ -128,6 +151,7 @@ describe("a component with", () => {
     ["a resource that it exports", RESOURCE, 1],
     ["two versions of one import", TWO_VERSIONS, 1_000_000],
     ["an import called while it starts", CLOCK_AT_START, 1_000_000],
+    ["an import that waits while it starts", WAITS_AT_START, 1],
   ];
   const cases = runs.map(([what, wat, output, input = {}]) => ({ what, wat, output, input }));
   it.each(cases)("$what runs", async ({ wat, output, input }) => {

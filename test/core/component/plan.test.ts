@@ -1,0 +1,87 @@
+import { describe, expect, it } from "vitest";
+import { planLinks } from "../../../src/core/component/index.ts";
+import { GatewayError } from "../../../src/core/errors.ts";
+import { fromWat } from "./support.ts";
+
+const plan = async (wat: string) => planLinks(await fromWat(wat)).plan;
+
+/** A component in which one nested component calls another. */
+const NESTED = `(component
+  (component $inner
+    (core module $m (func (export "get") (result i32) i32.const 40))
+    (core instance $i (instantiate $m))
+    (func (export "get") (result u32) (canon lift (core func $i "get"))))
+  (component $outer
+    (import "get" (func $get (result u32)))
+    (core func $lowered (canon lower (func $get)))
+    (core module $m (import "x" "get" (func $g (result i32))) (func (export "f") (result i32) (call $g)))
+    (core instance $i (instantiate $m (with "x" (instance (export "get" (func $lowered))))))
+    (func (export "f") (result u32) (canon lift (core func $i "f"))))
+  (instance $a (instantiate $inner))
+  (instance $b (instantiate $outer (with "get" (func $a "get"))))
+  (export "f" (func $b "f")))`;
+
+function refusalOf(bytes: Uint8Array): string | undefined {
+  try {
+    planLinks(bytes);
+    return undefined;
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === "component-refused") return error.message;
+    throw error;
+  }
+}
+
+describe("planLinks()", () => {
+  it("flattens nested components into core instances in order, joined by a trampoline", async () => {
+    const { instances, trampolines, functions, exports, componentInstances } = await plan(NESTED);
+    expect(componentInstances).toBe(3);
+    expect(instances.map(({ imports }) => imports)).toEqual([
+      [],
+      [{ module: "x", name: "get", item: { kind: "trampoline", index: 0 } }],
+    ]);
+    expect(trampolines).toMatchObject([{ kind: "lower", func: 0, options: { instance: 2 } }]);
+    expect(functions).toMatchObject([
+      { kind: "lifted", core: { kind: "export", instance: 0, name: "get" } },
+      { kind: "lifted", core: { kind: "export", instance: 1, name: "f" } },
+    ]);
+    expect(exports).toEqual([{ interface: null, name: "f", function: 1 }]);
+  });
+
+  it("carries no module along that is never instantiated", async () => {
+    const { modules } = await plan(`(component (core module (func (export "unused")))
+      (core module $m (func (export "f"))) (core instance $i (instantiate $m)))`);
+    expect(modules).toHaveLength(1);
+  });
+
+  it("refuses every truncation and every flipped bit in words, or plans it", async () => {
+    const bytes = await fromWat(NESTED);
+    let refused = 0;
+    for (let length = 0; length < bytes.length; length++) {
+      if (refusalOf(bytes.slice(0, length)) !== undefined) refused += 1;
+    }
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const flipped = bytes.slice();
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      if (refusalOf(flipped) !== undefined) refused += 1;
+    }
+    expect(refused).toBeGreaterThan(bytes.length);
+  });
+
+  it("refuses components that instantiate each other without end", async () => {
+    // Twenty levels, each with two of the one below: a million instances.
+    let level = `(component $c0)`;
+    for (let depth = 1; depth <= 20; depth++)
+      level = `(component $c${depth} ${level} (instance (instantiate $c${depth - 1})) (instance (instantiate $c${depth - 1})))`;
+    const bytes = await fromWat(`(component ${level} (instance (instantiate $c20)))`);
+    expect(refusalOf(bytes)).toMatch(/componentInstances/);
+  });
+
+  it.each([
+    [
+      "stream",
+      `(component (type $s (stream u8)) (import "a:b/c" (instance (export "f" (func (param "s" $s))))))`,
+    ],
+  ])("refuses a %s, which is of WASI 0.3", async (kind, wat) => {
+    expect(refusalOf(await fromWat(wat))).toMatch(new RegExp(`passes a ${kind}`));
+  });
+});
