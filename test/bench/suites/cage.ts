@@ -52,7 +52,7 @@ async function measure(folder: string, quick: boolean, say: SuiteContext["say"])
   say("suspended runs");
   const figures = [
     ...(await suspend(cacheFolder, "tiny", tiny, TINY_BYTES, quick ? 100 : 10_000, "run", { n: 1 })),
-    ...(await suspend(cacheFolder, "StarlingMonkey", rogue, 64 * MIB, quick ? 3 : 40, "flood-log", {})),
+    ...(await suspend(cacheFolder, "StarlingMonkey", rogue, 64 * MIB, quick ? 3 : 20, "flood-log", {})),
   ];
   say("starting executors in each cage");
   const starts = await startInEach(quick);
@@ -89,7 +89,7 @@ async function beside(
       return performance.now() - at;
     };
     for (let i = 0; i < 200; i++) await once();
-    for (let round = 0; round < (quick ? 1 : 4); round++) {
+    for (let round = 0; round < (quick ? 1 : 2); round++) {
       for (const [count, into] of samples) {
         const spinning = Array.from({ length: count }, (_, index) =>
           box
@@ -132,7 +132,7 @@ async function killAll(
       await box.sandbox.prepare(component, 64 * MIB);
       await box.call(component, func, {}, { fuel: 1e15, timeToLiveMs: 1500 });
       const samples: number[] = [];
-      for (let i = 0; i < (quick ? 2 : 25); i++) {
+      for (let i = 0; i < (quick ? 2 : 8); i++) {
         const ttl = 300;
         // The executor is ready: a run that is late for one that starts kills nothing.
         await box.call(guests.echo, "run", { n: 1 });
@@ -217,7 +217,7 @@ async function startInEach(quick: boolean): Promise<readonly Row[]> {
   for (const name of ["node", "deno"] as const) {
     for (const system of ["none", "setpriv", "bubblewrap"] as const satisfies readonly SystemCage[]) {
       const samples: number[] = [];
-      for (let i = 0; i < (quick ? 2 : 12); i++) {
+      for (let i = 0; i < (quick ? 2 : 3); i++) {
         const at = performance.now();
         const box = await openSandbox({
           spawn: (role, where) => runtime.spawnExecutor(role, { runtime: name, ...where, system }),
