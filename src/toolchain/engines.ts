@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { componentEmbed, componentNew, parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { z } from "zod";
+import { refuseComponent } from "../core/errors.ts";
 
 /** The names of the engines, as `tool.yaml` says them. */
 export const engineNames = ["starlingmonkey", "quickjs", "wat"] as const;
@@ -101,7 +102,18 @@ function unusedFeatures(
   return ["fetch-event", ...features.filter((feature) => !worldImports.includes(needs[feature]))];
 }
 
+/**
+ * @throws {GatewayError} `component-refused` when the world imports WASI: the engine's own WASI is stubbed, so that the
+ *   world is the allow-list, and the stubs would take the tool's imports with them without a word
+ */
 async function componentizeQuickJs(input: EngineInput): Promise<Uint8Array> {
+  const stubbed = input.worldImports.filter((name) => name.startsWith("wasi:"));
+  if (stubbed.length > 0) {
+    throw refuseComponent(
+      `Cannot build with engine "quickjs": it replaces ${stubbed.join(", ")} by stubs, use "starlingmonkey"`,
+      stubbed,
+    );
+  }
   const { componentize } = await import("componentize-qjs");
   return withSourceFile("world.wit", input.wit, async (witPath) => {
     const { component } = await componentize({

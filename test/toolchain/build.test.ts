@@ -64,6 +64,17 @@ describe("buildTool()", () => {
     });
   });
 
+  it("refuses a world whose imports the engine would replace by stubs", async () => {
+    await cp(join(root, "tools/text"), join(work, "text"), { recursive: true });
+    const world = join(work, "text/world.wit");
+    const wit = await readFile(world, "utf8");
+    await writeFile(world, wit.replace(/(world [a-z-]+ \{)/, "$1\n  import wasi:config/store@0.2.0-rc.1;"));
+    await expect(buildTool(join(work, "text"), { root, cacheDir })).rejects.toMatchObject({
+      refusal: { code: "component-refused", imports: ["wasi:config/store"] },
+      message: expect.stringContaining('use "starlingmonkey"'),
+    });
+  });
+
   it("leaves nothing behind when the source does not compile", async () => {
     await edit("hash.wat", (text) => text.replace("(module", "(modul"));
     await expect(buildTool(folder, { root, cacheDir })).rejects.toThrow("modul");

@@ -52,8 +52,6 @@ export function changeForImport({
       return clause === "keyvalue"
         ? `set keyvalue: { buckets: [${quote(target)}], bytes: 64KiB }`
         : `add to keyvalue.buckets: ${quote(target)}`;
-    case "sockets":
-      return `add to sockets: ${quote(target)}`;
     default:
       return undefined;
   }
