@@ -12,6 +12,7 @@ import {
   systemResolver,
 } from "./common.ts";
 import { readFolder } from "./folder.ts";
+import { killGroup } from "./kill-group.ts";
 import { systemSockets } from "./local-sockets.ts";
 import { executorCommand, type Self } from "./lockdown.ts";
 import { viewProcess } from "./process-view.ts";
@@ -65,8 +66,15 @@ export const runtime: Runtime = {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
+      // A process group of its own, to be killed whole: bubblewrap that dies while it starts leaves a child behind.
+      detached: true,
     }).spawn();
     const diagnostics = readTail(child.stderr, 4096);
+    let ended = false;
+    const exited = child.status.then(async ({ code }) => {
+      ended = true;
+      return { code, diagnostics: await diagnostics };
+    });
     const writer = child.stdin.getWriter();
     // Writing to a child that died is an ordinary end, reported by `write` and `exited`, never an uncaught error.
     writer.closed.catch(() => undefined);
@@ -75,13 +83,10 @@ export const runtime: Runtime = {
       output: child.stdout,
       write: (bytes) => writer.write(bytes),
       kill() {
-        try {
-          child.kill("SIGKILL");
-        } catch {
-          // Already gone, which is what was wanted.
-        }
+        // Once it was waited for, its number may be another's.
+        if (!ended) killGroup(child.pid, Deno.kill);
       },
-      exited: child.status.then(async (status) => ({ code: status.code, diagnostics: await diagnostics })),
+      exited,
       view: viewProcess(child.pid, cage.system ?? "none"),
     };
   },

@@ -15,6 +15,7 @@ import {
   systemResolver,
 } from "./common.ts";
 import { readFolder } from "./folder.ts";
+import { killGroup } from "./kill-group.ts";
 import { systemSockets } from "./local-sockets.ts";
 import { executorCommand, type Self } from "./lockdown.ts";
 import { viewProcess } from "./process-view.ts";
@@ -61,7 +62,10 @@ export const runtime: Runtime = {
       // An empty environment: nothing of the operator's is there to be read, not even in /proc/self/environ.
       env: {},
       stdio: ["pipe", "pipe", "pipe"],
+      // A process group of its own, to be killed whole: bubblewrap that dies while it starts leaves a child behind.
+      detached: true,
     });
+    const { pid = -1 } = child;
     // Writing to a child that died is an ordinary end, reported by `write` and `exited`, never an uncaught error.
     child.stdin.on("error", () => undefined);
     const diagnostics = readTail(child.stderr, 4096);
@@ -71,15 +75,18 @@ export const runtime: Runtime = {
       child.once("close", (code) => void finish(code));
     });
     return {
-      pid: child.pid ?? -1,
+      pid,
       output: child.stdout,
       write: (bytes) =>
         new Promise((resolve, reject) => {
           child.stdin.write(bytes, (error) => (error ? reject(error) : resolve()));
         }),
-      kill: () => void child.kill("SIGKILL"),
+      kill() {
+        // Once it was waited for, its number may be another's.
+        if (child.exitCode === null && child.signalCode === null) killGroup(pid, process.kill);
+      },
       exited,
-      view: viewProcess(child.pid ?? -1, cage.system ?? "none"),
+      view: viewProcess(pid, cage.system ?? "none"),
     };
   },
   async serve(handler, options) {

@@ -11,7 +11,7 @@ import { findCage, levelOf } from "../../src/sandbox/cage.ts";
 import { componentOf } from "../support/components.ts";
 import { ECHO_GUEST, SPIN_GUEST } from "../support/guests.ts";
 import { NO_VIEW } from "../support/no-view.ts";
-import { alive } from "../support/processes.ts";
+import { alive, groupOf } from "../support/processes.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 import { createScriptedExecutor } from "../support/scripted-executor.ts";
 
@@ -112,7 +112,6 @@ describe("findCage()", () => {
 describe("createSandbox()", () => {
   it("gives no run to an executor that holds less than the first one did", async () => {
     let started = 0;
-    const runsOf: string[] = [];
     box = await openSandbox({
       cacheFolder,
       executors: 2,
@@ -129,7 +128,6 @@ describe("createSandbox()", () => {
     const other = box.call(echo, "run", { n: 5 }, { tenant: "b", timeToLiveMs: 700 });
     const end = await other.catch((error: unknown) => error);
     expect(end).not.toHaveProperty("output");
-    expect(runsOf).toEqual([]);
   });
 });
 
@@ -156,6 +154,20 @@ describe.each(PAIRS)("executors on %s in the cage %s, under this gateway's runti
     await box.close();
     expect(alive(pids)).toEqual([]);
     box = undefined;
+  });
+});
+
+describe.each(CAGES)("kill() of an executor that is starting in the cage %s", (system) => {
+  it("leaves nothing of it behind, at whatever moment it falls", async () => {
+    const pids: number[] = [];
+    for (let afterMs = 0; afterMs < 30; afterMs++) {
+      const executor = runtime.spawnExecutor("run", { system });
+      pids.push(executor.pid);
+      await new Promise((resolve) => setTimeout(resolve, afterMs / 2));
+      executor.kill();
+      await executor.exited;
+    }
+    expect(pids.flatMap(groupOf)).toEqual([]);
   });
 });
 

@@ -39,6 +39,23 @@ export function childrenOf(parent: number): readonly number[] {
     });
 }
 
+/** Processes of a process group that are there and no zombies. */
+export function groupOf(leader: number): readonly number[] {
+  const members = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        // Behind the name in parentheses: state, parent, group.
+        const [, , group] = (readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1) ?? "").split(" ");
+        return Number(group) === leader;
+      } catch {
+        return false;
+      }
+    });
+  return alive(members);
+}
+
 /** Notes the most memory that a process held, at the moment before it is killed. */
 export function watchPeak(process: ExecutorProcess, note: (peakBytes: number) => void): ExecutorProcess {
   return {
