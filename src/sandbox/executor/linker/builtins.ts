@@ -9,6 +9,15 @@ import type { Handle } from "./handles.ts";
 import type { BorderMeter } from "./meter.ts";
 import type { CoreFunction, Passage } from "./passage.ts";
 
+/** Makes a built-in cost what every host call costs, before it acts. */
+export function charged(meter: BorderMeter, builtin: CoreFunction): CoreFunction {
+  return (...args) => {
+    meter.charge(HOST_CALL_COST);
+    meter.settle();
+    return builtin(...args);
+  };
+}
+
 /** `resource.new`, `resource.drop` and `resource.rep`. */
 export function resourceBuiltin(
   what: PlanTrampoline["kind"],
@@ -107,11 +116,9 @@ export function contextBuiltin(
 export function taskBuiltin(
   name: (PlanTrampoline & { kind: "task" })["name"],
   instance: ComponentInstance,
-  meter: BorderMeter,
 ): CoreFunction {
   const { waitableSets } = instance;
   return (first) => {
-    meter.charge(HOST_CALL_COST);
     instance.requireLeave();
     switch (name) {
       case "waitable-set.new": {

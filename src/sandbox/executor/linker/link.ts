@@ -6,7 +6,14 @@ import type { PlanCoreItem, PlanOptions, PlanTrampoline } from "../../../core/co
 import { createProfiler, FUEL_IMPORT, PROFILE_IMPORT, type Profiler } from "../../../core/metering/index.ts";
 import type { RunGuard, Trampoline } from "../guard.ts";
 import { MEMORY_IMPORT, START_EXPORT } from "../image.ts";
-import { contextBuiltin, destroyHandle, resourceBuiltin, taskBuiltin, taskReturn } from "./builtins.ts";
+import {
+  charged,
+  contextBuiltin,
+  destroyHandle,
+  resourceBuiltin,
+  taskBuiltin,
+  taskReturn,
+} from "./builtins.ts";
 import { type ComponentFunction, lifted, lowered, promising } from "./call.ts";
 import type { CompiledPlan, Signature } from "./compile.ts";
 import { ComponentInstance } from "./component-instance.ts";
@@ -143,27 +150,33 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
       case "resource.rep": {
         const definition = planned(plan.resources[trampoline.resource]);
         const from = instanceOf(trampoline.instance);
-        return resourceBuiltin(trampoline.kind, trampoline.resource, from, (handle) => {
-          const own = definition.kind === "defined" ? definition : undefined;
-          const destructor = own?.destructor;
-          destroyHandle(
-            definition,
-            handle,
-            from,
-            own === undefined ? undefined : instanceOf(own.instance),
-            destructor === undefined || destructor === null ? undefined : functionItem(destructor),
-          );
-        });
+        return charged(
+          meter,
+          resourceBuiltin(trampoline.kind, trampoline.resource, from, (handle) => {
+            const own = definition.kind === "defined" ? definition : undefined;
+            const destructor = own?.destructor;
+            destroyHandle(
+              definition,
+              handle,
+              from,
+              own === undefined ? undefined : instanceOf(own.instance),
+              destructor === undefined || destructor === null ? undefined : functionItem(destructor),
+            );
+          }),
+        );
       }
       case "task.return": {
         const { result } = trampoline;
-        return taskReturn(passageOf(trampoline.options), result, returnSignature(result));
+        return charged(meter, taskReturn(passageOf(trampoline.options), result, returnSignature(result)));
       }
       case "context.get":
       case "context.set":
-        return contextBuiltin(trampoline.kind, trampoline.slot, instanceOf(trampoline.instance));
+        return charged(
+          meter,
+          contextBuiltin(trampoline.kind, trampoline.slot, instanceOf(trampoline.instance)),
+        );
       case "task":
-        return taskBuiltin(trampoline.name, instanceOf(trampoline.instance), meter);
+        return charged(meter, taskBuiltin(trampoline.name, instanceOf(trampoline.instance)));
     }
   }
 
