@@ -48,6 +48,8 @@ export interface ValueNode {
   readonly items: readonly (ValueNode | undefined)[];
   /** The resource of a handle. */
   readonly resource: ResourceNode | undefined;
+  /** Whether it, or a part, is a borrowed handle. */
+  readonly borrows: boolean;
   /** Whether it, or a part, stands for something that an instantiation replaces. */
   readonly open: boolean;
   readonly depth: number;
@@ -122,6 +124,7 @@ export function valueNode(kind: ValueKind, parts: ValueParts = {}): ValueNode {
     labels,
     items,
     resource,
+    borrows: kind === "borrow" || items.some((item) => item?.borrows === true),
     open: resource !== undefined || items.some((item) => item?.open === true),
     depth: depthOver(items),
   };

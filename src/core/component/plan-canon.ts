@@ -36,7 +36,9 @@ export class CanonPlanner {
     const resolved = this.#options(options, frame);
     const { params, result } = at(this.types.signatures, signature, "signature");
     const taken = params.map((param) => param.type);
-    this.#requireOptions("canon lift", taken, result === null ? [] : [result], resolved, "lift");
+    // An asynchronous function's result comes through `task.return`, which has options of its own.
+    const given = result === null || options.async ? [] : [result];
+    this.#requireOptions("canon lift", taken, given, resolved, "lift");
     const callback =
       options.callback === undefined ? null : at(frame.core.func, options.callback, "core function");
     if (options.async && callback === null)
@@ -87,6 +89,8 @@ export class CanonPlanner {
         const { result } = builtin;
         const type = result === undefined ? null : this.types.number(result, frame.resourceOf, frame.memo);
         const options = this.#options(builtin.options, frame);
+        // The guest hands its result over as a caller hands over parameters.
+        this.#requireOptions("canon task.return", type === null ? [] : [type], [], options, "lower");
         return { kind: "task.return", result: type, options };
       }
       case "context.get":

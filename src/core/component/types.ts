@@ -49,7 +49,10 @@ function readFuncType(reader: Reader, scope: Scope): FuncNode {
   }, 3);
   checkLabels(labels, reader, start);
   if (reader.oneOf([0x00, 0x01], "result list") === 0x00) {
-    return funcNode(labels, params, readValueType(reader, scope), async);
+    const result = readValueType(reader, scope);
+    // What is borrowed is given back when the call ends: nobody would own it after that.
+    if (result.borrows) throw reader.refusal("a function's result contains a borrowed handle", start);
+    return funcNode(labels, params, result, async);
   }
   reader.oneOf([0x00], "named results (an old form; rebuild the component)");
   return funcNode(labels, params, undefined, async);

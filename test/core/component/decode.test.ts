@@ -8,7 +8,7 @@ import {
   type WitInterface,
   type WitType,
 } from "../../../src/core/component/index.ts";
-import { component, fromWat, fromWit, refusal, wasiPackages } from "./support.ts";
+import { component, decodeOrRefusal, fromWat, fromWit, refusal, wasiPackages } from "./support.ts";
 
 const tour = `package a:b@1.2.3;
 interface types {
@@ -326,6 +326,16 @@ describe("decode() of what is no component", () => {
       (export "w" (type $w)))`.replace('(import "a:b/c" (func))', "");
     expect(refusal(await fromWat(wat))).toContain("this is a WIT package in binary form");
   });
+
+  it.each(["(borrow $r)", "(list (borrow $r))", "(option (tuple u8 (borrow $r)))"])(
+    "decode() refuses a function that returns %s",
+    async (type) => {
+      const bytes = await fromWat(
+        `(component (type $r (resource (rep i32))) (type (func (result ${type}))))`,
+      );
+      expect(decodeOrRefusal(bytes)).toContain("a function's result contains a borrowed handle");
+    },
+  );
 
   it("decode() accepts the empty component", () => {
     expect(decode(component()).imports.interfaces).toEqual([]);

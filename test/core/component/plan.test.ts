@@ -53,6 +53,29 @@ describe("planLinks()", () => {
     expect(modules).toHaveLength(1);
   });
 
+  /** An asynchronous export whose result is two core values: too many for one to return, few enough to hand over. */
+  const asyncExport = (type: string, core: string) => `(component
+    (core module $m
+      (import "" "return" (func $return (param ${core})))
+      (memory (export "mem") 1)
+      (func (export "f") (result i32) unreachable)
+      (func (export "turn") (param i32 i32 i32) (result i32) unreachable))
+    (core func $return (canon task.return (result ${type})))
+    (core instance $i (instantiate $m (with "" (instance (export "return" (func $return))))))
+    (func (export "f") async (result ${type})
+      (canon lift (core func $i "f") async (callback (core func $i "turn")))))`;
+
+  it("asks an asynchronous lift for no memory: its result comes through task.return", async () => {
+    const { functions } = await plan(asyncExport("(tuple u32 u32)", "i32 i32"));
+    expect(functions).toMatchObject([{ kind: "lifted", options: { memory: null } }]);
+  });
+
+  it("asks task.return for the memory that its result lies in", async () => {
+    expect(refusalOf(await fromWat(asyncExport("string", "i32 i32")))).toBe(
+      "Cannot link component: canon task.return passes values through memory and names none",
+    );
+  });
+
   it("refuses every truncation and every flipped bit in words, or plans it", async () => {
     const bytes = await fromWat(NESTED);
     let refused = 0;
