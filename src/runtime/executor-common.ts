@@ -64,7 +64,12 @@ function connectTo(host: string, port: number): Promise<void> {
 
 /** Of these every system has some. */
 const OUTER_PATHS = ["/bin", "/boot", "/home", "/opt", "/root", "/run", "/sys", "/tmp", "/usr/share", "/var"];
-const WRITE_FOLDERS = ["/", "/dev/shm", "/tmp", "/var/tmp", dirname(fileURLToPath(import.meta.url))];
+/** What an executor is made of. Its folders may lie anywhere, so their parents may be there, with nothing else in them. */
+const HERE = dirname(fileURLToPath(import.meta.url));
+const SOURCES = dirname(HERE);
+const PROJECT = dirname(SOURCES);
+const OWN_PATHS = [process.execPath, SOURCES, `${PROJECT}/package.json`, `${PROJECT}/deno.json`];
+const WRITE_FOLDERS = ["/", "/dev/shm", "/tmp", "/var/tmp", HERE];
 /** What the system says of a network that is not there, or not allowed; a refused connection is a network's answer. */
 const NO_NETWORK = ["ENETUNREACH", "EPERM", "EACCES", "EAFNOSUPPORT"];
 /** Reserved for documentation by RFC 5737: nobody's, and elsewhere. */
@@ -78,7 +83,7 @@ const LONGEST_ATTEMPT_MS = 1000;
  */
 export async function probeSystem(): Promise<readonly string[]> {
   const attempts: readonly (readonly [name: string, holds: () => boolean | Promise<boolean>])[] = [
-    ["os-no-files", () => !OUTER_PATHS.some((path) => existsSync(path))],
+    ["os-no-files", () => OUTER_PATHS.every((path) => holdsOnly(path, OWN_PATHS))],
     ["os-no-writes", async () => (await Promise.all(WRITE_FOLDERS.map(cannotWriteIn))).every(Boolean)],
     ["os-no-network", async () => hasNoInterface() && NO_NETWORK.includes(await errorOfConnect())],
     ["os-no-names", () => lookup("localhost").then(...asHeld)],
@@ -92,6 +97,13 @@ export async function probeSystem(): Promise<readonly string[]> {
     if (await Promise.race([holds(), late])) held.push(name);
   }
   return held;
+}
+
+/** Whether a folder is not there, or leads to what is allowed and to nothing else. */
+function holdsOnly(path: string, allowed: readonly string[]): boolean {
+  if (allowed.includes(path) || !existsSync(path)) return true;
+  if (!allowed.some((own) => own.startsWith(`${path}/`))) return false;
+  return readdirSync(path).every((name) => holdsOnly(`${path}/${name}`, allowed));
 }
 
 const asHeld = [() => false, () => true] as const;

@@ -70,6 +70,8 @@ export const MUTATIONS: readonly Mutation[] = [
     hashes: [...p.hashes, p.hashes[n % p.hashes.length] ?? ""],
   })),
   proof("a path in another order", "log", (p, n) => {
+    // One hash has one order.
+    if (p.hashes.length < 2) return { hashes: [p.rootHash] };
     const turned = [...p.hashes.slice(1 + (n % (p.hashes.length - 1))), ...p.hashes];
     return { hashes: turned.slice(0, p.hashes.length) };
   }),
