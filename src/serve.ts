@@ -2,7 +2,7 @@
  * `writ serve`: loads the tools, opens the house, listens, and on the way out finishes or seals what is running.
  * Says what it is doing, and how far it is.
  */
-import { parseProfiles, resolveProfiles, type SecretProfile } from "./broker/index.ts";
+import { keepFresh, parseProfiles, resolveProfiles, type SecretProfile } from "./broker/index.ts";
 import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import {
   makeDataFolder,
@@ -25,8 +25,6 @@ import { writePublicKeys } from "./signers.ts";
 
 /** How long requests under way may take to finish once the gateway is told to stop. */
 const GRACE_MS = 10_000;
-/** How old a secret profile may be. */
-const PROFILES_EVERY_MS = 15_000;
 /** The demo's key protects made-up weather, so it may stand here; it shows how a profile keeps a real one. */
 const DEMO_KEY = "demo-key-of-the-sample-weather-api";
 const DEMO_URL = `http://${DEMO_ADDRESS.hostname}:${DEMO_ADDRESS.port}`;
@@ -68,7 +66,7 @@ export async function startServer(
 
     const load = () => loadProfiles(runtime, profilesFile, config.demo);
     const profiles = new Map(await load());
-    closers.push(keepFresh(runtime, profiles, load, log));
+    closers.push(keepFresh(runtime.clock, profiles, load, log));
     for (const { policy } of policiesWithoutProfile(registry, profiles)) {
       say(
         `suspended  ${policy.tool_id}: secret profile "${policy.secret_profile}" is not in ${profilesFile}`,
@@ -231,36 +229,6 @@ async function loadProfiles(
   if (!demo) return profiles;
   const sample = await resolveProfiles(parseProfiles(DEMO_PROFILE, "the demo's profiles"), runtime);
   return new Map([...sample, ...profiles]);
-}
-
-/**
- * Takes over changed profiles for the runs that follow, without a restart. A file that cannot be used changes nothing:
- * a slip while a secret is rotated must not take every tool's away.
- *
- * @returns ends it
- */
-function keepFresh(
-  { clock }: Runtime,
-  profiles: Map<string, SecretProfile>,
-  load: () => Promise<ReadonlyMap<string, SecretProfile>>,
-  log: (line: object) => void,
-): () => Promise<void> {
-  let cancel = () => {};
-  const next = () => {
-    cancel = clock.after(PROFILES_EVERY_MS, () => void reload());
-  };
-  const reload = async () => {
-    try {
-      const fresh = await load();
-      for (const name of profiles.keys()) if (!fresh.has(name)) profiles.delete(name);
-      for (const [name, profile] of fresh) profiles.set(name, profile);
-    } catch (error) {
-      log({ event: "profiles-not-reloaded", error: String(error) });
-    }
-    next();
-  };
-  next();
-  return async () => cancel();
 }
 
 function listen(

@@ -18,6 +18,7 @@ import {
   type RequestBody,
   requestHeaders,
   responseHeaders,
+  type TlsOptions,
   wordOf,
 } from "./egress/index.ts";
 import { HttpBodies } from "./http-bodies.ts";
@@ -126,7 +127,7 @@ class HttpClient {
       return { kind: "error", error: { tag: result } };
     }
     if (book.charge("requests", 1) < 1) return stopOf(this.#context);
-    const clause = permit.clause + injectionNote(profile, fields.replaced);
+    const clause = permit.clause + injectionNote(profile, fields.replaced) + certificateNote(profile, permit);
     // Written before anything leaves; "unfinished" is what stays when the run ends before the request does.
     const result = "unfinished";
     const event = book.write({ import: IMPORT, effect: "allowed", target: permit.label, clause, result });
@@ -151,6 +152,7 @@ class HttpClient {
         headers,
         body,
         open: profile === undefined ? open : [...open, ...profile.open],
+        ...tlsOf(profile, permit),
         signal: book.signal,
         meter: meterOf(this.#context, event),
         ...(pool === undefined ? {} : { pool }),
@@ -310,6 +312,21 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
+}
+
+/** The profile's TLS, which is for https only. */
+function tlsOf(profile: SecretProfile | undefined, { target }: Permit): { readonly tls?: TlsOptions } {
+  if (profile?.tls === undefined || target.scheme !== "https") return {};
+  const { client, ...trust } = profile.tls;
+  if (client === undefined) return { tls: trust };
+  return { tls: { ...trust, client: { certificate: client.certificate, key: client.key.reveal() } } };
+}
+
+/** What the event says about a certificate that the server may ask for. */
+function certificateNote(profile: SecretProfile | undefined, { target }: Permit): string {
+  return profile?.tls?.client === undefined || target.scheme !== "https"
+    ? ""
+    : `; client certificate of ${profile.name}`;
 }
 
 /** What the event says about a secret that went along: which profile and field, never the value. */

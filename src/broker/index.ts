@@ -13,6 +13,7 @@
 export type { CallLimits } from "./book.ts";
 export { type Broker, type BrokerOptions, createBroker, type OpenRun } from "./broker.ts";
 export { permitRequest } from "./egress/index.ts";
+export { keepFresh } from "./fresh-profiles.ts";
 export { loadMounts, type Mount } from "./mounts.ts";
 export { createOutgoing } from "./outgoing.ts";
 export { PROFILES_FILE, ProfileError } from "./profile-error.ts";

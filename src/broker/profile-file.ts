@@ -9,6 +9,7 @@
  *   sign: Ed25519                           # or ES256, instead of inject: the secret is a private key in PEM
  *   tenants: [acme]                         # only for these
  *   allow_addresses: ["10.1.2.3/32"]        # only when the audience is not on the public network
+ *   tls: { ca: ca.pem, certificate: us.pem, key: us-key.pem }   # https only; files beside this one, or absolute
  * ```
  *
  * No message of this file quotes a value: a secret may stand where it does not belong.
@@ -26,8 +27,9 @@ import {
 } from "yaml";
 import { ProfileError, type ProfileFault } from "./profile-error.ts";
 import { type ProfileDocument, profileShape } from "./profile-schema.ts";
+import { isShared } from "./profile-tls.ts";
 import type { SecretProfile } from "./profiles.ts";
-import { isShared, type Profiles, resolveProfiles, type SecretPowers } from "./resolve-profiles.ts";
+import { type Profiles, resolveProfiles, type SecretPowers } from "./resolve-profiles.ts";
 
 const profileName = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 

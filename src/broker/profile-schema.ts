@@ -28,6 +28,10 @@ const block = z.string().transform((text, context) => {
   }
 });
 
+function isSecure({ scheme }: Origin): boolean {
+  return scheme === "https";
+}
+
 /** A header that crosses to the network at all, asked of the very code that decides it. */
 const headerName = z
   .string()
@@ -58,6 +62,20 @@ const inject = z.union(
   "wanted one of header, query, basic and bearer",
 );
 
+/** Names of PEM files; a name that is not absolute begins in the profiles file's folder. */
+const tls = z
+  .strictObject({
+    ca: z.string().min(1).optional(),
+    certificate: z.string().min(1).optional(),
+    key: z.string().min(1).optional(),
+  })
+  .refine(({ certificate, key }) => (certificate === undefined) === (key === undefined), {
+    error: "wanted certificate and key together",
+  })
+  .refine(({ ca, certificate }) => ca !== undefined || certificate !== undefined, {
+    error: "wanted ca, or certificate and key",
+  });
+
 /** One profile. Unknown keys are refused: a misspelt `audience` must not mean everybody. */
 export const profileShape = z
   .strictObject({
@@ -73,11 +91,17 @@ export const profileShape = z
     sign: z.enum(["Ed25519", "ES256"]).optional(),
     tenants: z.array(tenant).min(1).optional(),
     allow_addresses: z.array(block).default([]),
+    /** Whom to trust beside the runtime's own, and what to show to a server that asks for a client certificate. */
+    tls: tls.optional(),
   })
   .refine(
     ({ inject: way, sign }) => sign === undefined || way === undefined,
     "wanted inject or sign: a private key is not sent",
-  );
+  )
+  .refine(({ audience, tls: settings }) => settings === undefined || audience.some(isSecure), {
+    error: "wanted an https origin in the audience: tls is for no other",
+    path: ["tls"],
+  });
 
 /** One profile as written: where its secret is, not what it is. */
 export type ProfileDocument = z.infer<typeof profileShape>;

@@ -5,12 +5,12 @@ import type { AddressBlock } from "./egress/index.ts";
 export class Secret {
   readonly #text: string;
 
-  /** @param text visible ASCII, spaces allowed inside: it becomes a header's value */
+  /** @param text visible ASCII, spaces allowed inside: it becomes a header's value; or a private key in PEM */
   constructor(text: string) {
     this.#text = text;
   }
 
-  /** The text itself. Four callers may: the injection into a request, the HMAC, `reveal`, and the filter that keeps it from guests. */
+  /** The text itself. Five callers may: the injection into a request, the HMAC, `reveal`, the filter that keeps it from guests, and TLS. */
   reveal(): string {
     return this.#text;
   }
@@ -33,6 +33,14 @@ export interface Origin {
   readonly text: string;
 }
 
+/** Whom https requests to the audience trust beside the runtime's own authorities, and as whom they speak. */
+export interface ProfileTls {
+  /** PEM. */
+  readonly extraAuthorities?: readonly string[];
+  /** PEM; the certificate may be followed by those between it and its authority. */
+  readonly client?: { readonly certificate: string; readonly key: Secret };
+}
+
 /** A profile ready for use. */
 export interface SecretProfile {
   readonly name: string;
@@ -53,4 +61,6 @@ export interface SecretProfile {
   readonly template: string;
   /** Address blocks opened for requests to the audience, and for no others. */
   readonly open: readonly AddressBlock[];
+  /** For https requests to the audience, and for no others. */
+  readonly tls?: ProfileTls;
 }

@@ -4,6 +4,7 @@
 import type { Files } from "../ports/index.ts";
 import { PROFILES_FILE, ProfileError } from "./profile-error.ts";
 import type { ProfileDocument } from "./profile-schema.ts";
+import { isShared, readTls } from "./profile-tls.ts";
 import { Secret, type SecretProfile } from "./profiles.ts";
 
 /** Profiles as written: where the secrets are, not what they are. */
@@ -21,9 +22,9 @@ export interface SecretPowers {
  * Fetches every profile's secret.
  *
  * @param profiles from `parseProfiles`
- * @param powers `source`: the file's name, for messages
+ * @param powers `source`: the file's name, for messages, and for what lies beside it
  * @throws {ProfileError} when a secret is absent, is empty, can not be used as the profile says, or lies in a file that
- *   others can read
+ *   others can read; and when a file of its `tls` can not be used
  */
 export async function resolveProfiles(
   profiles: Profiles,
@@ -35,7 +36,21 @@ export async function resolveProfiles(
       new ProfileError(source, [{ line: 1, detail: `${name}.secret: ${detail}` }]);
     const text = await fetchText(document.secret, powers, refuse);
     const { audience, tenants, allow_addresses: open } = document;
-    const common = { name, audience, open, ...(tenants === undefined ? {} : { tenants }) };
+    const tls =
+      document.tls === undefined
+        ? undefined
+        : await readTls(document.tls, {
+            files: powers.files,
+            source,
+            refuse: (detail) => new ProfileError(source, [{ line: 1, detail: `${name}.tls.${detail}` }]),
+          });
+    const common = {
+      name,
+      audience,
+      open,
+      ...(tenants === undefined ? {} : { tenants }),
+      ...(tls === undefined ? {} : { tls }),
+    };
     if (document.sign !== undefined) {
       const key = await importKey(text, document.sign);
       if (key === undefined) throw refuse(`wanted a private key for ${document.sign} in PEM (PKCS #8)`);
@@ -87,11 +102,6 @@ async function fetchText(
   const bytes = await files.read(secret.file);
   if (bytes === undefined) throw refuse("there is no such file");
   return withoutLineEnd(bytes);
-}
-
-/** Whether others than its owner can read a file. */
-export function isShared(mode: number | undefined): boolean {
-  return mode !== undefined && (mode & 0o077) !== 0;
 }
 
 /** Editors and programs end a text with a line feed that no secret has. */

@@ -34,7 +34,7 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "componentize-qjs": ["src/toolchain/"],
   hono: ["src/http/"],
   "ipaddr.js": ["src/broker/egress/", "src/core/policy/"],
-  jose: ["src/identity/"],
+  jose: ["src/identity/", "src/broker/profile-tls.ts"],
   kysely: ["src/stores/"],
   tldts: ["src/core/policy/"],
   undici: ["src/broker/egress/"],
