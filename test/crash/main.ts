@@ -206,6 +206,9 @@ if (runtime.name === "node" && spawnSync("strace", ["-o", "/dev/null", "true"]).
     ["fdatasync", "EIO"],
   ] as const;
   faults.push(...(await Promise.all(ways.map(([call, error]) => failing(call, error, writes)))).flat());
-} else runtime.print("skipped: a failing disk and the order of syncs, which are for strace, on Node, where tracing is allowed");
+} else
+  runtime.print(
+    "skipped: a failing disk and the order of syncs, which are for strace, on Node, where tracing is allowed",
+  );
 for (const fault of faults.slice(0, 50)) runtime.print(`  ${fault}`);
 if (faults.length > 0) runtime.setExitCode(1);
