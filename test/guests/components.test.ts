@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GatewayError } from "../../src/core/errors.ts";
 import type { JsonValue } from "../../src/core/policy/index.ts";
 import { componentOf } from "../support/components.ts";
+import { WAIT_IMPORTS } from "../support/guests.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 
 let box: TestSandbox;
@@ -109,16 +110,7 @@ const exits = (status: number) => `(component
 
 /** `f` is called after a start function that waited for a millisecond. */
 const WAITS_AT_START = `(component
-  (import "wasi:io/poll@0.2.12" (instance $poll
-    (export "pollable" (type $pollable (sub resource)))
-    (export "[method]pollable.block" (func (param "self" (borrow $pollable))))))
-  (alias export $poll "pollable" (type $pollable))
-  (import "wasi:clocks/monotonic-clock@0.2.12" (instance $clock
-    (alias outer 1 $pollable (type $p'))
-    (export "pollable" (type $p (eq $p')))
-    (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
-  (core func $subscribe (canon lower (func $clock "subscribe-duration")))
-  (core func $block (canon lower (func $poll "[method]pollable.block")))
+${WAIT_IMPORTS}
   (core module $m
     (import "h" "subscribe" (func $subscribe (param i64) (result i32)))
     (import "h" "block" (func $block (param i32)))

@@ -36,8 +36,8 @@ export const SPIN_GUEST = `(component
   (core instance $guest (instantiate $guest))
   (func (export "run") (canon lift (core func $guest "run"))))`;
 
-/** `run` waits an hour. */
-export const WAIT_GUEST = `(component
+/** The core functions `$subscribe` (nanoseconds to a pollable) and `$block` (on it), for guests that wait. */
+export const WAIT_IMPORTS = `
   (import "wasi:io/poll@0.2.12" (instance $poll
     (export "pollable" (type $pollable (sub resource)))
     (export "[method]pollable.block" (func (param "self" (borrow $pollable))))))
@@ -47,7 +47,11 @@ export const WAIT_GUEST = `(component
     (export "pollable" (type $p (eq $p')))
     (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
   (core func $subscribe (canon lower (func $clock "subscribe-duration")))
-  (core func $block (canon lower (func $poll "[method]pollable.block")))
+  (core func $block (canon lower (func $poll "[method]pollable.block")))`;
+
+/** `run` waits an hour. */
+export const WAIT_GUEST = `(component
+${WAIT_IMPORTS}
   (core module $guest
     (import "h" "subscribe" (func $subscribe (param i64) (result i32)))
     (import "h" "block" (func $block (param i32)))
