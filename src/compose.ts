@@ -11,7 +11,7 @@ import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.
 import { createIdentity, type Identity } from "./identity/index.ts";
 import { createJournals, type Journals } from "./journal/index.ts";
 import type { NoteSigner, Runtime, Sandbox, Signer, Store, SystemCage } from "./ports/index.ts";
-import type { Registry, Tool } from "./registry/index.ts";
+import type { Registry, RegistrySource, Tool } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
 import { openSigners } from "./signers.ts";
 import { openStore } from "./stores/index.ts";
@@ -50,7 +50,7 @@ export interface HouseOptions {
   readonly logOrigin: string;
   /** `unix:<path>` of a signing process; undefined = the keys are files in the data folder. */
   readonly signer: string | undefined;
-  readonly registry: Registry;
+  readonly registry: RegistrySource;
   readonly profiles: ReadonlyMap<string, SecretProfile>;
   /** The operator's folders by name; default none. */
   readonly mounts?: ReadonlyMap<string, Mount>;

@@ -6,7 +6,7 @@ import { createEvidence } from "./evidence/index.ts";
 import { readTile, writeTrustedRoot } from "./gateway/index.ts";
 import { createIdentity, jwks } from "./identity/index.ts";
 import type { Runtime } from "./ports/index.ts";
-import { registryOfOne } from "./registry/index.ts";
+import { holdRegistry, registryOfOne } from "./registry/index.ts";
 import { openSigners, writePublicKeys } from "./signers.ts";
 import { COSIGNED } from "./witnesses.ts";
 
@@ -37,7 +37,7 @@ export async function openLocalGateway(
     // A database of its own, so a log of its own: under one name the two would be one log with two histories.
     logOrigin: LOCAL_LOG,
     signer: undefined,
-    registry,
+    registry: holdRegistry(registry),
     profiles: await readProfiles(runtime, profilesFile),
     ...(options.onProfile && { onProfile: (nodes, fuelUsed) => options.onProfile?.({ nodes, fuelUsed }) }),
     allowAddresses: options.allowAddresses,

@@ -20,7 +20,7 @@ import type { Gateway } from "./gateway/index.ts";
 import { createApp } from "./http/index.ts";
 import { guardLog } from "./log-guard.ts";
 import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
-import { loadRegistry, type Registry } from "./registry/index.ts";
+import { holdRegistry, loadRegistry, type Registry } from "./registry/index.ts";
 import { writePublicKeys } from "./signers.ts";
 
 /** How long requests under way may take to finish once the gateway is told to stop. */
@@ -87,7 +87,7 @@ export async function startServer(
       observerFolder: `${dataFolder}/observer`,
       logOrigin: config.logOrigin,
       signer: config.signer,
-      registry,
+      registry: holdRegistry(registry),
       profiles,
       mounts,
       allowAddresses: config.egressAllow,

@@ -5,7 +5,7 @@ import type { Evidence } from "../evidence/index.ts";
 import { type Identity, jwks } from "../identity/index.ts";
 import type { Journals } from "../journal/index.ts";
 import type { Clock, Entropy, NoteSigner, Observer, Sandbox, Signer, Store } from "../ports/index.ts";
-import type { Registry } from "../registry/index.ts";
+import type { RegistrySource } from "../registry/index.ts";
 import { describeTool, listTools } from "./catalogue.ts";
 import { type InvokeParts, invoke } from "./invoke.ts";
 import { readTile, writeTrustedRoot } from "./log.ts";
@@ -16,7 +16,7 @@ import type { Gateway } from "./types.ts";
 
 /** Everything a gateway is made of. */
 export interface GatewayParts {
-  readonly registry: Registry;
+  readonly registry: RegistrySource;
   readonly identity: Identity;
   readonly broker: Broker;
   readonly sandbox: Sandbox;
@@ -38,9 +38,10 @@ export function createGateway(parts: GatewayParts): Gateway {
   const { identity, registry, evidence, store, signer, noteSigner } = parts;
   return {
     authenticate: (authorization) => identity.authenticate(authorization),
-    invoke: (principal, request) => invoke(parts, principal, request),
-    listTools: async (principal) => listTools(registry, principal),
-    describeTool: async (principal, tool) => describeTool(registry, principal, tool),
+    // The registry is asked for once: a run and its callees keep what was in force when it began.
+    invoke: (principal, request) => invoke({ ...parts, registry: registry.current() }, principal, request),
+    listTools: async (principal) => listTools(registry.current(), principal),
+    describeTool: async (principal, tool) => describeTool(registry.current(), principal, tool),
     listRuns: (principal, page) => listRuns(store, principal, page),
     findRun: (principal, run) => findRun(store, principal, run),
     findManifest: (principal, run) => findManifest(store, evidence, principal, run),

@@ -42,6 +42,7 @@ import type { InvocationAnswer, InvocationRequest } from "./types.ts";
 
 /** What an invocation needs of the rest of the house. */
 export interface InvokeParts {
+  /** What was in force when the run began; its callees are found in it too. */
   readonly registry: Registry;
   readonly broker: Broker;
   readonly sandbox: Sandbox;

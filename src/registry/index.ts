@@ -7,5 +7,13 @@ export {
   inspectComponent,
 } from "./intake.ts";
 export { type LoadOptions, loadRegistry, registryOfOne } from "./load.ts";
-export { findFunction, type Registry, type Tool, type ToolFunction } from "./registry.ts";
+export {
+  findFunction,
+  holdRegistry,
+  type Registry,
+  type RegistryHolder,
+  type RegistrySource,
+  type Tool,
+  type ToolFunction,
+} from "./registry.ts";
 export { RegistryError, type RegistryFault } from "./registry-error.ts";

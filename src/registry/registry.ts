@@ -1,4 +1,7 @@
-/** The registry: which tools there are. A value that does not change while the gateway runs. */
+/**
+ * The registry: which tools there are. A value that never changes; what changes is which one is in force, and that in
+ * one step, so nobody ever sees half of a change.
+ */
 import type { CapabilityWord, PolicyRecord } from "../core/policy/index.ts";
 import type { SandboxComponent } from "../ports/index.ts";
 import type { ComponentFunction, ComponentImport } from "./intake.ts";
@@ -32,6 +35,31 @@ export interface Registry {
   readonly tools: readonly Tool[];
   /** @returns the tool of that name, or `undefined` */
   find(name: string): Tool | undefined;
+}
+
+/**
+ * Where the registry in force is had from. INVARIANT: whoever begins a piece of work asks once and keeps what it got to
+ * the end of that work, callees included: a run keeps the policies that it began with.
+ */
+export interface RegistrySource {
+  current(): Registry;
+}
+
+/** A source whose registry can be exchanged, by whoever loads it. */
+export interface RegistryHolder extends RegistrySource {
+  /** What is asked for from now on. Work under way keeps what it has. */
+  replace(next: Registry): void;
+}
+
+/** @param first in force until it is replaced */
+export function holdRegistry(first: Registry): RegistryHolder {
+  let current = first;
+  return {
+    current: () => current,
+    replace(next) {
+      current = next;
+    },
+  };
 }
 
 /** @param tools with names that differ */

@@ -9,7 +9,7 @@ import { createGateway, type Gateway } from "../../../src/gateway/index.ts";
 import { createApp } from "../../../src/http/index.ts";
 import { createIdentity, openNoteSigner, openSigner } from "../../../src/identity/index.ts";
 import type { ExecutorProcess, SqliteDatabase, Store } from "../../../src/ports/index.ts";
-import type { Registry } from "../../../src/registry/index.ts";
+import { holdRegistry, type Registry } from "../../../src/registry/index.ts";
 import { createSandbox } from "../../../src/sandbox/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
 import { StopWatch } from "./clocked.ts";
@@ -80,7 +80,7 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
   const versions = { host: `${runtime.name} ${runtime.version}`, writ: VERSION };
   const gateway = watch.around(
     createGateway({
-      registry,
+      registry: holdRegistry(registry),
       identity,
       broker,
       sandbox,
