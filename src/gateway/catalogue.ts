@@ -2,7 +2,7 @@
 import { GatewayError } from "../core/errors.ts";
 import { CAPABILITY_WORDS, type CapabilityWord, type Policy, type Principal } from "../core/policy/index.ts";
 import type { ComponentImport, Registry, Tool } from "../registry/index.ts";
-import { isOpenTo } from "./invoke.ts";
+import { isOpenTo } from "./callee.ts";
 import type { FunctionDetail, ImportDetail, ToolDetail, ToolSummary } from "./types.ts";
 
 /** Tools that a policy opens to the principal's tier. */

@@ -1,0 +1,97 @@
+/** Everything that must hold before a run: what its policy wants of the machine and of the request, and its intent. */
+import { checkInput } from "../core/component/index.ts";
+import { GatewayError } from "../core/errors.ts";
+import { ISOLATION_LEVELS, type Policy } from "../core/policy/index.ts";
+import type { Evidence, KnownBeforeRun } from "../evidence/index.ts";
+import type { RunHost, Sandbox } from "../ports/index.ts";
+import type { ToolCalls } from "./call-tool.ts";
+import type { Allowed, InvokeParts } from "./parts.ts";
+import type { Admission } from "./predicate.ts";
+import type { InvocationRequest } from "./types.ts";
+
+/** Everything that must hold before a run, and its intent. What is refused here is no run: the observer is told so. */
+export async function begin(
+  parts: InvokeParts,
+  admission: Admission,
+  decision: Allowed,
+  known: KnownBeforeRun,
+  calls: ToolCalls,
+): Promise<RunHost> {
+  try {
+    requireIsolation(parts.sandbox, decision.record.policy);
+    requireValidInput(admission);
+    requireTask(decision.record.policy, admission.request);
+    const host = openHost(parts, admission, decision, calls);
+    await admit(parts.evidence, known, host);
+    return host;
+  } catch (error) {
+    const reason = error instanceof GatewayError ? error.code : "internal";
+    // The caller is refused either way; without this line the run shows as one whose evidence is missing.
+    await parts.observer.excluded(admission.run, reason).catch(() => undefined);
+    throw error;
+  }
+}
+
+function requireIsolation(sandbox: Sandbox, policy: Policy): void {
+  const { level } = sandbox.isolation;
+  if (ISOLATION_LEVELS.indexOf(level) >= ISOLATION_LEVELS.indexOf(policy.isolation_minimum)) return;
+  throw new GatewayError(
+    `Cannot run "${policy.tool_id}": isolation reached is "${level}", its policy wants "${policy.isolation_minimum}"`,
+    { code: "sandbox-unavailable", retryAfterSeconds: 60 },
+  );
+}
+
+function requireValidInput({ callee, request }: Admission): void {
+  const faults = checkInput(callee.function, request.input);
+  if (faults.length === 0) return;
+  throw new GatewayError(`Cannot invoke "${callee.key}": the input does not match its schema`, {
+    code: "invalid-request",
+    errors: faults.map(({ pointer, detail }) => ({ pointer: `/input${pointer}`, detail })),
+  });
+}
+
+/** What the policy requires in the evidence and only the caller can give is asked for before anything runs. */
+function requireTask(policy: Policy, request: InvocationRequest): void {
+  if (request.task !== undefined || !policy.required_observability_fields.includes("task")) return;
+  throw new GatewayError(
+    `Cannot run "${policy.tool_id}": its policy requires a task, and the request states none`,
+    {
+      code: "invalid-request",
+      errors: [{ pointer: "/task", detail: "is missing: the policy requires it in the evidence" }],
+    },
+  );
+}
+
+function openHost(
+  { broker, observer }: InvokeParts,
+  admission: Admission,
+  decision: Allowed,
+  calls: ToolCalls,
+): RunHost {
+  const { startedAtMs, principal, tool, run, caller } = admission;
+  const { policyId, policy } = decision.record;
+  const owner = { tenant: principal.tenant, tool: tool.name };
+  // Connections are shared by runs of one tenant under one policy, and by no others.
+  const pool = `${principal.tenant} ${policyId}`;
+  const observe = (target: string) => observer.leaving(run, target);
+  const opened = {
+    grants: decision.grants,
+    owner,
+    onSecretEcho: policy.on_secret_echo ?? "redact",
+    budget: policy.budget,
+    startedAtMs,
+    pool,
+    observe,
+    callTool: calls.call,
+  };
+  return caller === undefined ? broker.openRun(opened) : caller.open(opened);
+}
+
+async function admit(evidence: Evidence, known: KnownBeforeRun, host: RunHost): Promise<void> {
+  try {
+    await evidence.admit(known);
+  } catch (error) {
+    host.close();
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+/** Which function of which tool a request means, and the refusals that say no to it before there is a run. */
+import { GatewayError } from "../core/errors.ts";
+import type { Decision, Principal } from "../core/policy/index.ts";
+import { findFunction, type Registry, type Tool, type ToolFunction } from "../registry/index.ts";
+import type { Admission } from "./predicate.ts";
+import type { InvocationRequest } from "./types.ts";
+
+/** @throws {GatewayError} `unknown-tool` */
+export function findCallee(
+  registry: Registry,
+  principal: Principal,
+  request: InvocationRequest,
+): { readonly tool: Tool; readonly callee: ToolFunction } {
+  const tool = registry.find(request.tool);
+  // A tool that no policy opens to this tier is as unknown as one that is not there.
+  const callee =
+    tool !== undefined && isOpenTo(tool, principal) ? findFunction(tool, request.function) : undefined;
+  if (tool !== undefined && callee !== undefined) return { tool, callee };
+  throw new GatewayError(
+    `Cannot invoke "${request.tool}/${request.function}": tier "${principal.tier}" has no such function`,
+    { code: "unknown-tool" },
+  );
+}
+
+/** Whether any policy names the tool for the principal's tier. */
+export function isOpenTo(tool: Tool, principal: Principal): boolean {
+  return tool.policies.some(({ policy }) => policy.tenant_tier.includes(principal.tier));
+}
+
+/** @param run whose manifest carries the decision: under a flood, another denial's */
+export function denied(
+  admission: Admission,
+  decision: Extract<Decision, { kind: "deny" }>,
+  run: string,
+): GatewayError {
+  const denials = decision.reasons.filter(({ effect }) => effect === "deny");
+  const why = denials.map(({ detail }) => detail).join("; ");
+  return new GatewayError(
+    `Cannot invoke "${admission.callee.key}" of tool "${admission.tool.name}": ${why}`,
+    {
+      code: "denied",
+      decision: run,
+      missing: denials.map(({ clause }) => clause),
+    },
+  );
+}

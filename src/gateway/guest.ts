@@ -1,0 +1,59 @@
+/** Runs the guest of one admitted run to an end that can be sealed, whatever happens. */
+import { GatewayError } from "../core/errors.ts";
+import type { Outcome } from "../core/manifest/index.ts";
+import type { Policy } from "../core/policy/index.ts";
+import type { GuestSettings, Sandbox, SandboxEnd } from "../ports/index.ts";
+import type { JournaledRun } from "./journal.ts";
+import type { Admission } from "./predicate.ts";
+
+/** An end that can be sealed, always; `refusal` is what the caller is told instead of an answer, once it is. */
+export interface Ended {
+  readonly end: SandboxEnd;
+  readonly refusal?: unknown;
+}
+
+/**
+ * Runs it, and closes its host.
+ *
+ * @param journal the host to run it with, and what goes along
+ */
+export async function runGuest(
+  sandbox: Sandbox,
+  admission: Admission,
+  policy: Policy,
+  settings: GuestSettings,
+  journal: JournaledRun,
+): Promise<Ended> {
+  const { host, inputs } = journal;
+  const { run, principal, tool, callee, request, traceId } = admission;
+  try {
+    const end = await sandbox.run({
+      run,
+      tenant: principal.tenant,
+      component: tool.component,
+      interface: callee.interface,
+      function: callee.function,
+      input: request.input,
+      fuel: policy.budget.fuel,
+      memoryBytes: policy.budget.memory_bytes,
+      outputBytes: policy.budget.output_bytes,
+      timeToLiveMs: policy.max_duration_ms,
+      settings,
+      info: { traceId, tool: tool.name, purpose: request.purpose },
+      host,
+      ...(inputs && { inputs }),
+    });
+    return { end };
+  } catch (refusal) {
+    // No executor, or a component that cannot be prepared: nothing ran, and the open intent is closed saying so.
+    const reason = refusal instanceof GatewayError ? refusal.code : "internal";
+    return { end: notRun({ kind: "revoked", reason }), refusal };
+  } finally {
+    // Whatever happened: no request of this run outlives it, and the events are complete.
+    host.close();
+  }
+}
+
+function notRun(outcome: Outcome): SandboxEnd {
+  return { outcome, fuelUsed: 0, memoryPeakBytes: 0, outputBytes: 0, wallMs: 0 };
+}

@@ -1,0 +1,27 @@
+/** What an invocation needs of the rest of the house. Types only. */
+import type { Broker } from "../broker/index.ts";
+import type { Decision } from "../core/policy/index.ts";
+import type { Evidence } from "../evidence/index.ts";
+import type { Journals } from "../journal/index.ts";
+import type { Clock, Entropy, Observer, RunHost, Sandbox } from "../ports/index.ts";
+import type { Registry } from "../registry/index.ts";
+import type { Versions } from "./predicate.ts";
+
+/** What an invocation needs of the rest of the house. */
+export interface InvokeParts {
+  /** What was in force when the run began; its callees are found in it too. */
+  readonly registry: Registry;
+  readonly broker: Broker;
+  readonly sandbox: Sandbox;
+  readonly evidence: Evidence;
+  readonly journals: Journals;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly versions: Versions;
+  /** Given what a guest logged and printed, bounded by its log budget: for the operator, never for the caller. */
+  readonly diagnose: (run: string, diagnostics: RunHost["diagnostics"]) => void;
+}
+
+/** A decision that lets a run begin. */
+export type Allowed = Extract<Decision, { kind: "allow" }>;
