@@ -50,7 +50,7 @@ async function openManifest(manifest: object, documents: readonly string[]): Pro
     return read.ok ? [read.trust] : [];
   });
   const report = await verifyBundle(encode(JSON.stringify(manifest)), joinTrust(parts), verifySignature);
-  if (!report.ok) {
+  if (!report.ok || report.predicate === undefined) {
     throw new TypeError(`Cannot verify the run's own manifest: ${report.checks.at(-1)?.detail}`);
   }
   return report.predicate;

@@ -112,6 +112,8 @@ function checkAnswer(
   { predicate, digest, keyId, log }: VerificationReport & { readonly ok: true },
 ): readonly AnswerCheck[] {
   const { receipt } = answer;
+  // A good signature over something else: a run's answer comes with a run's manifest.
+  if (predicate === undefined) return [{ check: "answer", ok: false, detail: "the manifest is of no run" }];
   const proven =
     log === undefined ||
     (String(receipt.sequence) === String(log.index) && receipt.proof === formatProof(log));

@@ -169,7 +169,7 @@ function print(world: CliWorld, verified: readonly Verified[], found: Found, jso
       path,
       ok,
       checks,
-      ...(report.ok ? { keyId: report.keyId, digest: report.digest, predicate: report.predicate } : {}),
+      ...(report.ok ? { keyId: report.keyId, digest: report.digest, ...signedOf(report) } : {}),
     }));
     printJson(world, { ok: verified.every(({ ok }) => ok), trust: source, good, results });
     return;
@@ -198,7 +198,17 @@ function reportLines(
   return [paint.bold(printable(path)), ...marked, ...summary, verdict];
 }
 
-function summarize({ predicate }: VerificationReport & { readonly ok: true }): readonly string[] {
+/** What was signed, as JSON: `predicate` of a run, `action` of an operator. */
+function signedOf({ predicate, action }: VerificationReport & { readonly ok: true }): object {
+  return action === undefined ? { predicate } : { action };
+}
+
+function summarize({ predicate, action }: VerificationReport & { readonly ok: true }): readonly string[] {
+  if (action !== undefined) {
+    const head = `action ${action.action} ${action.kind} by ${action.actor}, ${action.finished_at}`;
+    return [head, ...action.changes.map((change) => `  ${change}`)].map((line) => `  ${printable(line)}`);
+  }
+  if (predicate === undefined) return [];
   const { run, tool, function: name, tenant, purpose, outcome, finished_at: at, events } = predicate;
   const denied = events.filter(({ effect }) => effect === "denied").length;
   const text = `${outcome.kind}: ${tool} ${name} for ${tenant}, ${purpose}, ${at}; ${events.length} events, ${denied} denied`;

@@ -11,13 +11,13 @@
  * The reconciler seals with the same code as the normal path.
  */
 import { GatewayError } from "../core/errors.ts";
-import { missingFields, type RunPredicate } from "../core/manifest/index.ts";
+import { type ActionPredicate, missingFields, type RunPredicate } from "../core/manifest/index.ts";
 import type { ObservabilityField } from "../core/policy/index.ts";
 import type { Clock, Intent, NoteSigner, RunRow, Signer, Store } from "../ports/index.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Denials, type RefusedSealed } from "./denials.ts";
 import { type Reconciled, Reconciler, unknownEnd } from "./reconciler.ts";
-import { type Sealed, signPredicate, writeManifest } from "./seal.ts";
+import { type Sealed, signAction, signPredicate, writeManifest } from "./seal.ts";
 import { Witnessing, type WitnessingParts, type WitnessPolicy } from "./witnesses.ts";
 
 export type { RefusedSealed } from "./denials.ts";
@@ -39,6 +39,9 @@ export type KnownBeforeRun = Omit<
   | "aggregate"
   | "finished_at"
 >;
+
+/** The tenant that operators' actions are kept under. No credential is of it: tenants' names have letters. */
+export const OPERATOR = "";
 
 /** What evidence is made with. */
 export interface EvidenceParts {
@@ -79,6 +82,13 @@ export interface Evidence {
    * @throws {GatewayError} `evidence-unavailable`
    */
   refuse(predicate: RunPredicate): Promise<RefusedSealed>;
+  /**
+   * Signs and logs what an operator does, before it takes effect: what can not be recorded is not done. It is kept as a
+   * run of {@link OPERATOR}, whom no caller can be.
+   *
+   * @throws {GatewayError} `evidence-unavailable`
+   */
+  act(action: ActionPredicate): Promise<Sealed>;
   /**
    * Writes the manifest of a sealed run, with the proof that the log has it.
    *
@@ -185,6 +195,25 @@ export function createEvidence(parts: EvidenceParts): Evidence {
           `Cannot record refusal ${JSON.stringify(predicate.run)}: signer or store failed`,
           cause,
         );
+      }
+    },
+
+    async act(action) {
+      const nowMs = clock.nowMs();
+      const { action: run, kind } = action;
+      const intent: Intent = {
+        run,
+        tenant: OPERATOR,
+        tool: "",
+        function: kind,
+        admittedAtMs: nowMs,
+        predicate: JSON.stringify(action),
+      };
+      try {
+        const { seal, release } = await signAction(action, signer, checkpoints, nowMs);
+        return await release(await store.recordRefusal(intent, seal));
+      } catch (cause) {
+        throw unavailable(`Cannot record action ${JSON.stringify(run)}: signer or store failed`, cause);
       }
     },
 

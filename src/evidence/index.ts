@@ -6,6 +6,7 @@ export {
   type Evidence,
   type EvidenceParts,
   type KnownBeforeRun,
+  OPERATOR,
   type Receipt,
   type Reconciled,
   type Sealed,

@@ -1,7 +1,10 @@
 /** From a predicate to what is stored: statement, exact bytes, signature, bundle, digest. */
 import { sha256Bytes, toHex } from "../core/digest.ts";
 import {
+  type ActionPredicate,
+  type ActionStatement,
   type Bundle,
+  createActionStatement,
   createBundle,
   createStatement,
   encodeLogEntry,
@@ -11,6 +14,7 @@ import {
   pae,
   parseInstant,
   type RunPredicate,
+  type Statement,
   withLogEntry,
 } from "../core/manifest/index.ts";
 import { formatProof } from "../core/merkle/index.ts";
@@ -54,21 +58,52 @@ export async function signPredicate(
   checkpoints: Checkpoints,
   sealedAtMs: number,
 ): Promise<{ readonly seal: Seal; readonly release: (logged: Logged) => Promise<Sealed> }> {
-  const payload = encodeStatement(createStatement(predicate));
+  const { run, outcome, finished_at: finishedAt } = predicate;
+  const signed = { run, outcome: outcome.kind, finishedAt, statement: createStatement(predicate) };
+  return await signStatement(signed, signer, checkpoints, sealedAtMs);
+}
+
+/** Signs what an operator did, as {@link signPredicate} does with runs. */
+export async function signAction(
+  predicate: ActionPredicate,
+  signer: Signer,
+  checkpoints: Checkpoints,
+  sealedAtMs: number,
+): ReturnType<typeof signPredicate> {
+  const { action, kind, finished_at: finishedAt } = predicate;
+  const signed = { run: action, outcome: kind, finishedAt, statement: createActionStatement(predicate) };
+  return await signStatement(signed, signer, checkpoints, sealedAtMs);
+}
+
+/** What is signed, and what the store keeps beside it. */
+interface Signed {
+  readonly run: string;
+  readonly outcome: string;
+  readonly finishedAt: string;
+  readonly statement: Statement | ActionStatement;
+}
+
+async function signStatement(
+  signed: Signed,
+  signer: Signer,
+  checkpoints: Checkpoints,
+  sealedAtMs: number,
+): ReturnType<typeof signPredicate> {
+  const payload = encodeStatement(signed.statement);
   const bytes = pae(PAYLOAD_TYPE, payload);
   // Under way while the digest is computed: signing is another thread's work.
   const signing = signer.sign(bytes);
   const hash = sha256Bytes(bytes);
   const digest = toHex(hash);
   const { signature: signatureDer, key } = await signing;
-  requireValidity(predicate, key);
+  requireValidity(signed, key);
   const { keyId, spki } = key;
   const bundle = createBundle({ payload, signatureDer, keyId });
   const entry = encodeLogEntry({ digest: hash, signatureDer, spki });
   return {
     seal: {
-      run: predicate.run,
-      outcome: predicate.outcome.kind,
+      run: signed.run,
+      outcome: signed.outcome,
       digest,
       bundle: JSON.stringify(bundle),
       entry,
@@ -129,7 +164,7 @@ function attach(
 }
 
 /** What a verifier would refuse is not signed: a rotation may lie between a run's end and its seal. */
-function requireValidity({ run, finished_at: at }: RunPredicate, key: PublicKey): void {
+function requireValidity({ run, finishedAt: at }: Signed, key: PublicKey): void {
   const finishedAtMs = parseInstant(at);
   const isBelieved =
     finishedAtMs >= key.validFromMs && (key.validUntilMs === undefined || finishedAtMs < key.validUntilMs);

@@ -90,7 +90,7 @@ export interface Store {
    * @throws when the run is unknown or already sealed: a run is sealed exactly once
    */
   seal(seal: Seal): Promise<Logged>;
-  /** Records a decision that let nothing run: intent and seal at once, in one transaction. */
+  /** Records what let nothing run, a refusal or an operator's action: intent and seal at once, in one transaction. */
   recordRefusal(intent: Intent, seal: Seal): Promise<Logged>;
   /** Runs admitted before `admittedBeforeMs` without a seal, oldest first; at most `limit`. */
   openRuns(admittedBeforeMs: number, limit: number): Promise<readonly Intent[]>;

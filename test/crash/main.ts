@@ -88,7 +88,7 @@ async function examine(folder: string, released: Released): Promise<readonly str
         faults.push(`${seal.run} was released as something else`);
       const text = new TextEncoder().encode(await evidence.manifest(seal));
       const report = await verifyBundle(text, trust, verify);
-      if (!report.ok || report.predicate.run !== seal.run) faults.push(`${seal.run} does not verify`);
+      if (!report.ok || report.predicate?.run !== seal.run) faults.push(`${seal.run} does not verify`);
     }
     if (page.length === 0) break;
   }

@@ -32,6 +32,7 @@ async function verified(manifest: unknown): Promise<RunPredicate> {
   const bytes = new TextEncoder().encode(typeof manifest === "string" ? manifest : JSON.stringify(manifest));
   const report = await verifyBundle(bytes, joinTrust(parts), verifySignature);
   if (!report.ok) throw new Error(JSON.stringify(report.checks));
+  if (report.predicate === undefined) throw new Error("the manifest is of no run");
   return report.predicate;
 }
 

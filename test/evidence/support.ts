@@ -131,6 +131,7 @@ export async function verifiedSeal(gateway: TestGateway, row: RunRow | undefined
 export async function verified(bundle: string | undefined): Promise<RunPredicate> {
   const report = await verifyBundle(new TextEncoder().encode(bundle ?? ""), TRUST, verifySignature);
   if (!report.ok) throw new Error(`not verified: ${JSON.stringify(report.checks.at(-1))}`);
+  if (report.predicate === undefined) throw new Error("the manifest is of no run");
   return report.predicate;
 }
 

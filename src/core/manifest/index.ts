@@ -1,6 +1,16 @@
 /** The execution manifest: the statement, the exact bytes that get signed, and their offline verification. */
 
 export { decodeBase64, encodeBase64 } from "../base64.ts";
+export {
+  ACTION_KINDS,
+  ACTION_TYPE,
+  type ActionKind,
+  type ActionPredicate,
+  ActionPredicateSchema,
+  type ActionStatement,
+  createActionStatement,
+  digestState,
+} from "./action.ts";
 export { type CompletenessContext, findGaps } from "./complete.ts";
 export { derToRaw, isHighS, isP256Spki, rawToDer, thumbprint } from "./ecdsa.ts";
 export { type PredicateField, predicateFields } from "./fields.ts";

@@ -1,4 +1,5 @@
 /** What offline verification is given and what it reports; `verify.ts` does the verifying. */
+import type { ActionPredicate } from "./action.ts";
 import type { RunPredicate } from "./types.ts";
 
 /** Larger manifests are refused unread. */
@@ -55,7 +56,9 @@ export type VerificationReport =
       readonly keyId: string;
       /** Hex sha256 of the signed bytes (the DSSE PAE); the `digest` of the receipt. */
       readonly digest: string;
-      readonly predicate: RunPredicate;
+      /** What was signed: of a run, or of an operator's action. */
+      readonly predicate: RunPredicate | undefined;
+      readonly action?: ActionPredicate;
       /** Where it is in which log; absent when the trust asks for no log. */
       readonly log?: LogPlace;
     }

@@ -7,6 +7,7 @@
 
 import { encodeBase64 } from "../base64.ts";
 import type { ObservabilityField } from "../policy/types.ts";
+import type { ActionStatement } from "./action.ts";
 import type { LogEntry } from "./log-entry.ts";
 import { PAYLOAD_TYPE, PREDICATE_TYPE, type RunPredicate, type Statement } from "./types.ts";
 
@@ -60,7 +61,7 @@ export function createStatement(predicate: RunPredicate): Statement {
  *
  * @returns UTF-8 JSON. A lone surrogate in a string is written as an escape, so the bytes are always valid
  */
-export function encodeStatement(statement: Statement): Uint8Array<ArrayBuffer> {
+export function encodeStatement(statement: Statement | ActionStatement): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify(statement));
 }
 

@@ -10,6 +10,7 @@
 import { z } from "zod";
 import { decodeBase64 } from "../base64.ts";
 import { canonicalJson, sha256Bytes, sha256Hex, toHex } from "../digest.ts";
+import { ACTION_TYPE, type ActionPredicate, ActionPredicateSchema, createActionStatement } from "./action.ts";
 import { derToRaw, isHighS } from "./ecdsa.ts";
 import { parseInstant } from "./instant.ts";
 import {
@@ -83,11 +84,12 @@ export async function verifyBundle(
       `hint ${quote(signed.hint)}, keyid ${quote(signed.keyid)}, signer ${quote(key.keyId)}`,
     );
     const inLog = await verifyLogEntry(signed, key, trust, verifySignature, demand);
-    const predicate = openStatement(signed.payload, demand);
-    demandValidity("key-validity", predicate, key, demand);
-    if (inLog !== undefined) demandValidity("log-validity", predicate, inLog.log, demand);
-    compare(predicate, comparison, demand);
-    return { ok: true, checks, keyId: key.keyId, digest: toHex(signed.digest), predicate, ...placeOf(inLog) };
+    const words = openStatement(signed.payload, demand);
+    const at = words.predicate?.finished_at ?? words.action?.finished_at ?? "";
+    demandValidity("key-validity", at, key, demand);
+    if (inLog !== undefined) demandValidity("log-validity", at, inLog.log, demand);
+    compare(words.predicate, comparison, demand);
+    return { ok: true, checks, keyId: key.keyId, digest: toHex(signed.digest), ...words, ...placeOf(inLog) };
   } catch (error) {
     if (error instanceof Refused) return { ok: false, checks };
     throw error;
@@ -147,49 +149,76 @@ function describeSigner(signed: Signed, trust: TrustedKeys, key: TrustedKey | un
   return `by ${key.keyId}${isHighS(signed.signatureRaw) ? ", in its high-S form" : ""}`;
 }
 
+/** The signer's words: about a run, or about what an operator did. */
+interface Words {
+  readonly predicate: RunPredicate | undefined;
+  readonly action?: ActionPredicate;
+}
+
 /** Parses what is now known to be the signer's words; their truth about hashes is checked against each other. */
-function openStatement(payload: Uint8Array, demand: Demand): RunPredicate {
+function openStatement(payload: Uint8Array, demand: Demand): Words {
   const statement = readJson(payload, statementSchema);
   demand("statement", statement.ok, statement.ok ? "in-toto Statement v1" : statement.reason);
   const { predicateType, subject, predicate } = statement.value;
-  demand("predicate-type", predicateType === PREDICATE_TYPE, quote(predicateType));
-  const read = RunPredicateSchema.safeParse(predicate);
-  demand(
-    "predicate",
-    read.success,
-    read.success ? `run ${quote(read.data.run)}` : describeFaults(read.error),
-  );
-  const wanted = createStatement(read.data).subject;
-  const [found, expected] = [JSON.stringify(subject), JSON.stringify(wanted)];
+  const isAction = predicateType === ACTION_TYPE;
+  demand("predicate-type", isAction || predicateType === PREDICATE_TYPE, quote(predicateType));
+  const read = (isAction ? readAction : readRun)(predicate);
+  demand("predicate", read.ok, read.ok ? read.name : read.reason);
+  const [found, expected] = [JSON.stringify(subject), JSON.stringify(read.subject)];
   demand(
     "subjects",
     found === expected,
-    found === expected ? wanted.map(({ name }) => name).join(", ") : found,
+    found === expected ? read.subject.map(({ name }) => name).join(", ") : found,
   );
-  return read.data;
+  return read.signed;
+}
+
+/** A predicate that was understood, and the subjects that it calls for. */
+type ReadPredicate =
+  | {
+      readonly ok: true;
+      readonly name: string;
+      readonly subject: ReturnType<typeof createStatement>["subject"];
+      readonly signed: Words;
+    }
+  | { readonly ok: false; readonly reason: string };
+
+function readRun(value: unknown): ReadPredicate {
+  const { success, data, error } = RunPredicateSchema.safeParse(value);
+  if (!success) return { ok: false, reason: describeFaults(error) };
+  const { subject } = createStatement(data);
+  return { ok: true, name: `run ${quote(data.run)}`, subject, signed: { predicate: data } };
+}
+
+function readAction(value: unknown): ReadPredicate {
+  const { success, data, error } = ActionPredicateSchema.safeParse(value);
+  if (!success) return { ok: false, reason: describeFaults(error) };
+  const { subject } = createActionStatement(data);
+  const name = `action ${quote(data.action)}`;
+  return { ok: true, name, subject, signed: { predicate: undefined, action: data } };
 }
 
 /** The only time known here is the one that was signed. */
 function demandValidity(
   check: "key-validity" | "log-validity",
-  predicate: RunPredicate,
+  at: string,
   { validFromMs, validUntilMs }: Pick<TrustedKey, "validFromMs" | "validUntilMs">,
   demand: Demand,
 ): void {
-  const finishedAtMs = parseInstant(predicate.finished_at);
+  const finishedAtMs = parseInstant(at);
   const from = finishedAtMs >= validFromMs;
   const until = validUntilMs === undefined || finishedAtMs < validUntilMs;
   const span = `from ${validFromMs}${validUntilMs === undefined ? "" : ` until ${validUntilMs}`}`;
-  demand(check, from && until, `run finished ${predicate.finished_at}; key valid ${span} ms since 1970`);
+  demand(check, from && until, `run finished ${at}; key valid ${span} ms since 1970`);
 }
 
-function compare(predicate: RunPredicate, comparison: Comparison, demand: Demand): void {
+function compare(predicate: RunPredicate | undefined, comparison: Comparison, demand: Demand): void {
   const { input, output, component, policyId } = comparison;
   const rows = [
-    ["compare-input", input && hashJson(input), predicate.input_hash],
-    ["compare-output", output && hashJson(output), predicate.output_hash],
-    ["compare-component", component && `sha256:${sha256Hex(component)}`, predicate.artifact_hash],
-    ["compare-policy", policyId, predicate.policy_id],
+    ["compare-input", input && hashJson(input), predicate?.input_hash],
+    ["compare-output", output && hashJson(output), predicate?.output_hash],
+    ["compare-component", component && `sha256:${sha256Hex(component)}`, predicate?.artifact_hash],
+    ["compare-policy", policyId, predicate?.policy_id],
   ] as const;
   for (const [check, found, signed] of rows) {
     if (found !== undefined) demand(check, found === signed, `signed ${signed ?? "none"}, found ${found}`);
