@@ -1,5 +1,5 @@
 /**
- * What must survive a crash. Implementations: `stores/sqlite.ts`; one contract suite in `test/contract/store`.
+ * What must survive a crash. Implementations: `stores/sqlite/`, `stores/postgres/`; one contract suite in `test/contract/store`.
  *
  * Duties of an implementation: a promise resolves only after the change is durable (synced to disk); a change
  * is whole or absent; concurrent callers see a serial order; every failure throws, none is swallowed.

@@ -1,2 +1,5 @@
-/** Durable storage behind the Store port: SQLite, embedded. Never decides anything; keeps what it is given. */
-export { openStore, type StoreOptions } from "./sqlite.ts";
+/**
+ * Durable storage behind the Store port: SQLite for one gateway, PostgreSQL for many. Never decides anything; keeps what
+ * it is given. `database.ts` says how a sub-store is added to both.
+ */
+export { openSqliteStore as openStore, type StoreOptions } from "./sqlite/store.ts";

@@ -1,45 +1,45 @@
 /**
- * The items of tools, in SQLite. What a range holds is counted beside it, in the transaction of every change, so that
- * a quota costs no reading of what is there.
+ * The items of tools. What a range holds is counted beside it, in the transaction of every change, so that a quota costs
+ * no reading of what is there.
  */
 import type { Drawer, Item, ItemChange, ItemHead, ItemQuota, ItemStore } from "../ports/index.ts";
-import type { Connection } from "./connection.ts";
+import { all, type Database, type Lock, run, type Steps } from "./database.ts";
 import * as queries from "./item-queries.ts";
-import type { WriteQueue } from "./write-queue.ts";
 
-/**
- * @param connection to read from, and to write to inside of `queue`
- * @param queue the database's only door for writes
- */
-export function createItems(connection: Connection, queue: WriteQueue): ItemStore {
+/** Items in a database, beside the runs. */
+export function createItems(database: Database): ItemStore {
   return {
     async get(drawer, key) {
-      const [row] = connection.all(queries.selectItem(drawer, key));
+      const [row] = await database.read(queries.selectItem(drawer, key));
       if (row === undefined) return undefined;
       // A copy: what the driver gives may be a view of its own memory.
       const item: Item = { ...headOf(row), value: Uint8Array.from(row.value) };
       return item;
     },
     async list(drawer, after, limit) {
-      return connection.all(queries.selectHeads(drawer, after, limit)).map(headOf);
+      return (await database.read(queries.selectHeads(drawer, after, limit))).map(headOf);
     },
     change: (drawer, changes, quota, atMs) =>
-      queue.write(() => changeAll(connection, drawer, changes, quota, atMs)),
+      database.write(() => changeAll(drawer, changes, quota, atMs), [rangeOf(drawer)]),
   };
 }
 
+/** What is counted together: whoever changes anything of it takes this lock. */
+function rangeOf({ tenant, tool, kind }: Drawer): Lock {
+  return { name: JSON.stringify(["items", tenant, tool, kind]) };
+}
+
 /** Checked whole before anything is written, so that a refusal needs no way back. */
-function changeAll(
-  connection: Connection,
+function* changeAll(
   drawer: Drawer,
   changes: readonly ItemChange[],
   quota: ItemQuota,
   atMs: number,
-): "done" | "conflict" | "over-quota" {
-  const [before = { bytes: 0, items: 0, version: 0 }] = connection.all(queries.selectUsage(drawer));
+): Steps<"done" | "conflict" | "over-quota"> {
+  const [before = { bytes: 0, items: 0, version: 0 }] = yield* all(queries.selectUsage(drawer));
   const held = new Map<string, ItemHead | undefined>();
   for (const { key, expected } of changes) {
-    const head = connection.all(queries.selectHead(drawer, key)).map(headOf)[0];
+    const head = (yield* all(queries.selectHead(drawer, key))).map(headOf)[0];
     held.set(key, head);
     if (expected !== undefined && expected !== (head?.version ?? 0)) return "conflict";
   }
@@ -58,10 +58,10 @@ function changeAll(
   let { version } = before;
   for (const [key, value] of last) {
     version += 1;
-    if (value === null) connection.run(queries.deleteItem(drawer, key));
-    else connection.run(queries.putItem(drawer, key, value, version, atMs));
+    if (value === null) yield* run(queries.deleteItem(drawer, key));
+    else yield* run(queries.putItem(drawer, key, value, version, atMs));
   }
-  connection.run(queries.putUsage(drawer, { bytes, items, version }));
+  yield* run(queries.putUsage(drawer, { bytes, items, version }));
   return "done";
 }
 

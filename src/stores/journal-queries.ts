@@ -3,9 +3,15 @@ import { type SqlBool, sql } from "kysely";
 import type { ErasureScope, JournalRow, TenantKeyRow } from "../ports/index.ts";
 import { db } from "./queries.ts";
 
+const JOURNAL_COLUMNS = ["run", "tenant", "key_id", "kept_at_ms", "expires_at_ms", "content"] as const;
+
 /** The tenant's key. */
 export function selectTenantKey(tenant: string) {
-  return db.selectFrom("tenant_keys").selectAll().where("tenant", "=", tenant).compile();
+  return db
+    .selectFrom("tenant_keys")
+    .select(["tenant", "id", "wrapped"])
+    .where("tenant", "=", tenant)
+    .compile();
 }
 
 /** Any key. */
@@ -35,12 +41,12 @@ export function insertJournal({ run, tenant, keyId, keptAtMs, expiresAtMs, conte
 
 /** The journal of a run. */
 export function selectJournal(run: string) {
-  return db.selectFrom("journals").selectAll().where("run", "=", run).compile();
+  return db.selectFrom("journals").select(JOURNAL_COLUMNS).where("run", "=", run).compile();
 }
 
 /** What is known of an erased journal. */
 export function selectErasure(run: string) {
-  return db.selectFrom("erasures").selectAll().where("run", "=", run).compile();
+  return db.selectFrom("erasures").select(["run", "tenant", "at_ms", "why"]).where("run", "=", run).compile();
 }
 
 /** Notes the erasure of every journal in scope, before {@link deleteJournals}. */

@@ -1,37 +1,41 @@
-/** Journals in SQLite. What is erased is overwritten with zeros, in the database and in its log of writes. */
-import type { JournalRow, JournalStore, SqliteDatabase, TenantKeyRow } from "../ports/index.ts";
-import type { Connection } from "./connection.ts";
+/** Journals and the keys that they are encrypted with. What is erased is forgotten as far as the database can. */
+import type { JournalRow, JournalStore, TenantKeyRow } from "../ports/index.ts";
+import { all, type Database, type Lock, run, type Steps } from "./database.ts";
 import * as queries from "./journal-queries.ts";
 import type { TenantKeysTable } from "./schema.ts";
-import type { WriteQueue } from "./write-queue.ts";
+
+/** No journal is noted as erased twice. */
+const ERASING: Lock = { name: "erasures" };
 
 /**
- * @param connection to read from, and to write to inside of `queue`
- * @param queue the database's only door for writes
+ * Journals in a database, beside the runs.
+ *
+ * @param overwrite called after something was erased: makes the database's files forget it too
  */
-export function createJournals(
-  database: SqliteDatabase,
-  connection: Connection,
-  queue: WriteQueue,
-): JournalStore {
-  const keyOf = (tenant: string) => connection.all(queries.selectTenantKey(tenant)).map(toKey)[0];
+export function createJournals(database: Database, overwrite: () => Promise<void>): JournalStore {
   return {
-    findKey: async (tenant) => keyOf(tenant),
-    hasKeys: async () => connection.all(queries.selectAnyTenantKey()).length > 0,
+    findKey: async (tenant) => (await database.read(queries.selectTenantKey(tenant))).map(toKey)[0],
+    hasKeys: async () => (await database.read(queries.selectAnyTenantKey())).length > 0,
     insertKey: (key) =>
-      queue.write(() => {
-        connection.run(queries.insertTenantKey(key));
-        return keyOf(key.tenant) ?? key;
-      }),
+      database.write(
+        function* () {
+          yield* run(queries.insertTenantKey(key));
+          return (yield* keyOf(key.tenant)) ?? key;
+        },
+        [keyOfTenant(key.tenant)],
+      ),
     put: (journal) =>
-      queue.write(() => {
-        // In the same transaction: a key that is erased at this moment must not leave a journal that nobody can read.
-        if (keyOf(journal.tenant)?.id !== journal.keyId) return false;
-        connection.run(queries.insertJournal(journal));
-        return true;
-      }),
-    async find(run) {
-      const [row] = connection.all(queries.selectJournal(run));
+      database.write(
+        function* () {
+          // In the same transaction: a key that is erased at this moment must not leave a journal that nobody can read.
+          if ((yield* keyOf(journal.tenant))?.id !== journal.keyId) return false;
+          yield* run(queries.insertJournal(journal));
+          return true;
+        },
+        [{ ...keyOfTenant(journal.tenant), shared: true }],
+      ),
+    async find(id) {
+      const [row] = await database.read(queries.selectJournal(id));
       if (row === undefined) return undefined;
       const found: JournalRow = {
         run: row.run,
@@ -44,21 +48,32 @@ export function createJournals(
       };
       return found;
     },
-    async findErasure(run) {
-      const [row] = connection.all(queries.selectErasure(run));
+    async findErasure(id) {
+      const [row] = await database.read(queries.selectErasure(id));
       return row && { run: row.run, tenant: row.tenant, atMs: row.at_ms, why: row.why };
     },
     async erase(scope, atMs) {
-      const erased = await queue.write(() => {
-        connection.run(queries.insertErasures(scope, atMs));
-        if (scope.kind === "tenant") connection.run(queries.deleteTenantKey(scope.tenant));
-        return connection.run(queries.deleteJournals(scope));
-      });
-      // The pages were zeroed (`secure_delete`); what they held is still in the log of writes until that is truncated.
-      if (erased > 0 || scope.kind === "tenant") database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      const erased = await database.write(
+        function* () {
+          yield* run(queries.insertErasures(scope, atMs));
+          if (scope.kind === "tenant") yield* run(queries.deleteTenantKey(scope.tenant));
+          return yield* run(queries.deleteJournals(scope));
+        },
+        scope.kind === "tenant" ? [ERASING, keyOfTenant(scope.tenant)] : [ERASING],
+      );
+      if (erased > 0 || scope.kind === "tenant") await overwrite();
       return erased;
     },
   };
+}
+
+/** Shared by those who put journals under a tenant's key; held alone by whoever changes the key. */
+function keyOfTenant(tenant: string): Lock {
+  return { name: JSON.stringify(["tenant-key", tenant]) };
+}
+
+function* keyOf(tenant: string): Steps<TenantKeyRow | undefined> {
+  return (yield* all(queries.selectTenantKey(tenant))).map(toKey)[0];
 }
 
 function toKey({ tenant, id, wrapped }: TenantKeysTable): TenantKeyRow {

@@ -1,6 +1,7 @@
 /**
- * Every statement the store makes, written with Kysely and compiled to SQL; whoever holds a database runs them.
- * Values are parameters throughout: no text from outside ever becomes SQL.
+ * The statements that both databases understand, written with Kysely and compiled to SQL; whoever holds a database runs
+ * them. Values are parameters throughout: no text from outside ever becomes SQL. PostgreSQL writes the parameters
+ * another way, and gets them so in `postgres/statements.ts`.
  */
 import {
   type Dialect,
@@ -39,6 +40,19 @@ const RUN_COLUMNS = [
   "seals.bundle",
   "seals.entry",
   "seals.sealed_at_ms",
+] as const;
+
+/** By name: a prepared `*` breaks when a newer gateway adds a column. */
+const KEY_COLUMNS = [
+  "id",
+  "hash",
+  "tenant",
+  "tier",
+  "scopes",
+  "created_at_ms",
+  "expires_at_ms",
+  "revoked_at_ms",
+  "label",
 ] as const;
 
 // What every seal runs for the log is compiled once: compiling takes longer than running it.
@@ -232,12 +246,12 @@ export function insertKey(key: KeyRow) {
 
 /** The key of that hash. */
 export function selectKey(hash: string) {
-  return db.selectFrom("keys").selectAll().where("hash", "=", hash).compile();
+  return db.selectFrom("keys").select(KEY_COLUMNS).where("hash", "=", hash).compile();
 }
 
 /** All keys, oldest first. */
 export function selectKeys() {
-  return db.selectFrom("keys").selectAll().orderBy("created_at_ms").orderBy("id").compile();
+  return db.selectFrom("keys").select(KEY_COLUMNS).orderBy("created_at_ms").orderBy("id").compile();
 }
 
 /** Revokes a key; the first revocation's time stays. */

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { leafHash, TreeEdge } from "../../../src/core/merkle/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
-import { migrate } from "../../../src/stores/schema.ts";
+import { migrate } from "../../../src/stores/sqlite/migrate.ts";
 import { arm, noFaults, openFaultySqlite, temporaryFolder } from "../../support/sqlite.ts";
 import { intentOf, sealOf } from "./intents.ts";
 import { itemsSuite } from "./items.suite.ts";

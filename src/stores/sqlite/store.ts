@@ -1,8 +1,8 @@
 /**
  * The Store port over SQLite: write-ahead log, `synchronous = FULL`, one writer. What the port promises about
- * durability is kept by `write-queue.ts`; what it promises about shape by the constraints and triggers of `schema.ts`.
+ * durability is kept by `write-queue.ts`; what it promises about shape by the constraints and triggers of `migrations.ts`.
  */
-import { type Bytes, TILE_WIDTH } from "../core/merkle/index.ts";
+import { type Bytes, TILE_WIDTH } from "../../core/merkle/index.ts";
 import type {
   Intent,
   ItemStore,
@@ -14,13 +14,15 @@ import type {
   Seal,
   SqliteDatabase,
   Store,
-} from "../ports/index.ts";
+} from "../../ports/index.ts";
+import { createItems } from "../items.ts";
+import { createJournals } from "../journals.ts";
+import * as queries from "../queries.ts";
+import { toIntent, toKeyRow, toRunRow, toSealed } from "../rows.ts";
 import { Connection } from "./connection.ts";
-import { createItems } from "./items.ts";
-import { createJournals } from "./journals.ts";
 import { LogTree } from "./log-tree.ts";
-import * as queries from "./queries.ts";
-import { type KeysTable, migrate, type RunsTable, type SealsTable } from "./schema.ts";
+import { migrate } from "./migrate.ts";
+import { sqliteSteps } from "./steps.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 /** What may be set about a store. */
@@ -37,7 +39,7 @@ export interface StoreOptions {
  * @param database owned by the store from now on: it closes it
  * @throws {Error} when durability can not be had (no write-ahead log), or the file is not a store this Writ knows
  */
-export async function openStore(database: SqliteDatabase, options: StoreOptions = {}): Promise<Store> {
+export async function openSqliteStore(database: SqliteDatabase, options: StoreOptions = {}): Promise<Store> {
   const { nextTurn = (action) => void setImmediate(action), busyTimeoutMs = 5000 } = options;
   database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
   const [mode] = database.prepare("PRAGMA journal_mode = WAL").all([]);
@@ -52,8 +54,6 @@ export async function openStore(database: SqliteDatabase, options: StoreOptions 
   migrate(database);
   return new SqliteStore(database, nextTurn);
 }
-
-type RunColumns = RunsTable & { [column in Exclude<keyof SealsTable, "run">]: SealsTable[column] | null };
 
 /** What a transaction made of the log: known once it commits. */
 interface Commit {
@@ -83,8 +83,12 @@ class SqliteStore implements Store {
     this.#connection = new Connection(database);
     this.#log = new LogTree(this.#connection);
     this.#queue = new WriteQueue(database, nextTurn, () => this.#appendToLog());
-    this.items = createItems(this.#connection, this.#queue);
-    this.journals = createJournals(database, this.#connection, this.#queue);
+    const steps = sqliteSteps(this.#connection, this.#queue);
+    this.items = createItems(steps);
+    this.journals = createJournals(steps, async () => {
+      // The pages were zeroed (`secure_delete`); what they held is still in the log of writes until that is truncated.
+      database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    });
   }
 
   recordIntent(intent: Intent): Promise<void> {
@@ -159,12 +163,7 @@ class SqliteStore implements Store {
   }
 
   async listSeals(sequence: number, limit: number) {
-    return this.#connection
-      .all(queries.selectSeals(sequence, limit))
-      .map(({ known, sealed_at_ms: sealedAtMs, ...seal }) => ({
-        seal: { ...seal, sealedAtMs },
-        known: known !== null,
-      }));
+    return this.#connection.all(queries.selectSeals(sequence, limit)).map(toSealed);
   }
 
   insertKey(key: KeyRow): Promise<void> {
@@ -217,34 +216,4 @@ class SqliteStore implements Store {
       throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: no sequence was given`);
     return row.sequence;
   }
-}
-
-function toIntent(row: RunsTable): Intent {
-  const { run, tenant, tool, admitted_at_ms, predicate } = row;
-  return { run, tenant, tool, function: row.function, admittedAtMs: admitted_at_ms, predicate };
-}
-
-function toRunRow(row: RunColumns): RunRow {
-  const { run, sequence, outcome, digest, bundle, entry, sealed_at_ms } = row;
-  const intent = toIntent(row);
-  if (sequence === null || outcome === null || digest === null) return { intent };
-  if (bundle === null || entry === null || sealed_at_ms === null) return { intent };
-  return { intent, seal: { run, sequence, outcome, digest, bundle, entry, sealedAtMs: sealed_at_ms } };
-}
-
-function toKeyRow(row: KeysTable): KeyRow {
-  const { id, hash, tenant, tier, label, created_at_ms, expires_at_ms, revoked_at_ms } = row;
-  // Written by `insertKey` and nobody else, as an array of strings.
-  const scopes: string[] = JSON.parse(row.scopes);
-  return {
-    id,
-    hash,
-    tenant,
-    tier,
-    scopes,
-    label,
-    createdAtMs: created_at_ms,
-    ...(expires_at_ms === null ? {} : { expiresAtMs: expires_at_ms }),
-    ...(revoked_at_ms === null ? {} : { revokedAtMs: revoked_at_ms }),
-  };
 }

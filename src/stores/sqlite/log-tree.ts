@@ -17,10 +17,10 @@ import {
   TILE_WIDTH,
   TileNodes,
   TreeEdge,
-} from "../core/merkle/index.ts";
-import type { LogHead } from "../ports/index.ts";
+} from "../../core/merkle/index.ts";
+import type { LogHead } from "../../ports/index.ts";
+import * as queries from "../queries.ts";
 import type { Connection } from "./connection.ts";
-import * as queries from "./queries.ts";
 
 /** Full tiles kept with their nodes: a proof reads one per level, and proofs of neighbours the same ones. */
 const MAX_CACHED_TILES = 64;

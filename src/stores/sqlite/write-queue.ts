@@ -5,8 +5,8 @@
  * INVARIANT: a transaction begins and ends within one synchronous turn. Readers on the same connection therefore
  * never see what is not committed.
  */
-import type { SqliteDatabase } from "../ports/index.ts";
-import { rollBack } from "./schema.ts";
+import type { SqliteDatabase } from "../../ports/index.ts";
+import { rollBack } from "./migrate.ts";
 
 /** At most this many writes share a transaction; what waits beyond them goes into the next one. */
 const MAX_BATCH = 256;

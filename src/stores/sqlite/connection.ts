@@ -1,6 +1,6 @@
 /** Runs what `queries.ts` compiled on one database, preparing each statement once. */
 import type { CompiledQuery } from "kysely";
-import type { SqliteDatabase, SqliteStatement } from "../ports/index.ts";
+import type { SqliteDatabase, SqliteStatement } from "../../ports/index.ts";
 
 /** One database and its prepared statements. */
 export class Connection {

@@ -1,0 +1,164 @@
+/**
+ * The migrations, as data: SQL in the words that SQLite and PostgreSQL share, and the rules that each says in its own.
+ * What `TEXT`, `INTEGER`, `BLOB` and `STRICT` are in PostgreSQL is in `postgres/migrate.ts`.
+ *
+ * To change the schema, append a migration; see `schema.ts` for what it may do.
+ */
+
+/** A piece of a migration. */
+export type Part =
+  /** Statements that both understand, types apart. */
+  | string
+  /** Rows are added, and never changed or taken away. `same`: SQL that is true of rows that a new one must not replace. */
+  | { readonly kind: "append-only"; readonly table: string; readonly same: string }
+  /** What only one of them can be told in these words. */
+  | { readonly kind: "sqlite" | "postgres"; readonly sql: string }
+  /** Builds the log's tree over seals from before there was one. */
+  | { readonly kind: "log-what-is-sealed" };
+
+/** One version of the schema from the one before it. */
+export type Migration = readonly Part[];
+
+// The rules hold against our own bugs, not against whoever can write the database.
+/** From an empty database to this version's schema. */
+export const MIGRATIONS: readonly Migration[] = [
+  [
+    `
+  CREATE TABLE runs (
+    run TEXT PRIMARY KEY NOT NULL, tenant TEXT NOT NULL, tool TEXT NOT NULL, function TEXT NOT NULL,
+    admitted_at_ms INTEGER NOT NULL, predicate TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX runs_by_tenant ON runs (tenant, run);
+  CREATE TABLE seals (
+    sequence INTEGER PRIMARY KEY NOT NULL CHECK (sequence >= 0), run TEXT NOT NULL UNIQUE REFERENCES runs (run),
+    outcome TEXT NOT NULL, digest TEXT NOT NULL, bundle TEXT NOT NULL, sealed_at_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE open_runs (
+    run TEXT PRIMARY KEY NOT NULL REFERENCES runs (run), admitted_at_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX open_runs_by_age ON open_runs (admitted_at_ms, run);
+  CREATE TABLE keys (
+    id TEXT PRIMARY KEY NOT NULL, hash TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, tier TEXT NOT NULL,
+    scopes TEXT NOT NULL, created_at_ms INTEGER NOT NULL, expires_at_ms INTEGER, revoked_at_ms INTEGER,
+    label TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE probe (id INTEGER PRIMARY KEY NOT NULL CHECK (id = 0), beats INTEGER NOT NULL) STRICT;
+  INSERT INTO probe (id, beats) VALUES (0, 0);
+`,
+    appendOnly("runs"),
+    appendOnly("seals"),
+    {
+      kind: "sqlite",
+      sql: `
+  CREATE TRIGGER seals_have_no_gaps BEFORE INSERT ON seals
+    WHEN NEW.sequence <> (SELECT coalesce(max(sequence), -1) + 1 FROM seals)
+    BEGIN SELECT RAISE(ABORT, 'seals have no gaps'); END;
+  CREATE TRIGGER open_runs_close_by_seal BEFORE DELETE ON open_runs
+    WHEN NOT EXISTS (SELECT 1 FROM seals WHERE run = OLD.run)
+    BEGIN SELECT RAISE(ABORT, 'open runs close by a seal'); END;
+  `,
+    },
+    {
+      kind: "postgres",
+      // By statement, because seals come many at once; by commit, because a run leaves the open ones before its seal is
+      // written.
+      sql: `
+  CREATE FUNCTION seals_have_no_gaps() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE first bigint; last bigint; many bigint;
+    BEGIN
+      SELECT min(sequence), max(sequence), count(*) INTO first, last, many FROM added;
+      IF many > 0 AND (last - first + 1 <> many
+        OR (first > 0 AND NOT EXISTS (SELECT 1 FROM seals WHERE sequence = first - 1))) THEN
+        RAISE EXCEPTION 'seals have no gaps';
+      END IF;
+      RETURN NULL;
+    END $$;
+  CREATE TRIGGER seals_have_no_gaps AFTER INSERT ON seals REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION seals_have_no_gaps();
+  CREATE FUNCTION open_runs_close_by_seal() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF NOT EXISTS (SELECT 1 FROM seals WHERE run = OLD.run) THEN
+        RAISE EXCEPTION 'open runs close by a seal';
+      END IF;
+      RETURN NULL;
+    END $$;
+  CREATE CONSTRAINT TRIGGER open_runs_close_by_seal AFTER DELETE ON open_runs
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION open_runs_close_by_seal();
+  `,
+    },
+  ],
+  // Seals from before there was a log become entries that say so and name what was signed: no signature of theirs is
+  // in the log, so no verifier takes them for logged manifests, but none can be taken away any more.
+  [
+    "ALTER TABLE seals ADD COLUMN entry TEXT NOT NULL DEFAULT '';",
+    {
+      kind: "sqlite",
+      sql: `
+  DROP TRIGGER seals_refuse_update;
+  UPDATE seals SET entry = '{"apiVersion":"0.0.1","kind":"unlogged","spec":{"digest":"' || digest || '"}}';
+  CREATE TRIGGER seals_refuse_update BEFORE UPDATE ON seals
+    BEGIN SELECT RAISE(ABORT, 'seals are append-only'); END;
+  `,
+    },
+    `
+  CREATE TABLE tiles (
+    level INTEGER NOT NULL CHECK (level >= 0), position INTEGER NOT NULL CHECK (position >= 0),
+    hashes BLOB NOT NULL CHECK (length(hashes) = 8192), root BLOB NOT NULL CHECK (length(root) = 32),
+    PRIMARY KEY (level, position)
+  ) STRICT;
+  CREATE TABLE heads (
+    size INTEGER PRIMARY KEY NOT NULL CHECK (size > 0), root BLOB NOT NULL CHECK (length(root) = 32)
+  ) STRICT;
+`,
+    { kind: "append-only", table: "tiles", same: "level = NEW.level AND position = NEW.position" },
+    { kind: "append-only", table: "heads", same: "size >= NEW.size" },
+    {
+      kind: "postgres",
+      sql: `
+  CREATE FUNCTION heads_only_grow() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF EXISTS (SELECT 1 FROM heads WHERE size >= NEW.size) THEN
+        RAISE EXCEPTION 'heads are append-only';
+      END IF;
+      RETURN NEW;
+    END $$;
+  CREATE TRIGGER heads_only_grow BEFORE INSERT ON heads FOR EACH ROW EXECUTE FUNCTION heads_only_grow();
+  `,
+    },
+  ],
+  [{ kind: "log-what-is-sealed" }],
+  [
+    `
+  CREATE TABLE items (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, kind TEXT NOT NULL, bucket TEXT NOT NULL, key TEXT NOT NULL,
+    value BLOB NOT NULL, version INTEGER NOT NULL CHECK (version > 0), modified_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, tool, kind, bucket, key)
+  ) STRICT;
+  CREATE TABLE item_usage (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, kind TEXT NOT NULL, bytes INTEGER NOT NULL CHECK (bytes >= 0),
+    items INTEGER NOT NULL CHECK (items >= 0), version INTEGER NOT NULL, PRIMARY KEY (tenant, tool, kind)
+  ) STRICT;
+  `,
+  ],
+  [
+    `
+  CREATE TABLE tenant_keys (tenant TEXT PRIMARY KEY NOT NULL, id TEXT NOT NULL, wrapped BLOB NOT NULL) STRICT;
+  CREATE TABLE journals (
+    run TEXT PRIMARY KEY NOT NULL REFERENCES runs (run), tenant TEXT NOT NULL, key_id TEXT NOT NULL,
+    kept_at_ms INTEGER NOT NULL, expires_at_ms INTEGER NOT NULL, content BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX journals_by_tenant ON journals (tenant, run);
+  CREATE INDEX journals_by_expiry ON journals (expires_at_ms);
+  CREATE TABLE erasures (
+    run TEXT PRIMARY KEY NOT NULL, tenant TEXT NOT NULL, at_ms INTEGER NOT NULL, why TEXT NOT NULL
+  ) STRICT;
+`,
+    { kind: "append-only", table: "erasures", same: "run = NEW.run" },
+  ],
+];
+
+/** Of a table whose rows are each about one run. */
+function appendOnly(table: "runs" | "seals"): Part {
+  const key = table === "runs" ? "run" : "sequence";
+  return { kind: "append-only", table, same: `${key} = NEW.${key} OR run = NEW.run` };
+}

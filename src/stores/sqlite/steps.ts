@@ -1,0 +1,24 @@
+/** Runs the steps of sub-stores on SQLite: all of a write within one turn, so that no other write comes between. */
+import type { Database, Steps } from "../database.ts";
+import type { Connection } from "./connection.ts";
+import type { WriteQueue } from "./write-queue.ts";
+
+/**
+ * @param connection to read from, and to write to inside of `queue`
+ * @param queue the database's only door for writes: it serves one at a time, so locks say nothing new
+ */
+export function sqliteSteps(connection: Connection, queue: WriteQueue): Database {
+  return {
+    read: async (query) => connection.all(query),
+    write: (body) => queue.write(() => drive(connection, body())),
+  };
+}
+
+function drive<T>(connection: Connection, steps: Steps<T>): T {
+  let next = steps.next();
+  while (!next.done) {
+    const { query, wants } = next.value;
+    next = steps.next(wants === "rows" ? connection.all(query) : connection.run(query));
+  }
+  return next.value;
+}
