@@ -39,6 +39,8 @@ export type LinkEnd =
       readonly stop: Outcome | undefined;
       /** Its time to live was over, and it was ended while it waited. */
       readonly expired: boolean;
+      /** The executor does not vouch for what is left of it. */
+      readonly doubtful: boolean;
     }
   | Death
   /** Its time was over before its executor was ready, which has seen nothing of it. */
@@ -152,9 +154,10 @@ export class Flight {
   }
 
   /** The executor says how it ended. */
-  report({ end, fuelUsed, memoryPeakBytes, trace, body: profile }: ReportFrame & { type: "end" }): void {
+  report(report: ReportFrame & { type: "end" }): void {
+    const { end, fuelUsed, memoryPeakBytes, doubtful, trace, body: profile } = report;
     const [stop, expired] = [this.#stop, this.#expired];
-    const readings = { fuelUsed, memoryPeakBytes, profile, ...(trace && { trace }) };
+    const readings = { fuelUsed, memoryPeakBytes, profile, doubtful, ...(trace && { trace }) };
     this.#conclude({ kind: "reported", end, ...readings, stop, expired });
   }
 

@@ -159,8 +159,7 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
             // Lost with its executor, and nobody outside has seen anything of it: it begins again, by itself, so that
             // whatever happens then is its own doing. INVARIANT: a run that asked the broker for anything never does.
             if (end.kind === "lost" && !end.touched && !alone && elapsed() < run.timeToLiveMs) continue;
-            // Anything but a guest that returned by itself leaves a process of which we are not sure.
-            reusable = endedByItself(end);
+            reusable = isSafeAfter(end);
             const profile = run.profiled && end.kind === "reported" ? decodeProfile(end.profile) : undefined;
             return {
               ...concludeRun(end, run, elapsed()),
@@ -183,8 +182,12 @@ function replayOf({ trace, lenient = false }: Extract<SandboxRun["inputs"], { ki
   return { kind: "replay", trace, lenient } as const;
 }
 
-function endedByItself(end: LinkEnd): boolean {
-  if (end.kind === "unbegun") return true;
-  if (end.kind !== "reported" || end.stop !== undefined || end.expired) return false;
-  return end.end.kind === "completed" || end.end.kind === "failed";
+/**
+ * Whether an executor may have another run of its tenant's. A guest that trapped, or spent what it had, has harmed its
+ * own instance and nothing else: the trap has unwound its stacks, nothing enters the instance any more, its memory is
+ * not used again. To kill the executor for it would cost the tenant's other tools more than the trap did. What was
+ * killed, broke the protocol, or ended in a way that its executor can not explain is another matter.
+ */
+function isSafeAfter(end: LinkEnd): boolean {
+  return end.kind === "unbegun" || (end.kind === "reported" && !end.doubtful);
 }

@@ -1,16 +1,17 @@
 /**
- * `node test/conformance/kills.ts --kills 200`: ends executors one after another by guests that do not stop by
- * themselves, and looks for what is left: processes, descriptors, memory of this process, runs without an end, hosts
- * that were not closed. Exits with 1 when there is anything.
+ * `node test/conformance/kills.ts --kills 200`: ends guests that refuse to stop, each in its own way, and looks for what
+ * is left: processes, descriptors, memory of this process, runs without an end, hosts that were not closed. Exits with 1
+ * when there is anything. It also says how long after its deadline each run ended, and how long its process took to
+ * die; both are figures of the machine as it was just then, and fail nothing.
  */
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { runtime } from "#runtime";
-import { componentOf } from "../support/components.ts";
-import { SPIN_GUEST, TRAP_GUEST, WAIT_GUEST } from "../support/guests.ts";
+import type { ExecutorProcess } from "../../src/ports/index.ts";
 import { alive } from "../support/processes.ts";
 import { openSandbox } from "../support/sandbox.ts";
+import { prepareWays } from "./kills/ways.ts";
 
 const { values } = parseArgs({ options: { kills: { type: "string", default: "200" } } });
 const kills = Number(values.kills);
@@ -19,12 +20,18 @@ const MOST_GROWTH_MIB = 64;
 
 // Waiting callers and new executors are all that is left at times, and neither keeps a process alive.
 const awake = setInterval(() => undefined, 60_000);
-const guests = await Promise.all([SPIN_GUEST, TRAP_GUEST, WAIT_GUEST].map(componentOf));
-const box = await openSandbox({ executors: 2 });
-for (const guest of guests) await box.sandbox.prepare(guest, 1 << 20);
+/** ms from the first kill of a process until it was gone. */
+const deaths: number[] = [];
+const box = await openSandbox({
+  executors: 2,
+  spawn: (role, cage) => timed(runtime.spawnExecutor(role, cage), role === "run"),
+});
+const ways = await prepareWays(box);
 
 const faults: string[] = [];
 const ends = new Map<string, number>();
+/** ms past its deadline at which a run ended, by its way. */
+const late = new Map<string, number[]>();
 const before = { descriptors: 0, mib: 0 };
 const descriptors = () => readdirSync("/proc/self/fd").length;
 const executors = () =>
@@ -33,13 +40,13 @@ const executors = () =>
 let next = 0;
 async function worker(tenant: string): Promise<void> {
   for (let mine = next++; mine < kills; mine = next++) {
-    const guest = guests[mine % guests.length];
-    if (guest === undefined) return;
-    const options = { tenant, memoryBytes: 1 << 20, fuel: mine % 2 === 0 ? 1e15 : 1000, timeToLiveMs: 1500 };
-    const end = await box.call(guest, "run", {}, options);
+    const way = ways.at(mine);
+    const end = await way.run(tenant);
     const kind = "budget" in end.outcome ? `${end.outcome.kind} ${end.outcome.budget}` : end.outcome.kind;
     ends.set(kind, (ends.get(kind) ?? 0) + 1);
-    if (end.host.closed === 0) faults.push(`run ${mine} ended and its host was not closed`);
+    if (kind === "timed-out")
+      late.set(way.name, [...(late.get(way.name) ?? []), end.wallMs - way.timeToLiveMs]);
+    if (end.host.closed === 0) faults.push(`run ${mine} (${way.name}) ended and its host was not closed`);
     if (mine === Math.floor(kills / 4)) {
       before.descriptors = descriptors();
       before.mib = process.memoryUsage().rss / 2 ** 20;
@@ -62,15 +69,39 @@ if (after.mib > before.mib + MOST_GROWTH_MIB)
   faults.push(`memory grew from ${Math.round(before.mib)} to ${Math.round(after.mib)} MiB`);
 const counted = [...ends.values()].reduce((sum, count) => sum + count, 0);
 if (counted !== kills) faults.push(`${counted} runs ended, wanted ${kills}`);
+const unexpected = [...ends].filter(([kind]) => kind !== "timed-out");
+for (const [kind, count] of unexpected) faults.push(`${count} runs ended as ${kind}, wanted timed-out`);
 await box.close();
 const remaining = alive(executors());
 if (remaining.length > 0) faults.push(`${remaining.length} executors outlived the pool`);
 clearInterval(awake);
 
-const summary = [...ends].map(([kind, count]) => `${count} ${kind}`).join(", ");
-console.log(`${kills} runs under ${runtime.name}: ${summary}`);
 console.log(
-  `${executors().length} executors started in ${Math.round(took / 1000)} s; descriptors ${before.descriptors} → ${after.descriptors}, memory ${Math.round(before.mib)} → ${Math.round(after.mib)} MiB`,
+  `${kills} runs under ${runtime.name} in ${Math.round(took / 1000)} s, ${executors().length} executors; descriptors ${before.descriptors} → ${after.descriptors}, memory ${Math.round(before.mib)} → ${Math.round(after.mib)} MiB`,
 );
+for (const [name, all] of late) console.log(`  ended after its deadline: ${spread(all)}  ${name}`);
+console.log(`  killed to dead:           ${spread(deaths)}`);
 for (const fault of faults) console.error(`fault: ${fault}`);
 process.exitCode = faults.length === 0 ? 0 : 1;
+
+function timed(executor: ExecutorProcess, counts: boolean): ExecutorProcess {
+  if (!counts) return executor;
+  let killedAt: number | undefined;
+  void executor.exited.then(() => {
+    if (killedAt !== undefined) deaths.push(performance.now() - killedAt);
+  });
+  return {
+    ...executor,
+    kill() {
+      killedAt ??= performance.now();
+      executor.kill();
+    },
+  };
+}
+
+function spread(all: readonly number[]): string {
+  const sorted = all.toSorted((a, b) => a - b);
+  const at = (part: number) =>
+    `${(sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0).toFixed(0)} ms`;
+  return `p50 ${at(0.5)}, p99 ${at(0.99)}, most ${at(1)} of ${sorted.length}`;
+}

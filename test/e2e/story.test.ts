@@ -192,6 +192,7 @@ describe("a guest that misbehaves ends as a typed outcome", () => {
       { kind: "denied-import", import: "wasi:http/outgoing-handler#handle" },
     ],
     ["spin", {}, { kind: "exhausted", budget: "fuel" }],
+    ["backtrack", {}, { kind: "exhausted", budget: "fuel" }],
     ["wait", {}, { kind: "timed-out" }],
     ["recurse", {}, {}],
     ["grow-memory", {}, { kind: "exhausted", budget: "memory_bytes" }],

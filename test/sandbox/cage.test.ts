@@ -45,7 +45,7 @@ function greeting(verified: readonly string[], confinement: readonly string[] = 
     if (command["type"] === "load") mouth.say({ type: "loaded", key: command["key"] });
     if (command["type"] === "run") {
       const end = { kind: "completed", output: 5 };
-      mouth.say({ type: "end", run: command["run"], end, fuelUsed: 1, memoryPeakBytes: 0 });
+      mouth.say({ type: "end", run: command["run"], end, fuelUsed: 1, memoryPeakBytes: 0, doubtful: false });
     }
   });
   return { ...scripted, view: { ...NO_VIEW, confinement: () => confinement } };

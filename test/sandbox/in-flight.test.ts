@@ -154,7 +154,7 @@ describe("an executor with many runs under way", () => {
 describe("a run whose time is over before its executor is ready", () => {
   it("is timed out, costs nothing, and leaves the executor to the next", async () => {
     const opened = await open();
-    await opened.call(spin, "run", {}, { fuel: 1000 });
+    await opened.call(spin, "run", {}, { fuel: 1e15, timeToLiveMs: 100 });
     // The executor was killed for that, and the next one is starting.
     const end = await opened.call(echo, "run", { n: 1 }, { timeToLiveMs: 5 });
     expect(end).toMatchObject({ outcome: { kind: "timed-out" }, fuelUsed: 0 });

@@ -56,6 +56,7 @@ const honestEnd = (command: RunHead, more: object = {}) => ({
   end: { kind: "completed", output: 5 },
   fuelUsed: 10,
   memoryPeakBytes: 0,
+  doubtful: false,
   ...more,
 });
 const callOf = (command: RunHead, call: number, name = "log/write") => ({

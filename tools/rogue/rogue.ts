@@ -47,6 +47,10 @@ export const rogue = {
     }
   },
 
+  backtrack(): boolean {
+    return /^(?:a+)+$/.test(`${"a".repeat(60)}!`);
+  },
+
   wait(): void {
     for (;;) subscribeDuration(hour).block();
   },

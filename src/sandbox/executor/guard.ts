@@ -37,10 +37,16 @@ const TRAP_MODULE = new Uint8Array([
 export interface RunGuard {
   /** The first reason to stop; later ones change nothing. */
   readonly stopped: Stop | undefined;
+  /** An import failed in a way that no guest is known to be able to cause. */
+  readonly unexplained: boolean;
   /** Notes why the run ends. The next import call, or the present one, traps. */
   stop(reason: Stop): void;
   /** Raises a real wasm trap, which no guest can catch. */
   trap(): never;
+  /** The guest has come to an end, whatever that was: from now on nothing of its instance runs again. */
+  close(): void;
+  /** @throws AbiTrap once the run is over: asked before guest code is entered or its memory is written, from our side */
+  requireOpen(): void;
   /**
    * Wraps a trampoline: a JavaScript function that the linker hands to a core module. Counts the call and turns
    * everything that is thrown out of it into a stop and a trap. The interface's own errors never get here, the
@@ -72,6 +78,7 @@ export function createGuard(
   let stopped: Stop | undefined;
   /** A trap has gone through an import: the instance is over, and its end says why, unless `stopped` does. */
   let over = false;
+  let unexplained = false;
   let left = hostCalls;
 
   function stop(reason: Stop): void {
@@ -82,6 +89,10 @@ export function createGuard(
     over = true;
     raise();
     throw new TypeError("The trap function returned");
+  }
+
+  function requireOpen(): void {
+    if (over || stopped !== undefined) throw new AbiTrap("instance-is-over");
   }
 
   function enter(): void {
@@ -98,6 +109,7 @@ export function createGuard(
     // The text of any other error may hold what the guest wrote: the reason is ours alone.
     if (!(error instanceof WebAssembly.RuntimeError)) {
       const what = error instanceof AbiTrap ? error.reason : "bad-import-call";
+      unexplained ||= !(error instanceof AbiTrap);
       stop({ kind: "trapped", reason: `${what} ${name}`.slice(0, 200) });
     }
     return trap();
@@ -158,8 +170,15 @@ export function createGuard(
     get stopped() {
       return stopped;
     },
+    get unexplained() {
+      return unexplained;
+    },
     stop,
     trap,
+    close() {
+      over = true;
+    },
+    requireOpen,
     wrap,
     wrapWaiting,
   };

@@ -38,6 +38,11 @@ export interface RunReport {
   readonly memoryPeakBytes: number;
   /** Call paths and their fuel; empty unless the run is profiled. */
   readonly profile: readonly ProfileNode[];
+  /**
+   * Whether this process can not say that all of the run is over: something of it is still suspended, or it ended by an
+   * error that has no name here. Its executor takes no other run.
+   */
+  readonly doubtful: boolean;
 }
 
 /** A run under way. */
@@ -90,6 +95,7 @@ export function startRun(
 
   const taken: [module: number, memory: WebAssembly.Memory][] = [];
   let hasReturned = false;
+  let unexplained = false;
   const linked = linkComponent(component.compiled, {
     guard,
     fuel: limits.fuel - component.instantiationFuel,
@@ -124,6 +130,7 @@ export function startRun(
       if (linked.fuelLeft() < 0n) return { kind: "exhausted", budget: "fuel" };
       if (linked.depthExceeded()) return { kind: "exhausted", budget: "call_depth" };
       const end = endOfThrown(error);
+      unexplained = end === UNEXPLAINED || end === STACK_OVERFLOW;
       return end.kind === "trapped" && ranOutOfMemory() ? { kind: "exhausted", budget: "memory_bytes" } : end;
     }
   }
@@ -142,6 +149,7 @@ export function startRun(
   async function finish(): Promise<RunReport> {
     const stuck = inputs.stuck?.then((why) => guard.stop({ kind: "trapped", reason: why }));
     const end = (await orStuck(call(), stuck)) ?? { kind: "trapped", reason: "replay-ended" };
+    guard.close();
     // What was written to stdout without waiting may yet turn out to be over a budget.
     await orStuck(context.finished(), stuck);
     const stopped = guard.stopped;
@@ -150,6 +158,7 @@ export function startRun(
       fuelUsed: fuelUsed(),
       memoryPeakBytes: linked.memoryBytes(),
       profile: linked.profiler?.finish(BigInt(limits.fuel - fuelUsed())) ?? [],
+      doubtful: unexplained || guard.unexplained || !linked.isAtRest(),
     };
   }
 
@@ -200,18 +209,21 @@ function answerOf(command: RunCommand, returned: unknown): GuestAnswer {
   return tag === "ok" ? { returned: val } : { failed: val };
 }
 
+/** V8's own stack, should it end before the deterministic limit does: it may have ended in the middle of our own code. */
+const STACK_OVERFLOW: GuestEnd = Object.freeze({ kind: "exhausted", budget: "call_depth" });
+/** Nothing that a guest is known to be able to cause: a bug of ours, or memory that the engine could not get. */
+const UNEXPLAINED: GuestEnd = Object.freeze({ kind: "trapped", reason: "invalid-value" });
+
 function endOfThrown(error: unknown): GuestEnd {
   if (error instanceof OutputTooLarge) return { kind: "exhausted", budget: "output_bytes" };
-  // V8's own stack, should it end before the deterministic limit does.
-  if (error instanceof RangeError && error.message.includes("call stack"))
-    return { kind: "exhausted", budget: "call_depth" };
+  if (error instanceof RangeError && error.message.includes("call stack")) return STACK_OVERFLOW;
   if (error instanceof AbiTrap) return { kind: "trapped", reason: error.reason };
   if (error instanceof WebAssembly.RuntimeError)
     return { kind: "trapped", reason: trapReason(error.message) };
   if (isWasmException(error)) return { kind: "trapped", reason: "uncaught-exception" };
   if (isSuspendError(error)) return { kind: "trapped", reason: "blocked-in-synchronous-task" };
   if (error instanceof WebAssembly.LinkError) return { kind: "trapped", reason: "link-error" };
-  return { kind: "trapped", reason: "invalid-value" };
+  return UNEXPLAINED;
 }
 
 /**

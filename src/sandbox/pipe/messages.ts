@@ -132,6 +132,8 @@ export type Report =
       readonly end: GuestEnd;
       readonly fuelUsed: number;
       readonly memoryPeakBytes: number;
+      /** It can not say that all of the run is over: it is to be given no other. */
+      readonly doubtful: boolean;
       readonly trace?: InputTrace;
     }
   /** The guest is suspended, and has been for a while, or no longer: meanwhile another run may have the processor. */
@@ -172,6 +174,7 @@ export function parseReport(frame: Frame): ReportFrame {
         end: parseEnd(head["end"]),
         fuelUsed: count(head, "fuelUsed"),
         memoryPeakBytes: count(head, "memoryPeakBytes"),
+        doubtful: head["doubtful"] !== false,
         ...parseTrace(head),
         body,
       };

@@ -2,10 +2,14 @@
  * A component of a script on its way through our own parts: the preparer as the gateway asks it, the executor's loader
  * and its linker. Nothing stands in for any of them; only the processes between them are left out.
  */
-import type { ExecutorHost } from "../../../src/ports/index.ts";
+import type { ExecutorHost, ImportBinding } from "../../../src/ports/index.ts";
 import { randomStream } from "../../../src/runtime/executor-common.ts";
 import { createGuard, type RunGuard } from "../../../src/sandbox/executor/guard.ts";
-import { type LinkedComponent, linkComponent } from "../../../src/sandbox/executor/linker/index.ts";
+import {
+  type LinkedComponent,
+  type LinkPowers,
+  linkComponent,
+} from "../../../src/sandbox/executor/linker/index.ts";
 import { loadComponent } from "../../../src/sandbox/executor/load.ts";
 import { servePreparer } from "../../../src/sandbox/executor/prepare.ts";
 import type { LoadedComponent } from "../../../src/sandbox/executor/run.ts";
@@ -34,7 +38,10 @@ export interface Instance {
 }
 
 /** @throws {Refused} and nothing else, or the preparer has a bug */
-export async function prepareComponent(bytes: Uint8Array): Promise<LoadedComponent> {
+export async function prepareComponent(
+  bytes: Uint8Array,
+  imports: readonly ImportBinding[] = [],
+): Promise<LoadedComponent> {
   const written: Uint8Array[] = [];
   await servePreparer(createHost(encodeFrame(COMMAND, bytes), written));
   for await (const frame of readFrames(each(written), LARGEST_FRAME_BYTES)) {
@@ -43,7 +50,7 @@ export async function prepareComponent(bytes: Uint8Array): Promise<LoadedCompone
     if (report.type !== "prepared") throw new TypeError(`The preparer reports ${report.type}`);
     const { planBytes, modules, images, instantiationFuel } = report;
     return loadComponent(
-      { type: "load", key: "", imports: [], planBytes, modules, images, instantiationFuel },
+      { type: "load", key: "", imports, planBytes, modules, images, instantiationFuel },
       { head: {}, body: report.body },
     );
   }
@@ -51,7 +58,10 @@ export async function prepareComponent(bytes: Uint8Array): Promise<LoadedCompone
 }
 
 /** Links a component and instantiates it. What the guest does wrong is thrown. */
-export async function instantiate(component: LoadedComponent): Promise<Instance> {
+export async function instantiate(
+  component: LoadedComponent,
+  powers: Partial<Pick<LinkPowers, "memoryFor" | "hostFunction">> = {},
+): Promise<Instance> {
   const guard = createGuard(LIMITS.hostCalls);
   const linked = linkComponent(component.compiled, {
     guard,
@@ -63,6 +73,7 @@ export async function instantiate(component: LoadedComponent): Promise<Instance>
     hostFunction: (scope, name) => () => {
       throw new TypeError(`A script calls the host's ${scope ?? "$root"}#${name}`);
     },
+    ...powers,
   });
   await linked.instantiate();
   return { guard, linked };

@@ -13,7 +13,7 @@ import type { CoreFunction, Passage } from "./passage.ts";
 export function charged(meter: BorderMeter, builtin: CoreFunction): CoreFunction {
   return (...args) => {
     meter.charge(HOST_CALL_COST);
-    meter.settle();
+    meter.beforeGuest();
     return builtin(...args);
   };
 }

@@ -40,7 +40,11 @@ export function lowered(passage: Passage, signature: Signature, callee: Componen
       .finally(() => {
         instance.waiting -= 1;
       })
-      .then((settled) => finish(settled, flat));
+      .then((settled) => {
+        // It may have come to its end while it waited.
+        passage.meter.beforeGuest();
+        return finish(settled, flat);
+      });
   };
 }
 
@@ -81,7 +85,7 @@ export function lifted(parts: Lifted): ComponentFunction {
       const postReturn = parts.postReturn();
       if (postReturn !== undefined) {
         instance.mayLeave = false;
-        meter.settle();
+        meter.beforeGuest();
         if (signature.result === undefined) postReturn();
         else postReturn(result);
         instance.mayLeave = true;
@@ -98,7 +102,7 @@ export function lifted(parts: Lifted): ComponentFunction {
       if (event === 0) return undefined;
       if (event !== 1) throw new AbiTrap("waits-for-nothing");
       meter.charge(HOST_CALL_COST);
-      meter.settle();
+      meter.beforeGuest();
       return runTurns(then(turn(0, 0, 0), asCode), turn);
     });
   }
@@ -147,7 +151,7 @@ function lowerParams(passage: Passage, signature: Signature, args: readonly unkn
   } else {
     for (const [index, codec] of params.entries()) codec.lower(passage, args[index], flat);
   }
-  passage.meter.settle();
+  passage.meter.beforeGuest();
   return flat;
 }
 

@@ -213,6 +213,8 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   }
 
   function instantiateCore(index: number): unknown {
+    // Before its segments are written, and its start function runs.
+    meter.beforeGuest();
     const { module, imports } = planned(plan.instances[index]);
     const { module: compiledModule, start } = planned(powers.modules[module]);
     const given: Record<string, Record<string, unknown>> = Object.create(null);

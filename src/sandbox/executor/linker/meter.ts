@@ -51,7 +51,20 @@ export class BorderMeter {
     this.#due += crossingCost({ loweredBytes: guestBytes, values });
   }
 
-  /** Takes what is due. Called before guest code runs again: the counter is exact whenever it does. */
+  /**
+   * {@link settle}, before guest code runs or its memory is written: the counter is exact whenever it does.
+   *
+   * INVARIANT: the linker enters guest code behind this and nowhere else, so an instance that has trapped, or whose run
+   * has ended, is never entered again, whatever still arrives for it.
+   *
+   * @throws AbiTrap once the run is over
+   */
+  beforeGuest(): void {
+    this.#guard.requireOpen();
+    this.settle();
+  }
+
+  /** Takes what is due. */
   settle(): void {
     if (this.#due === 0) return;
     this.#left.value -= BigInt(this.#due);

@@ -66,7 +66,7 @@ export class Passage {
     this.#realloc ??= this.#parts.realloc();
     if (this.#realloc === undefined) throw new AbiTrap("no-realloc");
     const { instance } = this;
-    this.meter.settle();
+    this.meter.beforeGuest();
     trapIf(!instance.mayLeave, "cannot-leave-instance");
     instance.mayLeave = false;
     const at = Number(this.#realloc(old, oldSize, alignment, size)) >>> 0;
