@@ -3,7 +3,7 @@
  * gateway runs on it.
  */
 import type { Command } from "commander";
-import type { Scope } from "../core/policy/index.ts";
+import { isScope, SCOPE_NAMES, SCOPES } from "../core/policy/index.ts";
 import type { KeyRow } from "../ports/index.ts";
 import { loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
@@ -32,7 +32,6 @@ interface RotateFlags extends KeyFlags {
   readonly logOrigin?: string;
 }
 
-const SCOPES: readonly Scope[] = ["invoke", "evidence", "operate"];
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 /** Ten years: a longer word is a mistake in it. */
@@ -58,14 +57,18 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
     .description("Issues a key and prints it, this once")
     .option("--tenant <name>", "whose runs it makes and sees", "default")
     .option("--tier <name>", "tier that policies name", "free")
-    .option("--scopes <names>", `by comma: ${SCOPES.join(", ")}`, "invoke,evidence")
+    .option(
+      "--scopes <names>",
+      `by comma: ${SCOPE_NAMES.join(", ")}; invoke:<tool> for one tool`,
+      "invoke,evidence",
+    )
     .option("--label <text>", "what you call it", "cli")
     .option("--expires <span>", "time until it is refused, such as 12h or 30d; default: never")
     .option("--data <folder>", "the gateway's data folder")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
-      "\nExample:\n  writ keys issue --tenant acme --tier pro --scopes invoke --expires 30d",
+      `\nScopes:\n${alignColumns(SCOPES.map(({ name, means }) => [name, means])).join("\n")}\n\nExample:\n  writ keys issue --tenant acme --tier pro --scopes invoke:weather,evidence --expires 30d`,
     )
     .action(async (flags: IssueFlags) => {
       const options = readIssue(flags, world.runtime.clock.nowMs());
@@ -178,11 +181,11 @@ function readIssue(flags: IssueFlags, nowMs: number): Parameters<Keys["issue"]>[
     }
   }
   const wanted = flags.scopes.split(",").map((word) => word.trim());
-  const scopes = SCOPES.filter((scope) => wanted.includes(scope));
-  const strange = wanted.filter((word) => !scopes.some((scope) => scope === word));
+  const scopes = [...new Set(wanted)].filter(isScope);
+  const strange = wanted.filter((word) => !isScope(word));
   if (strange.length > 0) {
     throw new UsageError(
-      `Cannot issue key: no scope ${JSON.stringify(strange[0])}, wanted ${SCOPES.join(", ")}`,
+      `Cannot issue key: no scope ${JSON.stringify(strange[0])}, wanted ${SCOPE_NAMES.join(", ")} or invoke:<tool>`,
     );
   }
   const { tenant, tier, label, expires } = flags;

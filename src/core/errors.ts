@@ -18,6 +18,8 @@ export type Refusal =
   | { readonly code: "unauthenticated" }
   /** The decision is deny. `decision` is the id of the signed decision, `missing` names the clauses. */
   | { readonly code: "denied"; readonly decision: string; readonly missing: readonly string[] }
+  /** The credential lacks the scope. `decision` is the id of the signed decision, or empty where none is recorded. */
+  | { readonly code: "insufficient-scope"; readonly scope: string; readonly decision: string }
   /** No such tool, function or run, or none that this principal may know of. */
   | { readonly code: "unknown-tool" }
   /** An idempotency key used again with another body. */
@@ -30,6 +32,8 @@ export type Refusal =
   | { readonly code: "loop-capped"; readonly retryAfterSeconds: number; readonly budget: string }
   | { readonly code: "tool-suspended"; readonly reason: string; readonly since: string }
   | { readonly code: "internal" }
+  /** Whoever vouches for the credential can not be asked now: it may be good. */
+  | { readonly code: "identity-unavailable"; readonly retryAfterSeconds: number }
   | { readonly code: "sandbox-unavailable"; readonly retryAfterSeconds: number }
   | { readonly code: "evidence-unavailable"; readonly retryAfterSeconds: number };
 

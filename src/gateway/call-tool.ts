@@ -149,6 +149,7 @@ function refusalOf(error: unknown): ToolCallEnd {
   const { refusal } = error;
   switch (refusal.code) {
     case "denied":
+    case "insufficient-scope":
       return refused("denied", refusal.decision);
     case "unknown-tool":
       return refused("not-granted");

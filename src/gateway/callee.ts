@@ -1,6 +1,6 @@
 /** Which function of which tool a request means, and the refusals that say no to it before there is a run. */
 import { GatewayError } from "../core/errors.ts";
-import type { Decision, Principal } from "../core/policy/index.ts";
+import { type Decision, hasScope, type Principal } from "../core/policy/index.ts";
 import { findFunction, type Registry, type Tool, type ToolFunction } from "../registry/index.ts";
 import type { Admission } from "./predicate.ts";
 import type { InvocationRequest } from "./types.ts";
@@ -22,7 +22,7 @@ export function findCallee(
   );
 }
 
-/** Whether any policy names the tool for the principal's tier. */
+/** Whether any policy names the tool for the principal's tier. A callee is asked for by a tool: scopes do not matter. */
 export function isOpenTo(tool: Tool, principal: Principal): boolean {
   return tool.policies.some(({ policy }) => policy.tenant_tier.includes(principal.tier));
 }
@@ -35,6 +35,12 @@ export function denied(
 ): GatewayError {
   const denials = decision.reasons.filter(({ effect }) => effect === "deny");
   const why = denials.map(({ detail }) => detail).join("; ");
+  if (denials.some(({ clause }) => clause === "scope")) {
+    const { principal, tool } = admission;
+    const scope = hasScope(principal.scopes, "invoke") ? `invoke:${tool.name}` : "invoke";
+    const refusal = { code: "insufficient-scope", scope, decision: run } as const;
+    return new GatewayError(`Cannot invoke "${tool.name}": ${why}`, refusal);
+  }
   return new GatewayError(
     `Cannot invoke "${admission.callee.key}" of tool "${admission.tool.name}": ${why}`,
     {

@@ -1,14 +1,20 @@
 /** Tools as callers and reviewers see them: what may be called, with what, and what it can reach. */
 import { GatewayError } from "../core/errors.ts";
-import { CAPABILITY_WORDS, type CapabilityWord, type Policy, type Principal } from "../core/policy/index.ts";
+import {
+  CAPABILITY_WORDS,
+  type CapabilityWord,
+  mayInvoke,
+  type Policy,
+  type Principal,
+} from "../core/policy/index.ts";
 import type { ComponentImport, Registry, Tool } from "../registry/index.ts";
 import { isOpenTo } from "./callee.ts";
 import type { FunctionDetail, ImportDetail, ToolDetail, ToolSummary } from "./types.ts";
 
-/** Tools that a policy opens to the principal's tier. */
+/** Tools that a policy opens to the principal's tier, and that its credentials may invoke. */
 export function listTools(registry: Registry, principal: Principal): readonly ToolSummary[] {
   return registry.tools
-    .filter((tool) => isOpenTo(tool, principal))
+    .filter((tool) => isReachable(tool, principal))
     .map((tool) => {
       const { policy } = policyFor(tool, principal);
       return {
@@ -23,7 +29,7 @@ export function listTools(registry: Registry, principal: Principal): readonly To
 /** @throws {GatewayError} `unknown-tool`, also when the principal may not know that it exists */
 export function describeTool(registry: Registry, principal: Principal, name: string): ToolDetail {
   const tool = registry.find(name);
-  if (tool === undefined || !isOpenTo(tool, principal)) {
+  if (tool === undefined || !isReachable(tool, principal)) {
     throw new GatewayError(`Cannot describe tool "${name}": tier "${principal.tier}" has no such tool`, {
       code: "unknown-tool",
     });
@@ -38,6 +44,11 @@ export function describeTool(registry: Registry, principal: Principal, name: str
     policyId,
     purposes: policy.purpose,
   };
+}
+
+/** Whether a policy opens it to the tier, and the credential to the principal. */
+function isReachable(tool: Tool, principal: Principal): boolean {
+  return isOpenTo(tool, principal) && mayInvoke(principal.scopes, tool.name);
 }
 
 function policyFor(tool: Tool, principal: Principal) {

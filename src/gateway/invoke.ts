@@ -51,7 +51,15 @@ async function perform(
 
   // May they? A crash here leaves nothing, and nothing ran.
   const decision = decide(
-    { principal, tool: tool.name, function: callee.key, purpose: request.purpose, needs: tool.needs },
+    {
+      principal,
+      tool: tool.name,
+      // A scope is about the tool that the principal called, not about what that calls.
+      entered: caller?.chain[0] ?? tool.name,
+      function: callee.key,
+      purpose: request.purpose,
+      needs: tool.needs,
+    },
     policiesFor(caller, tool.policies),
   );
   const admission: Admission = {

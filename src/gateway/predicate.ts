@@ -43,6 +43,7 @@ export function describeAdmission(
     tenant: principal.tenant,
     principal: principal.id,
     tier: principal.tier,
+    ...(principal.credential === undefined ? {} : { credential: principal.credential }),
     tool: admission.tool.name,
     function: admission.callee.key,
     purpose: request.purpose,

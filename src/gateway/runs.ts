@@ -6,7 +6,7 @@ import type { Evidence } from "../evidence/index.ts";
 import type { RunRow, Store } from "../ports/index.ts";
 import type { RunPage, RunPageRequest, RunSummary } from "./types.ts";
 
-/** @throws {GatewayError} `denied` without scope `evidence` */
+/** @throws {GatewayError} `insufficient-scope` without scope `evidence` */
 export async function listRuns(store: Store, principal: Principal, page: RunPageRequest): Promise<RunPage> {
   requireEvidenceScope(principal);
   // One more than asked for tells whether a next page exists.
@@ -19,12 +19,12 @@ export async function listRuns(store: Store, principal: Principal, page: RunPage
   };
 }
 
-/** @throws {GatewayError} `denied`, `unknown-tool` */
+/** @throws {GatewayError} `insufficient-scope`, `unknown-tool` */
 export async function findRun(store: Store, principal: Principal, run: string): Promise<RunSummary> {
   return summarise(await requireRun(store, principal, run));
 }
 
-/** @throws {GatewayError} `denied`, `unknown-tool`, `evidence-unavailable` while the run is open */
+/** @throws {GatewayError} `insufficient-scope`, `unknown-tool`, `evidence-unavailable` while the run is open */
 export async function findManifest(
   store: Store,
   evidence: Pick<Evidence, "manifest">,
@@ -51,9 +51,9 @@ async function requireRun(store: Store, principal: Principal, run: string): Prom
 function requireEvidenceScope(principal: Principal): void {
   if (principal.scopes.includes("evidence")) return;
   throw new GatewayError(`Cannot read evidence: principal "${principal.id}" has no scope "evidence"`, {
-    code: "denied",
+    code: "insufficient-scope",
+    scope: "evidence",
     decision: "",
-    missing: ["scope"],
   });
 }
 

@@ -35,7 +35,7 @@ export interface Gateway {
   /**
    * Newest first. Needs scope `evidence`, as do the two below.
    *
-   * @throws {GatewayError} `denied` without the scope
+   * @throws {GatewayError} `insufficient-scope` without it
    */
   listRuns(principal: Principal, page: RunPageRequest): Promise<RunPage>;
 

@@ -1,6 +1,7 @@
 /** The app: every route, wrapped in what happens to every request. Nothing here knows what a tool is. */
 import { Hono } from "hono";
 import type { Gateway } from "../gateway/index.ts";
+import { authenticate } from "./authenticate.ts";
 import type { App, AppEnv, AppOptions, LogEntry, Route } from "./context.ts";
 import { LOOPBACK_HOSTS, refuseAtDoor } from "./door.ts";
 import { answerProblem, PlainError } from "./problem.ts";
@@ -59,6 +60,7 @@ export function createApp(gateway: Gateway, options: AppOptions): Hono<AppEnv> {
       const entry = context.get("entry");
       entry.route = route.path;
       try {
+        await authenticate(context, app, route);
         return await route.handler(context);
       } catch (error) {
         // Not left to onError: Hono lets a thrown value that is no Error pass, out of the app and into the server.

@@ -1,5 +1,6 @@
 /** What the app is given, and what travels with one request. No behaviour. */
 import type { Context } from "hono";
+import type { Principal, ScopeName } from "../core/policy/index.ts";
 import type { Gateway } from "../gateway/index.ts";
 import type { Clock, Entropy } from "../ports/index.ts";
 
@@ -55,7 +56,7 @@ export interface LogEntry {
 
 /** Hono's environment for this app. */
 export interface AppEnv {
-  Variables: { entry: LogEntry };
+  Variables: { entry: LogEntry; principal: Principal | undefined };
 }
 
 /** One request under way. */
@@ -65,5 +66,12 @@ export type AppContext = Context<AppEnv>;
 export interface Route {
   readonly method: "GET" | "POST";
   readonly path: string;
+  /**
+   * The scope that credentials must have, or `public`: nobody is asked who he is. Checked before the handler is called,
+   * which has the principal from `principalOf`.
+   */
+  readonly scope: ScopeName | "public";
+  /** Whether the decision checks the scope, so that its refusal is signed; who it is, is asked all the same. */
+  readonly decided?: true;
   readonly handler: (context: AppContext) => Response | Promise<Response>;
 }

@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import type { RefusalCode } from "../core/errors.ts";
+import { SCOPES } from "../core/policy/index.ts";
 import { InvocationBody } from "./invocation.ts";
 import { OPERATIONS, type Operation } from "./operations.ts";
 import { problemExample } from "./pages/problem.ts";
@@ -54,13 +55,19 @@ export function describeApi(about: About): object {
     components: {
       schemas: { ...answerSchemas(), Problem: problemSchema(), ...refusalSchemas(about) },
       responses: Object.fromEntries(REFUSAL_CODES.map((code) => [code, describeRefusal([code])])),
-      securitySchemes: { key: { type: "http", scheme: "bearer", description: "An API key of this gateway" } },
+      securitySchemes: {
+        credentials: {
+          type: "http",
+          scheme: "bearer",
+          description: `An API key of this gateway, or a token of an issuer that it believes. Scopes: ${SCOPES.map(({ name, means }) => `${name}: ${means}`).join(". ")}`,
+        },
+      },
     },
   };
 }
 
 function describeOperation(operation: Operation): object {
-  const { id, summary, body, secured, method } = operation;
+  const { id, summary, body, scope, method } = operation;
   return {
     operationId: id,
     summary,
@@ -69,7 +76,7 @@ function describeOperation(operation: Operation): object {
       requestBody: { required: true, content: { "application/json": { schema: refTo(body) } } },
     }),
     responses: { "200": describeAnswer(operation), ...problemsOf(operation) },
-    ...(secured ? { security: [{ key: [] }] } : {}),
+    ...(scope === "public" ? {} : { security: [{ credentials: [scope] }] }),
     ...(method === "get"
       ? {}
       : { description: "Idempotency-Key is refused: this version does not offer it." }),

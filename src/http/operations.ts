@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { RefusalCode } from "../core/errors.ts";
 import { BUNDLE_MEDIA_TYPE } from "../core/manifest/index.ts";
+import type { ScopeName } from "../core/policy/index.ts";
 import { InvocationBody } from "./invocation.ts";
 import {
   Capabilities,
@@ -30,12 +31,16 @@ export interface Operation {
   readonly contentType?: string;
   /** Which refusals it may answer; `internal` goes without saying. */
   readonly refusals: readonly RefusalCode[];
-  /** Whether it takes credentials. */
-  readonly secured: boolean;
+  /** The scope that credentials need; `public` = it takes none. */
+  readonly scope: ScopeName | "public";
 }
 
-const READ: readonly RefusalCode[] = ["invalid-request", "unauthenticated"];
-const EVIDENCE: readonly RefusalCode[] = [...READ, "denied"];
+const READ: readonly RefusalCode[] = [
+  "invalid-request",
+  "unauthenticated",
+  "insufficient-scope",
+  "identity-unavailable",
+];
 const INVOKE: readonly RefusalCode[] = [
   ...READ,
   "denied",
@@ -56,10 +61,10 @@ const invocation = {
   body: InvocationBody,
   answer: InvocationAnswer,
   refusals: INVOKE,
-  secured: true,
+  scope: "invoke",
 } as const;
 
-const open = { method: "get", refusals: [], secured: false } as const;
+const open = { method: "get", refusals: [], scope: "public" } as const;
 
 /** The operations. */
 export const OPERATIONS: readonly Operation[] = [
@@ -82,7 +87,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: "The tools that these credentials reach",
     answer: ToolList,
     refusals: READ,
-    secured: true,
+    scope: "invoke",
   },
   {
     id: "describeTool",
@@ -91,7 +96,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: "What a tool's functions take and give, and what its component may touch",
     answer: ToolDetail,
     refusals: [...READ, "unknown-tool"],
-    secured: true,
+    scope: "invoke",
   },
   {
     id: "listRuns",
@@ -99,8 +104,8 @@ export const OPERATIONS: readonly Operation[] = [
     path: "/v1/runs",
     summary: "Runs of one's own tenant, newest first",
     answer: RunList,
-    refusals: EVIDENCE,
-    secured: true,
+    refusals: READ,
+    scope: "evidence",
   },
   {
     id: "findRun",
@@ -108,8 +113,8 @@ export const OPERATIONS: readonly Operation[] = [
     path: "/v1/runs/{run}",
     summary: "One run",
     answer: RunSummary,
-    refusals: [...EVIDENCE, "unknown-tool"],
-    secured: true,
+    refusals: [...READ, "unknown-tool"],
+    scope: "evidence",
   },
   {
     id: "findManifest",
@@ -118,8 +123,8 @@ export const OPERATIONS: readonly Operation[] = [
     summary: "The execution manifest of a run, with the proof that the log has it",
     answer: ExecutionManifest,
     contentType: BUNDLE_MEDIA_TYPE,
-    refusals: [...EVIDENCE, "unknown-tool", "evidence-unavailable"],
-    secured: true,
+    refusals: [...READ, "unknown-tool", "evidence-unavailable"],
+    scope: "evidence",
   },
   {
     id: "jwks",

@@ -61,9 +61,9 @@ export const PROBLEMS: Readonly<Record<RefusalCode, ProblemEntry>> = {
     status: 401,
     title: "No valid credentials",
     meaning:
-      "The Authorization header is missing, or its key is malformed, unknown, expired or revoked. Which of these is never said.",
+      "The Authorization header is missing, or its key or token is malformed, unknown, expired, revoked or meant for somebody else. Which of these is never said.",
     remedy:
-      "Send Authorization: Bearer with an API key of this gateway. The operator issues one with: writ keys issue.",
+      "Send Authorization: Bearer with an API key of this gateway (the operator issues one with: writ keys issue) or a token of an issuer that it believes. The operator finds the reason in the log.",
     members: [],
     retryAfter: false,
   },
@@ -76,8 +76,7 @@ export const PROBLEMS: Readonly<Record<RefusalCode, ProblemEntry>> = {
     members: [
       {
         name: "decision",
-        meaning:
-          "Id of the run that carries the signed decision; empty where no decision is recorded, as for a missing scope.",
+        meaning: "Id of the run that carries the signed decision.",
         schema: { type: "string" },
         example: "run_01JCA2N3VQ8T5W6X7Y8Z9ABCDE",
       },
@@ -86,6 +85,29 @@ export const PROBLEMS: Readonly<Record<RefusalCode, ProblemEntry>> = {
         meaning: "Names of the clauses that did not allow it; never their text.",
         schema: { type: "array", items: { type: "string" } },
         example: ["purpose"],
+      },
+    ],
+    retryAfter: false,
+  },
+  "insufficient-scope": {
+    status: 403,
+    title: "The credentials lack a scope",
+    meaning:
+      "Who asks is known, and may not do this with these credentials. Of a run that was asked for, the decision was signed and logged.",
+    remedy:
+      "Use credentials that have the scope. The operator issues a key with: writ keys issue --scopes; of a token, its issuer decides.",
+    members: [
+      {
+        name: "scope",
+        meaning: "The scope that is needed.",
+        schema: { type: "string" },
+        example: "evidence",
+      },
+      {
+        name: "decision",
+        meaning: "Id of the run that carries the signed decision; empty where none is recorded.",
+        schema: { type: "string" },
+        example: "",
       },
     ],
     retryAfter: false,
@@ -198,6 +220,14 @@ export const PROBLEMS: Readonly<Record<RefusalCode, ProblemEntry>> = {
       },
     ],
     retryAfter: false,
+  },
+  "identity-unavailable": {
+    status: 503,
+    title: "The credentials can not be checked",
+    meaning: "The keys of the token's issuer can not be had now, so nobody can say whether it is good.",
+    remedy: "Keep the token, and try again after Retry-After.",
+    members: [],
+    retryAfter: true,
   },
   "sandbox-unavailable": {
     status: 503,

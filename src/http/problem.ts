@@ -85,9 +85,19 @@ function describeRefusal(refusal: Refusal): Shown {
       });
     case "unauthenticated":
       // No `error` parameter: RFC 6750 section 3.1 would have us say which, and that helps nobody but a guesser.
-      return show("This operation needs a valid API key", {}, { "www-authenticate": 'Bearer realm="writ"' });
+      return show(
+        "This operation needs valid credentials",
+        {},
+        { "www-authenticate": 'Bearer realm="writ"' },
+      );
     case "denied":
       return show("The policy does not allow this", { decision: refusal.decision, missing: refusal.missing });
+    case "insufficient-scope":
+      return show(
+        `These credentials lack the scope "${refusal.scope}"`,
+        { scope: refusal.scope, decision: refusal.decision },
+        { "www-authenticate": `Bearer realm="writ", error="insufficient_scope", scope="${refusal.scope}"` },
+      );
     case "unknown-tool":
       return show("There is no such tool, function or run for these credentials", {});
     case "run-conflict":
@@ -108,6 +118,8 @@ function describeRefusal(refusal: Refusal): Shown {
       return show("The tool may not run now", { reason: refusal.reason, since: refusal.since });
     case "internal":
       return show("A fault in the gateway", {});
+    case "identity-unavailable":
+      return show("The credentials can not be checked now", {}, retryAfter(refusal));
     case "sandbox-unavailable":
       return show("No executor became free in time", {}, retryAfter(refusal));
     case "evidence-unavailable":

@@ -7,7 +7,7 @@
  */
 import { sha256Hex } from "../core/digest.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { Principal, Scope } from "../core/policy/index.ts";
+import { isScope, type Principal, SCOPE_NAMES, type Scope } from "../core/policy/index.ts";
 import type { Clock, Entropy, KeyRow, Store } from "../ports/index.ts";
 import { isKeyText, KEY_BYTES, writeKey } from "./key-text.ts";
 
@@ -59,7 +59,6 @@ export interface Identity {
   bootstrapKey(owner?: { readonly tenant?: string; readonly tier?: string }): Promise<IssuedKey | undefined>;
 }
 
-const SCOPES: readonly Scope[] = ["invoke", "evidence", "operate"];
 /** Longer headers are refused unread. */
 const MAX_HEADER_LETTERS = 256;
 
@@ -82,14 +81,15 @@ export function createIdentity(parts: IdentityParts): Identity {
       const row = await findKey(store, sha256Hex(text));
       if (row === undefined || !isLive(row, clock.nowMs())) throw unauthenticated();
       const id = `key:${row.id.replace(/^key_/, "")}`;
-      return { id, tenant: row.tenant, tier: row.tier, scopes: readScopes(row) };
+      const credential = { kind: "api-key", id: row.id } as const;
+      return { id, tenant: row.tenant, tier: row.tier, scopes: readScopes(row), credential };
     },
     issueKey,
     revokeKey: (id) => store.revokeKey(id, clock.nowMs()),
     listKeys: () => store.listKeys(),
     async bootstrapKey({ tenant = "default", tier = "free" } = {}) {
       if ((await store.listKeys()).length > 0) return undefined;
-      return await issueKey({ tenant, tier, scopes: SCOPES, label: "bootstrap" });
+      return await issueKey({ tenant, tier, scopes: SCOPE_NAMES, label: "bootstrap" });
     },
   };
 }
@@ -117,7 +117,7 @@ function isLive(row: KeyRow, nowMs: number): boolean {
 
 /** Words that this version does not know grant nothing. */
 function readScopes(row: KeyRow): readonly Scope[] {
-  return SCOPES.filter((scope) => row.scopes.includes(scope));
+  return row.scopes.filter(isScope);
 }
 
 function unauthenticated(): GatewayError {

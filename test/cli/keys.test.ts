@@ -13,7 +13,10 @@ const keys = (...args: readonly string[]) => cli(["keys", ...args, "--data", fol
 
 describe("keys", () => {
   const hostile: readonly (readonly [readonly string[], RegExp])[] = [
-    [["--scopes", "invoke,root"], /no scope "root", wanted invoke, evidence, operate/],
+    [
+      ["--scopes", "invoke,root"],
+      /no scope "root", wanted invoke, evidence, operate, approve or invoke:<tool>/,
+    ],
     [["--scopes", ""], /no scope ""/],
     [["--tenant", "../etc"], /--tenant is "\.\.\/etc"/],
     [["--tier", "Gold"], /--tier is "Gold"/],

@@ -176,13 +176,13 @@ test.for(OPERATIONS.filter(({ answer }) => answer !== undefined))(
 
 test("every secured operation refuses a stranger, and no open one asks who it is", async () => {
   const { app } = createTestApp();
-  for (const { id, path, method, secured } of OPERATIONS) {
+  for (const { id, path, method, scope } of OPERATIONS) {
     const concrete = path.replaceAll(/\{(\w+)\}/g, (_, name) => VALUES[name] ?? "");
     const request = invocation({
       path: concrete,
       method: method.toUpperCase(),
       headers: { authorization: "" },
     });
-    expect((await app.request(request)).status, id).toBe(secured ? 401 : 200);
+    expect((await app.request(request)).status, id).toBe(scope === "public" ? 200 : 401);
   }
 });

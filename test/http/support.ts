@@ -1,6 +1,6 @@
 /** A gateway that is all surface: it answers what it is told, and keeps what it was asked. */
 import { GatewayError, type Refusal } from "../../src/core/errors.ts";
-import type { Principal } from "../../src/core/policy/index.ts";
+import { type Principal, SCOPE_NAMES, type Scope } from "../../src/core/policy/index.ts";
 import type {
   Gateway,
   InvocationAnswer,
@@ -55,20 +55,23 @@ export interface FakeGateway extends Gateway {
   /** What `invoke` answers. */
   answer: InvocationAnswer;
   isReady: boolean;
+  /** What the good key may do. */
+  scopes: readonly Scope[];
 }
 
 export function createFakeGateway(): FakeGateway {
-  const principal: Principal = { id: "key:1", tenant: "acme", tier: "free", scopes: ["invoke", "evidence"] };
+  const principal: Principal = { id: "key:1", tenant: "acme", tier: "free", scopes: [] };
   const fake: FakeGateway = {
     invocations: [],
     pages: [],
     fault: undefined,
     answer: ANSWER,
     isReady: true,
+    scopes: SCOPE_NAMES,
     authenticate: async (authorization) => {
       if (authorization !== KEY)
         throw new GatewayError("Cannot authenticate: no such key", { code: "unauthenticated" });
-      return principal;
+      return { ...principal, scopes: fake.scopes };
     },
     invoke: async (_principal, request) => {
       fake.invocations.push(request);
@@ -165,6 +168,7 @@ export const REFUSALS: readonly Refusal[] = [
   { code: "invalid-request", errors: [{ pointer: "/input/x", detail: "is missing" }] },
   { code: "unauthenticated" },
   { code: "denied", decision: RUN, missing: ["purpose"] },
+  { code: "insufficient-scope", scope: "evidence", decision: "" },
   { code: "unknown-tool" },
   { code: "run-conflict", run: RUN },
   { code: "input-too-large", limitBytes: 10 },
@@ -174,6 +178,7 @@ export const REFUSALS: readonly Refusal[] = [
   { code: "loop-capped", retryAfterSeconds: 0, budget: "loops" },
   { code: "tool-suspended", reason: "widened", since: "2026-11-20T09:30:00.000Z" },
   { code: "internal" },
+  { code: "identity-unavailable", retryAfterSeconds: 5 },
   { code: "sandbox-unavailable", retryAfterSeconds: 1 },
   { code: "evidence-unavailable", retryAfterSeconds: 2 },
 ];

@@ -150,6 +150,7 @@ describe("authenticate()", () => {
       tenant: "acme",
       tier: "pro",
       scopes: ["invoke", "evidence"],
+      credential: { kind: "api-key", id: row.id },
     };
     for (const scheme of ["Bearer", "bearer", "BEARER"]) {
       expect(await identity.authenticate(`${scheme} ${text}`)).toEqual(principal);
@@ -163,12 +164,21 @@ describe("authenticate()", () => {
       hash: sha256Hex(text),
       tenant: "t",
       tier: "free",
-      scopes: ["root", "evidence", "*"],
+      scopes: [
+        "root",
+        "evidence",
+        "*",
+        "invoke:",
+        "invoke:*",
+        "invoke:Weather",
+        "evidence:weather",
+        "invoke:weather",
+      ],
       createdAtMs: 1,
       label: "",
     };
     await store.insertKey(row);
-    expect((await identity.authenticate(`Bearer ${text}`)).scopes).toEqual(["evidence"]);
+    expect((await identity.authenticate(`Bearer ${text}`)).scopes).toEqual(["evidence", "invoke:weather"]);
   });
 });
 
@@ -206,7 +216,7 @@ describe("bootstrapKey()", () => {
     expect(first?.row).toMatchObject({
       tenant: "default",
       tier: "free",
-      scopes: ["invoke", "evidence", "operate"],
+      scopes: ["invoke", "evidence", "operate", "approve"],
     });
     expect(await identity.bootstrapKey()).toBeUndefined();
     await identity.revokeKey(first?.row.id ?? "");

@@ -222,11 +222,29 @@ export const RunPredicateSchema: z.ZodType<RunPredicate> = z.looseObject({
     .min(1)
     .describe("The run's id: run_ and 26 characters of Crockford base32, ordered by time"),
   tenant: z.string().describe("Whose run it is"),
-  principal: z.string().describe("Who asked: key: and the public id of the API key"),
+  principal: z
+    .string()
+    .describe("Who asked: key: and the public id of the API key, or an issuer's name and its subject"),
   tier: z
     .string()
     .exactOptional()
     .describe("Tier of the tenant, by which the policy was chosen; absent in manifests older than the field"),
+  credential: z
+    .discriminatedUnion("kind", [
+      z
+        .looseObject({ kind: z.literal("api-key"), id: z.string().describe("The key's public id") })
+        .describe("A key of this gateway"),
+      z
+        .looseObject({
+          kind: z.literal("token"),
+          issuer: z.string().describe("Who issued it: iss"),
+          subject: z.string().describe("About whom: sub"),
+          key: z.string().describe("Which of the issuer's keys signed it: kid"),
+        })
+        .describe("A token of an OpenID Connect issuer"),
+    ])
+    .exactOptional()
+    .describe("What the principal proved itself with, never the thing itself; absent where nobody had to"),
   tool: z.string().describe("The tool's name in this gateway"),
   function: z.string().describe("Which export was called: interface/function"),
   purpose: z.string().describe("The business task that the caller stated"),

@@ -2,7 +2,7 @@
  * The statement of one run: what the manifest signs. Field names are those of the signed JSON, so this file is
  * the schema's source in words; `schema.ts` says it in zod and publishes it as JSON Schema.
  */
-import type { BudgetName, Grant, IsolationLevel, JsonValue, Reason } from "../policy/types.ts";
+import type { BudgetName, Credential, Grant, IsolationLevel, JsonValue, Reason } from "../policy/types.ts";
 
 /** Limits that every run has, whatever its policy says, and that end it as `exhausted`. */
 export const HOST_LIMITS = [
@@ -77,6 +77,8 @@ export interface RunPredicate {
   readonly principal: string;
   /** Tier of the tenant, by which the policy was chosen; absent in manifests of before it was recorded. */
   readonly tier?: string;
+  /** What the principal proved itself with, by its public names; absent where nobody had to. */
+  readonly credential?: Credential;
   readonly tool: string;
   readonly function: string;
   readonly purpose: string;

@@ -3,6 +3,7 @@
  * to two, to a word it does not know. The order of the policies says nothing.
  */
 import { CAPABILITY_WORDS } from "./capabilities.ts";
+import { hasScope, mayInvoke } from "./scopes.ts";
 import type {
   CapabilityWord,
   Decision,
@@ -25,12 +26,19 @@ import type {
  * @returns allow with the grants for exactly the needed capabilities, or deny with at least one denying reason
  */
 export function decide(request: DecisionRequest, policies: readonly PolicyRecord[]): Decision {
-  if (!request.principal.scopes.includes("invoke")) {
-    return denied([
-      { clause: "scope", effect: "deny", detail: 'the credential does not have the scope "invoke"' },
-    ]);
+  const { scopes } = request.principal;
+  const entered = request.entered ?? request.tool;
+  if (!mayInvoke(scopes, entered)) {
+    const wanted = hasScope(scopes, "invoke") ? `invoke:${entered}` : "invoke";
+    const detail = `the credential does not have the scope ${q(wanted)}`;
+    return denied([{ clause: "scope", effect: "deny", detail }]);
   }
-  const scope: Reason = { clause: "scope", effect: "allow", detail: 'the credential has the scope "invoke"' };
+  const had = scopes.includes("invoke") ? "invoke" : `invoke:${entered}`;
+  const scope: Reason = {
+    clause: "scope",
+    effect: "allow",
+    detail: `the credential has the scope ${q(had)}`,
+  };
 
   const ofTool = policies.filter(({ policy }) => policy.tool_id === request.tool).sort(byIdentity);
   const matching = ofTool.filter(({ policy }) => policy.tenant_tier.includes(request.principal.tier));

@@ -33,5 +33,14 @@ export {
 } from "./reach.ts";
 export { changeForDecision, changeForImport, type DeniedImport } from "./remedy.ts";
 export { policySchema } from "./schema.ts";
+export {
+  hasScope,
+  isScope,
+  mayInvoke,
+  SCOPE_NAMES,
+  SCOPES,
+  type Scope,
+  type ScopeName,
+} from "./scopes.ts";
 export * from "./types.ts";
 export { type CanonicalPath, canonicalPath } from "./url-path.ts";

@@ -6,6 +6,7 @@
 import type { HeaderLists } from "./header-lists.ts";
 import type { Ports } from "./port-range.ts";
 import type { EchoPolicy, FilesystemClause, KeyvalueClause, SecretOperation, ToolRule } from "./reach.ts";
+import type { Scope } from "./scopes.ts";
 
 /** Whether a function changes the world. A write without an Idempotency-Key is never retried. */
 export type Operation = "read" | "write";
@@ -192,22 +193,32 @@ export type Grant =
 
 /** Who asks. Made by `identity` from credentials; never from the request's body. */
 export interface Principal {
-  /** Stable id, e.g. `key:7f3a…`. */
+  /** Stable id: `key:7f3a…`, or the operator's name of an issuer, a colon and the subject, e.g. `corp:alice`. */
   readonly id: string;
   readonly tenant: string;
   readonly tier: string;
   /** What the credential may do at all. */
   readonly scopes: readonly Scope[];
+  /** What it proved itself with; absent where nobody had to, as in `writ run`. */
+  readonly credential?: Credential;
 }
 
-/** `invoke` runs tools, `evidence` reads manifests of one's own tenant, `operate` manages the gateway. */
-export type Scope = "invoke" | "evidence" | "operate";
+/** A credential, by its public names alone. */
+export type Credential =
+  | { readonly kind: "api-key"; readonly id: string }
+  /** A token: who issued it about whom, and which of the issuer's keys signed it. */
+  | { readonly kind: "token"; readonly issuer: string; readonly subject: string; readonly key: string };
 
 /** What `decide` is asked. */
 export interface DecisionRequest {
   readonly principal: Principal;
   /** Tool name. */
   readonly tool: string;
+  /**
+   * The tool that the principal itself called, when a run of that calls this one: the credential's scope is about what it
+   * calls itself. Default `tool`.
+   */
+  readonly entered?: string;
   /** `interface/function`. */
   readonly function: string;
   readonly purpose: string;

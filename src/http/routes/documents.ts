@@ -46,28 +46,41 @@ export function documentRoutes(app: App): readonly Route[] {
   };
 
   return [
-    { method: "GET", path: "/execution-manifest/v1", handler: manifestVersion },
-    { method: "GET", path: "/", handler: () => answerPage(home) },
-    { method: "GET", path: "/style.css", handler: () => answerPublic(STYLE, "text/css; charset=utf-8") },
-    { method: "GET", path: "/icon.svg", handler: () => answerPublic(ICON, "image/svg+xml") },
-    { method: "GET", path: "/healthz", handler: () => answerJson({ status: "ok" }) },
-    { method: "GET", path: "/readyz", handler: () => answerReadiness(app) },
-    { method: "GET", path: "/openapi.json", handler: () => answerPublic(openapi, "application/json") },
-    { method: "GET", path: "/problems/:code", handler: problem },
-    { method: "GET", path: "/.well-known/jwks.json", handler: () => answerKeys(app) },
+    { method: "GET", path: "/execution-manifest/v1", scope: "public", handler: manifestVersion },
+    { method: "GET", path: "/", scope: "public", handler: () => answerPage(home) },
+    {
+      method: "GET",
+      path: "/style.css",
+      scope: "public",
+      handler: () => answerPublic(STYLE, "text/css; charset=utf-8"),
+    },
+    { method: "GET", path: "/icon.svg", scope: "public", handler: () => answerPublic(ICON, "image/svg+xml") },
+    { method: "GET", path: "/healthz", scope: "public", handler: () => answerJson({ status: "ok" }) },
+    { method: "GET", path: "/readyz", scope: "public", handler: () => answerReadiness(app) },
+    {
+      method: "GET",
+      path: "/openapi.json",
+      scope: "public",
+      handler: () => answerPublic(openapi, "application/json"),
+    },
+    { method: "GET", path: "/problems/:code", scope: "public", handler: problem },
+    { method: "GET", path: "/.well-known/jwks.json", scope: "public", handler: () => answerKeys(app) },
     {
       method: "GET",
       path: "/capabilities",
+      scope: "public",
       handler: () => answerPublic(capabilities, "application/json"),
     },
     {
       method: "GET",
       path: "/schemas/policy.json",
+      scope: "public",
       handler: () => answerPublic(policy, "application/schema+json"),
     },
     {
       method: "GET",
       path: "/schemas/execution-manifest.json",
+      scope: "public",
       handler: () => answerPublic(executionManifest, "application/schema+json"),
     },
   ];

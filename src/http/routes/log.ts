@@ -10,11 +10,17 @@ const FOR_EVER = "public, max-age=31536000, immutable";
 /** Public routes of the log. */
 export function logRoutes(app: App): readonly Route[] {
   return [
-    { method: "GET", path: "/checkpoint", handler: () => answerCheckpoint(app) },
-    { method: "GET", path: "/tile/:tile{.+}", handler: (context) => answerTile(context, app) },
+    { method: "GET", path: "/checkpoint", scope: "public", handler: () => answerCheckpoint(app) },
+    {
+      method: "GET",
+      path: "/tile/:tile{.+}",
+      scope: "public",
+      handler: (context) => answerTile(context, app),
+    },
     {
       method: "GET",
       path: "/trusted_root.json",
+      scope: "public",
       handler: async () => answerPublic(await app.gateway.trustedRoot(), "application/json"),
     },
   ];

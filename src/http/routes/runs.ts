@@ -2,32 +2,37 @@
 import { GatewayError } from "../../core/errors.ts";
 import { BUNDLE_MEDIA_TYPE } from "../../core/manifest/index.ts";
 import { answerJson, answerText } from "../answers.ts";
-import { authenticate } from "../authenticate.ts";
+import { principalOf } from "../authenticate.ts";
 import type { App, AppContext, Route } from "../context.ts";
 import { RUN_ID, readRunPage, refuseQuery } from "../query.ts";
 
 /** Routes under `/v1/runs`. */
 export function runRoutes(app: App): readonly Route[] {
   return [
-    { method: "GET", path: "/v1/runs", handler: (context) => listRuns(context, app) },
-    { method: "GET", path: "/v1/runs/:run", handler: (context) => findRun(context, app) },
-    { method: "GET", path: "/v1/runs/:run/manifest", handler: (context) => findManifest(context, app) },
+    { method: "GET", path: "/v1/runs", scope: "evidence", handler: (context) => listRuns(context, app) },
+    { method: "GET", path: "/v1/runs/:run", scope: "evidence", handler: (context) => findRun(context, app) },
+    {
+      method: "GET",
+      path: "/v1/runs/:run/manifest",
+      scope: "evidence",
+      handler: (context) => findManifest(context, app),
+    },
   ];
 }
 
 async function listRuns(context: AppContext, app: App): Promise<Response> {
-  const principal = await authenticate(context, app);
+  const principal = principalOf(context);
   return answerJson(await app.gateway.listRuns(principal, readRunPage(context)));
 }
 
 async function findRun(context: AppContext, app: App): Promise<Response> {
-  const principal = await authenticate(context, app);
+  const principal = principalOf(context);
   refuseQuery(context);
   return answerJson(await app.gateway.findRun(principal, runId(context)));
 }
 
 async function findManifest(context: AppContext, app: App): Promise<Response> {
-  const principal = await authenticate(context, app);
+  const principal = principalOf(context);
   refuseQuery(context);
   const run = runId(context);
   // Text, not an object: the bytes that were sealed are the bytes that are sent.

@@ -2,7 +2,7 @@
 import { type Fault, GatewayError } from "../../core/errors.ts";
 import type { InvocationRequest } from "../../gateway/index.ts";
 import { answerJson } from "../answers.ts";
-import { authenticate } from "../authenticate.ts";
+import { principalOf } from "../authenticate.ts";
 import type { App, AppContext, Route } from "../context.ts";
 import { parseInvocation, refuse } from "../invocation.ts";
 import { parseJsonBody } from "../json-text.ts";
@@ -18,26 +18,34 @@ const NOT_OFFERED = ["idempotency-key"] as const;
 
 /** Routes under `/v1/tools`. */
 export function toolRoutes(app: App): readonly Route[] {
+  const invocation = {
+    method: "POST",
+    scope: "invoke",
+    // A run that was asked for is decided, and its denial signed, whatever the reason.
+    decided: true,
+    handler: (context: AppContext) => invoke(context, app),
+  } as const;
   return [
-    { method: "GET", path: "/v1/tools", handler: (context) => listTools(context, app) },
-    { method: "GET", path: "/v1/tools/:tool", handler: (context) => describeTool(context, app) },
-    { method: "POST", path: "/v1/tools/:tool/:function", handler: (context) => invoke(context, app) },
+    { method: "GET", path: "/v1/tools", scope: "invoke", handler: (context) => listTools(context, app) },
     {
-      method: "POST",
-      path: "/v1/tools/:tool/:interface/:function",
-      handler: (context) => invoke(context, app),
+      method: "GET",
+      path: "/v1/tools/:tool",
+      scope: "invoke",
+      handler: (context) => describeTool(context, app),
     },
+    { path: "/v1/tools/:tool/:function", ...invocation },
+    { path: "/v1/tools/:tool/:interface/:function", ...invocation },
   ];
 }
 
 async function listTools(context: AppContext, app: App): Promise<Response> {
-  const principal = await authenticate(context, app);
+  const principal = principalOf(context);
   refuseQuery(context);
   return answerJson({ tools: await app.gateway.listTools(principal) });
 }
 
 async function describeTool(context: AppContext, app: App): Promise<Response> {
-  const principal = await authenticate(context, app);
+  const principal = principalOf(context);
   refuseQuery(context);
   return answerJson(await app.gateway.describeTool(principal, toolName(context)));
 }
@@ -45,7 +53,7 @@ async function describeTool(context: AppContext, app: App): Promise<Response> {
 /** Credentials first, so that a stranger can not make us read a body; then headers, size, form, schema. */
 async function invoke(context: AppContext, app: App): Promise<Response> {
   const entry = context.get("entry");
-  const principal = await authenticate(context, app);
+  const principal = principalOf(context);
   refuseQuery(context);
   refuseHeaders(context);
   const tool = toolName(context);

@@ -66,7 +66,7 @@ describe("decide()", () => {
   const someRequest = fc
     .record({
       tier: someName(["free", "pro", "gold"]),
-      scopes: fc.subarray(["invoke", "evidence", "operate"]),
+      scopes: fc.subarray(["invoke", "evidence", "operate", "invoke:weather", "invoke:other"]),
       tool: someName(["weather", "text"]),
       function: someName(["weather/forecast", "weather/report-outage"]),
       purpose: someName(["support-chat"]),
@@ -110,7 +110,7 @@ describe("decide()", () => {
         );
         const [only] = may;
         const allowed =
-          asked.principal.scopes.includes("invoke") &&
+          asked.principal.scopes.some((scope) => scope === "invoke" || scope === `invoke:${asked.tool}`) &&
           may.length === 1 &&
           Object.keys(only?.policy.functions ?? {}).includes(asked.function) &&
           asked.purpose === "support-chat" &&
@@ -128,6 +128,26 @@ describe("decide()", () => {
         expect(explain(decision, asked, policies).length).toBeGreaterThan(1);
       }),
     );
+  });
+});
+
+describe("decide() of a credential for one tool", () => {
+  const principal = { ...vectors.request.principal, scopes: ["invoke:weather"] as const };
+
+  it("allows that tool, and what it calls, and nothing else", () => {
+    const text = policy({ tool_id: "text" }, "text");
+    const kindOf = (members: object) => decide(request({ principal, ...members }), [policy({}), text]).kind;
+    expect(kindOf({})).toBe("allow");
+    expect(kindOf({ tool: "text" })).toBe("deny");
+    expect(kindOf({ tool: "text", entered: "weather" })).toBe("allow");
+    expect(kindOf({ entered: "text" })).toBe("deny");
+  });
+
+  it("names the scope that is missing", () => {
+    const { reasons } = decide(request({ principal, tool: "text" }), []);
+    expect(reasons).toEqual([
+      { clause: "scope", effect: "deny", detail: 'the credential does not have the scope "invoke:text"' },
+    ]);
   });
 });
 
