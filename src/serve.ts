@@ -267,10 +267,18 @@ function baseUrl(host: string, port: number): string {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** One line of JSON for each event. Lines about trouble carry an `error`. */
+/**
+ * One line of JSON for each event. Lines about trouble carry an `error`.
+ *
+ * Those of one turn of the event loop leave together, after the answers they are about: a pipe is written to at once, and
+ * whoever reads it is woken. A killed gateway may lose the lines of its last turn, none of which is evidence.
+ */
 function createLog(runtime: Runtime, level: ServeConfig["logLevel"]): (line: object) => void {
   if (level === "silent") return () => undefined;
+  const waiting: string[] = [];
+  const flush = () => runtime.print(waiting.splice(0).join("\n"));
   return (line) => {
-    if (level !== "error" || "error" in line) runtime.print(JSON.stringify(line));
+    if (level === "error" && !("error" in line)) return;
+    if (waiting.push(JSON.stringify(line)) === 1) setImmediate(flush);
   };
 }

@@ -90,7 +90,9 @@ export const runtime: Runtime = {
     };
   },
   async serve(handler, options) {
-    const server = createServer(getRequestListener(handler, { overrideGlobalObjects: false }));
+    // Its own Request and Response become the global ones: answering from the text that a Response was made of, instead
+    // of from the stream that the runtime's makes of it, is a third of what a request costs here.
+    const server = createServer(getRequestListener(handler));
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen(options.port, options.hostname, resolve);

@@ -55,7 +55,22 @@ const KEY_COLUMNS = [
   "label",
 ] as const;
 
-// What every seal runs for the log is compiled once: compiling takes longer than running it.
+// What every run executes is compiled once, with values that stand for their places: compiling takes longer than running.
+const INSERT_RUN = db
+  .insertInto("runs")
+  .values({ run: "", tenant: "", tool: "", function: "", admitted_at_ms: 0, predicate: "" })
+  .compile();
+const INSERT_OPEN_RUN = db.insertInto("open_runs").values({ run: "", admitted_at_ms: 0 }).compile();
+const DELETE_OPEN_RUN = db.deleteFrom("open_runs").where("run", "=", "").compile();
+const INSERT_SEAL = db
+  .insertInto("seals")
+  .values({
+    sequence: sql<number>`(select coalesce(max(sequence), -1) + 1 from seals)`,
+    ...{ run: "", outcome: "", digest: "", bundle: "", entry: "", sealed_at_ms: 0 },
+  })
+  .returning("sequence")
+  .compile();
+const KEY = db.selectFrom("keys").select(KEY_COLUMNS).where("hash", "=", "").compile();
 const LOG_SIZE = db
   .selectFrom("seals")
   .select(sql<number>`coalesce(max(sequence), -1) + 1`.as("size"))
@@ -76,34 +91,25 @@ const NEWEST_HEAD = db
   .compile();
 
 /** Adds the run. Fails when there is one of that id. */
-export function insertRun(intent: Intent) {
+export function insertRun(intent: Intent): typeof INSERT_RUN {
   const { run, tenant, tool, admittedAtMs, predicate } = intent;
-  const row = { run, tenant, tool, function: intent.function, admitted_at_ms: admittedAtMs, predicate };
-  return db.insertInto("runs").values(row).compile();
+  return { ...INSERT_RUN, parameters: [run, tenant, tool, intent.function, admittedAtMs, predicate] };
 }
 
 /** Adds the run to those without a seal. */
-export function insertOpenRun(intent: Intent) {
-  return db
-    .insertInto("open_runs")
-    .values({ run: intent.run, admitted_at_ms: intent.admittedAtMs })
-    .compile();
+export function insertOpenRun({ run, admittedAtMs }: Intent): typeof INSERT_OPEN_RUN {
+  return { ...INSERT_OPEN_RUN, parameters: [run, admittedAtMs] };
 }
 
 /** Takes the run from those without a seal: one row is changed exactly when it was among them. */
-export function deleteOpenRun(run: string) {
-  return db.deleteFrom("open_runs").where("run", "=", run).compile();
+export function deleteOpenRun(run: string): typeof DELETE_OPEN_RUN {
+  return { ...DELETE_OPEN_RUN, parameters: [run] };
 }
 
 /** Adds the seal under the next sequence number, and gives that number. */
-export function insertSeal(seal: Seal) {
+export function insertSeal(seal: Seal): typeof INSERT_SEAL {
   const { run, outcome, digest, bundle, entry, sealedAtMs } = seal;
-  const next = sql<number>`(select coalesce(max(sequence), -1) + 1 from seals)`;
-  return db
-    .insertInto("seals")
-    .values({ sequence: next, run, outcome, digest, bundle, entry, sealed_at_ms: sealedAtMs })
-    .returning("sequence")
-    .compile();
+  return { ...INSERT_SEAL, parameters: [run, outcome, digest, bundle, entry, sealedAtMs] };
 }
 
 /** Runs without a seal, oldest first. */
@@ -245,8 +251,8 @@ export function insertKey(key: KeyRow) {
 }
 
 /** The key of that hash. */
-export function selectKey(hash: string) {
-  return db.selectFrom("keys").select(KEY_COLUMNS).where("hash", "=", hash).compile();
+export function selectKey(hash: string): typeof KEY {
+  return { ...KEY, parameters: [hash] };
 }
 
 /** All keys, oldest first. */
