@@ -31,7 +31,7 @@ export async function readWitnesses(
     witnesses: {
       ...read.file,
       outgoing: createOutgoing({ clock, resolver }),
-      verify: signatureVerifier(),
+      verify: signatureVerifier(runtime.verification),
       keep: (note) => files.write(`${dataFolder}/${COSIGNED}`, note),
       kept: kept && new TextDecoder().decode(kept),
     },

@@ -1,7 +1,11 @@
 /** One audit: the log entry by entry, every manifest, the observer's files, and how all of that compares. */
-import { type ObservedLine, readObservations, type Trust, verifyBundle } from "../core/manifest/index.ts";
+import {
+  type BundleVerifier,
+  type ObservedLine,
+  readObservations,
+  type Trust,
+} from "../core/manifest/index.ts";
 import { Audit, type AuditCounts, type AuditGap, OBSERVER_FILES } from "../evidence/index.ts";
-import { signatureVerifier } from "../identity/index.ts";
 import { type AuditSource, manifestPath } from "./audit-source.ts";
 import { type Progress, verifyLog } from "./log-files.ts";
 
@@ -24,12 +28,14 @@ const MAX_KEPT = 10_000;
  * @param earlier checkpoints of the same log that somebody kept: what is cut off at the end of everything shows in nothing
  *   else
  * @param settled whether nothing is under way any more
+ * @param verify checks one manifest
  */
 export async function audit(
   source: AuditSource,
   trust: Trust,
   earlier: readonly { readonly name: string; readonly note: string }[],
   settled: boolean,
+  verify: BundleVerifier,
   progress: Progress,
 ): Promise<AuditReport> {
   const faults: string[] = [];
@@ -49,7 +55,6 @@ export async function audit(
 
   const auditing = new Audit();
   for (const line of lines) auditing.observe(line);
-  const verify = signatureVerifier();
   for (let sequence = 0; sequence < size; sequence++) {
     const path = manifestPath(sequence);
     const bytes = await read(path);
@@ -57,7 +62,7 @@ export async function audit(
       fault(`${path}: missing, and the log has its entry`);
       continue;
     }
-    const report = await verifyBundle(Uint8Array.from(bytes), trust, verify);
+    const report = await verify(bytes);
     if (!report.ok) {
       const last = report.checks.at(-1);
       fault(`${path}: ${last?.check ?? "nothing"} does not hold: ${last?.detail ?? ""}`);

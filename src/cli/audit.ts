@@ -8,7 +8,7 @@ import { EXIT } from "./exit.ts";
 import { decodeText, readInput } from "./input.ts";
 import { alignColumns, createPaint, printable, printJson } from "./output.ts";
 import { sayProgress } from "./progress.ts";
-import { readTrust } from "./trust.ts";
+import { manifestVerifier, readTrust } from "./trust.ts";
 import type { CliWorld } from "./world.ts";
 
 interface AuditFlags {
@@ -70,7 +70,9 @@ async function run(world: CliWorld, folder: string, flags: AuditFlags): Promise<
   );
   const progress = sayProgress(world, "audited");
   const settled = flags.settled === true;
-  if (!isData) return await audit(await openExport(runtime, folder), trust, earlier, settled, progress);
+  const verify = manifestVerifier(world, trust);
+  if (!isData)
+    return await audit(await openExport(runtime, folder), trust, earlier, settled, verify, progress);
   const { config } = await loadConfig(world, {
     dataFolder: folder,
     logOrigin: flags.logOrigin,
@@ -79,7 +81,7 @@ async function run(world: CliWorld, folder: string, flags: AuditFlags): Promise<
   const log = await world.openLog(folder, config.logOrigin, config.signer);
   try {
     const observed = (name: string) => files.read(`${folder}/observer/${name}`);
-    return await audit(openData(log, observed, clock.nowMs()), trust, earlier, settled, progress);
+    return await audit(openData(log, observed, clock.nowMs()), trust, earlier, settled, verify, progress);
   } finally {
     await log.close();
   }

@@ -1,5 +1,12 @@
 /** Whom a verifier believes: documents that the operator names, or those of their own data folder. */
-import { joinTrust, parseTrust, type Trust } from "../core/manifest/index.ts";
+import {
+  type BundleVerifier,
+  bundleVerifier,
+  joinTrust,
+  parseTrust,
+  type Trust,
+} from "../core/manifest/index.ts";
+import { signatureVerifier } from "../identity/index.ts";
 import { loadConfig } from "./config.ts";
 import { readInput, readOptionalFile } from "./input.ts";
 import { UsageError } from "./usage-error.ts";
@@ -37,6 +44,12 @@ export async function readTrust(world: CliWorld, flags: TrustFlags): Promise<Rea
     return { trust: joinTrust(files.map(({ name, bytes }) => parse(bytes, name))), source: named.join(", ") };
   }
   return await readOwnTrust(world, flags.data);
+}
+
+/** Verifies many manifests against one trust, with the runtime's own cryptography. */
+export function manifestVerifier({ runtime }: CliWorld, trust: Trust): BundleVerifier {
+  const { verification } = runtime;
+  return bundleVerifier(trust, signatureVerifier(verification), (bytes) => verification.sha256(bytes));
 }
 
 async function readOwnTrust(world: CliWorld, data: string | undefined): Promise<ReadTrust> {

@@ -7,14 +7,12 @@
 import { z } from "zod";
 import { canonicalJson, sha256Hex } from "../core/digest.ts";
 import {
+  type BundleVerifier,
   type Check,
   type CheckName,
   type Comparison,
   parseStrictJson,
-  type Trust,
   type VerificationReport,
-  type VerifySignature,
-  verifyBundle,
 } from "../core/manifest/index.ts";
 import { formatProof } from "../core/merkle/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
@@ -65,20 +63,19 @@ type Answer = z.infer<typeof answerSchema>;
  * Verifies one document.
  *
  * @param bytes attacker-controlled
- * @param verify one for all documents: it keeps the keys it has imported
+ * @param verify one for all documents: it keeps keys and checkpoints that it has seen
  * @returns the report; every doubt is a check that does not hold
  */
 export async function verifyDocument(
   bytes: Uint8Array,
-  trust: Trust,
+  verify: BundleVerifier,
   compared: Compared,
-  verify: VerifySignature,
 ): Promise<VerifiedDocument> {
   const opened = openAnswer(bytes);
   if ("check" in opened) return { report: { ok: false, checks: [] }, checks: [opened], ok: false };
   const { answer } = opened;
   const bundle = answer === undefined ? bytes : new TextEncoder().encode(JSON.stringify(answer.manifest));
-  const report = await verifyBundle(bundle, trust, verify, compared);
+  const report = await verify(bundle, compared);
   const beside = answer !== undefined && report.ok ? checkAnswer(answer, report) : [];
   return {
     report,

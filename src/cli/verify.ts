@@ -4,14 +4,13 @@
  */
 import type { Command } from "commander";
 import type { VerificationReport } from "../core/manifest/index.ts";
-import { signatureVerifier } from "../identity/index.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { readInput, STDIN } from "./input.ts";
 import { listRange } from "./log-range.ts";
 import { alignColumns, createPaint, type Paint, printable, printJson } from "./output.ts";
 import { readOnePolicy } from "./policy-files.ts";
-import { readTrust } from "./trust.ts";
+import { manifestVerifier, readTrust } from "./trust.ts";
 import { UsageError } from "./usage-error.ts";
 import { type AnswerCheck, type Compared, verifyDocument } from "./verify-answer.ts";
 import type { CliWorld } from "./world.ts";
@@ -71,10 +70,10 @@ export function addVerify(program: Command, { world, end }: CommandContext): voi
       });
       const compared = await readCompared(world, flags);
       const verified: Verified[] = [];
-      const verify = signatureVerifier();
+      const verify = manifestVerifier(world, trust.trust);
       let good = 0;
       for await (const { path, ofFolder, bytes } of listAll(world, paths, flags)) {
-        const one = { path, ...(await verifyDocument(bytes, trust.trust, compared, verify)) };
+        const one = { path, ...(await verifyDocument(bytes, verify, compared)) };
         // Of a folder only what does not hold is kept and printed: it may have a million manifests.
         if (!ofFolder || !one.ok) verified.push(one);
         else if (++good % STEP === 0) world.runtime.printError(`writ: ${good} verified`);

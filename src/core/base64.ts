@@ -1,20 +1,21 @@
 /**
  * Base64 as this project writes it, and nothing looser: one value has one spelling, so a flipped bit
- * never decodes to the same bytes. Core has no `atob`, and the hosts' decoders forgive what must not be forgiven.
+ * never decodes to the same bytes. Core has no `atob`, and the hosts' decoders forgive what must not be forgiven unless
+ * they are held to it.
  */
+import { decodeByTable, encodeByTable, STANDARD, URL_SAFE } from "./base64-tables.ts";
 
-const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-/** The code of `=`. */
-const PAD = 0x3d;
-
-/** An alphabet: letters' codes by value, and values by code (-1 = none). */
-interface Alphabet {
-  readonly codes: Uint8Array;
-  readonly values: Int8Array;
+/** What ES2026 adds, and the oldest runtime that this runs on does not have. */
+interface HostDecoder {
+  readonly BYTES_PER_ELEMENT: number;
+  fromBase64?(text: string, options: { readonly lastChunkHandling: "strict" }): Uint8Array<ArrayBuffer>;
+}
+interface HostEncoder {
+  readonly length: number;
+  toBase64?(options: { readonly alphabet: "base64" | "base64url"; readonly omitPadding: boolean }): string;
 }
 
-const STANDARD = alphabetOf(`${LETTERS}+/`);
-const URL_SAFE = alphabetOf(`${LETTERS}-_`);
+const host: HostDecoder = Uint8Array;
 
 /**
  * Writes bytes as base64 with padding.
@@ -22,7 +23,9 @@ const URL_SAFE = alphabetOf(`${LETTERS}-_`);
  * @returns RFC 4648 section 4 text
  */
 export function encodeBase64(bytes: Uint8Array): string {
-  return encode(bytes, STANDARD, true);
+  const own: HostEncoder = bytes;
+  const text = own.toBase64?.({ alphabet: "base64", omitPadding: false });
+  return text ?? encodeByTable(bytes, STANDARD, true);
 }
 
 /**
@@ -31,7 +34,9 @@ export function encodeBase64(bytes: Uint8Array): string {
  * @returns RFC 4648 section 5 text, as JOSE spells it
  */
 export function encodeBase64Url(bytes: Uint8Array): string {
-  return encode(bytes, URL_SAFE, false);
+  const own: HostEncoder = bytes;
+  const text = own.toBase64?.({ alphabet: "base64url", omitPadding: true });
+  return text ?? encodeByTable(bytes, URL_SAFE, false);
 }
 
 /**
@@ -42,8 +47,9 @@ export function encodeBase64Url(bytes: Uint8Array): string {
  */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (text.length % 4 !== 0) return undefined;
-  const unpadded = text.replace(/={1,2}$/, "");
-  return decode(unpadded, STANDARD);
+  return host.fromBase64 === undefined
+    ? decodeByTable(text.replace(/={1,2}$/, ""), STANDARD)
+    : decodeByHost(text);
 }
 
 /**
@@ -53,50 +59,15 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined 
  * @returns the bytes, or undefined when the text is not exactly what {@link encodeBase64Url} writes
  */
 export function decodeBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
-  return decode(text, URL_SAFE);
+  return decodeByTable(text, URL_SAFE);
 }
 
-// Manifests are base64 for the most part, so both directions work on codes and tables, not on letters.
-function encode(bytes: Uint8Array, alphabet: Alphabet, padded: boolean): string {
-  const { codes } = alphabet;
-  const whole = Math.floor(bytes.length / 3) * 3;
-  const left = bytes.length - whole;
-  const letters = new Uint8Array(Math.ceil(bytes.length / 3) * 4 - (padded || left === 0 ? 0 : 3 - left));
-  letters.fill(PAD);
-  let to = 0;
-  for (let at = 0; at < bytes.length; at += 3) {
-    const group = ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
-    const count = at < whole ? 4 : left + 1;
-    for (let letter = 0; letter < count; letter++) {
-      letters[to++] = codes[(group >> (18 - 6 * letter)) & 63] ?? PAD;
-    }
+/** The host at its strictest; it still passes over white space, which then makes the text longer than its bytes need. */
+function decodeByHost(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    const bytes = host.fromBase64?.(text, { lastChunkHandling: "strict" });
+    return bytes !== undefined && Math.ceil(bytes.length / 3) * 4 === text.length ? bytes : undefined;
+  } catch {
+    return undefined;
   }
-  return new TextDecoder().decode(letters);
-}
-
-function decode(text: string, { values }: Alphabet): Uint8Array<ArrayBuffer> | undefined {
-  if (text.length % 4 === 1) return undefined;
-  const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
-  let bits = 0;
-  let held = 0;
-  let at = 0;
-  for (let index = 0; index < text.length; index++) {
-    const value = values[text.charCodeAt(index)];
-    if (value === undefined || value < 0) return undefined;
-    bits = ((bits << 6) | value) & 0xffff;
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      bytes[at++] = (bits >> held) & 0xff;
-    }
-  }
-  // Bits that no byte holds must be zero: otherwise several texts would say the same bytes.
-  return (bits & ((1 << held) - 1)) === 0 ? bytes : undefined;
-}
-
-function alphabetOf(letters: string): Alphabet {
-  const codes = new TextEncoder().encode(letters);
-  const values = new Int8Array(128).fill(-1);
-  for (const [value, code] of codes.entries()) values[code] = value;
-  return { codes, values };
 }

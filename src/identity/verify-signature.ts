@@ -1,6 +1,7 @@
-/** Signatures, verified by WebCrypto: what `core/manifest` is given to check manifests and checkpoints with. */
+/** Signatures, verified by the host: what `core/manifest` is given to check manifests and checkpoints with. */
 import { toHex } from "../core/digest.ts";
 import { derToRaw, isP256Spki, type VerifySignature } from "../core/manifest/index.ts";
+import type { PublicVerifier, Verification } from "../ports/index.ts";
 
 /** The algorithm of manifests, in WebCrypto's words. */
 export const ES256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
@@ -11,30 +12,33 @@ export const ED25519 = { name: "Ed25519" } as const;
 const MAX_KEYS = 64;
 
 /**
- * Creates a verifier that imports each key once: importing costs as much as verifying. For whoever verifies many
- * manifests against the same trust.
+ * Creates a verifier for whoever verifies many manifests against the same trust: each key is imported once, because that
+ * costs as much as verifying, and no signature waits for another thread.
  *
  * @returns see {@link VerifySignature}; false for a malformed signature, a key that is neither P-256 nor Ed25519, a point
  *   off the curve
  */
-export function signatureVerifier(): VerifySignature {
-  const keys = new Map<string, Promise<CryptoKey | undefined>>();
-  return async (spki, signature, bytes) => {
+export function signatureVerifier({ publicKey }: Verification): VerifySignature {
+  const keys = new Map<string, PublicVerifier | undefined>();
+  return (spki, signature, bytes) => {
+    const isEcdsa = isP256Spki(spki);
+    const raw = isEcdsa ? derToRaw(signature) : signature;
+    if (raw === undefined) return false;
     // A key that no signature was checked with yet may be anything; one that could not be imported verifies nothing.
     const name = toHex(spki);
     let key = keys.get(name);
-    if (key === undefined) {
-      key = importKey(spki);
+    if (key === undefined && !keys.has(name)) {
+      key = publicKey(spki, isEcdsa ? "ES256" : "Ed25519");
       keys.set(name, key);
       const [oldest] = keys.keys();
       if (keys.size > MAX_KEYS && oldest !== undefined) keys.delete(oldest);
     }
-    return await verifyWith(await key, signature, bytes);
+    return key?.(raw, bytes) === true;
   };
 }
 
 /**
- * Verifies one signature by the key's own kind. See {@link VerifySignature}.
+ * Verifies one signature by the key's own kind, with WebCrypto. See {@link VerifySignature}.
  *
  * @returns false for a malformed signature, a key that is neither P-256 nor Ed25519, a point off the curve
  */

@@ -48,3 +48,4 @@ export type {
 } from "./sandbox.ts";
 export type { NoteSigner, PublicKey, Signature, Signer } from "./signer.ts";
 export type { Intent, KeyRow, Logged, LogHead, RunRow, Seal, Store } from "./store.ts";
+export type { PublicVerifier, Verification } from "./verification.ts";

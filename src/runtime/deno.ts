@@ -16,6 +16,7 @@ import { killGroup } from "./kill-group.ts";
 import { systemSockets } from "./local-sockets.ts";
 import { executorCommand, type Self } from "./lockdown.ts";
 import { viewProcess } from "./process-view.ts";
+import { systemVerification } from "./verification.ts";
 
 const SELF: Self = {
   name: "deno",
@@ -30,6 +31,7 @@ export const runtime: Runtime = {
   version: Deno.version.deno,
   clock: systemClock,
   entropy: systemEntropy,
+  verification: systemVerification,
   files: systemFiles,
   resolver: systemResolver,
   readFolder,

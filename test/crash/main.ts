@@ -73,7 +73,7 @@ async function examine(folder: string, released: Released): Promise<readonly str
   const evidence = createEvidence({ store, clock: runtime.clock, ...signers });
   await evidence.reconcile(Number.POSITIVE_INFINITY);
   if ((await store.openRuns(Number.MAX_SAFE_INTEGER, 1)).length > 0) faults.push("a run stayed open");
-  const verify = signatureVerifier();
+  const verify = signatureVerifier(runtime.verification);
   const seen = new Set<string>();
   let sequence = 0;
   for (;;) {

@@ -5,7 +5,7 @@ import { calculateJwkThumbprint, createLocalJWKSet } from "jose";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { encodeBase64, parseTrustedKeys, thumbprint } from "../../src/core/manifest/index.ts";
-import { jwks, openSigner, verifyEs256 } from "../../src/identity/index.ts";
+import { jwks, openSigner, signatureVerifier, verifyEs256 } from "../../src/identity/index.ts";
 import { newestKey, newestSpki } from "../support/signing.ts";
 import { temporaryFolder } from "../support/sqlite.ts";
 
@@ -132,16 +132,57 @@ describe("jwks()", () => {
   });
 });
 
-describe("verifyEs256()", () => {
-  it("answers false for keys and signatures that are none", async () => {
-    const signer = await openSigner({ files, clock, path });
-    const { signature, key } = await signer.sign(bytes);
-    const offCurve = Uint8Array.from(key.spki);
-    offCurve[90] = (offCurve[90] ?? 0) ^ 1;
-    expect(await verifyEs256(offCurve, signature, bytes)).toBe(false);
-    expect(await verifyEs256(new Uint8Array(), signature, bytes)).toBe(false);
-    expect(await verifyEs256(key.spki, new Uint8Array(), bytes)).toBe(false);
-    expect(await verifyEs256(key.spki, signature, new Uint8Array())).toBe(false);
-    expect(await verifyEs256(key.spki, signature, bytes)).toBe(true);
+for (const [name, verify] of Object.entries({
+  "verifyEs256()": verifyEs256,
+  "signatureVerifier()": signatureVerifier(runtime.verification),
+})) {
+  describe(name, () => {
+    it("answers false for keys and signatures that are none", async () => {
+      const signer = await openSigner({ files, clock, path });
+      const { signature, key } = await signer.sign(bytes);
+      const offCurve = Uint8Array.from(key.spki);
+      offCurve[90] = (offCurve[90] ?? 0) ^ 1;
+      // Twice, because keys are remembered, those that are none too.
+      for (let times = 0; times < 2; times++) {
+        expect(await verify(offCurve, signature, bytes)).toBe(false);
+        expect(await verify(new Uint8Array(), signature, bytes)).toBe(false);
+        expect(await verify(key.spki, new Uint8Array(), bytes)).toBe(false);
+        expect(await verify(key.spki, Uint8Array.from([...signature, 0]), bytes)).toBe(false);
+        expect(await verify(key.spki, signature, new Uint8Array())).toBe(false);
+        expect(await verify(key.spki, signature, bytes)).toBe(true);
+      }
+    });
+  });
+}
+
+describe("signatureVerifier()", () => {
+  it("verifies by the key's own kind, with more keys than it remembers, and refuses other kinds", async () => {
+    const verify = signatureVerifier(runtime.verification);
+    // The DOM's types know Ed25519 only as a string that gives one key or two.
+    const pairs = (await Promise.all(
+      Array.from({ length: 70 }, () => crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])),
+    )) as CryptoKeyPair[];
+    const signed = await Promise.all(
+      pairs.map(async ({ privateKey, publicKey }) => ({
+        spki: new Uint8Array(await crypto.subtle.exportKey("spki", publicKey)),
+        signature: new Uint8Array(await crypto.subtle.sign("Ed25519", privateKey, bytes)),
+      })),
+    );
+    for (const [index, { spki, signature }] of signed.entries()) {
+      expect(await verify(spki, signature, bytes)).toBe(true);
+      expect(
+        await verify(
+          spki,
+          signature.map((byte) => byte ^ 1),
+          bytes,
+        ),
+      ).toBe(false);
+      expect(await verify(signed[(index + 1) % 70]?.spki ?? spki, signature, bytes)).toBe(false);
+    }
+    const rsa = { name: "RSASSA-PKCS1-v1_5", modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) };
+    const other = await crypto.subtle.generateKey({ ...rsa, hash: "SHA-256" }, true, ["sign", "verify"]);
+    const spki = new Uint8Array(await crypto.subtle.exportKey("spki", other.publicKey));
+    const signature = new Uint8Array(await crypto.subtle.sign(rsa, other.privateKey, bytes));
+    expect(await verify(spki, signature, bytes)).toBe(false);
   });
 });

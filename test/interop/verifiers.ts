@@ -45,7 +45,7 @@ export type FindVerifier = (samples: Samples, folder: string) => Promise<Verifie
 export const findOurs: FindVerifier = async (samples) => {
   const keys = parseTrust(await readFile(samples.keySetFile));
   if (!keys.ok) throw new Error("Cannot read the key set");
-  const verify = signatureVerifier();
+  const verify = signatureVerifier(runtime.verification);
   return {
     name: "writ",
     sees: ["signature", "log", "whole"],

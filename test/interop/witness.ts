@@ -15,6 +15,7 @@ import {
   ed25519Key,
   isSignedBy,
   leafHash,
+  noteKey,
   noteKeyDigest,
   parseNote,
   parseWitnessKey,
@@ -148,7 +149,7 @@ async function ask(
     if (!right) faults.push(`${name}: status ${response.status}, want ${status}: ${text.trim()}`);
     if (response.status === 200) {
       const cosigned = parseNote(`${note}${text}`);
-      const ours = cosigned && (await isSignedBy(cosigned, ORIGIN, spki, verifySignature));
+      const ours = cosigned && (await isSignedBy(cosigned, noteKey(ORIGIN, spki), verifySignature));
       if (ours !== true) faults.push(`${name}: the cosigned note is not one`);
       const atS = cosigned && witness && (await cosignedAt(cosigned, witness, verifySignature));
       if (atS === undefined) faults.push(`${name}: no cosignature of the witness's key`);

@@ -83,5 +83,5 @@ export type {
   Statement,
 } from "./types.ts";
 export { HOST_LIMITS, PAYLOAD_TYPE, PREDICATE_TYPE } from "./types.ts";
-export { verifyBundle } from "./verify.ts";
+export { type BundleVerifier, bundleVerifier, verifyBundle } from "./verify.ts";
 export { parseWitnessFile, type WitnessFile } from "./witness-file.ts";

@@ -89,4 +89,4 @@ export type VerifySignature = (
   spki: Uint8Array<ArrayBuffer>,
   signature: Uint8Array<ArrayBuffer>,
   bytes: Uint8Array<ArrayBuffer>,
-) => Promise<boolean>;
+) => boolean | Promise<boolean>;

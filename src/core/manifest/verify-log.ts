@@ -4,10 +4,10 @@
  */
 import { z } from "zod";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
-import { leafHash, noteKeyDigest, openCheckpoint, verifyInclusion } from "../merkle/index.ts";
+import { type CheckpointReader, leafHash, type Sha256, verifyInclusion } from "../merkle/index.ts";
 import { ENTRY_KIND, encodeLogEntry } from "./log-entry.ts";
-import type { Demand, VerifySignature } from "./report.ts";
-import type { Trust, TrustedKey, TrustedLog } from "./trust.ts";
+import type { Demand } from "./report.ts";
+import type { Trust, TrustedLog } from "./trust.ts";
 
 const whole = z.string().regex(/^(0|[1-9][0-9]{0,19})$/);
 const MAX_PATH = 64;
@@ -51,15 +51,16 @@ export interface InLog {
 /**
  * Demands that a manifest is in a trusted log.
  *
- * @param signed with a signature that holds under `key`
+ * @param signed with a signature that holds under the key `spki`
+ * @param reading `checkpoints`: of the logs that are trusted; `sha256`: the hash to use
  * @param demand told of each check; ends verification at the first that does not hold
  * @returns where it was found; undefined when the trust asks for no log
  */
 export async function verifyLogEntry(
   signed: SignedParts,
-  key: TrustedKey,
+  spki: Uint8Array,
   trust: Trust,
-  verify: VerifySignature,
+  { checkpoints, sha256 }: { readonly checkpoints: CheckpointReader<TrustedLog>; readonly sha256: Sha256 },
   demand: Demand,
 ): Promise<InLog | undefined> {
   const [entry, ...more] = signed.tlogEntries;
@@ -72,11 +73,7 @@ export async function verifyLogEntry(
   }
   const { inclusionProof: proof } = entry;
   const expected = new TextEncoder().encode(
-    encodeLogEntry({
-      digest: signed.digest,
-      signatureDer: signed.signatureDer,
-      spki: decodeBase64(key.spki) ?? new Uint8Array(),
-    }),
+    encodeLogEntry({ digest: signed.digest, signatureDer: signed.signatureDer, spki }),
   );
   const { kind, version } = entry.kindVersion;
   const about =
@@ -92,14 +89,13 @@ export async function verifyLogEntry(
       : "of other bytes, signature, key, kind or index",
   );
 
-  const opened = await openCheckpoint(proof.checkpoint.envelope, trust.logs, verify);
+  const opened = await checkpoints.open(proof.checkpoint.envelope);
   if (opened === undefined) demand("checkpoint", false, describeLogs(trust.logs));
-  const { log, checkpoint } = opened;
-  const logId = encodeBase64(noteKeyDigest(log.origin, decodeBase64(log.spki) ?? new Uint8Array()));
+  const { log, checkpoint, keyDigest } = opened;
   const same =
     proof.treeSize === String(checkpoint.size) &&
     proof.rootHash === encodeBase64(checkpoint.root) &&
-    entry.logId.keyId === logId;
+    entry.logId.keyId === encodeBase64(keyDigest);
   demand(
     "checkpoint",
     same,
@@ -110,7 +106,11 @@ export async function verifyLogEntry(
   const index = BigInt(proof.logIndex);
   const included =
     path.every((hash) => hash !== undefined) &&
-    verifyInclusion({ index, size: checkpoint.size, leaf: leafHash(expected), path }, checkpoint.root);
+    verifyInclusion(
+      { index, size: checkpoint.size, leaf: leafHash(expected, sha256), path },
+      checkpoint.root,
+      sha256,
+    );
   demand("log-inclusion", included, `entry ${proof.logIndex} of ${proof.treeSize}, ${path.length} hashes`);
   return { log, index, path: path.flatMap((hash) => hash ?? []), checkpoint: proof.checkpoint.envelope };
 }

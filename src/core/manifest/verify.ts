@@ -10,6 +10,7 @@
 import { z } from "zod";
 import { decodeBase64 } from "../base64.ts";
 import { canonicalJson, sha256Bytes, sha256Hex, toHex } from "../digest.ts";
+import { CheckpointReader, type Sha256 } from "../merkle/index.ts";
 import { ACTION_TYPE, type ActionPredicate, ActionPredicateSchema, createActionStatement } from "./action.ts";
 import { derToRaw, isHighS } from "./ecdsa.ts";
 import { parseInstant } from "./instant.ts";
@@ -53,11 +54,75 @@ const statementSchema = z.strictObject({
 /** Ends verification: carried to {@link verifyBundle}, never out of it. */
 class Refused extends Error {}
 
+/** Verifies one manifest against what {@link bundleVerifier} was given. */
+export type BundleVerifier = (
+  bundleBytes: Uint8Array,
+  comparison?: Comparison,
+) => Promise<VerificationReport>;
+
 /**
- * Verifies a manifest.
+ * Makes ready to verify many manifests: keys are decoded once, and a checkpoint that several of them share is verified
+ * once.
+ *
+ * @param trust the verifier's keys and logs; every one is tried, whatever a manifest's hints say
+ * @param verifySignature WebCrypto, or the like
+ * @param sha256 a faster one than ours, where there is one
+ * @throws {TypeError} when the trust names a log whose key is no Ed25519 key
+ */
+export function bundleVerifier(
+  trust: Trust,
+  verifySignature: VerifySignature,
+  sha256: Sha256 = sha256Bytes,
+): BundleVerifier {
+  const keys = trust.keys.flatMap((key) => {
+    const spki = decodeBase64(key.spki);
+    return spki === undefined ? [] : [{ key, spki }];
+  });
+  const checkpoints = new CheckpointReader(trust.logs, verifySignature);
+  const reading = { checkpoints, sha256 };
+  return async (bundleBytes, comparison = {}) => {
+    const checks: Check[] = [];
+    const demand: Demand = (check, ok, detail) => {
+      checks.push({ check, ok, detail: printable(detail) });
+      if (!ok) throw new Refused(detail);
+    };
+    try {
+      const signed = openEnvelope(bundleBytes, sha256, demand);
+      const signer = await findSigner(signed, keys, verifySignature);
+      demand("signature", signer !== undefined, describeSigner(signed, trust.keys, signer?.key));
+      const { key, spki } = signer;
+      const named = signed.hint === key.keyId && (signed.keyid === "" || signed.keyid === key.keyId);
+      demand(
+        "key-hint",
+        named,
+        `hint ${quote(signed.hint)}, keyid ${quote(signed.keyid)}, signer ${quote(key.keyId)}`,
+      );
+      const inLog = await verifyLogEntry(signed, spki, trust, reading, demand);
+      const words = openStatement(signed.payload, demand);
+      const at = words.predicate?.finished_at ?? words.action?.finished_at ?? "";
+      demandValidity("key-validity", at, key, demand);
+      if (inLog !== undefined) demandValidity("log-validity", at, inLog.log, demand);
+      compare(words.predicate, comparison, demand);
+      return {
+        ok: true,
+        checks,
+        keyId: key.keyId,
+        digest: toHex(signed.digest),
+        ...words,
+        ...placeOf(inLog),
+      };
+    } catch (error) {
+      if (error instanceof Refused) return { ok: false, checks };
+      throw error;
+    }
+  };
+}
+
+/**
+ * Verifies one manifest. Whoever has many makes a {@link bundleVerifier} for all of them.
  *
  * @param bundleBytes the manifest as it came; attacker-controlled
- * @param trust the verifier's keys and logs; every one is tried, whatever the manifest's hints say
+ * @param trust the verifier's keys and logs
  * @param verifySignature WebCrypto, or the like
  * @param comparison what to compare the manifest with
  * @returns the checks made and the verdict; every doubt is a refusal. Rejects only when `verifySignature` does
@@ -68,32 +133,7 @@ export async function verifyBundle(
   verifySignature: VerifySignature,
   comparison: Comparison = {},
 ): Promise<VerificationReport> {
-  const checks: Check[] = [];
-  const demand: Demand = (check, ok, detail) => {
-    checks.push({ check, ok, detail: printable(detail) });
-    if (!ok) throw new Refused(detail);
-  };
-  try {
-    const signed = openEnvelope(bundleBytes, demand);
-    const key = await findSigner(signed, trust.keys, verifySignature);
-    demand("signature", key !== undefined, describeSigner(signed, trust.keys, key));
-    const named = signed.hint === key.keyId && (signed.keyid === "" || signed.keyid === key.keyId);
-    demand(
-      "key-hint",
-      named,
-      `hint ${quote(signed.hint)}, keyid ${quote(signed.keyid)}, signer ${quote(key.keyId)}`,
-    );
-    const inLog = await verifyLogEntry(signed, key, trust, verifySignature, demand);
-    const words = openStatement(signed.payload, demand);
-    const at = words.predicate?.finished_at ?? words.action?.finished_at ?? "";
-    demandValidity("key-validity", at, key, demand);
-    if (inLog !== undefined) demandValidity("log-validity", at, inLog.log, demand);
-    compare(words.predicate, comparison, demand);
-    return { ok: true, checks, keyId: key.keyId, digest: toHex(signed.digest), ...words, ...placeOf(inLog) };
-  } catch (error) {
-    if (error instanceof Refused) return { ok: false, checks };
-    throw error;
-  }
+  return await bundleVerifier(trust, verifySignature)(bundleBytes, comparison);
 }
 
 function placeOf(inLog: InLog | undefined): { readonly log?: LogPlace } {
@@ -111,7 +151,7 @@ interface Signed extends SignedParts {
   readonly keyid: string;
 }
 
-function openEnvelope(bundleBytes: Uint8Array, demand: Demand): Signed {
+function openEnvelope(bundleBytes: Uint8Array, sha256: Sha256, demand: Demand): Signed {
   const { length } = bundleBytes;
   demand("size", length <= MAX_BUNDLE_BYTES, `${length} bytes, at most ${MAX_BUNDLE_BYTES}`);
   const bundle = readJson(bundleBytes, bundleSchema);
@@ -126,20 +166,23 @@ function openEnvelope(bundleBytes: Uint8Array, demand: Demand): Signed {
   demand("payload-type", dsseEnvelope.payloadType === PAYLOAD_TYPE, quote(dsseEnvelope.payloadType));
   const bytes = pae(PAYLOAD_TYPE, payload);
   const { publicKey, tlogEntries = [] } = verificationMaterial;
-  const digest = sha256Bytes(bytes);
+  const digest = sha256(bytes);
   return { payload, bytes, digest, signatureDer, signatureRaw, hint: publicKey.hint, keyid, tlogEntries };
+}
+
+/** A trusted key, and its DER. */
+interface ReadyKey {
+  readonly key: TrustedKey;
+  readonly spki: Uint8Array<ArrayBuffer>;
 }
 
 /** The first trusted key under which the signature holds, whatever the manifest says about its key. */
 async function findSigner(
-  signed: Signed,
-  trust: TrustedKeys,
+  { signatureDer, bytes }: Signed,
+  keys: readonly ReadyKey[],
   verify: VerifySignature,
-): Promise<TrustedKey | undefined> {
-  for (const key of trust) {
-    const spki = decodeBase64(key.spki);
-    if (spki !== undefined && (await verify(spki, signed.signatureDer, signed.bytes))) return key;
-  }
+): Promise<ReadyKey | undefined> {
+  for (const one of keys) if (await verify(one.spki, signatureDer, bytes)) return one;
   return undefined;
 }
 
@@ -258,6 +301,7 @@ function quote(text: string): string {
 
 /** For a terminal: what came from the manifest can not move the cursor, hide text or fill the screen. */
 function printable(detail: string): string {
+  if (detail.length <= 400 && /^[\x20-\x7e]*$/.test(detail)) return detail;
   const ascii = detail.replace(
     /[^\x20-\x7e]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,

@@ -5,7 +5,15 @@
  */
 import { decodeBase64, encodeBase64 } from "../base64.ts";
 import { type Bytes, HASH_BYTES } from "./hash.ts";
-import { isKeyName, isSignedBy, parseNote, type VerifyEd25519 } from "./note.ts";
+import {
+  isKeyName,
+  isSignedBy,
+  type Note,
+  type NoteKey,
+  noteKey,
+  parseNote,
+  type VerifyEd25519,
+} from "./note.ts";
 
 /** A tree as a whole: how many entries it has and what they hash to. */
 export interface TreeHead {
@@ -53,27 +61,69 @@ export function parseCheckpoint(text: string): Checkpoint | undefined {
   return { origin, size, root };
 }
 
-/**
- * Opens a checkpoint: the log that signed it, and what it says. Signatures of others, witnesses for instance, are
- * passed over.
- *
- * @param note attacker-controlled
- * @param logs whom the verifier believes
- * @returns undefined unless one of the logs signed it under its own name
- */
-export async function openCheckpoint<Log extends TrustedLog>(
+/** A checkpoint that a log which is believed signed. */
+export interface OpenedCheckpoint<Log extends TrustedLog> {
+  readonly log: Log;
+  readonly checkpoint: Checkpoint;
+  /** Digest of the log's key under its name. */
+  readonly keyDigest: Bytes;
+  /** What it was read from, with the signatures of others. */
+  readonly note: Note;
+}
+
+/** Checkpoints that a reader remembers: manifests that were sealed together share one. */
+const MAX_KEPT = 256;
+
+/** Opens checkpoints for a verifier who opens many: a log's keys are decoded once, and a signature is checked once. */
+export class CheckpointReader<Log extends TrustedLog> {
+  readonly #verify: VerifyEd25519;
+  readonly #logs: readonly { readonly log: Log; readonly key: NoteKey }[];
+  /** By their exact text, oldest first. Only what held is kept. */
+  readonly #opened = new Map<string, OpenedCheckpoint<Log>>();
+
+  /**
+   * @param logs whom the verifier believes
+   * @throws {TypeError} when a log's key is no Ed25519 key
+   */
+  constructor(logs: readonly Log[], verify: VerifyEd25519) {
+    this.#verify = verify;
+    this.#logs = logs.flatMap((log) => {
+      const spki = decodeBase64(log.spki);
+      return spki === undefined ? [] : [{ log, key: noteKey(log.origin, spki) }];
+    });
+  }
+
+  /**
+   * Opens a checkpoint. Signatures of others, witnesses for instance, are passed over.
+   *
+   * @param note attacker-controlled
+   * @returns undefined unless one of the logs signed it under its own name
+   */
+  async open(note: string): Promise<OpenedCheckpoint<Log> | undefined> {
+    const known = this.#opened.get(note);
+    if (known !== undefined) return known;
+    const parsed = parseNote(note);
+    if (parsed === undefined) return undefined;
+    for (const { log, key } of this.#logs) {
+      if (!(await isSignedBy(parsed, key, this.#verify))) continue;
+      const checkpoint = parseCheckpoint(parsed.text);
+      // A key of one log must not speak for another.
+      if (checkpoint?.origin !== log.origin) continue;
+      const opened = { log, checkpoint, keyDigest: key.digest, note: parsed };
+      this.#opened.set(note, opened);
+      const [oldest] = this.#opened.keys();
+      if (this.#opened.size > MAX_KEPT && oldest !== undefined) this.#opened.delete(oldest);
+      return opened;
+    }
+    return undefined;
+  }
+}
+
+/** Opens one checkpoint. See {@link CheckpointReader}. */
+export function openCheckpoint<Log extends TrustedLog>(
   note: string,
   logs: readonly Log[],
   verify: VerifyEd25519,
-): Promise<{ readonly log: Log; readonly checkpoint: Checkpoint } | undefined> {
-  const opened = parseNote(note);
-  if (opened === undefined) return undefined;
-  for (const log of logs) {
-    const spki = decodeBase64(log.spki);
-    if (spki === undefined || !(await isSignedBy(opened, log.origin, spki, verify))) continue;
-    const checkpoint = parseCheckpoint(opened.text);
-    // A key of one log must not speak for another.
-    if (checkpoint?.origin === log.origin) return { log, checkpoint };
-  }
-  return undefined;
+): Promise<OpenedCheckpoint<Log> | undefined> {
+  return new CheckpointReader(logs, verify).open(note);
 }

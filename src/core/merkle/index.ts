@@ -1,7 +1,9 @@
 /** A transparency log's mathematics and its texts: Merkle trees, proofs, tiles, signed checkpoints. */
 export {
   type Checkpoint,
+  CheckpointReader,
   formatCheckpoint,
+  type OpenedCheckpoint,
   openCheckpoint,
   parseCheckpoint,
   type TreeHead,
@@ -14,14 +16,16 @@ export {
   type WitnessKey,
 } from "./cosignature.ts";
 export { type FullTile, TileNodes, TreeEdge } from "./edge.ts";
-export { type Bytes, emptyRoot, HASH_BYTES, leafHash, nodeHash, sameBytes } from "./hash.ts";
+export { type Bytes, emptyRoot, HASH_BYTES, leafHash, nodeHash, type Sha256, sameBytes } from "./hash.ts";
 export {
   ed25519Key,
   formatNote,
   isKeyName,
   isSignedBy,
   type Note,
+  type NoteKey,
   type NoteSignature,
+  noteKey,
   noteKeyDigest,
   parseNote,
   type VerifyEd25519,

@@ -113,20 +113,29 @@ export function parseNote(note: string): Note | undefined {
  * @param bytes what must have been signed
  * @returns false for whatever is wrong with the signature
  */
-export type VerifyEd25519 = (spki: Bytes, signature: Bytes, bytes: Bytes) => Promise<boolean>;
+export type VerifyEd25519 = (spki: Bytes, signature: Bytes, bytes: Bytes) => boolean | Promise<boolean>;
 
-/**
- * Says whether a key signed a note.
- *
- * @param name the key's, from the verifier's own trust
- */
+/** A key that a verifier believes, ready to look for its signature. */
+export interface NoteKey {
+  readonly name: string;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Bytes;
+  /** {@link noteKeyDigest} of both. */
+  readonly digest: Bytes;
+}
+
+/** @param name the key's, from the verifier's own trust. See {@link noteKeyDigest} for what is thrown */
+export function noteKey(name: string, spki: Bytes): NoteKey {
+  return { name, spki, digest: noteKeyDigest(name, spki) };
+}
+
+/** Says whether a key signed a note. */
 export async function isSignedBy(
   note: Note,
-  name: string,
-  spki: Bytes,
+  { name, spki, digest }: NoteKey,
   verify: VerifyEd25519,
 ): Promise<boolean> {
-  const keyId = noteKeyDigest(name, spki).subarray(0, KEY_ID_BYTES);
+  const keyId = digest.subarray(0, KEY_ID_BYTES);
   const bytes = new TextEncoder().encode(note.text);
   for (const line of note.signatures) {
     const ours = line.name === name && keyId.every((byte, at) => line.keyId[at] === byte);

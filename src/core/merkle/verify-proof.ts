@@ -3,7 +3,7 @@
  * bigints), hashes of any length and number. Whatever is not exactly a proof is none.
  * @see RFC 9162 sections 2.1.3.2 and 2.1.4.2
  */
-import { type Bytes, HASH_BYTES, nodeHash, sameBytes } from "./hash.ts";
+import { type Bytes, HASH_BYTES, nodeHash, type Sha256, sameBytes } from "./hash.ts";
 
 /** Sizes and indices are 64 bit numbers in every format that carries them. */
 const MAX_SIZE = 2n ** 64n - 1n;
@@ -36,7 +36,10 @@ export interface ConsistencyClaim {
  *
  * @returns the root, to be compared with a signed one; undefined when this is no proof at all
  */
-export function rootFromInclusion({ index, size, leaf, path }: InclusionClaim): Bytes | undefined {
+export function rootFromInclusion(
+  { index, size, leaf, path }: InclusionClaim,
+  sha256?: Sha256,
+): Bytes | undefined {
   if (size < 1n || size > MAX_SIZE || index < 0n || index >= size) return undefined;
   if (leaf.length !== HASH_BYTES || !areHashes(path)) return undefined;
   let [fn, sn] = [index, size - 1n];
@@ -44,11 +47,11 @@ export function rootFromInclusion({ index, size, leaf, path }: InclusionClaim): 
   for (const hash of path) {
     if (sn === 0n) return undefined;
     if ((fn & 1n) === 1n || fn === sn) {
-      root = nodeHash(hash, root);
+      root = nodeHash(hash, root, sha256);
       // The levels at which this node is the last one and has no sibling.
       while ((fn & 1n) === 0n && fn !== 0n) [fn, sn] = [fn >> 1n, sn >> 1n];
     } else {
-      root = nodeHash(root, hash);
+      root = nodeHash(root, hash, sha256);
     }
     [fn, sn] = [fn >> 1n, sn >> 1n];
   }
@@ -60,8 +63,8 @@ export function rootFromInclusion({ index, size, leaf, path }: InclusionClaim): 
  *
  * @param root that of the tree, from a source the verifier believes
  */
-export function verifyInclusion(claim: InclusionClaim, root: Uint8Array): boolean {
-  const computed = rootFromInclusion(claim);
+export function verifyInclusion(claim: InclusionClaim, root: Uint8Array, sha256?: Sha256): boolean {
+  const computed = rootFromInclusion(claim, sha256);
   return computed !== undefined && sameBytes(computed, root);
 }
 

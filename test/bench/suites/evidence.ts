@@ -71,7 +71,7 @@ export const evidence: Suite = {
         logs: [{ origin, spki: encodeBase64(await newestSpki(noteSigner)), validFromMs: 0 }],
         logRequired: true,
       };
-      const verifier = signatureVerifier();
+      const verifier = signatureVerifier(runtime.verification);
       const report = await verifyBundle(bundle, trust, verifier);
       if (!report.ok) throw new Error(`Cannot verify our own manifest: ${JSON.stringify(report.checks)}`);
       const publicKey = await crypto.subtle.importKey("spki", new Uint8Array(spki), ES256, false, ["verify"]);

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { encodeBase64 } from "../../../src/core/base64.ts";
 import {
   type Bytes,
+  CheckpointReader,
   formatCheckpoint,
   formatNote,
   formatProof,
@@ -148,7 +149,45 @@ describe("openCheckpoint()", () => {
   });
 
   it("opens an honest one, and says whose it is", async () => {
-    expect(await opened(note, [other, log])).toEqual({ log, checkpoint });
+    expect(await opened(note, [other, log])).toMatchObject({ log, checkpoint });
+  });
+});
+
+describe("CheckpointReader", () => {
+  it("checks a signature once, and remembers nothing that does not hold", async () => {
+    const asked: boolean[] = [];
+    const reader = new CheckpointReader([log], async (...args) => {
+      const holds = await verify(...args);
+      asked.push(holds);
+      return holds;
+    });
+    const forged = note.replace(text, text.replace("\n7\n", "\n8\n"));
+    for (let times = 0; times < 3; times++) {
+      expect((await reader.open(note))?.checkpoint.size).toBe(7n);
+      expect(await reader.open(forged)).toBeUndefined();
+      expect(await reader.open(`${note}x`)).toBeUndefined();
+    }
+    expect(asked).toEqual([true, false, false, false]);
+  });
+
+  it("remembers so many and no more", async () => {
+    let asked = 0;
+    const reader = new CheckpointReader([log], (...args) => {
+      asked++;
+      return verify(...args);
+    });
+    const notes = await Promise.all(
+      Array.from({ length: 257 }, (_, n) =>
+        log.sign(formatCheckpoint({ ...checkpoint, size: BigInt(n + 1) })),
+      ),
+    );
+    for (const one of notes) await reader.open(one);
+    expect(asked).toBe(257);
+    // The newest is known still, the oldest is not.
+    await reader.open(notes.at(-1) ?? "");
+    expect(asked).toBe(257);
+    await reader.open(notes[0] ?? "");
+    expect(asked).toBe(258);
   });
 });
 
