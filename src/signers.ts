@@ -30,14 +30,14 @@ export interface SignerPlace {
 
 /** @throws {GatewayError} `evidence-unavailable` when keys can not be used, or the signing process can not be reached */
 export async function openSigners(runtime: Runtime, place: SignerPlace): Promise<Signers> {
-  const { files, clock, sockets } = runtime;
+  const { files, clock, signing, sockets } = runtime;
   const { keysFolder, origin, address } = place;
   if (address !== undefined) {
     return await connectSigner({ sockets, clock, origin, path: address.replace(/^unix:/, "") });
   }
   return {
-    signer: await openSigner({ files, clock, path: `${keysFolder}/manifest.pem` }),
-    noteSigner: await openNoteSigner({ files, clock, origin, path: `${keysFolder}/checkpoint.pem` }),
+    signer: await openSigner({ files, clock, signing, path: `${keysFolder}/manifest.pem` }),
+    noteSigner: await openNoteSigner({ files, clock, signing, origin, path: `${keysFolder}/checkpoint.pem` }),
   };
 }
 
@@ -96,12 +96,12 @@ export interface KeyState {
  * @returns every key of those kinds, newest first
  */
 export async function rotateKeys(runtime: Runtime, options: RotateOptions): Promise<readonly KeyState[]> {
-  const { files, clock } = runtime;
+  const { files, clock, signing } = runtime;
   const { keysFolder, origin, kinds, overlapMs } = options;
   const states: KeyState[] = [];
   for (const kind of kinds) {
     const key = kind === "manifest" ? MANIFEST_KEY : CHECKPOINT_KEY;
-    const holder = new KeyHolder({ files, clock, path: `${keysFolder}/${kind}.pem` }, key);
+    const holder = new KeyHolder({ files, clock, signing, path: `${keysFolder}/${kind}.pem` }, key);
     const ring = await holder.rotate({ overlapMs, sinceEver: kind === "checkpoint" });
     states.push(...ring.map(({ spki: _, file: __, ...state }) => ({ kind, ...state })));
   }

@@ -4,37 +4,43 @@
  */
 import { GatewayError } from "../core/errors.ts";
 import { decodeBase64, encodeBase64 } from "../core/manifest/index.ts";
-import type { Files } from "../ports/index.ts";
+import type { Files, PrivateSigner, Signing } from "../ports/index.ts";
 
 /** Permission bits that let others than the owner at the key. */
 const OTHERS = 0o077;
 
-/** A kind of key, in WebCrypto's words and ours. */
+/** A kind of key, in WebCrypto's words, in JOSE's and in ours. */
 export interface KeyKind {
   readonly algorithm: EcKeyImportParams | AlgorithmIdentifier;
+  readonly alg: Parameters<Signing["privateKey"]>[1];
   /** For messages: `an ECDSA P-256 key`. */
   readonly name: string;
 }
 
 /** A key pair whose private half can sign and not be exported. */
 export interface KeyPair {
-  readonly privateKey: CryptoKey;
+  readonly sign: PrivateSigner;
   readonly publicKey: CryptoKey;
 }
 
 /**
  * Opens a key.
  *
- * @param options `path`: of a PKCS#8 PEM file; `files`: to read and write it; `create`: whether one is made, with mode
+ * @param options `path`: of a PKCS#8 PEM file; `files`: to read and write it; `signing`: to sign with it; `create`: whether one is made, with mode
  *   0600, when there is none
  * @throws {GatewayError} `evidence-unavailable` when the file is readable by others, or is not an unencrypted key of
  *   that kind
  */
 export async function openKeyFile(
-  options: { readonly files: Files; readonly path: string; readonly create: boolean },
+  options: {
+    readonly files: Files;
+    readonly signing: Signing;
+    readonly path: string;
+    readonly create: boolean;
+  },
   kind: KeyKind,
 ): Promise<KeyPair> {
-  const { files, path } = options;
+  const { files, signing, path } = options;
   if (options.create && (await files.mode(path)) === undefined) {
     await files.write(path, await generatePem(kind), { mode: 0o600 });
   }
@@ -45,7 +51,7 @@ export async function openKeyFile(
   }
   const bytes = await files.read(path);
   if (bytes === undefined) throw unusable(`Cannot use key ${JSON.stringify(path)}: the file is gone`);
-  return await importPem(new TextDecoder().decode(bytes), path, kind);
+  return await importPem(new TextDecoder().decode(bytes), path, kind, signing);
 }
 
 /** A failure of a key, as callers are told of it: nothing can be signed for now. */
@@ -61,7 +67,12 @@ async function generatePem({ algorithm }: KeyKind): Promise<string> {
   return `-----BEGIN PRIVATE KEY-----\n${lines.join("\n")}\n-----END PRIVATE KEY-----\n`;
 }
 
-async function importPem(pem: string, path: string, { algorithm, name }: KeyKind): Promise<KeyPair> {
+async function importPem(
+  pem: string,
+  path: string,
+  { algorithm, alg, name }: KeyKind,
+  signing: Signing,
+): Promise<KeyPair> {
   const [, body] =
     /^-----BEGIN PRIVATE KEY-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END PRIVATE KEY-----\s*$/.exec(pem) ?? [];
   const der = body === undefined ? undefined : decodeBase64(body.replace(/[\r\n]/g, ""));
@@ -72,8 +83,7 @@ async function importPem(pem: string, path: string, { algorithm, name }: KeyKind
     const exportable = await crypto.subtle.importKey("pkcs8", der, algorithm, true, ["sign"]);
     const { d: _, key_ops: __, ...jwk } = await crypto.subtle.exportKey("jwk", exportable);
     return {
-      // The one that is kept can sign but not be exported again.
-      privateKey: await crypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]),
+      sign: await signing.privateKey(der, alg),
       publicKey: await crypto.subtle.importKey("jwk", jwk, algorithm, true, ["verify"]),
     };
   } catch (cause) {

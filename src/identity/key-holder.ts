@@ -14,13 +14,14 @@ import {
   rotateRing,
   signingKeyAt,
 } from "../core/manifest/index.ts";
-import type { Clock, Files, PublicKey } from "../ports/index.ts";
+import type { Clock, Files, PublicKey, Signing } from "../ports/index.ts";
 import { type KeyKind, type KeyPair, openKeyFile, unusable } from "./key-file.ts";
 
 /** What a holder needs. */
 export interface KeyFiles {
   readonly files: Files;
   readonly clock: Clock;
+  readonly signing: Signing;
   /** Of the first key, a PKCS#8 PEM. The ring is beside it: `manifest.pem` and `manifest-keys.json`. */
   readonly path: string;
 }
@@ -45,7 +46,7 @@ export class KeyHolder {
   #ring: KeyRing | undefined;
   #readAtMs = Number.NEGATIVE_INFINITY;
 
-  /** @param kind which algorithm, in WebCrypto's words */
+  /** @param kind which algorithm */
   constructor(options: KeyFiles, kind: KeyKind) {
     this.#options = options;
     this.#kind = kind;
@@ -138,8 +139,8 @@ export class KeyHolder {
   async #open(file: string, create: boolean): Promise<KeyPair> {
     const known = this.#pairs.get(file);
     if (known !== undefined) return await known;
-    const { files } = this.#options;
-    const opened = openKeyFile({ files, path: `${this.#folder}/${file}`, create }, this.#kind);
+    const { files, signing } = this.#options;
+    const opened = openKeyFile({ files, signing, path: `${this.#folder}/${file}`, create }, this.#kind);
     this.#pairs.set(file, opened);
     opened.catch(() => this.#pairs.delete(file));
     return await opened;

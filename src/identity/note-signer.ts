@@ -8,7 +8,7 @@ import { type KeyFiles, KeyHolder } from "./key-holder.ts";
 import { ED25519, verifyEd25519 } from "./verify-signature.ts";
 
 /** What the files of checkpoint keys hold. */
-export const CHECKPOINT_KEY = { algorithm: ED25519, name: "an Ed25519 key" } as const;
+export const CHECKPOINT_KEY = { algorithm: ED25519, alg: "Ed25519", name: "an Ed25519 key" } as const;
 
 /**
  * Opens the checkpoint keys, creating the first when there is none.
@@ -25,12 +25,11 @@ export async function openNoteSigner(options: KeyFiles & { readonly origin: stri
     origin,
     keys: () => holder.published(),
     async sign(bytes) {
-      const { privateKey, published } = await holder.current();
+      const { sign, published } = await holder.current();
       try {
-        const raw = await crypto.subtle.sign(ED25519, privateKey, new Uint8Array(bytes));
-        return { signature: new Uint8Array(raw), key: published };
+        return { signature: await sign(new Uint8Array(bytes)), key: published };
       } catch (cause) {
-        throw unusable("Cannot sign checkpoint: WebCrypto failed", cause);
+        throw unusable("Cannot sign checkpoint: the host's cryptography failed", cause);
       }
     },
   };

@@ -10,7 +10,7 @@ import { type KeyFiles, KeyHolder } from "./key-holder.ts";
 import { ES256, verifyEs256 } from "./verify-signature.ts";
 
 /** What the files of manifest keys hold. */
-export const MANIFEST_KEY = { algorithm: ES256, name: "an ECDSA P-256 key" } as const;
+export const MANIFEST_KEY = { algorithm: ES256, alg: "ES256", name: "an ECDSA P-256 key" } as const;
 
 /**
  * Opens the manifest keys, creating the first when there is none.
@@ -24,13 +24,11 @@ export async function openSigner(options: KeyFiles): Promise<Signer> {
   const signer: Signer = {
     keys: () => holder.published(),
     async sign(bytes) {
-      const { privateKey, published } = await holder.current();
+      const { sign, published } = await holder.current();
       try {
-        // The copy gives WebCrypto a buffer that nobody else can change while it signs.
-        const raw = await crypto.subtle.sign(ES256, privateKey, new Uint8Array(bytes));
-        return { signature: rawToDer(new Uint8Array(raw)), key: published };
+        return { signature: rawToDer(await sign(new Uint8Array(bytes))), key: published };
       } catch (cause) {
-        throw unusable("Cannot sign manifest: WebCrypto failed", cause);
+        throw unusable("Cannot sign manifest: the host's cryptography failed", cause);
       }
     },
   };

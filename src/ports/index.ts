@@ -47,5 +47,6 @@ export type {
   SandboxRun,
 } from "./sandbox.ts";
 export type { NoteSigner, PublicKey, Signature, Signer } from "./signer.ts";
+export type { PrivateSigner, Signing } from "./signing.ts";
 export type { Intent, KeyRow, Logged, LogHead, RunRow, Seal, Store } from "./store.ts";
 export type { PublicVerifier, Verification } from "./verification.ts";

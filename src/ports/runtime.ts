@@ -5,6 +5,7 @@ import type { Entropy } from "./entropy.ts";
 import type { Files, FolderEntry } from "./files.ts";
 import type { LocalSockets } from "./local-sockets.ts";
 import type { Resolver } from "./resolver.ts";
+import type { Signing } from "./signing.ts";
 import type { Verification } from "./verification.ts";
 
 /** A SQLite statement, as Kysely's SQLite driver wants it. */
@@ -72,6 +73,7 @@ export interface Runtime {
   readonly version: string;
   readonly clock: Clock;
   readonly entropy: Entropy;
+  readonly signing: Signing;
   readonly verification: Verification;
   readonly files: Files;
   readonly resolver: Resolver;

@@ -16,6 +16,7 @@ import { killGroup } from "./kill-group.ts";
 import { systemSockets } from "./local-sockets.ts";
 import { executorCommand, type Self } from "./lockdown.ts";
 import { viewProcess } from "./process-view.ts";
+import { createSigning } from "./signing.ts";
 import { systemVerification } from "./verification.ts";
 
 const SELF: Self = {
@@ -31,6 +32,7 @@ export const runtime: Runtime = {
   version: Deno.version.deno,
   clock: systemClock,
   entropy: systemEntropy,
+  signing: createSigning("slow"),
   verification: systemVerification,
   files: systemFiles,
   resolver: systemResolver,

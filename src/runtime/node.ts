@@ -19,6 +19,7 @@ import { killGroup } from "./kill-group.ts";
 import { systemSockets } from "./local-sockets.ts";
 import { executorCommand, type Self } from "./lockdown.ts";
 import { viewProcess } from "./process-view.ts";
+import { createSigning } from "./signing.ts";
 import { systemVerification } from "./verification.ts";
 
 /** How long requests under way may go on once the server is told to close. */
@@ -37,6 +38,7 @@ export const runtime: Runtime = {
   version: process.versions.node,
   clock: systemClock,
   entropy: systemEntropy,
+  signing: createSigning("fast"),
   verification: systemVerification,
   files: systemFiles,
   resolver: systemResolver,

@@ -18,12 +18,13 @@ let trust: string;
 
 /** Seals runs as a server of the data folder does, and gives their manifests. */
 async function sealRuns(dataFolder: string, from: number, until: number): Promise<readonly string[]> {
-  const { files, clock } = runtime;
+  const { files, clock, signing } = runtime;
   await files.write(`${dataFolder}/README`, "");
-  const signer = await openSigner({ files, clock, path: `${dataFolder}/keys/manifest.pem` });
+  const signer = await openSigner({ files, clock, signing, path: `${dataFolder}/keys/manifest.pem` });
   const noteSigner = await openNoteSigner({
     clock,
     files,
+    signing,
     path: `${dataFolder}/keys/checkpoint.pem`,
     origin: ORIGIN,
   });

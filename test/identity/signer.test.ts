@@ -9,7 +9,7 @@ import { jwks, openSigner, signatureVerifier, verifyEs256 } from "../../src/iden
 import { newestKey, newestSpki } from "../support/signing.ts";
 import { temporaryFolder } from "../support/sqlite.ts";
 
-const { files, clock } = runtime;
+const { files, clock, signing } = runtime;
 const bytes = new TextEncoder().encode("what gets signed");
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -42,9 +42,9 @@ const RSA = {
 describe("openSigner() refuses", () => {
   for (const mode of [0o640, 0o644, 0o604, 0o660, 0o610, 0o601, 0o777]) {
     it(`a key of mode 0${mode.toString(8)}`, async () => {
-      await openSigner({ files, clock, path });
+      await openSigner({ files, clock, signing, path });
       await chmod(path, mode);
-      await expect(openSigner({ files, clock, path })).rejects.toThrow(
+      await expect(openSigner({ files, clock, signing, path })).rejects.toThrow(
         `its mode is 0${mode.toString(8)}, want 0600`,
       );
     });
@@ -65,7 +65,7 @@ describe("openSigner() refuses", () => {
       const text = await contents();
       await mkdir(dirname(path), { recursive: true });
       await writeFile(path, text, { mode: 0o600 });
-      await expect(openSigner({ files, clock, path })).rejects.toMatchObject({
+      await expect(openSigner({ files, clock, signing, path })).rejects.toMatchObject({
         code: "evidence-unavailable",
       });
       expect(await readFile(path, "utf8")).toBe(text);
@@ -75,9 +75,9 @@ describe("openSigner() refuses", () => {
 
 describe("openSigner()", () => {
   it("creates a key that only its owner can read, and opens the same one again", async () => {
-    const first = await openSigner({ files, clock, path });
+    const first = await openSigner({ files, clock, signing, path });
     expect((await stat(path)).mode & 0o777).toBe(0o600);
-    const second = await openSigner({ files, clock, path });
+    const second = await openSigner({ files, clock, signing, path });
     expect(await second.keys()).toEqual(await first.keys());
     const { signature } = await second.sign(bytes);
     expect(await verifyEs256(await newestSpki(first), signature, bytes)).toBe(true);
@@ -85,16 +85,16 @@ describe("openSigner()", () => {
 
   it("gives two gateways that start at once the key that is in the file", async () => {
     const [a, b] = await Promise.all([
-      openSigner({ files, clock, path }),
-      openSigner({ files, clock, path }),
+      openSigner({ files, clock, signing, path }),
+      openSigner({ files, clock, signing, path }),
     ]);
-    const { keyId } = await newestKey(await openSigner({ files, clock, path }));
+    const { keyId } = await newestKey(await openSigner({ files, clock, signing, path }));
     // Either may have read its own key before the other's replaced it; whoever opens later has what lasts.
     expect([(await newestKey(a)).keyId, (await newestKey(b)).keyId]).toContain(keyId);
   });
 
   it("signs 200 messages in DER that verifies, whatever the lengths of r and s", async () => {
-    const signer = await openSigner({ files, clock, path });
+    const signer = await openSigner({ files, clock, signing, path });
     const lengths = new Set<number>();
     for (let n = 0; n < 200; n++) {
       const message = Uint8Array.from([n]);
@@ -107,7 +107,7 @@ describe("openSigner()", () => {
   });
 
   it("names its key by thumbprint, as jose and core do", async () => {
-    const signer = await openSigner({ files, clock, path });
+    const signer = await openSigner({ files, clock, signing, path });
     const { keyId, spki } = await newestKey(signer);
     const { keys } = await jwks(await signer.keys());
     expect(keys).toHaveLength(1);
@@ -118,7 +118,7 @@ describe("openSigner()", () => {
 
 describe("jwks()", () => {
   it("publishes the public key and nothing of the private one, for jose and for writ verify", async () => {
-    const signer = await openSigner({ files, clock, path });
+    const signer = await openSigner({ files, clock, signing, path });
     const published = await newestKey(signer);
     const set = await jwks([published]);
     expect(Object.keys(set.keys[0] ?? {}).toSorted()).toEqual(["alg", "crv", "kid", "kty", "use", "x", "y"]);
@@ -138,7 +138,7 @@ for (const [name, verify] of Object.entries({
 })) {
   describe(name, () => {
     it("answers false for keys and signatures that are none", async () => {
-      const signer = await openSigner({ files, clock, path });
+      const signer = await openSigner({ files, clock, signing, path });
       const { signature, key } = await signer.sign(bytes);
       const offCurve = Uint8Array.from(key.spki);
       offCurve[90] = (offCurve[90] ?? 0) ^ 1;

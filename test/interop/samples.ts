@@ -49,12 +49,18 @@ const GROUP = 8;
 
 /** Seals `count` runs in a fresh log, some of them together, and writes what verifiers need beside it. */
 export async function makeSamples(folder: string, count: number): Promise<Samples> {
-  const { files, clock } = runtime;
+  const { files, clock, signing } = runtime;
   const file = (name: string) => join(folder, name);
-  const signer = await openSigner({ files, clock, path: file("manifest.pem") });
-  const stranger = await openSigner({ files, clock, path: file("stranger.pem") });
-  const noteSigner = await openNoteSigner({ files, clock, path: file("checkpoint.pem"), origin: ORIGIN });
-  const foreign = await openNoteSigner({ files, clock, path: file("foreign.pem"), origin: ORIGIN });
+  const signer = await openSigner({ files, clock, signing, path: file("manifest.pem") });
+  const stranger = await openSigner({ files, clock, signing, path: file("stranger.pem") });
+  const noteSigner = await openNoteSigner({
+    files,
+    clock,
+    signing,
+    path: file("checkpoint.pem"),
+    origin: ORIGIN,
+  });
+  const foreign = await openNoteSigner({ files, clock, signing, path: file("foreign.pem"), origin: ORIGIN });
   const store = await openStore(runtime.openSqlite(file("log.sqlite")));
   const blob = new TextEncoder().encode('{"an":"output"}');
   let runs = 0;

@@ -46,6 +46,7 @@ export async function examineWitness(folder: string): Promise<readonly string[] 
   const signer = await openNoteSigner({
     files: runtime.files,
     clock: runtime.clock,
+    signing: runtime.signing,
     path: join(folder, "witnessed.pem"),
     origin: ORIGIN,
   });
@@ -177,7 +178,12 @@ async function askWithOurClient(
   if (key === undefined) return [`no key of a witness: ${text}`];
   const store = await openStore(runtime.openSqlite(join(folder, "witnessed.sqlite")));
   const { clock, resolver } = runtime;
-  const manifests = await openSigner({ files: runtime.files, clock, path: join(folder, "witnessed-m.pem") });
+  const manifests = await openSigner({
+    files: runtime.files,
+    clock,
+    signing: runtime.signing,
+    path: join(folder, "witnessed-m.pem"),
+  });
   const witnessing = new Witnessing({
     witnesses: [{ key, url: `http://${ADDRESS}/`, allowAddresses: ["127.0.0.1/32"] }],
     ...{ quorum: 1, onUnmet: "refuse", maxAgeMs: 1000, kept: undefined, store, clock },

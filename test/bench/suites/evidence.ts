@@ -19,12 +19,13 @@ export const evidence: Suite = {
   name: "evidence",
   about: "admit + seal per run beside a bare signature; verifications per second",
   async run({ folder, seconds, quick, say }) {
-    const { clock, files } = runtime;
-    const signer = await openSigner({ files, clock, path: join(folder, "manifest.pem") });
+    const { clock, files, signing } = runtime;
+    const signer = await openSigner({ files, clock, signing, path: join(folder, "manifest.pem") });
     const store = await openStore(runtime.openSqlite(join(folder, "evidence.sqlite")));
     const noteSigner = await openNoteSigner({
       files,
       clock,
+      signing,
       path: join(folder, "checkpoint.pem"),
       origin: "log.example",
     });

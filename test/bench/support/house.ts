@@ -31,9 +31,14 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
   const watch = new StopWatch();
   const files = watch.around(runtime.files, { read: "    files.read of the prepared component" });
   const signer = watch.around(
-    await openSigner({ files: runtime.files, clock, path: join(folder, "manifest.pem") }),
+    await openSigner({
+      files: runtime.files,
+      clock,
+      signing: runtime.signing,
+      path: join(folder, "manifest.pem"),
+    }),
     {
-      sign: "    signer.sign (WebCrypto, copy, DER)",
+      sign: "    signer.sign (ECDSA, DER)",
     },
   );
   const database = timedDatabase(runtime.openSqlite(join(folder, "writ.sqlite")), watch);
@@ -59,10 +64,11 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
     await openNoteSigner({
       clock,
       files: runtime.files,
+      signing: runtime.signing,
       path: join(folder, "checkpoint.pem"),
       origin: "log.example",
     }),
-    { sign: "    noteSigner.sign (WebCrypto)" },
+    { sign: "    noteSigner.sign" },
   );
   const evidence = watch.around(createEvidence({ store, signer, noteSigner, clock }), {
     admit: "  evidence.admit",
