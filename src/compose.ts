@@ -11,10 +11,11 @@ import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.
 import { createIdentity, type Identity } from "./identity/index.ts";
 import { createJournals, type Journals } from "./journal/index.ts";
 import type { NoteSigner, Runtime, Sandbox, Signer, Store, SystemCage } from "./ports/index.ts";
-import type { Registry, RegistrySource, Tool } from "./registry/index.ts";
+import type { Board, Registry, RegistrySource, Tool } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
 import { openSigners } from "./signers.ts";
 import { openStore } from "./stores/index.ts";
+import { openVersions } from "./versions.ts";
 import { readWitnesses } from "./witnesses.ts";
 
 /** Version of Writ, as manifests and `writ --version` say it. */
@@ -51,6 +52,11 @@ export interface HouseOptions {
   /** `unix:<path>` of a signing process; undefined = the keys are files in the data folder. */
   readonly signer: string | undefined;
   readonly registry: RegistrySource;
+  /**
+   * Whether the store says which versions of these tools are in force, and operators can change that; absent = what the
+   * registry has is in force. `activateNew`: a version that was never seen before is activated.
+   */
+  readonly versioned?: { readonly offer: ComponentDescription; readonly activateNew: boolean };
   readonly profiles: ReadonlyMap<string, SecretProfile>;
   /** The operator's folders by name; default none. */
   readonly mounts?: ReadonlyMap<string, Mount>;
@@ -79,6 +85,8 @@ export interface HouseOptions {
 /** A gateway with everything under it. */
 export interface House {
   readonly gateway: Gateway;
+  /** What is in force, where the store says so. */
+  readonly board?: Board;
   readonly identity: Identity;
   readonly sandbox: Sandbox;
   readonly evidence: Evidence;
@@ -151,9 +159,16 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       onError: (error) => log({ event: "reconcile-failed", error: String(error) }),
     });
     const versions = { host: `${runtime.name} ${runtime.version}`, writ: VERSION };
+    const inForce =
+      options.versioned &&
+      openVersions({
+        ...{ ...options.versioned, runtime, registry, store, evidence, versions, log },
+        warm: (tool) => prepareTool(sandbox, registry.current(), tool),
+      });
     return {
+      ...(inForce === undefined ? {} : { board: inForce.board }),
       gateway: createGateway({
-        registry,
+        registry: inForce?.board ?? registry,
         identity,
         broker,
         sandbox: options.onProfile === undefined ? sandbox : profiled(sandbox, options.onProfile),
@@ -178,6 +193,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         stopWatching();
         stopAsking();
         stopErasing();
+        await inForce?.stop();
         await sandbox.close();
         await observing.close();
         await store.close();
@@ -297,13 +313,17 @@ export async function prepareTools(
   prepared: (tool: Tool, count: number) => void,
 ): Promise<void> {
   for (const [index, tool] of registry.tools.entries()) {
-    for (const { policy } of tool.policies) {
-      const repeatable = policy.evidence?.journal === "full";
-      for (const memoryBytes of memoryCaps(registry, policy)) {
-        await sandbox.prepare(tool.component, memoryBytes, repeatable);
-      }
-    }
+    await prepareTool(sandbox, registry, tool);
     prepared(tool, index + 1);
+  }
+}
+
+async function prepareTool(sandbox: Sandbox, registry: Registry, tool: Tool): Promise<void> {
+  for (const { policy } of tool.policies) {
+    const repeatable = policy.evidence?.journal === "full";
+    for (const memoryBytes of memoryCaps(registry, policy)) {
+      await sandbox.prepare(tool.component, memoryBytes, repeatable);
+    }
   }
 }
 

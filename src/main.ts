@@ -6,6 +6,7 @@ import { openKeys, openLocalGateway, openLog } from "./local.ts";
 import { openRecords, openReplayer } from "./records.ts";
 import { startServer } from "./serve.ts";
 import { openSignerService, rotateKeys } from "./signers.ts";
+import { openTools } from "./versions.ts";
 
 const world: CliWorld = {
   runtime,
@@ -16,6 +17,7 @@ const world: CliWorld = {
   startServer: (config, say) => startServer(runtime, config, say),
   openLocalGateway: (options) => openLocalGateway(runtime, options),
   openKeys: (dataFolder) => openKeys(runtime, dataFolder),
+  openTools: (dataFolder) => openTools(runtime, dataFolder),
   openLog: (dataFolder, origin, signer) => openLog(runtime, dataFolder, origin, signer),
   openSignerService: (options, log) => openSignerService(runtime, options, log),
   rotateKeys: (options) => rotateKeys(runtime, options),

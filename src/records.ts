@@ -4,6 +4,7 @@
  */
 import type { Records, Replayer } from "./cli/index.ts";
 import { openDatabase, openJournals } from "./compose.ts";
+import { firstRunOf } from "./gateway/index.ts";
 import type { Journals } from "./journal/index.ts";
 import type { RunRow, Runtime, Store } from "./ports/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
@@ -11,8 +12,6 @@ import { createSandbox } from "./sandbox/index.ts";
 /** Databases of a data folder: the server's, and that of `writ run`. */
 const DATABASES = ["writ.sqlite", "local.sqlite"];
 const PAGE = 500;
-/** Crockford's base32, as run ids write the ms of their admission. */
-const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /** @throws {Error} when there is no data, so that a wrong folder does not look like an empty one */
 export async function openRecords(runtime: Runtime, dataFolder: string): Promise<Records> {
@@ -65,14 +64,6 @@ async function* scan(store: Store, sinceMs: number): AsyncGenerator<RunRow> {
     if (last === undefined || rows.length < PAGE) return;
     after = last.intent.run;
   }
-}
-
-/** The text that every run of that moment and later sorts behind: run ids begin with their time. */
-function firstRunOf(ms: number): string {
-  let text = "";
-  for (let digit = 0, left = Math.max(0, ms); digit < 10; digit++, left = Math.floor(left / 32))
-    text = DIGITS.charAt(left % 32) + text;
-  return `run_${text}`;
 }
 
 /** A sandbox with the data folder's cache of prepared components. */

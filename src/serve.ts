@@ -5,6 +5,7 @@
 import { keepFresh, parseProfiles, resolveProfiles, type SecretProfile } from "./broker/index.ts";
 import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import {
+  type House,
   makeDataFolder,
   openHouse,
   policiesWithoutMount,
@@ -20,7 +21,7 @@ import type { Gateway } from "./gateway/index.ts";
 import { createApp } from "./http/index.ts";
 import { guardLog } from "./log-guard.ts";
 import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
-import { holdRegistry, loadRegistry, type Registry } from "./registry/index.ts";
+import { describeVersion, holdRegistry, loadRegistry, type Registry } from "./registry/index.ts";
 import { writePublicKeys } from "./signers.ts";
 
 /** How long requests under way may take to finish once the gateway is told to stop. */
@@ -56,11 +57,12 @@ export async function startServer(
     const lock = await lockData(runtime, dataFolder);
     closers.push(async () => lock.close());
 
+    const offer = await readOffer(runtime);
     const registry = await loadRegistry({
       files: runtime.files,
       toolsFolder: config.toolsFolder,
       ...(config.policiesFolder === undefined ? {} : { policiesFolder: config.policiesFolder }),
-      offer: await readOffer(runtime),
+      offer,
     });
     say(`tools      ${registry.tools.map(({ name }) => name).join(", ") || "none"}  (${config.toolsFolder})`);
 
@@ -88,6 +90,7 @@ export async function startServer(
       logOrigin: config.logOrigin,
       signer: config.signer,
       registry: holdRegistry(registry),
+      versioned: { offer, activateNew: config.newVersions === "activate" },
       profiles,
       mounts,
       allowAddresses: config.egressAllow,
@@ -122,6 +125,9 @@ export async function startServer(
     await prepareTools(house.sandbox, registry, (tool, count) =>
       say(`prepared   ${count}/${registry.tools.length} ${tool.name} ${tool.digest.slice(0, 19)}…`),
     );
+
+    await house.board?.begin();
+    await sayVersions(house, registry, say);
 
     if (config.demo) {
       const demo = await serveDemo(runtime);
@@ -174,6 +180,25 @@ async function lockData(runtime: Runtime, dataFolder: string): Promise<SqliteDat
   } catch (cause) {
     lock.close();
     throw new Error(`Cannot use data folder "${dataFolder}": another gateway uses it`, { cause });
+  }
+}
+
+/** What of the folder is not in force, and why: an operator who changed a file must not wonder. */
+async function sayVersions(
+  { store }: Pick<House, "store">,
+  registry: Registry,
+  say: (line: string) => void,
+): Promise<void> {
+  for (const { state } of (await store.versions.states()).rows) {
+    const tool = registry.find(state.tool);
+    if (tool === undefined) continue;
+    if (state.suspended !== undefined)
+      say(`suspended  ${state.tool}: ${state.suspended.reason}; writ tools resume ${state.tool}`);
+    const active = await store.versions.findVersion(state.tool, state.active);
+    if (active === undefined || active.digest === describeVersion(tool, 0).digest) continue;
+    say(
+      `held       ${state.tool}: version ${state.active} is active, which is not what the folder has; writ tools versions ${state.tool}`,
+    );
   }
 }
 

@@ -59,6 +59,7 @@ export async function loadConfig(
     dataFolder: find("dataFolder"),
     toolsFolder: find("toolsFolder"),
     policiesFolder: find("policiesFolder"),
+    newVersions: find("newVersions"),
     profilesFile: find("profilesFile"),
     executors: find("executors"),
     spares: find("spares"),

@@ -21,6 +21,7 @@ import { addReplay } from "./replay.ts";
 import { addRun } from "./run.ts";
 import { addServe } from "./serve.ts";
 import { addSigner } from "./signer.ts";
+import { addTools } from "./tools.ts";
 import { addVerify } from "./verify.ts";
 import type { CliWorld } from "./world.ts";
 
@@ -37,6 +38,7 @@ export type {
   RunningServer,
   Terminal,
   Toolchain,
+  Tools,
 } from "./world.ts";
 
 /**
@@ -97,6 +99,7 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     addLog,
     addAudit,
     addKeys,
+    addTools,
     addExplain,
     addReplay,
     addJournal,

@@ -15,6 +15,8 @@ export interface ServeConfig {
   readonly toolsFolder: string;
   /** Folder of more policy files; undefined = only those beside the tools. */
   readonly policiesFolder: string | undefined;
+  /** What becomes of a version of a tool that was never seen before: it is active at once, or waits for a command. */
+  readonly newVersions: "activate" | "hold";
   /** The operator's secret profiles; undefined = `profiles.yaml` in the data folder, when it is there. */
   readonly profilesFile: string | undefined;
   /** Executor processes kept alive. */
@@ -125,6 +127,14 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     schema: path.optional(),
     fromText: text,
     initial: () => undefined,
+  },
+  newVersions: {
+    flag: "--new-versions <what>",
+    variable: "WRIT_NEW_VERSIONS",
+    help: "activate a tool's new version at once, or hold it until writ tools activate or canary",
+    schema: z.enum(["activate", "hold"], { error: "activate or hold" }),
+    fromText: text,
+    initial: () => "activate",
   },
   profilesFile: {
     flag: "--profiles <file>",

@@ -6,8 +6,18 @@ import type { ComponentDescription } from "../core/component/index.ts";
 import type { TileName } from "../core/merkle/index.ts";
 import type { ProfileNode } from "../core/metering/index.ts";
 import type { Principal, Scope } from "../core/policy/index.ts";
+import type { ToolCommand } from "../core/rollout/index.ts";
 import type { Gateway } from "../gateway/index.ts";
-import type { Erasure, ErasureScope, KeyRow, RunRow, Runtime, Sandbox } from "../ports/index.ts";
+import type {
+  Erasure,
+  ErasureScope,
+  KeyRow,
+  RunRow,
+  Runtime,
+  Sandbox,
+  VersionStore,
+} from "../ports/index.ts";
+import type { CommandedTool } from "../registry/index.ts";
 import type { ServeConfig } from "./settings.ts";
 
 /** The powers of the command line. Whatever opens something is asynchronous, so that nothing is loaded unused. */
@@ -28,6 +38,8 @@ export interface CliWorld {
   /** A gateway for one component and one policy, with evidence in the data folder and no socket. */
   openLocalGateway(options: LocalGatewayOptions): Promise<LocalGateway>;
   openKeys(dataFolder: string): Promise<Keys>;
+  /** Versions of a data folder's tools, whether or not a gateway runs on it. */
+  openTools(dataFolder: string): Promise<Tools>;
   /** The log of a data folder's server, whether or not it runs; `origin`: its name; `signer`: `unix:<path>`, if any. */
   openLog(dataFolder: string, origin: string, signer?: string): Promise<OpenLog>;
   /** Serves signatures on a socket, with the keys of a folder, so that a gateway can do without them. */
@@ -131,6 +143,19 @@ export interface Keys {
   list(): Promise<readonly KeyRow[]>;
   /** @returns false when there is no such key */
   revoke(id: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** Which versions of tools are in force, and what was done about it. */
+export interface Tools extends Pick<VersionStore, "states" | "listVersions" | "findVersion" | "listActions"> {
+  /** @param note for people */
+  command(tool: string, asked: ToolCommand, note: string): Promise<CommandedTool>;
+  /**
+   * Waits until every gateway that is there has a generation in force.
+   *
+   * @returns how many gateways have it, and which do not
+   */
+  inForce(generation: number): Promise<{ readonly gateways: number; readonly behind: readonly string[] }>;
   close(): Promise<void>;
 }
 

@@ -5,14 +5,20 @@ import { findFunction, type Registry, type Tool, type ToolFunction } from "../re
 import type { Admission } from "./predicate.ts";
 import type { InvocationRequest } from "./types.ts";
 
-/** @throws {GatewayError} `unknown-tool` */
+/**
+ * @param run the run's id, by which a canary takes its share
+ * @throws {GatewayError} `unknown-tool`, `tool-suspended`
+ */
 export function findCallee(
   registry: Registry,
   principal: Principal,
   request: InvocationRequest,
+  run: string,
 ): { readonly tool: Tool; readonly callee: ToolFunction } {
-  const tool = registry.find(request.tool);
-  // A tool that no policy opens to this tier is as unknown as one that is not there.
+  const shown = registry.find(request.tool);
+  // A tool that no policy opens to this tier is as unknown as one that is not there, whatever else is true of it.
+  const isShown = shown !== undefined && isOpenTo(shown, principal);
+  const tool = isShown ? registry.choose(request.tool, { tenant: principal.tenant, run }) : undefined;
   const callee =
     tool !== undefined && isOpenTo(tool, principal) ? findFunction(tool, request.function) : undefined;
   if (tool !== undefined && callee !== undefined) return { tool, callee };

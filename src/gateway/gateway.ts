@@ -40,7 +40,10 @@ export function createGateway(parts: GatewayParts): Gateway {
   return {
     authenticate: (authorization) => identity.authenticate(authorization),
     // The registry is asked for once: a run and its callees keep what was in force when it began.
-    invoke: (principal, request) => invoke({ ...parts, registry: registry.current() }, principal, request),
+    async invoke(principal, request) {
+      await registry.fresh?.();
+      return await invoke({ ...parts, registry: registry.current() }, principal, request);
+    },
     listTools: async (principal) => listTools(registry.current(), principal),
     describeTool: async (principal, tool) => describeTool(registry.current(), principal, tool),
     listRuns: (principal, page) => listRuns(store, principal, page),

@@ -2,8 +2,9 @@
 import { GatewayError } from "../core/errors.ts";
 import type { Outcome } from "../core/manifest/index.ts";
 import type { Policy } from "../core/policy/index.ts";
-import type { GuestSettings, Sandbox, SandboxEnd } from "../ports/index.ts";
+import type { GuestSettings, SandboxEnd } from "../ports/index.ts";
 import type { JournaledRun } from "./journal.ts";
+import type { InvokeParts } from "./parts.ts";
 import type { Admission } from "./predicate.ts";
 
 /** An end that can be sealed, always; `refusal` is what the caller is told instead of an answer, once it is. */
@@ -18,7 +19,7 @@ export interface Ended {
  * @param journal the host to run it with, and what goes along
  */
 export async function runGuest(
-  sandbox: Sandbox,
+  { sandbox, registry }: Pick<InvokeParts, "sandbox" | "registry">,
   admission: Admission,
   policy: Policy,
   settings: GuestSettings,
@@ -41,6 +42,8 @@ export async function runGuest(
       settings,
       info: { traceId, tool: tool.name, purpose: request.purpose },
       host,
+      // The operator's word ends what is under way too, while it waits as well as while it computes.
+      onRevoked: (revoke) => registry.onSuspended(tool.name, revoke),
       ...(inputs && { inputs }),
     });
     return { end };

@@ -10,14 +10,29 @@ const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
  * @see https://github.com/ulid/spec
  */
 export function newRunId(clock: Clock, entropy: Entropy): string {
+  return newId("run_", clock, entropy);
+}
+
+/** @returns `act_` and a ULID: the name of something that an operator did */
+export function newActionId(clock: Clock, entropy: Entropy): string {
+  return newId("act_", clock, entropy);
+}
+
+/** The text that every run of that moment and later sorts behind. */
+export function firstRunOf(ms: number): string {
+  return `run_${digitsOf(BigInt(Math.max(0, ms)), 10)}`;
+}
+
+function newId(prefix: string, clock: Clock, entropy: Entropy): string {
   let value = BigInt(clock.nowMs());
   for (const byte of entropy.bytes(10)) value = (value << 8n) | BigInt(byte);
+  return prefix + digitsOf(value, 26);
+}
+
+function digitsOf(value: bigint, length: number): string {
   let text = "";
-  for (let digit = 0; digit < 26; digit++) {
-    text = DIGITS.charAt(Number(value & 31n)) + text;
-    value >>= 5n;
-  }
-  return `run_${text}`;
+  for (let left = value; text.length < length; left >>= 5n) text = DIGITS.charAt(Number(left & 31n)) + text;
+  return text;
 }
 
 /** A W3C trace context with a span of our own in it. */

@@ -47,7 +47,8 @@ async function perform(
   const trace = continueTrace(request.traceparent, entropy);
 
   // Which function of which version of which tool.
-  const { tool, callee } = findCallee(parts.registry, principal, request);
+  const run = newRunId(clock, entropy);
+  const { tool, callee } = findCallee(parts.registry, principal, request, run);
 
   // May they? A crash here leaves nothing, and nothing ran.
   const decision = decide(
@@ -63,7 +64,7 @@ async function perform(
     policiesFor(caller, tool.policies),
   );
   const admission: Admission = {
-    run: newRunId(clock, entropy),
+    run,
     traceId: trace.traceId,
     principal,
     request,
@@ -77,8 +78,8 @@ async function perform(
   await observer.admitted({ run: admission.run, tenant: principal.tenant, effect: decision.kind });
   const known = describeAdmission(admission, sandbox.isolation, parts.versions);
   if (decision.kind === "deny") {
-    const { run } = await evidence.refuse(describeDenial(known, clock.nowMs()));
-    throw denied(admission, decision, run);
+    const recorded = await evidence.refuse(describeDenial(known, clock.nowMs()));
+    throw denied(admission, decision, recorded.run);
   }
   const { policy } = decision.record;
   // The grants become live, under a lease of exactly the policy's budget; then the intent is durable before anything
@@ -89,7 +90,7 @@ async function perform(
   // What the policy asks to keep beside digests is noted while it runs.
   const settings = guestSettings(decision.grants, tool.name);
   const journal = beginJournal(parts, admission, decision.record, settings, host);
-  const ended = await runGuest(sandbox, admission, policy, settings, journal);
+  const ended = await runGuest(parts, admission, policy, settings, journal);
   if (host.diagnostics.length > 0) parts.diagnose(admission.run, host.diagnostics);
 
   // Callees first: their seals are named in this run's. They live no longer than it may.

@@ -50,3 +50,11 @@ export type { NoteSigner, PublicKey, Signature, Signer } from "./signer.ts";
 export type { PrivateSigner, Signing } from "./signing.ts";
 export type { Intent, KeyRow, Logged, LogHead, RunRow, Seal, Store } from "./store.ts";
 export type { PublicVerifier, Verification } from "./verification.ts";
+export type {
+  GatewayRow,
+  ToolAction,
+  ToolStateRow,
+  ToolStates,
+  ToolVersion,
+  VersionStore,
+} from "./versions.ts";

@@ -69,6 +69,13 @@ export interface SandboxRun {
   /** What the guest reads as `writ:host/run-info`. */
   readonly info: { readonly traceId: string; readonly tool: string; readonly purpose: string };
   readonly host: RunHost;
+  /**
+   * Tells when the run may not go on: then it ends as `revoked` with that reason, wherever it is. Absent = it may.
+   *
+   * @param revoke called at most once; at once, when it may not even begin
+   * @returns stops telling
+   */
+  readonly onRevoked?: (revoke: (reason: string) => void) => () => void;
   /** Whether to tell fuel by function. It takes time, and the same fuel. Default false. */
   readonly profiled?: boolean;
   /**

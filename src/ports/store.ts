@@ -6,6 +6,7 @@
  */
 import type { ItemStore } from "./items.ts";
 import type { JournalStore } from "./journals.ts";
+import type { VersionStore } from "./versions.ts";
 
 /** The intention to run, written before anything runs. */
 export interface Intent {
@@ -81,6 +82,8 @@ export interface Store {
   readonly items: ItemStore;
   /** Journals of runs: encrypted, and erasable. */
   readonly journals: JournalStore;
+  /** Versions of tools, and which are in force. */
+  readonly versions: VersionStore;
   /** Durable when it resolves. @throws when a run of that id exists. */
   recordIntent(intent: Intent): Promise<void>;
   /**

@@ -1,4 +1,6 @@
 /** The registry room: tools from folders, each decoded and checked before anything of it may run. */
+export { type Board, createBoard } from "./board.ts";
+export { type CommandContext, type CommandedTool, commandTool } from "./command-tool.ts";
 export {
   admitComponent,
   type ComponentFunction,
@@ -17,3 +19,4 @@ export {
   type ToolFunction,
 } from "./registry.ts";
 export { RegistryError, type RegistryFault } from "./registry-error.ts";
+export { describeVersion, policyIdsOf, restoreTool } from "./version.ts";

@@ -6,6 +6,7 @@ import type { ComponentDescription } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
 import { checkPolicySet, type PolicyRecord } from "../core/policy/index.ts";
 import type { Files } from "../ports/index.ts";
+import { assembleTool, withPolicies } from "./assemble.ts";
 import { admitComponent, inspectComponent } from "./intake.ts";
 import { listPolicyFiles, loadPolicies } from "./load-policies.ts";
 import { createRegistry, type Registry, type Tool } from "./registry.ts";
@@ -78,7 +79,7 @@ export async function registryOfOne(options: {
     digest: `sha256:${intake.digest}`,
     functions: new Map(),
   };
-  const tool = assemble(file, intake, admitComponent(intake, component));
+  const tool = assembleTool(file, intake, admitComponent(intake, component), []);
   const faults = checkAgainstTools(policies, [{ tool }], [name]);
   if (faults.length > 0) throw new RegistryError(faults);
   return createRegistry([withPolicies(tool, policies)]);
@@ -118,29 +119,11 @@ async function loadTool(
     );
     if (unknown.length > 0)
       return fault(`/functions describes ${quoted(unknown)}, which the component does not export`);
-    return { tool: assemble(file, intake, admitComponent(intake, bytes)) };
+    return { tool: assembleTool(file, intake, admitComponent(intake, bytes), []) };
   } catch (error) {
     if (error instanceof GatewayError) return fault(error.message, path);
     throw error;
   }
-}
-
-function assemble(
-  file: ToolFile,
-  intake: Awaited<ReturnType<typeof inspectComponent>>,
-  component: Tool["component"],
-): Omit<Tool, "policies"> {
-  return {
-    name: file.name,
-    description: file.description,
-    digest: file.digest,
-    functions: intake.functions
-      .map((it) => ({ ...it, description: file.functions.get(it.key) ?? "" }))
-      .toSorted((a, b) => (a.key < b.key ? -1 : 1)),
-    imports: intake.imports,
-    needs: intake.needs,
-    component,
-  };
 }
 
 /** Names the line of each fault: the first that holds what the fault quotes. */
@@ -187,11 +170,6 @@ function checkAgainstTools(
     return [{ source, detail, ...(unknown[0] === undefined ? {} : { quotes: unknown[0] }) }];
   });
   return [...overlaps, ...strays];
-}
-
-function withPolicies(tool: Omit<Tool, "policies">, records: readonly PolicyRecord[]): Tool {
-  const policies = records.filter(({ policy }) => policy.tool_id === tool.name);
-  return Object.freeze({ ...tool, policies: Object.freeze(policies) });
 }
 
 function quoted(names: readonly string[]): string {

@@ -33,8 +33,27 @@ export interface Tool {
 export interface Registry {
   /** Sorted by name. */
   readonly tools: readonly Tool[];
-  /** @returns the tool of that name, or `undefined` */
+  /** @returns the tool of that name in the version that is active, or `undefined` */
   find(name: string): Tool | undefined;
+  /**
+   * The version that a run is given: the active one, unless a canary takes it.
+   *
+   * @throws {GatewayError} `tool-suspended`
+   */
+  choose(name: string, run: RunToServe): Tool | undefined;
+  /**
+   * Tells when the tool is suspended, at once if it is already.
+   *
+   * @param revoke called at most once
+   * @returns stops telling
+   */
+  onSuspended(name: string, revoke: (reason: string) => void): () => void;
+}
+
+/** What decides between two versions of a tool. */
+export interface RunToServe {
+  readonly tenant: string;
+  readonly run: string;
 }
 
 /**
@@ -43,6 +62,12 @@ export interface Registry {
  */
 export interface RegistrySource {
   current(): Registry;
+  /**
+   * Resolves once what `current` gives is what was in force a moment ago, at most; absent = it always is.
+   *
+   * @throws {GatewayError} `evidence-unavailable` when nobody can say
+   */
+  fresh?(): Promise<void>;
 }
 
 /** A source whose registry can be exchanged, by whoever loads it. */
@@ -62,11 +87,16 @@ export function holdRegistry(first: Registry): RegistryHolder {
   };
 }
 
-/** @param tools with names that differ */
+/**
+ * A registry of one version of each tool, none of them suspended.
+ *
+ * @param tools with names that differ
+ */
 export function createRegistry(tools: readonly Tool[]): Registry {
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
   const sorted = Object.freeze([...byName.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)));
-  return Object.freeze({ tools: sorted, find: (name: string) => byName.get(name) });
+  const find = (name: string) => byName.get(name);
+  return Object.freeze({ tools: sorted, find, choose: find, onSuspended: () => () => undefined });
 }
 
 /**

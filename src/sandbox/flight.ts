@@ -84,6 +84,7 @@ export class Flight {
   #waiting = false;
   #touched = false;
   #expired = false;
+  #revoked: Outcome | undefined;
   #over = false;
 
   constructor(
@@ -120,6 +121,12 @@ export class Flight {
     this.#expired = true;
   }
 
+  /** It may not go on: whatever it still asks has no effect, and whatever it says of its end is not its end. */
+  revoke(outcome: Outcome): void {
+    this.#revoked ??= outcome;
+    this.#stop ??= outcome;
+  }
+
   /** The executor says that it is suspended, or no longer. */
   pause(isWaiting: boolean): void {
     this.#paused = isWaiting;
@@ -139,7 +146,8 @@ export class Flight {
     if (this.#callsAfterStop > MOST_CALLS_UNDER_WAY)
       return this.#kill({ kind: "protocol", detail: "goes on calling after it was stopped" });
     this.#tellWaiting();
-    const reply = await this.#ask(report);
+    const reply: HostReply | undefined =
+      this.#revoked === undefined ? await this.#ask(report) : { kind: "stop", outcome: this.#revoked };
     if (this.#over) return;
     if (reply === undefined) return this.#kill({ kind: "killed", why: "broker-failed" });
     if (reply.kind === "stop") this.#stop ??= reply.outcome;

@@ -10,6 +10,7 @@ import type {
   GuestSettings,
   Isolation,
   Sandbox,
+  SandboxEnd,
   SandboxRun,
   SystemCage,
 } from "../ports/index.ts";
@@ -21,6 +22,7 @@ import type { LoadCommand, RunCommand } from "./pipe/messages.ts";
 import { decodeProfile } from "./pipe/profile.ts";
 import { createPool, type Loan } from "./pool.ts";
 import { createPreparer, type Prepared } from "./prepared.ts";
+import { Revocation } from "./revocation.ts";
 
 /** Bytes lifted out of guest memory in one run, over and above what the output may have. */
 const LIFTED_BYTES = 64 * 1024 * 1024;
@@ -97,6 +99,7 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
     run: SandboxRun,
     prepared: Prepared,
     leftMs: () => number,
+    revocation: Revocation,
   ): Promise<{ readonly end: LinkEnd; readonly inputs?: RunInputs }> {
     const { link } = loan;
     const { key, parts, body } = prepared;
@@ -128,7 +131,7 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
       ...(inputs && { inputs: inputs.kind === "note" ? inputs : replayOf(inputs) }),
     };
     const load: LoadCommand = { type: "load", key, imports: run.component.imports, ...parts };
-    const end = await link.run({ command, load, body, host: run.host, deadlineMs: leftMs() });
+    const end = await link.run({ command, load, body, host: run.host, deadlineMs: leftMs(), revocation });
     if (inputs === undefined) return { end };
     const trace = end.kind === "reported" ? end.trace : undefined;
     return { end, inputs: { seed, wallMs, timeToLiveMs, ...(trace && { trace }) } };
@@ -149,16 +152,24 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
         run.inputs !== undefined,
         run.profiled,
       );
+      const revocation = new Revocation(run.onRevoked);
       try {
         for (let alone = false; ; alone = true) {
           const need = { tenant: run.tenant, memoryBytes: run.memoryBytes, alone };
-          const loan = await pool.borrow(need, Math.min(leftMs(), LONGEST_QUEUE_WAIT_MS));
+          const borrowed = pool.borrow(need, Math.min(leftMs(), LONGEST_QUEUE_WAIT_MS));
+          const loan = await revocation.before(borrowed);
+          if (loan === undefined) {
+            // Its turn comes all the same, and is given to whoever is next.
+            borrowed.then((late) => late.end(true)).catch(() => undefined);
+            return notRun(revocation.reason ?? "", elapsed());
+          }
           let reusable = false;
           try {
-            const { end, inputs } = await runIn(loan, run, prepared, leftMs);
+            const { end, inputs } = await runIn(loan, run, prepared, leftMs, revocation);
             // Lost with its executor, and nobody outside has seen anything of it: it begins again, by itself, so that
             // whatever happens then is its own doing. INVARIANT: a run that asked the broker for anything never does.
-            if (end.kind === "lost" && !end.touched && !alone && elapsed() < run.timeToLiveMs) continue;
+            const again = !alone && elapsed() < run.timeToLiveMs && revocation.reason === undefined;
+            if (end.kind === "lost" && !end.touched && again) continue;
             reusable = isSafeAfter(end);
             const profile = run.profiled && end.kind === "reported" ? decodeProfile(end.profile) : undefined;
             return {
@@ -171,11 +182,18 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
           }
         }
       } finally {
+        revocation.end();
         run.host.close();
       }
     },
     close: () => pool.close(),
   };
+}
+
+/** A run that was revoked before it had an executor. */
+function notRun(reason: string, wallMs: number): SandboxEnd {
+  const outcome = { kind: "revoked", reason } as const;
+  return { outcome, fuelUsed: 0, memoryPeakBytes: 0, outputBytes: 0, wallMs };
 }
 
 function replayOf({ trace, lenient = false }: Extract<SandboxRun["inputs"], { kind: "replay" }>) {

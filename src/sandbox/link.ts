@@ -9,6 +9,7 @@ import type { Clock, ExecutorProcess, RunHost } from "../ports/index.ts";
 import { type Death, Flight, type FlightPowers, HEAD_BYTES, type LinkEnd } from "./flight.ts";
 import { encodeFrame, readFrames } from "./pipe/frames.ts";
 import { type LoadCommand, parseReport, type ReportFrame, type RunCommand } from "./pipe/messages.ts";
+import type { Revocation } from "./revocation.ts";
 import { createWatch } from "./watch.ts";
 
 /** A report's largest frame: one request body, one output, and their JSON around them. */
@@ -35,6 +36,8 @@ export interface LinkRun {
   readonly host: RunHost;
   /** ms from now until it is ended, by killing the process if need be. */
   readonly deadlineMs: number;
+  /** Takes what ends it before that, when it may not go on. */
+  readonly revocation?: Pick<Revocation, "tell">;
 }
 
 /** One executor process. */
@@ -184,16 +187,16 @@ export function createLink(
   }
 
   /**
-   * The time of a run is over. One that computes is ended with its process; one that waits is told to stop, so that
+   * A run is to end, for its time is over or it was revoked. One that computes is ended with its process; one that waits is told to stop, so that
    * its neighbours live. If it can not hear that, because a neighbour computes, it is given up: whatever the executor
    * still does in its name has no effect.
    */
-  function expire(flight: Flight): void {
-    const death: Death = { kind: "killed", why: "deadline" };
-    flight.expire();
+  function finish(flight: Flight, death: Death): void {
+    if (flights.get(flight.run) !== flight) return;
     if (greetings === 0) {
       flights.delete(flight.run);
-      flight.giveUp();
+      if (death.kind === "stopped") flight.die(death, "of-this-run");
+      else flight.giveUp();
       return;
     }
     if (flights.size === 1 && !flight.waiting) {
@@ -212,6 +215,17 @@ export function createLink(
       watch.ended(flight);
       flight.die(death, "of-this-run");
     });
+  }
+
+  function expire(flight: Flight): void {
+    flight.expire();
+    finish(flight, { kind: "killed", why: "deadline" });
+  }
+
+  function revoke(flight: Flight, reason: string): void {
+    const outcome = { kind: "revoked", reason } as const;
+    flight.revoke(outcome);
+    finish(flight, { kind: "stopped", outcome });
   }
 
   const exited = listen();
@@ -241,7 +255,7 @@ export function createLink(
       return killed !== undefined;
     },
     kill: (why = "revoked") => kill({ kind: "killed", why }),
-    async run({ command, load: component, body, host, deadlineMs }) {
+    async run({ command, load: component, body, host, deadlineMs, revocation }) {
       // Nothing was asked in its name yet.
       if (killed !== undefined) return { kind: "lost", death: killed.death, touched: false };
       if (flights.has(command.run)) throw new TypeError(`Cannot run ${command.run} twice at once`);
@@ -249,6 +263,7 @@ export function createLink(
       headLimit = Math.max(flights.size === 0 ? HEAD_BYTES : headLimit, flight.headBytes);
       flights.set(command.run, flight);
       const cancel = clock.after(deadlineMs, () => expire(flight));
+      revocation?.tell((reason) => revoke(flight, reason));
       // Nothing of a tenant's is sent to a process before it is known to be caged.
       await greeted.promise.then(
         () => (flights.get(command.run) === flight ? load(component, body) : undefined),

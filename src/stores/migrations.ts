@@ -155,6 +155,35 @@ export const MIGRATIONS: readonly Migration[] = [
 `,
     { kind: "append-only", table: "erasures", same: "run = NEW.run" },
   ],
+  // A component is what its digest says, whoever wrote it: it is checked when it is used, and needs no rule.
+  [
+    `
+  CREATE TABLE components (digest TEXT PRIMARY KEY NOT NULL, bytes BLOB NOT NULL) STRICT;
+  CREATE TABLE tool_versions (
+    tool TEXT NOT NULL, number INTEGER NOT NULL CHECK (number > 0), digest TEXT NOT NULL,
+    component TEXT NOT NULL REFERENCES components (digest), document TEXT NOT NULL, seen_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tool, number), UNIQUE (tool, digest)
+  ) STRICT;
+  CREATE TABLE tool_states (tool TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL, revision INTEGER NOT NULL) STRICT;
+  CREATE TABLE tool_generation (id INTEGER PRIMARY KEY NOT NULL CHECK (id = 0), generation INTEGER NOT NULL) STRICT;
+  INSERT INTO tool_generation (id, generation) VALUES (0, 0);
+  CREATE TABLE tool_actions (
+    id TEXT PRIMARY KEY NOT NULL, tool TEXT NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,
+    by_whom TEXT NOT NULL, note TEXT NOT NULL, before_state TEXT, after_state TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX tool_actions_by_tool ON tool_actions (tool, id);
+  CREATE TABLE tool_settlements (action TEXT PRIMARY KEY NOT NULL, settled_ms INTEGER NOT NULL) STRICT;
+  CREATE TABLE gateways (
+    gateway TEXT PRIMARY KEY NOT NULL, generation INTEGER NOT NULL, seen_at_ms INTEGER NOT NULL
+  ) STRICT;
+`,
+    {
+      kind: "append-only",
+      table: "tool_versions",
+      same: "tool = NEW.tool AND (number = NEW.number OR digest = NEW.digest)",
+    },
+    { kind: "append-only", table: "tool_actions", same: "id = NEW.id" },
+  ],
 ];
 
 /** Of a table whose rows are each about one run. */

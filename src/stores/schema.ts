@@ -118,6 +118,61 @@ export interface ErasuresTable {
   why: ErasureReason;
 }
 
+/** Versions of tools. Append-only. */
+export interface ToolVersionsTable {
+  tool: string;
+  number: number;
+  digest: string;
+  component: string;
+  document: string;
+  seen_at_ms: number;
+}
+
+/** Components of versions, by digest. */
+export interface ComponentsTable {
+  digest: string;
+  bytes: Uint8Array;
+}
+
+/** What of each tool is in force. */
+export interface ToolStatesTable {
+  tool: string;
+  /** JSON of a ToolState. */
+  state: string;
+  revision: number;
+}
+
+/** One row: how often anything about versions was changed. */
+export interface ToolGenerationTable {
+  id: number;
+  generation: number;
+}
+
+/** What operators did to tools. Append-only. */
+export interface ToolActionsTable {
+  id: string;
+  tool: string;
+  at_ms: number;
+  kind: string;
+  by_whom: string;
+  note: string;
+  before_state: string | null;
+  after_state: string;
+}
+
+/** How long what operators did took to be in force everywhere. */
+export interface ToolSettlementsTable {
+  action: string;
+  settled_ms: number;
+}
+
+/** Gateways that are there, and what they have in force. */
+export interface GatewaysTable {
+  gateway: string;
+  generation: number;
+  seen_at_ms: number;
+}
+
 /** The database, as Kysely sees it. */
 export interface Tables {
   runs: RunsTable;
@@ -132,4 +187,11 @@ export interface Tables {
   erasures: ErasuresTable;
   item_usage: ItemUsageTable;
   probe: ProbeTable;
+  tool_versions: ToolVersionsTable;
+  components: ComponentsTable;
+  tool_states: ToolStatesTable;
+  tool_generation: ToolGenerationTable;
+  tool_actions: ToolActionsTable;
+  tool_settlements: ToolSettlementsTable;
+  gateways: GatewaysTable;
 }

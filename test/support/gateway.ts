@@ -41,6 +41,7 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     dataFolder,
     toolsFolder: join(PROJECT, ".writ", "tools"),
     policiesFolder: undefined,
+    newVersions: "activate",
     profilesFile: undefined,
     executors: 2,
     spares: 0,

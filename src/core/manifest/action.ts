@@ -11,7 +11,16 @@ import type { JsonValue } from "../policy/types.ts";
 export const ACTION_TYPE = "https://writ.dev/operator-action/v1";
 
 /** What can be done. A verifier refuses words that it does not know, as it does with outcomes. */
-export const ACTION_KINDS = ["reload", "activate", "canary", "rollback", "suspend", "resume"] as const;
+export const ACTION_KINDS = [
+  "reload",
+  "record",
+  "activate",
+  "canary",
+  "rollback",
+  "suspend",
+  "resume",
+  "floor",
+] as const;
 
 /** One of {@link ACTION_KINDS}. */
 export type ActionKind = (typeof ACTION_KINDS)[number];

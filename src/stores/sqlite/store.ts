@@ -14,11 +14,13 @@ import type {
   Seal,
   SqliteDatabase,
   Store,
+  VersionStore,
 } from "../../ports/index.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
 import * as queries from "../queries.ts";
 import { toIntent, toKeyRow, toRunRow, toSealed } from "../rows.ts";
+import { createVersions } from "../versions.ts";
 import { Connection } from "./connection.ts";
 import { LogTree } from "./log-tree.ts";
 import { migrate } from "./migrate.ts";
@@ -75,6 +77,7 @@ class SqliteStore implements Store {
   readonly #connection: Connection;
   readonly items: ItemStore;
   readonly journals: JournalStore;
+  readonly versions: VersionStore;
   /** The transaction under way. */
   #commit: Commit = {};
 
@@ -89,6 +92,7 @@ class SqliteStore implements Store {
       // The pages were zeroed (`secure_delete`); what they held is still in the log of writes until that is truncated.
       database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     });
+    this.versions = createVersions(steps);
   }
 
   recordIntent(intent: Intent): Promise<void> {

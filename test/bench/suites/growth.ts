@@ -87,7 +87,8 @@ function copies(tool: Tool, count: number): Registry {
     return { ...tool, name, policies };
   });
   const byName = new Map(tools.map((copy) => [copy.name, copy]));
-  return { tools, find: (name) => byName.get(name) };
+  const find = (name: string) => byName.get(name);
+  return { tools, find, choose: find, onSuspended: () => () => undefined };
 }
 
 async function invoke(house: BenchHouse, tool: string): Promise<void> {

@@ -1,0 +1,174 @@
+/**
+ * What operators did to tools, after they did it: each becomes a signed statement in the log, and of each that took a
+ * version out of force it is found out when the last run of that version was admitted, over all gateways.
+ *
+ * The act and its remembrance are one transaction; its signature follows within a second. In this order, because the act
+ * may come from a command line that has no key, and because a tool must stop also while nothing can be signed. A crash
+ * in between leaves an act without a signature, which the next gateway signs.
+ */
+import type { ActionPredicate } from "../core/manifest/index.ts";
+import { ACTION_KINDS, digestState } from "../core/manifest/index.ts";
+import type { JsonValue } from "../core/policy/index.ts";
+import type { ToolState } from "../core/rollout/index.ts";
+import type { Evidence } from "../evidence/index.ts";
+import type { Clock, Store, ToolAction } from "../ports/index.ts";
+import { policyIdsOf } from "../registry/index.ts";
+import { firstRunOf } from "./ids.ts";
+import type { Versions } from "./predicate.ts";
+
+/** After this long no gateway can admit a run on what was in force before: see the registry's board. */
+const SETTLED_MS = 2_000;
+/** Actions looked at in one round. */
+const PAGE = 50;
+/** Runs read at once. */
+const RUNS = 500;
+
+/** What the keeper is made of. */
+export interface ActionParts {
+  readonly store: Pick<Store, "versions" | "scanRuns">;
+  readonly evidence: Pick<Evidence, "act">;
+  readonly clock: Clock;
+  readonly versions: Versions;
+  readonly log: (line: object) => void;
+}
+
+/** Keeps the record of actions. */
+export class ActionKeeper {
+  readonly #parts: ActionParts;
+  /** The generation whose actions are all signed and settled. */
+  #done = -1;
+
+  constructor(parts: ActionParts) {
+    this.#parts = parts;
+  }
+
+  /** One round; costs one small read when there is nothing to do. @throws whatever the store throws */
+  async round(): Promise<void> {
+    const { versions } = this.#parts.store;
+    const generation = await versions.generation();
+    if (generation === this.#done) return;
+    const signed = await this.#signAll();
+    const settled = await this.#settleAll();
+    if (signed && settled) this.#done = generation;
+  }
+
+  async #signAll(): Promise<boolean> {
+    const { store, evidence, log } = this.#parts;
+    const unsigned = await store.versions.unsignedActions(PAGE);
+    for (const action of unsigned) {
+      try {
+        await evidence.act(this.#describe(action));
+      } catch (error) {
+        // Another gateway may have been first: then it is signed, and the next round does not see it.
+        log({ event: "action-not-signed", action: action.id, error: String(error) });
+        return false;
+      }
+    }
+    return unsigned.length < PAGE;
+  }
+
+  #describe(action: ToolAction): ActionPredicate {
+    const { id, by, before, after, atMs } = action;
+    return {
+      action: id,
+      // Written by ourselves, from the union's own names.
+      kind: ACTION_KINDS.find((kind) => kind === action.kind) ?? "activate",
+      actor: by,
+      changes: describeChange(action),
+      before: digestOf(before),
+      after: digestOf(after),
+      runtime: this.#parts.versions,
+      finished_at: new Date(atMs).toISOString(),
+    };
+  }
+
+  async #settleAll(): Promise<boolean> {
+    const { store, clock } = this.#parts;
+    let settled = true;
+    for (const action of await store.versions.listActions(undefined, PAGE)) {
+      const taken = takenOutOfForce(action);
+      if (taken.length === 0 || action.settledMs !== undefined) continue;
+      if (clock.nowMs() - action.atMs < SETTLED_MS) settled = false;
+      else await store.versions.settleAction(action.id, await this.#lastAdmittedAfter(action, taken));
+    }
+    return settled;
+  }
+
+  /** @returns ms from the action to the last run of those versions that was admitted; 0 = none was */
+  async #lastAdmittedAfter(action: ToolAction, taken: readonly number[]): Promise<number> {
+    const { store } = this.#parts;
+    const made = new Set<string>();
+    for (const number of taken) {
+      const version = await store.versions.findVersion(action.tool, number);
+      for (const policyId of version === undefined ? [] : policyIdsOf(version))
+        made.add(`${version?.component} ${policyId}`);
+    }
+    let lastMs = action.atMs;
+    // A run is named a moment before it is admitted.
+    for (let after = firstRunOf(action.atMs - SETTLED_MS); ; ) {
+      const rows = await store.scanRuns(after, RUNS);
+      for (const { intent } of rows) {
+        if (intent.tool !== action.tool || intent.admittedAtMs <= lastMs) continue;
+        if (intent.admittedAtMs <= action.atMs + SETTLED_MS && made.has(madeOf(intent.predicate)))
+          lastMs = intent.admittedAtMs;
+      }
+      const last = rows.at(-1)?.intent;
+      if (last === undefined || rows.length < RUNS || last.admittedAtMs > action.atMs + 2 * SETTLED_MS) break;
+      after = last.run;
+    }
+    return lastMs - action.atMs;
+  }
+}
+
+/** Component and policy that a run's intent names. */
+function madeOf(predicate: string): string {
+  // Written by ourselves, from what is known before a run.
+  const { artifact_hash, policy_id, outcome } = JSON.parse(predicate);
+  return outcome === undefined ? `${artifact_hash} ${policy_id}` : "";
+}
+
+/** Versions that runs were given before and are not given after. */
+function takenOutOfForce({ before, after }: ToolAction): readonly number[] {
+  const still = served(after);
+  return served(before).filter((version) => !still.includes(version));
+}
+
+function served(state: ToolState | undefined): readonly number[] {
+  if (state === undefined || state.suspended !== undefined) return [];
+  return [state.active, ...(state.canary === undefined ? [] : [state.canary.version])];
+}
+
+function digestOf(state: ToolState | undefined): string {
+  // Plain data; what is absent is absent in JSON too.
+  const json: JsonValue = JSON.parse(JSON.stringify(state ?? null));
+  return digestState(json);
+}
+
+/** What changed, in sentences. */
+export function describeChange({ tool, kind, before, after, note }: ToolAction): readonly string[] {
+  const changes: string[] = [];
+  const say = (text: string) => void changes.push(`${tool}: ${text}`);
+  if (before === undefined) say(`version ${after.active} is active, the first that was seen`);
+  else {
+    if (before.active !== after.active) say(`version ${after.active} is active, was ${before.active}`);
+    const [was, is] = [canaryText(before), canaryText(after)];
+    if (was !== is) say(`${is}, was ${was}`);
+    if (before.suspended?.reason !== after.suspended?.reason)
+      say(after.suspended === undefined ? "runs again" : `suspended, ${after.suspended.reason}`);
+    const [wasFloors, isFloors] = [floorText(before), floorText(after)];
+    if (wasFloors !== isFloors) say(`${isFloors}, was ${wasFloors}`);
+  }
+  if (changes.length === 0) say(`${kind}: what is in force stays`);
+  return note === "" ? changes : [...changes, `note: ${note}`];
+}
+
+function canaryText({ canary }: ToolState): string {
+  if (canary === undefined) return "no canary";
+  const tenants = canary.tenants.length === 0 ? "" : ` and tenants ${canary.tenants.join(", ")}`;
+  return `canary of version ${canary.version} for ${canary.basisPoints / 100} % of runs${tenants}`;
+}
+
+function floorText({ floors }: ToolState): string {
+  if (floors.length === 0) return "no floor";
+  return `floors ${floors.map(({ tenant, version }) => `${tenant} ${version}`).join(", ")}`;
+}

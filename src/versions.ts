@@ -1,0 +1,102 @@
+/** Where versions of tools, evidence and clock meet: the board of a gateway, and the operator's hand on it. */
+import type { Tools } from "./cli/index.ts";
+import { openDatabase } from "./compose.ts";
+import type { ComponentDescription } from "./core/component/index.ts";
+import { toHex } from "./core/digest.ts";
+import type { Evidence } from "./evidence/index.ts";
+import { ActionKeeper, newActionId, type Versions } from "./gateway/index.ts";
+import type { Runtime, Store } from "./ports/index.ts";
+import { type Board, commandTool, createBoard, type RegistrySource, type Tool } from "./registry/index.ts";
+
+/** Pause between two looks at what operators did and nobody has signed. */
+const ACTIONS_MS = 500;
+/** A gateway that was not seen for this long is taken for dead; see the board's heartbeat. */
+const GONE_MS = 15_000;
+/** How long a command waits for the gateways. */
+const WAIT_MS = 5_000;
+const ASK_MS = 50;
+
+/** What a gateway's board is made of. */
+export interface VersionParts {
+  readonly runtime: Pick<Runtime, "clock" | "entropy">;
+  readonly registry: RegistrySource;
+  readonly store: Store;
+  readonly evidence: Evidence;
+  readonly versions: Versions;
+  readonly offer: ComponentDescription;
+  readonly activateNew: boolean;
+  readonly warm: (tool: Tool) => Promise<void>;
+  readonly log: (line: object) => void;
+}
+
+/** The board of what is in force, and the record of what operators do. */
+export function openVersions(parts: VersionParts): { readonly board: Board; stop(): Promise<void> } {
+  const { store, log } = parts;
+  const { clock, entropy } = parts.runtime;
+  const board = createBoard({
+    ...parts,
+    clock,
+    offered: parts.registry,
+    versions: store.versions,
+    gateway: `gw_${toHex(entropy.bytes(8))}`,
+    newActionId: () => newActionId(clock, entropy),
+  });
+  const keeper = new ActionKeeper({ ...parts, clock });
+  let stopped = false;
+  let cancel = (): void => undefined;
+  let round = Promise.resolve();
+  const next = (): void => {
+    round = keeper
+      .round()
+      .catch((error) => log({ event: "actions-not-kept", error: String(error) }))
+      .then(() => {
+        if (!stopped) cancel = clock.after(ACTIONS_MS, next);
+      });
+  };
+  next();
+  return {
+    board,
+    async stop() {
+      stopped = true;
+      cancel();
+      await round;
+      await board.stop();
+    },
+  };
+}
+
+/** @throws {Error} when there is no data, so that a wrong folder does not look like one without tools */
+export async function openTools(runtime: Runtime, dataFolder: string): Promise<Tools> {
+  const { clock, entropy, files } = runtime;
+  const path = `${dataFolder}/writ.sqlite`;
+  if ((await files.mode(path)) === undefined)
+    throw new Error(
+      `Cannot open tools: there is no database ${JSON.stringify(path)}; start the gateway once`,
+    );
+  const store = await openDatabase(runtime, path);
+  const { versions } = store;
+  return {
+    states: () => versions.states(),
+    listVersions: (tool, limit, before) => versions.listVersions(tool, limit, before),
+    findVersion: (tool, number) => versions.findVersion(tool, number),
+    listActions: (tool, limit, before) => versions.listActions(tool, limit, before),
+    command: (tool, asked, note) =>
+      commandTool(versions, tool, asked, {
+        id: newActionId(clock, entropy),
+        atMs: clock.nowMs(),
+        by: "cli",
+        note,
+      }),
+    async inForce(generation) {
+      const until = clock.monotonicMs() + WAIT_MS;
+      for (;;) {
+        const gateways = await versions.listGateways(clock.nowMs() - GONE_MS);
+        const behind = gateways.filter((row) => row.generation < generation).map(({ gateway }) => gateway);
+        if (behind.length === 0 || clock.monotonicMs() > until)
+          return { gateways: gateways.length - behind.length, behind };
+        await new Promise<void>((resolve) => void clock.after(ASK_MS, resolve));
+      }
+    },
+    close: () => store.close(),
+  };
+}

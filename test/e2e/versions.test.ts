@@ -1,0 +1,186 @@
+/** Versions of tools over a whole gateway: what an operator does on the database, and what callers see of it. */
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
+import type { Tools } from "../../src/cli/index.ts";
+import { joinTrust, parseTrust, verifyBundle } from "../../src/core/manifest/index.ts";
+import type { ToolCommand } from "../../src/core/rollout/index.ts";
+import { verifySignature } from "../../src/identity/index.ts";
+import type { ToolAction } from "../../src/ports/index.ts";
+import { openTools } from "../../src/versions.ts";
+import { type Answer, callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
+
+let folder: string;
+let gateway: TestGateway;
+let tools: Tools;
+/** Only the first start of a data folder makes one. */
+let key = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "writ-versions-"));
+  for (const tool of ["hash", "rogue"])
+    await cp(join(PROJECT, ".writ", "tools", tool), join(folder, "tools", tool), { recursive: true });
+  await start();
+}, 120_000);
+afterAll(async () => {
+  await tools?.close();
+  await gateway?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function start(): Promise<void> {
+  gateway = await openTestGateway({ dataFolder: join(folder, "data"), toolsFolder: join(folder, "tools") });
+  key ||= gateway.key;
+  tools = await openTools(runtime, join(folder, "data"));
+}
+
+async function restart(): Promise<void> {
+  await tools.close();
+  await gateway.server.stop();
+  await start();
+}
+
+function post(path: string, body: unknown): Promise<Answer> {
+  return callGateway(gateway.server.url, path, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+async function change(
+  tool: string,
+  asked: ToolCommand,
+): Promise<{ readonly action: string; readonly ms: number }> {
+  const at = performance.now();
+  const done = await tools.command(tool, asked, "for the test");
+  if (done.kind !== "changed") throw new Error(JSON.stringify(done));
+  expect(await tools.inForce(done.generation)).toEqual({ gateways: 1, behind: [] });
+  return { action: done.action, ms: performance.now() - at };
+}
+
+const hash = () => post("/v1/tools/hash/fnv1a64", { input: { data: "" }, purpose: "support-chat" });
+
+function predicateOf(answer: Answer): { readonly policy_id: string; readonly artifact_hash: string } {
+  const { payload } = answer.json.manifest.dsseEnvelope;
+  return JSON.parse(Buffer.from(payload, "base64").toString()).predicate;
+}
+
+async function settled(action: string): Promise<ToolAction> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const found = (await tools.listActions(undefined, 50)).find(({ id }) => id === action);
+    if (found?.settledMs !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${action} was not settled`);
+}
+
+/** The signed statement of an action. */
+async function statementOf(action: string) {
+  const { openRecords } = await import("../../src/records.ts");
+  const { openLog } = await import("../../src/local.ts");
+  const records = await openRecords(runtime, join(folder, "data"));
+  const sequence = (await records.findRun(action))?.seal?.sequence ?? -1;
+  await records.close();
+  const log = await openLog(runtime, join(folder, "data"), "log.example");
+  const [manifest] = await log.manifests(sequence, 1);
+  const texts = [JSON.stringify(await log.jwks()), await log.trustedRoot()];
+  await log.close();
+  const trust = texts.map((text) => {
+    const read = parseTrust(new TextEncoder().encode(text));
+    if (!read.ok) throw new Error("keys cannot be read");
+    return read.trust;
+  });
+  const bytes = new TextEncoder().encode(manifest?.text);
+  const report = await verifyBundle(bytes, joinTrust(trust), verifySignature);
+  return report.ok ? report.action : report;
+}
+
+describe("the kill switch", () => {
+  it("ends runs under way as revoked, computing and waiting, and refuses new ones, until it is lifted", async () => {
+    // Fuel enough for seconds of work; both are under way when the word comes.
+    const computing = post("/v1/tools/rogue/rogue/spin", { input: {}, purpose: "security-drill" });
+    const waiting = post("/v1/tools/rogue/rogue/wait", { input: {}, purpose: "security-drill" });
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    const at = performance.now();
+    const { action } = await change("rogue", { kind: "suspend", reason: "leaks-data" });
+    const outcomes = [(await waiting).json.outcome, (await computing).json.outcome];
+    expect(outcomes[0]).toEqual({ kind: "revoked", reason: "leaks-data" });
+    // It may have spent its fuel before the word came.
+    expect([
+      { kind: "revoked", reason: "leaks-data" },
+      { kind: "exhausted", budget: "fuel" },
+    ]).toContainEqual(outcomes[1]);
+    expect(performance.now() - at).toBeLessThan(10_000);
+
+    const refused = await post("/v1/tools/rogue/rogue/read-env", {
+      input: {},
+      purpose: "security-drill",
+    });
+    expect([refused.status, refused.json.reason]).toEqual([409, "leaks-data"]);
+    expect(refused.json.type).toMatch(/tool-suspended$/);
+    expect((await hash()).status).toBe(200);
+    await restart();
+    const still = await post("/v1/tools/rogue/rogue/read-env", {
+      input: {},
+      purpose: "security-drill",
+    });
+    expect(still.status).toBe(409);
+
+    await change("rogue", { kind: "resume" });
+    const again = await post("/v1/tools/rogue/rogue/read-env", {
+      input: {},
+      purpose: "security-drill",
+    });
+    expect(again.status).toBe(200);
+    expect(await statementOf(action)).toMatchObject({
+      action,
+      kind: "suspend",
+      actor: "cli",
+      changes: ["rogue: suspended, leaks-data", "note: for the test"],
+    });
+  }, 60_000);
+});
+
+describe("versions", () => {
+  it("are recorded, activated, tried out, rolled back and refused below a floor, and each of it is signed", async () => {
+    const policyIdBefore = predicateOf(await hash()).policy_id;
+    const path = join(folder, "tools", "hash", "policy.yaml");
+    const text = await readFile(path, "utf8");
+    await writeFile(path, text.replace(/max_duration_ms: \d+/, "max_duration_ms: 4321"));
+    await restart();
+    expect((await tools.listVersions("hash", 10)).map(({ number }) => number)).toEqual([2, 1]);
+    const policyIdAfter = predicateOf(await hash()).policy_id;
+    expect(policyIdAfter).not.toBe(policyIdBefore);
+
+    const { action } = await change("hash", { kind: "rollback" });
+    expect(predicateOf(await hash()).policy_id).toBe(policyIdBefore);
+    // A gateway that starts with the folder as it was does not undo what the operator did.
+    await restart();
+    expect(predicateOf(await hash()).policy_id).toBe(policyIdBefore);
+    const { settledMs } = await settled(action);
+    expect(settledMs).toBeLessThan(1_000);
+    expect(await statementOf(action)).toMatchObject({
+      kind: "rollback",
+      changes: ["hash: version 1 is active, was 2", "note: for the test"],
+    });
+
+    await change("hash", { kind: "canary", version: 2, basisPoints: 5_000, tenants: [] });
+    const seen = new Set<string>();
+    for (let run = 0; run < 40; run++) seen.add(predicateOf(await hash()).policy_id);
+    expect(seen).toEqual(new Set([policyIdBefore, policyIdAfter]));
+
+    await change("hash", { kind: "floor", tenant: "default", version: 2 });
+    await change("hash", { kind: "rollback" });
+    const refused = await hash();
+    expect([refused.status, refused.json.reason]).toEqual([409, "below-floor"]);
+    await change("hash", { kind: "activate", version: 2 });
+    expect(predicateOf(await hash()).policy_id).toBe(policyIdAfter);
+    expect(await tools.command("hash", { kind: "activate", version: 9 }, "")).toMatchObject({
+      kind: "refused",
+    });
+    expect(await tools.command("nothing", { kind: "resume" }, "")).toEqual({ kind: "unknown-tool" });
+  }, 120_000);
+});
