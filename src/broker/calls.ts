@@ -12,6 +12,7 @@ import { createLog } from "./log.ts";
 import { createRefused } from "./refused.ts";
 import { createSecrets } from "./secrets.ts";
 import { createSigning } from "./signing.ts";
+import { createSockets } from "./sockets.ts";
 import { createStdio } from "./stdio.ts";
 import { createTools } from "./tools.ts";
 
@@ -24,6 +25,7 @@ export const CAPABILITIES: readonly ((context: RunContext) => Capability)[] = [
   createSigning,
   createKeyvalue,
   createFilesystem,
+  createSockets,
   createTools,
   createRefused,
 ];

@@ -34,6 +34,10 @@ export function createFilesystem(context: RunContext): Capability {
         const { root, path } = parseArgs(readArgs, args);
         return files.read(root, path);
       },
+      "filesystem/over-quota": (args) => {
+        files.denyQuota(parseArgs(listArgs, args).root);
+        return OK;
+      },
       "filesystem/write": (args, body) => {
         const { root, changes } = parseArgs(writeArgs, args);
         return files.write(root, changes, body);
@@ -49,6 +53,8 @@ class Filesystem {
   /** By their root's number. */
   readonly #mounts = new Map<number, Mount>();
   readonly #events = new Map<string, { readonly event: EventDraft; calls: number }>();
+  /** Roots whose quota was found spent. */
+  readonly #denied = new Set<number>();
   #operations = 0;
 
   constructor(context: RunContext) {
@@ -132,11 +138,28 @@ class Filesystem {
     if (found.kind !== "volume") return OK;
     const quota = { bytes: found.bytes, items: VOLUME_ITEMS };
     const made = await this.#items().change(this.#drawer(), changes, quota, this.#context.nowMs());
+    if (made !== "done") this.denyQuota(root);
     for (const [index, event] of events.entries()) {
       if (made !== "done") this.#fail(event, "quota");
       else event.bytes_out = (event.bytes_out ?? 0) + (changes[index]?.value?.length ?? 0);
     }
     return made === "done" ? OK : { kind: "error", error: "quota" };
+  }
+
+  /** Says once for each root that its quota stood in the way. Of a scratch the executor alone knows it. */
+  denyQuota(index: number): void {
+    const root = this.#roots[index];
+    if (root === undefined || root.kind === "mount")
+      throw new ProtocolViolation(`Cannot use root ${index}: this run was given no such root`);
+    if (this.#denied.has(index)) return;
+    this.#denied.add(index);
+    this.#context.book.write({
+      import: "wasi:filesystem/types#[method]descriptor.write",
+      effect: "denied",
+      target: root.path,
+      clause: root.kind === "scratch" ? "filesystem.scratch_bytes" : "filesystem.volume.bytes",
+      result: `over quota: more than ${root.bytes} bytes`,
+    });
   }
 
   /** INVARIANT: a root that was not granted, and the scratch, which lives elsewhere, are never asked for by our executor. */

@@ -6,13 +6,14 @@
  */
 import { z } from "zod";
 import type { HostReply, HttpSendValue } from "../ports/index.ts";
+import { meterOf, stopOf } from "./account.ts";
 import type { EventDraft } from "./book.ts";
 import { type Capability, grantOf, OK, parseArgs, type RunContext } from "./capability.ts";
 import {
+  barrierClause,
   type EgressResponse,
   type ErrorCode,
   type Injection,
-  type Meter,
   type Permit,
   permitRequest,
   type RequestBody,
@@ -248,37 +249,12 @@ class HttpClient {
     event.effect = prohibited ? "denied" : "failed";
     // When the run itself is exhausted, the connection was cut for that, whatever the socket said then.
     event.result = book.exhausted ? "exhausted" : word.tag;
-    if (prohibited) book.noteDenial(event);
+    if (!prohibited) return word;
+    const lacks = barrierClause(error);
+    if (lacks !== undefined) event.clause = `${lacks}; permitted by ${event.clause}`;
+    book.noteDenial(event);
     return word;
   }
-}
-
-function meterOf({ book }: RunContext, event: EventDraft): Meter {
-  // Events count what was charged: their sum is the budget's use, to the byte. What arrived beyond the budget
-  // (one pull of the socket at most) was never parsed and reached nobody.
-  return {
-    sent(bytes: number): boolean {
-      if (book.stopped !== undefined) return false;
-      // All or nothing: a request that the budget does not cover is not sent, so nothing of it is charged.
-      if (book.left("egress_bytes") < bytes) {
-        book.stop({ kind: "exhausted", budget: "egress_bytes" });
-        return false;
-      }
-      event.bytes_out = (event.bytes_out ?? 0) + book.charge("egress_bytes", bytes);
-      return true;
-    },
-    received(bytes: number): boolean {
-      if (book.stopped !== undefined) return false;
-      const charged = book.charge("egress_bytes", bytes);
-      event.bytes_in = (event.bytes_in ?? 0) + charged;
-      return charged === bytes;
-    },
-  };
-}
-
-/** The reply of a run that has just been stopped; `serve` gives the same to every later call. */
-function stopOf({ book }: RunContext): HostReply {
-  return book.stopped ?? book.stop({ kind: "revoked", reason: "closed" });
 }
 
 function injectionOf({ header, template, secret, basicUser }: SecretProfile): Injection {

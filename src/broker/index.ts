@@ -4,7 +4,7 @@
  * ```
  * broker.ts        opens a run, serves its calls
  * book.ts          what a run has spent and done
- * calls.ts         the table of capabilities; one file each: http-client, log, stdio, secrets, tools, refused
+ * calls.ts         the table of capabilities; one file each: http-client, sockets, log, stdio, secrets, tools, refused
  * profiles.ts      the operator's secrets, and who may receive them
  * egress/          the only code that opens an outgoing connection
  * ```
@@ -20,4 +20,5 @@ export { PROFILES_FILE, ProfileError } from "./profile-error.ts";
 export { loadProfiles, parseProfiles } from "./profile-file.ts";
 export { Secret, type SecretProfile } from "./profiles.ts";
 export { resolveProfiles } from "./resolve-profiles.ts";
+export { type SocketPermit, SocketPermits } from "./socket-permits.ts";
 export type { ToolCall, ToolCallEnd, ToolRefusal } from "./tool-call.ts";

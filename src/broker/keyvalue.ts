@@ -135,6 +135,8 @@ class Keyvalue {
   readonly #context: RunContext;
   readonly #grant: KeyvalueClause | undefined;
   readonly #events = new Map<string, { readonly event: EventDraft; calls: number }>();
+  /** Functions and buckets for which the quota was found spent: one denial each. */
+  readonly #refused = new Set<string>();
   #operations = 0;
 
   constructor(context: RunContext) {
@@ -225,7 +227,7 @@ class Keyvalue {
     if (bytes > BATCH_BYTES) return other(`the values of a batch have at most ${BATCH_BYTES} bytes`);
     const made = await this.#write(drawer, changes);
     if (made === "conflict") return { kind: "error", error: { tag: "cas-failed" } };
-    if (made === "over-quota") return overQuota(event);
+    if (made === "over-quota") return this.#overQuota(drawer, event);
     event.bytes_out = (event.bytes_out ?? 0) + bytes;
     return OK;
   }
@@ -246,7 +248,7 @@ class Keyvalue {
       if (!fits) return other("the number would not fit into 64 bits");
       const value = new TextEncoder().encode(String(next));
       const made = await this.#write(drawer, [{ key, value, expected: item?.version ?? 0 }]);
-      if (made === "over-quota") return overQuota(event);
+      if (made === "over-quota") return this.#overQuota(drawer, event);
       if (made === "done") {
         event.bytes_out = (event.bytes_out ?? 0) + value.length;
         return { kind: "ok", value: String(next) };
@@ -258,6 +260,25 @@ class Keyvalue {
   #write(drawer: Drawer, changes: readonly ItemChange[]) {
     const { bytes = 0, items = 0 } = this.#grant ?? {};
     return this.items.change(drawer, changes, { bytes, items }, this.#context.nowMs());
+  }
+
+  /** A denial of its own, beside the event that counts the calls of this kind: some of them may have been allowed. */
+  #overQuota({ bucket: target }: Drawer, { import: name }: EventDraft): HostReply {
+    const { bytes = 0, items = 0 } = this.#grant ?? {};
+    const kind = `${name} ${target}`;
+    if (!this.#refused.has(kind)) {
+      this.#refused.add(kind);
+      const result = `over quota: more than ${bytes} bytes or ${items} items`;
+      const visibleTarget = visible(target.slice(0, 64)).slice(0, 200);
+      this.#context.book.write({
+        import: name,
+        effect: "denied",
+        target: visibleTarget,
+        clause: "keyvalue.bytes",
+        result,
+      });
+    }
+    return other("the quota is spent");
   }
 
   /** @returns the event of calls of this kind, counted; undefined when the book has no room for another */
@@ -277,9 +298,4 @@ class Keyvalue {
 /** The interface has one word for everything else, with a text beside it. */
 function other(text: string): HostReply {
   return { kind: "error", error: { tag: "other", val: text } };
-}
-
-function overQuota(event: EventDraft): HostReply {
-  event.clause = "keyvalue.bytes";
-  return other("the quota is spent");
 }

@@ -11,8 +11,12 @@ export function observeEgress(egress: Egress, observe: (target: string) => Promi
       await observe(request.permit.label);
       return await egress.send(request);
     },
+    async resolve(request) {
+      await observe(request.host);
+      return await egress.resolve(request);
+    },
     async connect(request) {
-      await observe(`${request.host}:${request.port}`);
+      await observe(request.label ?? `${request.host}:${request.port}`);
       return await egress.connect(request);
     },
   };

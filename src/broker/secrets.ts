@@ -27,7 +27,7 @@ export function createSecrets({ book, grants, profile }: RunContext): Capability
         if (asked !== granted.name) {
           book.write({
             import: IMPORT,
-            effect: "failed",
+            effect: "denied",
             target,
             clause: "secret_profile",
             result: "unknown",

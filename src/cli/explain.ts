@@ -119,8 +119,8 @@ function denialsOf(predicate: RunPredicate): readonly Denial[] {
 
 /** A rule permitted the request; what its host resolves to is the operator's to open. */
 function missingOf({ clause = "", result }: RunEvent): string {
-  return result === "destination-IP-prohibited"
-    ? `egressAllow, or allow_addresses of the profile (${clause})`
+  return result === "destination-IP-prohibited" && clause.startsWith("egressAllow")
+    ? `${clause}; or allow_addresses of the profile`
     : clause;
 }
 

@@ -3,7 +3,7 @@
  * allows what they are the replies to, and with the new budgets. What the guest then asks that the journal does not
  * have, nobody can answer: from there on nothing is known.
  */
-import { permitRequest } from "../broker/index.ts";
+import { permitRequest, type SocketPermit, SocketPermits } from "../broker/index.ts";
 import { canonicalJson } from "../core/digest.ts";
 import type { Journal, JournaledCall } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
@@ -60,10 +60,15 @@ const UNANSWERED: ReadonlySet<string> = new Set([
   "log/write",
   "stdio/write",
   "http-client/close",
+  "sockets/close",
+  "sockets/end",
+  "filesystem/over-quota",
   "refused/called",
 ]);
 const OVER: HostReply = { kind: "stop", outcome: { kind: "trapped", reason: "replay-ended" } };
 const IMPORT = "wasi:http/outgoing-handler#handle";
+const LOOK_UP = "wasi:sockets/ip-name-lookup#resolve-addresses";
+const CONNECT = "wasi:sockets/tcp#[method]tcp-socket.start-connect";
 
 /** Answers from a journal what a policy allows. */
 class BacktestHost implements RunHost {
@@ -75,34 +80,71 @@ class BacktestHost implements RunHost {
   readonly #policy: Policy;
   readonly #left: JournaledCall[];
   readonly #denialThen: RunHost["denial"];
+  readonly #sockets: SocketPermits;
+  #deniedImport = IMPORT;
   #requests = 0;
 
   constructor({ calls, end }: Journal, policy: Policy) {
     this.#policy = policy;
+    this.#sockets = new SocketPermits(policy.sockets ?? []);
     this.#left = [...calls];
     this.#denialThen = end.denial;
   }
 
   /** What decides between `failed` and `denied-import`: a denial of now, or the one of then that nothing has changed. */
   get denial(): RunHost["denial"] {
-    return this.denied === undefined ? this.#denialThen : { import: IMPORT, target: this.denied.target };
+    return this.denied === undefined
+      ? this.#denialThen
+      : { import: this.#deniedImport, target: this.denied.target };
   }
 
   async call(call: HostCall): Promise<HostReply> {
     if (this.unknown !== undefined) return OVER;
     const at = this.#left.findIndex((candidate) => isSame(candidate, call));
     const then = this.#left[at]?.reply;
-    const reply = call.name === "http-client/send" ? this.#judge(call.args, then) : then;
+    const reply = this.#answer(call, then);
     if (reply === undefined && UNANSWERED.has(call.name)) return OK;
     if (reply === undefined) {
       this.unknown = `${call.name} ${canonicalJson(call.args).slice(0, 200)}`;
       return OVER;
     }
-    this.#left.splice(at, 1);
+    if (at >= 0) this.#left.splice(at, 1);
     return reply;
   }
 
   close(): void {}
+
+  /** @returns undefined where the new policy allows what was denied then, or never asked */
+  #answer({ name, args }: HostCall, then: HostReply | undefined): HostReply | undefined {
+    if (name === "http-client/send") return this.#judge(args, then);
+    // Of the journal, or of the executor that repeats it: they have the form that the broker takes.
+    if (name === "sockets/resolve") {
+      const host = (args as { readonly name: string }).name.toLowerCase();
+      const reply = this.#judgeSocket(LOOK_UP, this.#sockets.lookUp(host), then);
+      if (reply?.kind === "ok") this.#sockets.remember(host, reply.value as readonly string[]);
+      return reply;
+    }
+    if (name !== "sockets/connect") return then;
+    const { address, port } = args as { readonly address: string; readonly port: number };
+    return this.#judgeSocket(CONNECT, this.#sockets.connection(address, port), then);
+  }
+
+  #judgeSocket(name: string, permit: SocketPermit, then: HostReply | undefined): HostReply | undefined {
+    const { allowed, clause, target } = permit;
+    const denied = then?.kind === "error" && then.error === "access-denied";
+    if (allowed) return denied ? undefined : (this.#countRequest() ?? then);
+    if (denied) return then;
+    this.#deniedImport = this.denied === undefined ? name : this.#deniedImport;
+    this.denied ??= { clause, target };
+    return { kind: "error", error: "access-denied" };
+  }
+
+  /** @returns the end of a run that makes more of them than it may */
+  #countRequest(): HostReply | undefined {
+    this.#requests += 1;
+    if (this.#requests <= this.#policy.budget.requests) return undefined;
+    return { kind: "stop", outcome: { kind: "exhausted", budget: "requests" } };
+  }
 
   /** @returns undefined where the new policy allows what was denied then, or never asked */
   #judge(args: JsonValue, then: HostReply | undefined): HostReply | undefined {
@@ -115,11 +157,8 @@ class BacktestHost implements RunHost {
       this.denied ??= { clause: permit.clause, target: permit.label };
       return { kind: "error", error: { ...permit.word } };
     }
-    this.#requests += 1;
-    if (this.#requests > this.#policy.budget.requests)
-      return { kind: "stop", outcome: { kind: "exhausted", budget: "requests" } };
     // Allowed by now: nobody knows what the world would have said.
-    return denied ? undefined : then;
+    return this.#countRequest() ?? (denied ? undefined : then);
   }
 }
 

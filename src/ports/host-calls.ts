@@ -10,7 +10,7 @@ import type { JsonValue } from "../core/policy/index.ts";
 
 /** One call: a name, arguments as JSON, and optionally bytes. */
 export interface HostCall {
-  /** `http-client/send`, `http-client/push`, `http-client/abort`, `http-client/read`, `http-client/close`, `log/write`, `stdio/write`, `secrets/open`, `keyvalue/get` …, `refused/called`. */
+  /** `http-client/send`, `http-client/push`, `http-client/abort`, `http-client/read`, `http-client/close`, `log/write`, `stdio/write`, `secrets/open`, `keyvalue/get`, `sockets/connect` …, `refused/called`. */
   readonly name: string;
   readonly args: JsonValue;
   readonly body: Uint8Array;

@@ -23,7 +23,11 @@ function fakes(order: string[]) {
     order.push(what);
     throw new Error("not connected in this test");
   };
-  const egress: Egress = { send: () => leave("request"), connect: () => leave("connection") };
+  const egress: Egress = {
+    send: () => leave("request"),
+    resolve: () => leave("question"),
+    connect: () => leave("connection"),
+  };
   return egress;
 }
 
@@ -31,11 +35,19 @@ it("observeEgress() says what leaves before it leaves, without its query", async
   const order: string[] = [];
   const observed = observeEgress(fakes(order), async (target) => void order.push(target));
   await expect(observed.send(request)).rejects.toThrow();
+  await expect(observed.resolve(tcp)).rejects.toThrow();
   await expect(observed.connect(tcp)).rejects.toThrow();
+  await expect(
+    observed.connect({ ...tcp, host: "192.0.2.7", label: "tcp://db.example.com:5432" }),
+  ).rejects.toThrow();
   expect(order).toEqual([
     "GET https://api.example.com:443/v1",
     "request",
+    "db.example.com",
+    "question",
     "db.example.com:5432",
+    "connection",
+    "tcp://db.example.com:5432",
     "connection",
   ]);
 });
@@ -44,6 +56,7 @@ it("observeEgress() lets nothing leave that can not be written down", async () =
   const order: string[] = [];
   const observed = observeEgress(fakes(order), () => Promise.reject(new Error("disk full")));
   await expect(observed.send(request)).rejects.toThrow("disk full");
+  await expect(observed.resolve(tcp)).rejects.toThrow("disk full");
   await expect(observed.connect(tcp)).rejects.toThrow("disk full");
   expect(order).toEqual([]);
 });

@@ -63,6 +63,14 @@ export const npmGuests = {
     source: "http/http.js",
     builtOnWit: true,
   },
+  tcp: {
+    engine: "componentize-qjs",
+    wit: "tcp/tcp.wit",
+    world: "tcp-world",
+    source: "tcp/tcp.js",
+    options: { sync: true, optSize: true },
+    builtOnWit: true,
+  },
   reach: {
     engine: "componentize-qjs",
     wit: "reach/reach.wit",

@@ -32,7 +32,7 @@ function isImplemented({ name }: WitInterface, func: WitFunction): boolean {
 describe("bindInterface()", () => {
   it("has interfaces to serve and interfaces to refuse", () => {
     expect(served.length).toBeGreaterThan(15);
-    expect(refused.length).toBeGreaterThan(5);
+    expect(refused.length).toBeGreaterThan(1);
   });
 
   it.each(served.map((it) => [it.name, it] as const))("implements all of %s", (_name, wanted) => {

@@ -193,7 +193,12 @@ describe("wasi:keyvalue", () => {
     await keep("notes", "set", "a", "kept", { tenant });
     const { output, events } = await keep("notes", "set-large", "b", "3000", { tenant });
     expect(output).toEqual({ err: "other the quota is spent" });
-    expect(events.at(-1)).toMatchObject({ clause: "keyvalue.bytes" });
+    expect(events.at(-1)).toMatchObject({
+      effect: "denied",
+      target: "notes",
+      clause: "keyvalue.bytes",
+      change: 'raise keyvalue.bytes: "<more than 2000, or more than 10000 of keyvalue.items>"',
+    });
     expect(await answer("notes", "get", "a", "", { tenant })).toEqual({ ok: "kept" });
     expect(await answer("notes", "get", "b", "", { tenant })).toEqual({ ok: "none" });
   });
@@ -244,7 +249,15 @@ describe("wasi:filesystem", () => {
     expect(await answer("/", "write", "tmp/a", "x")).toEqual({ ok: "1" });
     expect(await answer("/", "read", "tmp/a")).toEqual({ err: "no-entry" });
     expect(await answer("/", "write-far", "big", "4000")).toEqual({ ok: "1" });
-    expect(await answer("/", "write-far", "big", "5000")).toEqual({ err: "quota" });
+    const { output, events } = await run("/", "write-far", "big", "5000");
+    expect(output).toEqual({ err: "quota" });
+    expect(events).toMatchObject([
+      {
+        effect: "denied",
+        clause: "filesystem.scratch_bytes",
+        change: 'raise filesystem.scratch_bytes: "<more than 5000>"',
+      },
+    ]);
     expect(await answer("/", "write-far", "big", "99999999999")).toEqual({ err: "file-too-large" });
     expect(await answer("/", "resize", "z", "1000")).toEqual({ ok: "1000 true true" });
   });
@@ -361,7 +374,17 @@ describe("wasi:filesystem", () => {
     expect(await answer("/keep", "write-synced", "over", "1", "full")).toEqual({ err: "quota" });
     const { output, events } = await run("/keep", "write-synced", "full", "2997", "full");
     expect(output).toEqual({ err: "quota" });
-    expect(events.at(-1)).toMatchObject({ effect: "failed", target: "/keep/full", result: "quota" });
+    expect(events).toContainEqual(
+      expect.objectContaining({ effect: "failed", target: "/keep/full", result: "quota" }),
+    );
+    expect(events).toContainEqual(
+      expect.objectContaining({
+        effect: "denied",
+        target: "/keep",
+        clause: "filesystem.volume.bytes",
+        change: 'raise filesystem.volume.bytes: "<more than 3000>"',
+      }),
+    );
     expect(await answer("/keep", "stat", "full", "", "full")).toEqual({ ok: "regular-file 2996" });
   });
 

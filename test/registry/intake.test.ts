@@ -49,7 +49,7 @@ const IMPORTS: readonly (readonly [what: string, wat: string, state: string, rea
     /not offered/,
   ],
   ["files, which a policy can grant", `(import "wasi:filesystem/types@0.2.6" (instance))`, "served"],
-  ["sockets, which are a stub", '(import "wasi:sockets/network@0.2.6" (instance))', "stub", /refus/],
+  ["datagrams, which are a stub", '(import "wasi:sockets/udp@0.2.6" (instance))', "stub", /refus/],
   ["a plain instance called constructor", '(import "constructor" (instance))', "refused", /not offered/],
   ["a function of the world", '(import "print" (func))', "refused", /print/],
 ];

@@ -16,10 +16,13 @@ export interface AddressBlock {
   readonly prefix: number;
 }
 
-/** Whether an address may be connected to. `address` is its one canonical spelling; `why` is for the operator. */
+/**
+ * Whether an address may be connected to. `address` is its one canonical spelling; `why` is for the operator, and `block`
+ * is the smallest block that he would have to open: absent where his own list, or a spelling, stands in the way.
+ */
 export type AddressVerdict =
   | { readonly allowed: true; readonly address: string }
-  | { readonly allowed: false; readonly why: string };
+  | { readonly allowed: false; readonly why: string; readonly block?: string };
 
 /**
  * Cloud metadata services, which hand out credentials to whoever can connect. A wide block never opens one of
@@ -37,6 +40,9 @@ const METADATA: ReadonlySet<string> = new Set([
   "fd00:ec2::23",
   "fd20:ce::254",
 ]);
+
+/** Why an address of the operator's own list is denied. */
+export const BLOCKED = "blocked by the operator";
 
 /** RFC 6052's well-known prefix: an IPv4 address lives in its last 32 bits. */
 const NAT64 = parseBlock("64:ff9b::/96");
@@ -70,19 +76,20 @@ export function checkAddress(
   const ip = parseAddress(text);
   if (ip === undefined) return { allowed: false, why: "not a plain spelling of an address" };
   const address = canonical(ip);
-  if (blocked.some((block) => inBlock(ip, block))) return { allowed: false, why: "blocked by the operator" };
+  if (blocked.some((block) => inBlock(ip, block))) return { allowed: false, why: BLOCKED };
+  const block = `${address}/${bits(ip)}`;
   const opened = open.some(
     (block) => inBlock(ip, block) && (block.prefix === bits(ip) || !METADATA.has(address)),
   );
   if (ip instanceof ipaddr.IPv6 && inBlock(ip, NAT64)) {
     // An opened NAT64 prefix is a road to IPv4: what it leads to must pass by itself.
-    if (!opened) return { allowed: false, why: "IPv6 transition prefix 64:ff9b::/96" };
+    if (!opened) return { allowed: false, why: "IPv6 transition prefix 64:ff9b::/96", block };
     const inner = checkAddress(ip.toByteArray().slice(12).join("."), open, blocked);
     return inner.allowed ? { allowed: true, address } : inner;
   }
   if (opened) return { allowed: true, address };
   const why = ip instanceof ipaddr.IPv4 ? whyNotV4(ip, address) : whyNotV6(ip, address);
-  return why === undefined ? { allowed: true, address } : { allowed: false, why };
+  return why === undefined ? { allowed: true, address } : { allowed: false, why, block };
 }
 
 /**

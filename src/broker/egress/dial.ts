@@ -7,9 +7,15 @@
 import { rootCertificates } from "node:tls";
 import { buildConnector } from "undici";
 import type { Clock, Resolver } from "../../ports/index.ts";
-import { type AddressBlock, canonicalAddress, checkAddress } from "./addresses.ts";
+import {
+  type AddressBlock,
+  type AddressVerdict,
+  BLOCKED,
+  canonicalAddress,
+  checkAddress,
+} from "./addresses.ts";
 import { type BlockList, isHostBlocked } from "./block-list.ts";
-import { EgressFailure, type ErrorTag } from "./errors.ts";
+import { type Barrier, EgressFailure, type ErrorTag } from "./errors.ts";
 import { type EgressProxy, openTunnel } from "./proxy.ts";
 import type { Target } from "./target.ts";
 
@@ -91,17 +97,29 @@ async function addressesOf(
   { resolver, open, blocked }: DialOptions,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  if (isHostBlocked(blocked, target.host)) throw new EgressFailure({ tag: "destination-IP-prohibited" });
+  if (isHostBlocked(blocked, target.host)) throw prohibited({ kind: "blocked" });
   const answers = target.literal ? [target.host] : await lookUp(resolver, target.host, signal);
   if (answers.length === 0) throw new EgressFailure({ tag: "DNS-error", val: { rcode: "NXDOMAIN" } });
   const verdicts = answers.map((answer) => checkAddress(answer, open, blocked.addresses));
   // One bad address spoils the name: with round-robin answers, picking the good ones only would let an attacker
   // keep trying until another layer picks the bad one.
   const allowed = verdicts.flatMap((verdict) => (verdict.allowed ? [verdict.address] : []));
-  if (allowed.length < answers.length || answers.length > MAX_ADDRESSES) {
-    throw new EgressFailure({ tag: "destination-IP-prohibited" });
-  }
+  if (allowed.length < answers.length || answers.length > MAX_ADDRESSES)
+    throw prohibited(barrierOf(verdicts));
   return allowed;
+}
+
+/** What stands in the way of all that were judged; undefined where opening blocks would not help. */
+function barrierOf(verdicts: readonly AddressVerdict[]): Barrier | undefined {
+  const denied = verdicts.flatMap((verdict) => (verdict.allowed ? [] : [verdict]));
+  const blocks = [...new Set(denied.flatMap(({ block }) => block ?? []))];
+  if (blocks.length > 0 && denied.every(({ block }) => block !== undefined))
+    return { kind: "closed", blocks };
+  return denied.some(({ why }) => why === BLOCKED) ? { kind: "blocked" } : undefined;
+}
+
+function prohibited(barrier: Barrier | undefined): EgressFailure {
+  return new EgressFailure({ tag: "destination-IP-prohibited" }, barrier === undefined ? {} : { barrier });
 }
 
 async function lookUp(resolver: Resolver, host: string, signal: AbortSignal): Promise<readonly string[]> {

@@ -32,16 +32,31 @@ export type ErrorTag =
   | "HTTP-protocol-error"
   | "internal-error";
 
+/** What the operator would have to change for a prohibited destination: blocks to open, or his own list to shorten. */
+export type Barrier =
+  | { readonly kind: "closed"; readonly blocks: readonly string[] }
+  | { readonly kind: "blocked" };
+
 /** A request that failed, with the word for the guest; `cause` stays with the operator. */
 export class EgressFailure extends Error {
   override readonly name = "EgressFailure";
   readonly word: ErrorCode;
+  /** Of a `destination-IP-prohibited` whose address could be read. */
+  readonly barrier: Barrier | undefined;
 
   /** @param word what the guest is told */
-  constructor(word: ErrorCode, options?: { cause?: unknown }) {
+  constructor(word: ErrorCode, options: { cause?: unknown; barrier?: Barrier } = {}) {
     super(`Request failed: ${word.tag}`, options);
     this.word = word;
+    this.barrier = options.barrier;
   }
+}
+
+/** The clause that a prohibited destination lacks, as its event says it; undefined when it is nothing of the operator's. */
+export function barrierClause(thrown: unknown): string | undefined {
+  const barrier = thrown instanceof EgressFailure ? thrown.barrier : undefined;
+  if (barrier === undefined) return undefined;
+  return barrier.kind === "blocked" ? "egressBlock" : `egressAllow: ${barrier.blocks.join(", ")}`;
 }
 
 /** The egress budget is spent: the request was cut, and the run is over. */

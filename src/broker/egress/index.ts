@@ -17,13 +17,19 @@ import type { Meter } from "./meter.ts";
 import type { Permit } from "./permit.ts";
 import { ConnectionPool } from "./pool.ts";
 import type { EgressProxy } from "./proxy.ts";
-import { parseTarget } from "./target.ts";
+import { parseTarget, type Target } from "./target.ts";
 import { connectionOver, type EgressConnection } from "./tcp.ts";
 
-export { type AddressBlock, type AddressVerdict, checkAddress, parseBlock } from "./addresses.ts";
+export {
+  type AddressBlock,
+  type AddressVerdict,
+  canonicalAddress,
+  checkAddress,
+  parseBlock,
+} from "./addresses.ts";
 export { type BlockList, parseBlockList } from "./block-list.ts";
 export type { TlsOptions } from "./dial.ts";
-export { EgressFailure, EgressSpent, type ErrorCode, wordOf } from "./errors.ts";
+export { barrierClause, EgressFailure, EgressSpent, type ErrorCode, wordOf } from "./errors.ts";
 export type { EgressResponse, RequestBody } from "./exchange.ts";
 export { type Header, type Injection, requestHeaders, responseHeaders } from "./headers.ts";
 export type { Meter } from "./meter.ts";
@@ -76,11 +82,19 @@ export interface EgressRequest extends Way {
   readonly pool?: string;
 }
 
+/** A name that the caller has found granted. */
+export interface LookUp extends Omit<Way, "meter"> {
+  /** As the guest spelled it; attacker-controlled. */
+  readonly host: string;
+}
+
 /** A TCP connection to a host and port that the caller has found granted. */
 export interface TcpRequest extends Way {
   /** As the guest spelled them; attacker-controlled. */
   readonly host: string;
   readonly port: number;
+  /** What its event calls it, for whoever is told before it leaves; default host and port. */
+  readonly label?: string;
 }
 
 /** Makes requests and connections. */
@@ -89,6 +103,13 @@ export interface Egress {
    * @throws {EgressFailure | EgressSpent | Error} `wordOf` names it for the guest
    */
   send(request: EgressRequest): Promise<EgressResponse>;
+  /**
+   * Resolves a name and judges every address that it has, as before a connection; connects to none.
+   *
+   * @returns canonical spellings, all of which may be connected to at this moment
+   * @throws {EgressFailure | Error} `wordOf` names it
+   */
+  resolve(request: LookUp): Promise<readonly string[]>;
   /**
    * Opens a TCP connection by the same checks: strict host, resolved here, every address judged, pinned, re-checked.
    *
@@ -105,7 +126,10 @@ export function createEgress(options: EgressOptions): Egress {
   const { resolver, clock, certificateAuthorities, blocked = NOTHING_BLOCKED, proxy } = options;
   const pool = new ConnectionPool(clock);
 
-  function dialOptions({ open, signal, connectTimeoutMs }: Way, tls: TlsOptions = {}): DialOptions {
+  function dialOptions(
+    { open, signal, connectTimeoutMs }: Omit<Way, "meter">,
+    tls: TlsOptions = {},
+  ): DialOptions {
     return {
       resolver,
       clock,
@@ -149,17 +173,26 @@ export function createEgress(options: EgressOptions): Egress {
         return await exchange(await open(true), exchangeOptions);
       }
     },
+    async resolve(request) {
+      // A port that nothing is sent to: only the name is looked at.
+      return await dial(placeOf(request.host, 1), dialOptions(request), async (addresses) => addresses);
+    },
     async connect(request) {
       const { host, port, meter, signal } = request;
-      const authority = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-      const parsed = parseTarget({ method: "", scheme: "http", authority, pathWithQuery: "/" });
-      if (!parsed.ok) throw new EgressFailure({ tag: "destination-unavailable" });
-      return await dial(parsed.target, dialOptions(request), async (_addresses, connect) => {
+      return await dial(placeOf(host, port), dialOptions(request), async (_addresses, connect) => {
         const { socket, address } = await connect();
         return connectionOver(socket, { address, port, meter, signal });
       });
     },
   };
+}
+
+/** @throws {EgressFailure} when the host has more than one meaning, or none */
+function placeOf(host: string, port: number): Target {
+  const authority = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  const parsed = parseTarget({ method: "", scheme: "http", authority, pathWithQuery: "/" });
+  if (!parsed.ok) throw new EgressFailure({ tag: "destination-unavailable" });
+  return parsed.target;
 }
 
 /** Ended by us (a budget, a timeout, the run's end), not by a connection that was dead already. */

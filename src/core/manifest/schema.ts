@@ -34,15 +34,17 @@ const headerLists = z.looseObject({
   strip: z.array(z.string()).exactOptional().describe("These never"),
 });
 
+const ports = z
+  .union([
+    z.int().min(1).max(65535),
+    z.custom<PortRange>(isPortRange).meta({ type: "string", pattern: PORT_RANGE.source }),
+  ])
+  .describe("A port, or a range such as 8000-8999");
+
 const networkRule = z.looseObject({
   host: z.string().min(1).describe("A host, or `*.` and a name for every host below it"),
   scheme: z.enum(["http", "https"]).describe("Exact scheme"),
-  port: z
-    .union([
-      z.int().min(1).max(65535),
-      z.custom<PortRange>(isPortRange).meta({ type: "string", pattern: PORT_RANGE.source }),
-    ])
-    .describe("A port, or a range such as 8000-8999"),
+  port: ports,
   methods: z.array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])).describe("Methods"),
   paths: z.array(z.string()).describe("Paths"),
   request_headers: headerLists.exactOptional().describe("Header fields of the guest that may go out"),
@@ -117,6 +119,19 @@ const grant = z.discriminatedUnion("kind", [
       operations: count.describe("Calls that one run may make"),
     })
     .describe("Directories it found open"),
+  z
+    .looseObject({
+      kind: z.literal("sockets"),
+      rules: z
+        .array(
+          z.looseObject({
+            host: z.string().min(1).describe("A host, or `*.` and a name for every host below it"),
+            port: ports,
+          }),
+        )
+        .describe("Where it could connect to; none = nowhere"),
+    })
+    .describe("Outgoing TCP connections"),
   z
     .looseObject({
       kind: z.literal("tools"),

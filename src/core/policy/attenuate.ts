@@ -11,7 +11,7 @@
 import { intersectHeaders } from "./header-lists.ts";
 import { intersectHosts } from "./host-pattern.ts";
 import { intersectPorts } from "./port-range.ts";
-import type { FilesystemClause, ToolRule } from "./reach.ts";
+import type { FilesystemClause, SocketRule, ToolRule } from "./reach.ts";
 import {
   type Budget,
   ISOLATION_LEVELS,
@@ -30,7 +30,7 @@ const MOST_RULES = 1024;
  * @param record the callee's; its id stays: it is what the operator reviewed
  * @param caller the caller's policy, itself narrowed by whoever called it
  * @returns the callee's policy as far as the caller's allows it: functions that the caller's `tools` name, common
- *   purposes, common network, common tools, the same secret profile or none, the smaller of each budget and of the
+ *   purposes, common network, common sockets, common tools, the same secret profile or none, the smaller of each budget and of the
  *   time to live, the stronger isolation, and all evidence that either requires
  */
 export function attenuate(record: PolicyRecord, caller: Policy): PolicyRecord {
@@ -39,6 +39,7 @@ export function attenuate(record: PolicyRecord, caller: Policy): PolicyRecord {
     caller.tools?.filter(({ tool }) => tool === policy.tool_id).flatMap(({ functions }) => functions),
   );
   const tools = intersectTools(policy.tools, caller.tools);
+  const sockets = intersectSockets(policy.sockets, caller.sockets);
   const operations = (policy.secret_operations ?? []).filter((operation) =>
     caller.secret_operations?.includes(operation),
   );
@@ -60,6 +61,7 @@ export function attenuate(record: PolicyRecord, caller: Policy): PolicyRecord {
     ...(operations.length === 0 ? {} : { secret_operations: operations }),
     ...(echo === undefined ? {} : { on_secret_echo: echo }),
     ...(policy.evidence === undefined ? {} : { evidence: policy.evidence }),
+    ...(sockets === undefined ? {} : { sockets }),
     ...(tools === undefined ? {} : { tools }),
     ...(policy.secret_profile === undefined || policy.secret_profile !== caller.secret_profile
       ? {}
@@ -131,6 +133,21 @@ function covers(wide: string, narrow: string): boolean {
 function intersectMounts(own: FilesystemClause, caller: FilesystemClause | undefined): FilesystemClause {
   const names = new Set(caller?.mounts.map(({ name }) => name));
   return { ...own, mounts: own.mounts.filter(({ name }) => names.has(name)) };
+}
+
+function intersectSockets(
+  a: readonly SocketRule[] | undefined,
+  b: readonly SocketRule[] | undefined,
+): readonly SocketRule[] | undefined {
+  if (a === undefined || b === undefined) return undefined;
+  const rules = a.flatMap((left) =>
+    b.flatMap((right): readonly SocketRule[] => {
+      const host = intersectHosts(left.host, right.host);
+      const port = intersectPorts(left.port, right.port);
+      return host === undefined || port === undefined ? [] : [{ host, port }];
+    }),
+  );
+  return rules.slice(0, MOST_RULES);
 }
 
 function intersectTools(

@@ -14,7 +14,7 @@ import type { CapabilityWord } from "./types.ts";
 export type RiskClass = "R0" | "R1" | "R2" | "R3" | "R4" | "R5";
 
 /** Words that no policy of this version can grant. */
-export type RefusedWord = "sockets";
+export type RefusedWord = "udp";
 
 interface CapabilityFacts {
   /** What it lets a guest do, for operators, reviewers and vendors. */
@@ -36,6 +36,7 @@ export type CapabilityClause =
   | "config"
   | "keyvalue"
   | "filesystem"
+  | "sockets"
   | "tools";
 
 /** A capability that a run can have. */
@@ -188,6 +189,24 @@ export const CAPABILITIES: readonly Capability[] = [
   },
   {
     served: true,
+    word: "sockets",
+    cost: "one of budget.requests for each look-up and connection; every byte, both ways, of budget.egress_bytes; an event for each",
+    broker: "broker/sockets.ts",
+    sentence:
+      "Looks up and connects to what sockets names, by TCP and outward only; without the clause, and for listening, every call answers `access-denied`",
+    risk: "R4",
+    interfaces: [
+      "wasi:sockets/network",
+      "wasi:sockets/instance-network",
+      "wasi:sockets/tcp",
+      "wasi:sockets/tcp-create-socket",
+      "wasi:sockets/ip-name-lookup",
+    ],
+    clause: "sockets",
+    ambient: true,
+  },
+  {
+    served: true,
     word: "tools",
     cost: "the callee's fuel, time, requests and bytes, all of this run's budget; an event for each call",
     broker: "broker/tools.ts",
@@ -229,21 +248,13 @@ export const CAPABILITIES: readonly Capability[] = [
   },
   {
     served: false,
-    word: "sockets",
+    word: "udp",
     cost: "an event for each function that is tried",
     broker: "broker/refused.ts",
     sentence:
-      "Present as a refusing stub: every call answers `access-denied`; use wasi:http/outgoing-handler, which a policy can permit",
+      "Present as a refusing stub: every call answers `access-denied`; a policy can permit requests and TCP connections",
     risk: "R4",
-    interfaces: [
-      "wasi:sockets/network",
-      "wasi:sockets/instance-network",
-      "wasi:sockets/tcp",
-      "wasi:sockets/tcp-create-socket",
-      "wasi:sockets/udp",
-      "wasi:sockets/udp-create-socket",
-      "wasi:sockets/ip-name-lookup",
-    ],
+    interfaces: ["wasi:sockets/udp", "wasi:sockets/udp-create-socket"],
     clause: null,
   },
 ];

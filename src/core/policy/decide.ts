@@ -198,6 +198,8 @@ function grantFor(word: CapabilityWord, policy: Policy): Grant | undefined {
       return policy.config === undefined ? undefined : Object.freeze({ kind: word, values: policy.config });
     case "filesystem":
       return Object.freeze({ kind: word, ...(policy.filesystem ?? NO_FILES) });
+    case "sockets":
+      return Object.freeze({ kind: word, rules: policy.sockets ?? [] });
     case "keyvalue":
       return policy.keyvalue === undefined ? undefined : Object.freeze({ kind: word, ...policy.keyvalue });
     case "tools":

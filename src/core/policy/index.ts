@@ -17,6 +17,7 @@ export { explain } from "./explain.ts";
 export { type HeaderLists, headerCrosses } from "./header-lists.ts";
 export { hostMatches, hostPatternFault } from "./host-pattern.ts";
 export { matchRequest, type OutgoingRequest, type RequestMatch } from "./match-request.ts";
+export { matchSocket, type SocketMatch } from "./match-socket.ts";
 export { policyId, readPolicy } from "./parse.ts";
 export { describeFault, PolicyError, type PolicyFault } from "./policy-error.ts";
 export { checkPolicySet, type PolicyOverlap } from "./policy-set.ts";
@@ -29,6 +30,7 @@ export {
   rootsOf,
   SECRET_OPERATIONS,
   type SecretOperation,
+  type SocketRule,
   type ToolRule,
 } from "./reach.ts";
 export { changeForDecision, changeForImport, type DeniedImport } from "./remedy.ts";

@@ -2,6 +2,7 @@
  * What a policy can let a tool reach beside the network, once it has been read. Type aliases and not interfaces, so
  * that they are JSON by their type too.
  */
+import type { Ports } from "./port-range.ts";
 
 /** One tool of clause `tools`, and of its grant. Enforced by `broker/tools.ts`; `attenuate` narrows what is run. */
 export type ToolRule = {
@@ -10,6 +11,13 @@ export type ToolRule = {
   readonly functions: readonly string[];
   /** Calls of one run, all functions of the tool together. */
   readonly calls: number;
+};
+
+/** One place of clause `sockets`, and of its grant: outgoing TCP. Enforced by `broker/sockets.ts`. */
+export type SocketRule = {
+  /** Lower-case host name, `*.` and one for every host below it, or an IP literal where the operator really means one. */
+  readonly host: string;
+  readonly port: Ports;
 };
 
 /** What a tool may do with its secret besides having it sent; see clause `secret_operations`. */

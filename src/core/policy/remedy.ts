@@ -21,6 +21,10 @@ export interface DeniedImport {
 const METHODS: readonly HttpMethod[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /** As `egress` writes a destination that it could read. */
 const DESTINATION = /^([A-Z]+) (https?):\/\/(?:\[([0-9a-f:]+)\]|([^/:[\]]+)):([0-9]{1,5})(\/.*)$/;
+/** As `sockets` writes a connection. */
+const CONNECTION = /^tcp:\/\/(?:\[([0-9a-f:]+)\]|([^/:[\]]+)):([0-9]{1,5})$/;
+/** More blocks than this are no smallest change. */
+const MOST_BLOCKS = 8;
 /** A target of that length was cut. */
 const LONGEST_TARGET = 200;
 
@@ -37,11 +41,16 @@ export function changeForImport({
   result,
 }: DeniedImport): string | undefined {
   const [word] = clause.split(/[[.;:]/, 1);
-  if (name.startsWith("wasi:http/")) {
-    if (result === "destination-IP-prohibited") return changeForAddress(target);
-    return word === "network_allowlist" ? changeForRequest(target) : undefined;
-  }
   switch (word) {
+    case "egressAllow":
+      return changeForAddress(clause);
+    case "egressBlock":
+      return `take out of the operator's egressBlock: ${quote(`<what covers ${hostOf(target)}>`)}`;
+    case "network_allowlist":
+      // Permitted, and prohibited for what no block can be named for: nothing to add to the rules.
+      return result === "destination-IP-prohibited" ? undefined : changeForRequest(target);
+    case "sockets":
+      return result === "access-denied" ? changeForSocket(target) : undefined;
     case "secret_profile":
       return `set secret_profile: ${quote(target)}`;
     case "secret_operations":
@@ -49,9 +58,12 @@ export function changeForImport({
     case "tools":
       return changeForTool(target);
     case "keyvalue":
+      if (clause === "keyvalue.bytes") return changeForQuota(clause, result);
       return clause === "keyvalue"
         ? `set keyvalue: { buckets: [${quote(target)}], bytes: 64KiB }`
         : `add to keyvalue.buckets: ${quote(target)}`;
+    case "filesystem":
+      return changeForQuota(clause, result);
     default:
       return undefined;
   }
@@ -110,11 +122,39 @@ function changeForRequest(target: string): string | undefined {
   return `add to network_allowlist: { ${fields.join(", ")} }`;
 }
 
-/** The policy permits it; where the name leads does not. Which address that is stays with the operator's own resolver. */
-function changeForAddress(target: string): string {
+/**
+ * The policy permits it; where the name leads does not. The block is the address itself: whoever may ask for the name is
+ * told where it leads.
+ */
+function changeForAddress(clause: string): string | undefined {
+  const [, listed = ""] = /^egressAllow: ([0-9a-f.:/, ]+)(?:;|$)/.exec(clause) ?? [];
+  const blocks = listed.split(", ").filter((block) => /^[0-9a-f.:]+\/[0-9]+$/.test(block));
+  if (blocks.length === 0 || blocks.length > MOST_BLOCKS) return undefined;
+  return `add to the operator's egressAllow: [${blocks.map(quote).join(", ")}]`;
+}
+
+/** The host of a request's or a connection's target. */
+function hostOf(target: string): string {
   const [, , , v6, name] = DESTINATION.exec(target) ?? [];
-  const host = v6 ?? name ?? "the host";
-  return `add to the operator's egressAllow: ${quote(`<the address block of ${host}, unless egressBlock names it>`)}`;
+  const [, socketV6, socketName] = CONNECTION.exec(target) ?? [];
+  return v6 ?? name ?? socketV6 ?? socketName ?? "the host";
+}
+
+/** A place of its own, for the port that was asked for; a look-up does not say which that will be. */
+function changeForSocket(target: string): string | undefined {
+  if (target.length >= LONGEST_TARGET) return undefined;
+  const [, v6, name, port] = CONNECTION.exec(target) ?? [];
+  const host = v6 ?? name ?? target;
+  if (!isCanonicalHost(host)) return undefined;
+  return `add to sockets: { host: ${quote(host)}, port: ${port === undefined ? quote("<its port>") : Number(port)} }`;
+}
+
+/** @param result as the event says it: `over quota: more than 2000 bytes or 100 items` */
+function changeForQuota(clause: string, result = ""): string | undefined {
+  const [, bytes, items] = /^over quota: more than ([0-9]+) bytes(?: or ([0-9]+) items)?/.exec(result) ?? [];
+  if (bytes === undefined) return undefined;
+  const or = items === undefined ? "" : `, or more than ${items} of ${clause.replace(/bytes$/, "items")}`;
+  return `raise ${clause}: ${quote(`<more than ${bytes}${or}>`)}`;
 }
 
 function changeForTool(target: string): string | undefined {

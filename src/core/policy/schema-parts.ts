@@ -1,5 +1,7 @@
-/** The small parts of the policy schema: names, sets, sizes, integers. `error` is the phrase after "wanted" in a fault. */
+/** The small parts of the policy schema: names, hosts, ports, sets, sizes, integers. `error` is the phrase after "wanted" in a fault. */
 import * as z from "zod";
+import { HOST_PATTERN, hostPatternFault } from "./host-pattern.ts";
+import { PORTS, type Ports, parsePorts } from "./port-range.ts";
 
 const NAME = "a name of lower-case words joined by hyphens, at most 64 characters";
 /** Names of tools, tiers, purposes and secret profiles. */
@@ -16,6 +18,26 @@ export const functionName = z
   .string({ error: FUNCTION })
   .regex(new RegExp(`^(${LABEL}/)?${LABEL}$`), { error: FUNCTION })
   .max(256, { error: FUNCTION });
+
+/** A host, or every host below a name. */
+export const hostPattern = z
+  .string({ error: HOST_PATTERN })
+  .superRefine((pattern, context) => {
+    const message = hostPatternFault(pattern);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  })
+  .describe(`A host: ${HOST_PATTERN}`);
+
+/** A port, a range of them, or all. */
+export const ports = z
+  .union([z.int({ error: PORTS }).min(1, { error: PORTS }).max(65535, { error: PORTS }), z.string()], {
+    error: PORTS,
+  })
+  .transform((written, context): Ports => {
+    const parsed = parsePorts(written);
+    if (parsed === undefined) context.addIssue({ code: "custom", message: PORTS });
+    return parsed ?? z.NEVER;
+  });
 
 /**
  * Lists whose order says nothing: sorted and without repetition, so that two spellings have one policy id.

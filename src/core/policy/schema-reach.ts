@@ -5,8 +5,9 @@
  * None of it is a place for secrets: a policy is shown to reviewers, and its grants stand in every manifest.
  */
 import * as z from "zod";
+import { PORTS } from "./port-range.ts";
 import { SECRET_OPERATIONS } from "./reach.ts";
-import { functionName, integer, name, setOf, size } from "./schema-parts.ts";
+import { functionName, hostPattern, integer, name, ports, setOf, size } from "./schema-parts.ts";
 
 const VARIABLE = "a variable's name: letters, digits and _, not beginning with a digit";
 const TEXT = "text without NUL, at most 4096 characters";
@@ -101,6 +102,21 @@ export const filesystem = z
     { error: "every path once" },
   )
   .describe("Directories the tool finds open; without it there are none");
+
+/** `sockets`: outgoing TCP. What is spoken over it, TLS included, is between the tool and the far end. */
+export const sockets = z
+  .array(
+    z.strictObject(
+      { host: hostPattern, port: ports.describe(`Always written: ${PORTS}`) },
+      { error: "a mapping of host and port" },
+    ),
+    { error: "a list of places" },
+  )
+  .max(64, { error: "at most 64 places" })
+  .describe(
+    "Hosts and ports the tool may connect to by TCP through wasi:sockets. Order is kept: evidence names them by index",
+  );
+
 const TOOL_RULE = "a mapping of tool and functions";
 
 /** `tools`: functions of other tools that may be called. */

@@ -6,10 +6,9 @@
  * Nothing is accepted here that nothing enforces: words for later versions are refused when read.
  */
 import * as z from "zod";
-import { HOST_PATTERN, hostPatternFault } from "./host-pattern.ts";
-import { PORTS, type Ports, parsePorts } from "./port-range.ts";
+import { PORTS } from "./port-range.ts";
 import { evidenceClause } from "./schema-evidence.ts";
-import { functionName, integer, name, setOf, size } from "./schema-parts.ts";
+import { functionName, hostPattern, integer, name, ports, setOf, size } from "./schema-parts.ts";
 import {
   config,
   environment,
@@ -18,6 +17,7 @@ import {
   onSecretEcho,
   programArguments,
   secretOperations,
+  sockets,
   tools,
 } from "./schema-reach.ts";
 import { ISOLATION_LEVELS, OBSERVABILITY_FIELDS, type ObservabilityField } from "./types.ts";
@@ -33,7 +33,7 @@ const budget = z
       ),
       memory_bytes: size("Linear memory, all core modules together", 2 ** 16, 2 ** 32),
       egress_bytes: size("Bytes on the wire, both ways", 0, Number.MAX_SAFE_INTEGER),
-      requests: integer("Outgoing requests", 0, 1_000_000),
+      requests: integer("Outgoing requests; look-ups and connections of sockets count too", 0, 1_000_000),
       output_bytes: size("Bytes of the output's JSON text", 0, 2 ** 32),
       log_bytes: size("Bytes of log entries, stdout and stderr together", 0, 2 ** 32),
     },
@@ -60,16 +60,6 @@ function isPathPattern(pattern: string): boolean {
   return !fixed.includes("*") && canonical.kind === "ok" && canonical.path === fixed;
 }
 
-const ports = z
-  .union([z.int({ error: PORTS }).min(1, { error: PORTS }).max(65535, { error: PORTS }), z.string()], {
-    error: PORTS,
-  })
-  .transform((written, context): Ports => {
-    const parsed = parsePorts(written);
-    if (parsed === undefined) context.addIssue({ code: "custom", message: PORTS });
-    return parsed ?? z.NEVER;
-  });
-
 const FIELD_NAME = "the lower-case name of a header field";
 const fieldName = z
   .string({ error: FIELD_NAME })
@@ -92,13 +82,7 @@ const headerLists = z
 
 const ruleShape = z.strictObject(
   {
-    host: z
-      .string({ error: HOST_PATTERN })
-      .superRefine((pattern, context) => {
-        const message = hostPatternFault(pattern);
-        if (message !== undefined) context.addIssue({ code: "custom", message });
-      })
-      .describe(`A host: ${HOST_PATTERN}`),
+    host: hostPattern,
     scheme: z.enum(["http", "https"], { error: "http or https" }),
     port: ports.describe(`Always written, even when it is the scheme's own: ${PORTS}`),
     methods: setOf(method, `at least one of ${METHODS.join(", ")}`, 1).describe("Exact methods"),
@@ -169,6 +153,7 @@ export const policyDocument = z
       config: config.exactOptional(),
       keyvalue: keyvalue.exactOptional(),
       filesystem: filesystem.exactOptional(),
+      sockets: sockets.exactOptional(),
       tools: tools.exactOptional(),
       secret_operations: secretOperations.exactOptional(),
       on_secret_echo: onSecretEcho.exactOptional(),

@@ -5,7 +5,14 @@
 
 import type { HeaderLists } from "./header-lists.ts";
 import type { Ports } from "./port-range.ts";
-import type { EchoPolicy, FilesystemClause, KeyvalueClause, SecretOperation, ToolRule } from "./reach.ts";
+import type {
+  EchoPolicy,
+  FilesystemClause,
+  KeyvalueClause,
+  SecretOperation,
+  SocketRule,
+  ToolRule,
+} from "./reach.ts";
 import type { Scope } from "./scopes.ts";
 
 /** Whether a function changes the world. A write without an Idempotency-Key is never retried. */
@@ -24,6 +31,7 @@ export type CapabilityWord =
   | "config"
   | "keyvalue"
   | "filesystem"
+  | "sockets"
   | "tools"
   | "signing"
   | "reveal";
@@ -56,7 +64,7 @@ export interface Budget {
   readonly memory_bytes: number;
   /** Bytes on the wire, both ways, bodies and headers. */
   readonly egress_bytes: number;
-  /** Outgoing requests. */
+  /** Outgoing requests; look-ups and connections of sockets count as one each. */
   readonly requests: number;
   /** Bytes of the output's JSON text. */
   readonly output_bytes: number;
@@ -124,6 +132,8 @@ export interface Policy {
   readonly keyvalue?: KeyvalueClause;
   /** What `wasi:filesystem` finds open; absent = nothing. */
   readonly filesystem?: FilesystemClause;
+  /** Outgoing TCP through `wasi:sockets`; absent = every look-up and connection is denied. */
+  readonly sockets?: readonly SocketRule[];
   /** Other tools' functions that may be called, each tool once; absent = a component that imports `writ:host/tools` is denied. */
   readonly tools?: readonly ToolRule[];
   /** What may be done with the profile's secret besides sending it; absent = nothing. */
@@ -187,6 +197,7 @@ export type Grant =
   | { readonly kind: "config"; readonly values: Readonly<Record<string, string>> }
   | ({ readonly kind: "keyvalue" } & KeyvalueClause)
   | ({ readonly kind: "filesystem" } & FilesystemClause)
+  | { readonly kind: "sockets"; readonly rules: readonly SocketRule[] }
   | { readonly kind: "tools"; readonly tools: readonly ToolRule[] }
   | { readonly kind: "signing"; readonly profile: string; readonly operations: readonly SecretOperation[] }
   | { readonly kind: "reveal"; readonly profile: string };

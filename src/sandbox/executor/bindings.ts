@@ -13,6 +13,8 @@ import { createKeyvalueAtomics, createKeyvalueBatch, createKeyvalueStore } from 
 import { createLogging } from "./wasi/logging.ts";
 import { createPoll } from "./wasi/poll.ts";
 import { createInsecure, createInsecureSeed, createRandom } from "./wasi/random.ts";
+import { createInstanceNetwork, createNetwork, createTcp, createTcpCreateSocket } from "./wasi/sockets.ts";
+import { createIpNameLookup } from "./wasi/sockets-lookup.ts";
 import { createStderr, createStdin, createStdout } from "./wasi/stdio.ts";
 import { createIoError, createStreams } from "./wasi/streams.ts";
 import { createLog, createReveal, createRunInfo, createSecrets, createSigning } from "./writ.ts";
@@ -98,6 +100,11 @@ const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
   ],
   ["wasi:keyvalue/batch", { create: createKeyvalueBatch, waits: ["get-many", "set-many", "delete-many"] }],
   ["wasi:logging/logging", { create: createLogging, waits: ["log"] }],
+  ["wasi:sockets/network", { create: createNetwork }],
+  ["wasi:sockets/instance-network", { create: createInstanceNetwork }],
+  ["wasi:sockets/ip-name-lookup", { create: createIpNameLookup }],
+  ["wasi:sockets/tcp", { create: createTcp }],
+  ["wasi:sockets/tcp-create-socket", { create: createTcpCreateSocket }],
   ["wasi:http/types", { create: createHttpTypes }],
   ["wasi:http/outgoing-handler", { create: createOutgoingHandler }],
   ["writ:host/log", { create: createLog, waits: ["write"] }],

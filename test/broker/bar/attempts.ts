@@ -3,9 +3,10 @@
  * socket's connect and real listeners watch. Nothing leaves this machine: connects elsewhere are refused by the hook.
  */
 import { createServer, Socket } from "node:net";
-import type { NetworkRule } from "../../../src/core/policy/index.ts";
+import { canonicalAddress } from "../../../src/broker/egress/index.ts";
+import type { Grant, NetworkRule } from "../../../src/core/policy/index.ts";
 import type { RunHost } from "../../../src/ports/index.ts";
-import { openRun, rule, send } from "../support.ts";
+import { call, openRun, rule, send } from "../support.ts";
 import { isPublic } from "./blocks.ts";
 
 /** What was seen while spellings were tried. */
@@ -77,13 +78,14 @@ export async function watch(): Promise<Watch> {
 /** What became of one spelling. */
 export interface Fault {
   readonly spelling: string;
-  readonly how: "authority" | "name server";
+  readonly how: "authority" | "name server" | "socket";
   readonly reply: string;
 }
 
 /**
  * Tries each spelling as an authority (bare, bracketed, with the listeners' port) under a policy that names every
- * dangerous address there is, and as the answer of a name server for a permitted name.
+ * dangerous address there is, as the answer of a name server for a permitted name, and as what a socket looks up and
+ * connects to.
  *
  * @returns those that were answered with a response
  */
@@ -94,13 +96,19 @@ export async function attempt(spellings: readonly string[], { port }: Watch): Pr
   );
   let current = "";
   const hosts: Record<string, readonly string[]> = new Proxy({}, { get: () => [current] });
-  let run = openRun({
-    rules,
-    hosts,
-    allow: [],
-    budget: { requests: 1_000_000 },
-    limits: { events: 1_000_000 },
-  });
+  const grants: readonly Grant[] = [
+    { kind: "http-client", rules },
+    { kind: "sockets", rules: rules.map(({ host, port: at }) => ({ host, port: at })) },
+  ];
+  const open = () =>
+    openRun({
+      grants,
+      hosts,
+      allow: [],
+      budget: { requests: 1_000_000 },
+      limits: { events: 1_000_000 },
+    });
+  let run = open();
   const ask = async (host: RunHost, how: Fault["how"], spelling: string, authority: string) => {
     const [, scheme = "http", rest = authority] = /^(https?):\/\/(.*)$/s.exec(authority) ?? [];
     const reply = await send(host, {
@@ -113,13 +121,24 @@ export async function attempt(spellings: readonly string[], { port }: Watch): Pr
     });
     if (reply.kind === "ok") faults.push({ spelling, how, reply: JSON.stringify(reply).slice(0, 200) });
   };
+  const askSocket = async (host: RunHost, spelling: string) => {
+    await call(host, "sockets/resolve", { name: spelling });
+    await call(host, "sockets/resolve", { name: "api.test" });
+    // Our executor spells an address in one way; any other would end the run, which is a test of its own.
+    const address = canonicalAddress(spelling);
+    if (address === undefined) return;
+    const reply = await call(host, "sockets/connect", { address, port });
+    // A run that was stopped would answer everything so: then nothing was tried.
+    if (reply.kind !== "error") faults.push({ spelling, how: "socket", reply: JSON.stringify(reply) });
+  };
   for (const [index, spelling] of spellings.entries()) {
-    if (index % 500 === 499) run = openRun({ rules, hosts, allow: [], budget: { requests: 1_000_000 } });
+    if (index % 500 === 499) run = open();
     current = "127.0.0.1";
     const authorities = [spelling, `${spelling}:${port}`, `[${spelling}]:${port}`];
     for (const authority of authorities) await ask(run.host, "authority", spelling, authority);
     current = spelling;
     await ask(run.host, "name server", spelling, `api.test:${port}`);
+    await askSocket(run.host, spelling);
   }
   return faults;
 }

@@ -193,6 +193,7 @@ describe("attenuate()", () => {
         keyvalue: { buckets: ["b"], bytes: 1 },
       },
       filesystem: { scratch_bytes: 1, mounts: [{ name: "m", path: "/m" }] },
+      sockets: [{ host: "*.a.test", port: "5000-6000" }],
       tools: [{ tool: "callee", functions: ["f/one"] }],
       ...{ secret_profile: "p", secret_operations: ["reveal"], on_secret_echo: "revoke" },
       ...{ max_duration_ms: 1, isolation_minimum: "process", fallback: { kind: "error" } },

@@ -10,7 +10,8 @@ describe("capabilityOf()", () => {
     ["wasi:cli/terminal-stdin@0.2.3", "stdio", true],
     ["writ:host/secrets@0.1.0", "secrets", true],
     ["wasi:filesystem/preopens@0.2.12", "filesystem", true],
-    ["wasi:sockets/tcp@0.2.12", "sockets", false],
+    ["wasi:sockets/tcp@0.2.12", "sockets", true],
+    ["wasi:sockets/udp@0.2.12", "udp", false],
     ["wasi:http/incoming-handler@0.2.12", undefined, undefined],
     ["wasi:clocks/timezone@0.2.12", "clocks", true],
     ["wasi:logging/logging", "log", true],
@@ -51,6 +52,6 @@ describe("CAPABILITIES", () => {
     const interfaces = CAPABILITIES.flatMap((row) => row.interfaces);
     expect(new Set(interfaces).size).toBe(interfaces.length);
     expect(new Set(CAPABILITIES.map(({ word }) => word)).size).toBe(CAPABILITIES.length);
-    expect(CAPABILITY_WORDS).toHaveLength(14);
+    expect(CAPABILITY_WORDS).toHaveLength(15);
   });
 });

@@ -70,7 +70,7 @@ describe("decide()", () => {
       tool: someName(["weather", "text"]),
       function: someName(["weather/forecast", "weather/report-outage"]),
       purpose: someName(["support-chat"]),
-      needs: fc.array(fc.constantFrom<string>(...CAPABILITY_WORDS, "sockets"), { maxLength: 12 }),
+      needs: fc.array(fc.constantFrom<string>(...CAPABILITY_WORDS, "udp"), { maxLength: 12 }),
     })
     .map(({ tier, scopes, ...rest }) =>
       request({ ...rest, principal: { id: "k", tenant: "t", tier, scopes } }),

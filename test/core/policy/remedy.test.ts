@@ -12,6 +12,8 @@ import {
 } from "../../../src/core/policy/index.ts";
 
 const HTTP = "wasi:http/outgoing-handler#handle";
+const LOOK_UP = "wasi:sockets/ip-name-lookup#resolve-addresses";
+const CONNECT = "wasi:sockets/tcp#[method]tcp-socket.start-connect";
 const BASE = {
   tool_id: "weather",
   tenant_tier: ["free"],
@@ -104,10 +106,68 @@ describe("changeForImport()", () => {
       {
         import: HTTP,
         target: "GET https://api.test:443/",
+        clause: "egressAllow: 10.0.0.1/32, fd00::1/128; permitted by network_allowlist[0]",
+        result: "destination-IP-prohibited",
+      },
+      `add to the operator's egressAllow: ["10.0.0.1/32", "fd00::1/128"]`,
+    ],
+    [
+      {
+        import: HTTP,
+        target: "GET https://[fd00::1]:443/",
+        clause: "egressBlock; permitted by network_allowlist[0]",
+        result: "destination-IP-prohibited",
+      },
+      `take out of the operator's egressBlock: "<what covers fd00::1>"`,
+    ],
+    [
+      {
+        import: HTTP,
+        target: "GET https://api.test:443/",
         clause: "network_allowlist[0]",
         result: "destination-IP-prohibited",
       },
-      `add to the operator's egressAllow: "<the address block of api.test, unless egressBlock names it>"`,
+      undefined,
+    ],
+    [
+      { import: CONNECT, target: "tcp://db.test:5432", clause: "sockets", result: "access-denied" },
+      'add to sockets: { host: "db.test", port: 5432 }',
+    ],
+    [
+      {
+        import: CONNECT,
+        target: "tcp://[2001:db8::1]:1",
+        clause: "sockets[0].port",
+        result: "access-denied",
+      },
+      'add to sockets: { host: "2001:db8::1", port: 1 }',
+    ],
+    [
+      { import: LOOK_UP, target: "db.test", clause: "sockets", result: "access-denied" },
+      'add to sockets: { host: "db.test", port: "<its port>" }',
+    ],
+    [{ import: LOOK_UP, target: 'a" }, evil: {', clause: "sockets", result: "access-denied" }, undefined],
+    [
+      { import: "writ:host/signing#sign", target: "cloud", clause: "secret_operations" },
+      'add to secret_operations: "sign"',
+    ],
+    [
+      {
+        import: "wasi:keyvalue/store#[method]bucket.set",
+        target: "cart",
+        clause: "keyvalue.bytes",
+        result: "over quota: more than 100 bytes or 7 items",
+      },
+      'raise keyvalue.bytes: "<more than 100, or more than 7 of keyvalue.items>"',
+    ],
+    [
+      {
+        import: "wasi:filesystem/types#[method]descriptor.write",
+        target: "/keep",
+        clause: "filesystem.volume.bytes",
+        result: "over quota: more than 100 bytes",
+      },
+      'raise filesystem.volume.bytes: "<more than 100>"',
     ],
     [
       { import: "writ:host/secrets#get", target: 'a"\n: b', clause: "secret_profile" },

@@ -43,6 +43,8 @@ export interface RootBacking {
   read(path: string): Promise<Uint8Array>;
   /** Hands a change on: null = gone. Resolves when it is durable; nothing comes of it in a scratch. */
   write(changes: readonly (readonly [path: string, bytes: Uint8Array | null])[]): Promise<void>;
+  /** Told that something was refused because of `quotaBytes`. */
+  overQuota(): void;
   /** Does it without anybody who waits; the run ends after it. */
   later(task: () => Promise<void>): void;
 }
@@ -277,7 +279,10 @@ export class FileTree {
   }
 
   #charge(bytes: number): void {
-    if (bytes > 0 && this.#used + bytes > this.backing.quotaBytes) throw new GuestError("quota");
+    if (bytes > 0 && this.#used + bytes > this.backing.quotaBytes) {
+      this.backing.overQuota();
+      throw new GuestError("quota");
+    }
     this.#used += bytes;
   }
 

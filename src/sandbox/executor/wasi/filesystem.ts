@@ -40,7 +40,9 @@ export function createPreopens(context: GuestContext): Binding {
 function openRoots(context: GuestContext): readonly (readonly [FileTree, string])[] {
   const held = new Held();
   return context.settings.roots.map(({ path, kind, bytes }, index) => {
-    const backing = kind === "scratch" ? scratch(bytes) : brokerBacking(context, index, kind, bytes);
+    const over = once(() => context.send("filesystem/over-quota", { root: index }));
+    const backing =
+      kind === "scratch" ? scratch(bytes, over) : brokerBacking(context, index, kind, bytes, over);
     const tree = new FileTree(backing, held, () => context.wallMs());
     if (kind === "volume") {
       context.atEnd(() => tree.keepAll());
@@ -50,7 +52,7 @@ function openRoots(context: GuestContext): readonly (readonly [FileTree, string]
 }
 
 /** Memory, and nothing else. `/tmp` is there because programs look for it. */
-function scratch(quotaBytes: number): RootBacking {
+function scratch(quotaBytes: number, overQuota: () => void): RootBacking {
   return {
     writable: true,
     movesDirectories: true,
@@ -60,6 +62,7 @@ function scratch(quotaBytes: number): RootBacking {
     list: () => Promise.resolve([["tmp/", 0, 0]]),
     read: () => Promise.reject(new GuestError("no-entry")),
     write: () => Promise.resolve(),
+    overQuota,
     later: () => undefined,
   };
 }
@@ -69,6 +72,7 @@ function brokerBacking(
   root: number,
   kind: "mount" | "volume",
   quotaBytes: number,
+  overQuota: () => void,
 ): RootBacking {
   return {
     writable: kind === "volume",
@@ -95,6 +99,16 @@ function brokerBacking(
       }
       await context.call("filesystem/write", { root, changes: sizes }, body);
     },
+    overQuota,
     later: (task) => context.later(task),
+  };
+}
+
+/** The evidence names it once, however often a guest tries. */
+function once(action: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) action();
+    done = true;
   };
 }
