@@ -6,19 +6,16 @@
  * run goes through a loop header or a function that is not bounded, so every cycle has a check.
  */
 
-import type { Reader } from "./binary/reader.ts";
-import type { FunctionBody } from "./body.ts";
-import { fixedCost } from "./body.ts";
-import { entryCost } from "./costs.ts";
 import type { WasmModule } from "./module.ts";
-import { OP, Walker } from "./walker.ts";
+import type { Walker } from "./walker.ts";
+import { OP } from "./walker.ts";
 
 /** Units that a bounded function may cost, the functions it calls included. */
 export const MAX_UNCHECKED = 60;
 /** Units that a bounded function may cost that is called from elsewhere than by name, where nobody knows its bound. */
 export const MAX_UNKNOWN = 20;
 
-/** What a scan of one body finds. */
+/** What the scan of one body finds. */
 export interface FunctionFacts {
   /** All operators of the body, entry included: an upper bound for a body without loops. */
   readonly cost: number;
@@ -55,55 +52,70 @@ export interface CallGraph {
   readonly anchors: readonly boolean[];
 }
 
-/** Scans one body. */
-export function scanBody(
-  module: WasmModule,
-  body: FunctionBody,
-  reader: Reader,
-  relaxedSimd: boolean,
-): FunctionFacts {
-  const walker = new Walker(reader, relaxedSimd);
-  const callees: number[] = [];
-  const references: number[] = [];
-  let cost = entryCost(body.declaredLocals);
-  let open = false;
-  let callsOut = false;
-  let exceptions = false;
-  let panics = false;
-  while (walker.next()) {
-    cost += fixedCost(module, walker);
-    switch (walker.opcode) {
+/** Gathers the facts of one body, stop by stop. */
+export class FactsCollector {
+  readonly #importedFunctions: number;
+  readonly #callees: number[] = [];
+  readonly #references: number[] = [];
+  #cost: number;
+  #open = false;
+  #callsOut = false;
+  #exceptions = false;
+  #panics = false;
+
+  /** @param entry units for entering the function */
+  constructor({ importedFunctions }: WasmModule, entry: number) {
+    this.#importedFunctions = importedFunctions;
+    this.#cost = entry;
+  }
+
+  /** @param units of the walker's operator, and of the plain ones in front of it */
+  stop({ opcode, first }: Walker, units: number): void {
+    this.#cost += units;
+    switch (opcode) {
       case OP.loop:
-        open = true;
+        this.#open = true;
         break;
       case OP.call:
       case OP.returnCall:
-        if (walker.first < module.importedFunctions) callsOut = true;
-        else callees.push(walker.first);
+        if (first < this.#importedFunctions) this.#callsOut = true;
+        else this.#callees.push(first);
         break;
       case OP.refFunc:
-        references.push(walker.first);
+        this.#references.push(first);
         break;
       case OP.unreachable:
-        panics = true;
+        this.#panics = true;
         break;
       case OP.callIndirect:
       case OP.returnCallIndirect:
       case OP.callRef:
       case OP.returnCallRef:
-        callsOut = true;
+        this.#callsOut = true;
         break;
       case OP.try:
       case OP.tryTable:
       case OP.throw:
       case OP.throwRef:
       case OP.rethrow:
-        exceptions = true;
+        this.#exceptions = true;
         break;
       default:
     }
   }
-  return { cost, open: open || callsOut, callsOut, exceptions, panics, callees, references };
+
+  /** What was found. */
+  done(): FunctionFacts {
+    return {
+      cost: this.#cost,
+      open: this.#open || this.#callsOut,
+      callsOut: this.#callsOut,
+      exceptions: this.#exceptions,
+      panics: this.#panics,
+      callees: this.#callees,
+      references: this.#references,
+    };
+  }
 }
 
 /**

@@ -16,49 +16,57 @@
  * a budget of exactly that is enough.
  */
 
-import type { Flow } from "./flow.ts";
+import type { Flow, Joint } from "./flow.ts";
 
 /** At most this is paid in advance. */
 export const MAX_PREPAID = 60;
 
-/** @returns the charge of each region, in order */
-export function placeCharges(flow: Flow): readonly number[] {
-  const potential = potentials(flow);
-  const at = (joint: number): number => potential[flow.classOf(joint)] ?? 0;
-  return flow.regions.map(({ joint, cost, successors, ending }) => {
-    const [first] = successors;
-    return cost + (ending === "goes" && first !== undefined ? at(first) : 0) - at(joint);
-  });
+/** Decides what each region charges. */
+export function placeCharges(flow: Flow): void {
+  const { regions, joints } = flow;
+  findPotentials(flow);
+  for (const region of regions) {
+    region.charge = region.cost - potentialAt(joints, region.joint);
+    const [first] = region.successors;
+    if (region.ending === "goes" && first !== undefined) region.charge += potentialAt(joints, first);
+  }
+}
+
+function potentialAt(joints: readonly Joint[], joint: number): number {
+  return joints[joints[joint]?.parent ?? 0]?.potential ?? 0;
 }
 
 /** Shortest distances to a barrier or an exit, by relaxing regions from the last to the first until none improves. */
-function potentials({ regions, joints, classOf }: Flow): Float64Array {
-  const potential = new Float64Array(joints.length).fill(MAX_PREPAID);
-  const reached = new Uint8Array(joints.length);
-  joints.forEach((joint, index) => {
-    if (!joint.barrier) return;
-    potential[classOf(index)] = 0;
-    reached[classOf(index)] = 1;
-  });
+function findPotentials({ regions, joints }: Flow): void {
+  for (const joint of joints) {
+    joint.potential = MAX_PREPAID;
+    joint.reached = false;
+  }
+  for (const { barrier, parent } of joints) {
+    const own = joints[parent];
+    if (!barrier || own === undefined) continue;
+    own.potential = 0;
+    own.reached = true;
+  }
   for (let changed = true; changed; ) {
     changed = false;
     for (let i = regions.length - 1; i >= 0; i -= 1) {
       const region = regions[i];
       if (region === undefined || region.ending === "traps") continue;
+      let distance = region.cost;
       const [first] = region.successors;
-      const target = region.ending === "goes" && first !== undefined ? classOf(first) : -1;
-      if (target >= 0 && reached[target] === 0) continue;
-      const distance = region.cost + (target < 0 ? 0 : (potential[target] ?? 0));
-      const own = classOf(region.joint);
-      if (reached[own] === 1 && distance >= (potential[own] ?? 0)) continue;
-      if (reached[own] === 1 || distance < (potential[own] ?? 0)) {
-        potential[own] = distance;
+      if (region.ending === "goes" && first !== undefined) {
+        const target = joints[joints[first]?.parent ?? first];
+        if (target?.reached !== true) continue;
+        distance += target.potential;
       }
-      reached[own] = 1;
+      const own = joints[joints[region.joint]?.parent ?? region.joint];
+      if (own === undefined || (own.reached && distance >= own.potential)) continue;
+      own.potential = Math.min(distance, own.potential);
+      own.reached = true;
       changed = true;
     }
   }
   // What no exit is behind only ever traps: nothing is paid in advance for it.
-  for (let i = 0; i < joints.length; i += 1) if (reached[i] === 0) potential[i] = 0;
-  return potential;
+  for (const joint of joints) if (!joint.reached) joint.potential = 0;
 }

@@ -20,10 +20,8 @@ export const MAX_AT_ENTRY = 60;
 /** How a function begins: it checks, it leaves that to its callers, or they account for all of it. */
 export type Entry = "checks" | "open" | "bounded";
 
-/** Where a function checks, and what its callers must know. */
+/** What the callers of a function must know of its checks. */
 export interface Checks {
-  /** By region, in order. */
-  readonly regions: readonly boolean[];
   /** Units that may be taken before the first check. */
   readonly pre: number;
   /** Units that may be taken on a way from entry to exit that passes no check; undefined where all pass one. */
@@ -33,50 +31,59 @@ export interface Checks {
 }
 
 /**
- * Places the checks of one function.
+ * Places the checks of one function, whose charges are placed.
  *
- * @param charges the charge of each region
  * @param entry how the function begins
  */
-export function placeChecks(flow: Flow, charges: readonly number[], entry: Entry): Checks {
-  const { joints } = flow;
-  /** Units since the last check, and since the entry on ways without one: -1 where there are none. */
-  const since = joints.map(({ landing }): number => (landing ? MAX_UNSEEN : 0));
-  const sinceEntry = joints.map((): number => -1);
-  const regions: boolean[] = [];
+export function placeChecks({ regions, joints }: Flow, entry: Entry): Checks {
+  for (const joint of joints) {
+    joint.since = joint.landing ? MAX_UNSEEN : 0;
+    joint.sinceEntry = -1;
+  }
   let pre = 0;
   let through = -1;
   let exit = 0;
-  flow.regions.forEach((region, i) => {
-    const joint = joints[region.joint];
-    const charge = charges[i] ?? 0;
-    const alias = joint?.alias ?? region.joint;
-    let own = Math.max(0, Math.max(since[region.joint] ?? 0, since[alias] ?? 0) + charge);
-    let all = Math.max(sinceEntry[region.joint] ?? -1, sinceEntry[alias] ?? -1);
+  for (let i = 0; i < regions.length; i += 1) {
+    const region = regions[i];
+    const joint = joints[region?.joint ?? 0];
+    if (region === undefined || joint === undefined) continue;
+    const { charge } = region;
+    const alias = joints[joint.alias] ?? joint;
+    let own = Math.max(0, Math.max(joint.since, alias.since) + charge);
+    let all = Math.max(joint.sinceEntry, alias.sinceEntry);
     if (i === 0 && entry !== "checks") all = 0;
     if (all >= 0) all = Math.max(0, all + charge);
     const beyond = region.callees + (region.calls?.pre ?? 0);
     const checked =
       entry !== "bounded" &&
       ((i === 0 && entry === "checks") ||
-        joint?.loop === true ||
+        joint.loop ||
         (own > 0 && own + beyond > mostOf(region)) ||
         (all > 0 && all + beyond > MAX_AT_ENTRY));
     pre = Math.max(pre, checked ? all : all + beyond);
-    if (checked) [own, all] = [0, -1];
-    regions.push(checked);
+    region.checked = checked;
+    if (checked) {
+      own = 0;
+      all = -1;
+    }
     own += region.callees;
     if (all >= 0) all += region.callees;
-    if (region.calls !== undefined) [own, all] = behindCall(own, all, region.calls);
-    for (const successor of region.successors) {
-      since[successor] = Math.max(since[successor] ?? 0, own);
-      sinceEntry[successor] = Math.max(sinceEntry[successor] ?? -1, all);
+    if (region.calls !== undefined) {
+      const { calls } = region;
+      own = ownBehind(own, calls);
+      all = allBehind(all, calls);
     }
-    if (region.ending !== "leaves") return;
+    for (const successor of region.successors) {
+      const next = joints[successor];
+      if (next === undefined) continue;
+      if (own > next.since) next.since = own;
+      if (all > next.sinceEntry) next.sinceEntry = all;
+    }
+    if (region.ending !== "leaves") continue;
     exit = Math.max(exit, own);
     through = Math.max(through, all);
-  });
-  return { regions, pre, through: through < 0 ? undefined : through, exit };
+  }
+  return { pre, through: through < 0 ? undefined : through, exit };
 }
 
 /** How much may be unseen in a region, with what comes before its callee's first check. */
@@ -86,7 +93,11 @@ function mostOf({ ending, calls }: Region): number {
 }
 
 /** What is unseen behind a call. */
-function behindCall(own: number, all: number, { through, exit }: Callee): [own: number, all: number] {
-  if (through === undefined) return [exit, -1];
-  return [Math.max(exit, own + through), all < 0 ? -1 : all + through];
+function ownBehind(own: number, { through, exit }: Callee): number {
+  return through === undefined ? exit : Math.max(exit, own + through);
+}
+
+/** The same since the entry, on ways without a check. */
+function allBehind(all: number, { through }: Callee): number {
+  return through === undefined || all < 0 ? -1 : all + through;
 }

@@ -2,7 +2,8 @@
  * Builds the flow of one function while its operators are read: which region is open, which labels stand around it,
  * which joints share a predecessor.
  *
- * In dead code no region is open and nothing is built, but labels are tracked all the same.
+ * In dead code no region is open and nothing is built, but labels are tracked all the same. One builder reads many bodies,
+ * one after another, and uses its regions and joints again: a large module has millions.
  */
 
 import type { Callee, Ending, Flow, Joint, Region } from "./flow.ts";
@@ -21,28 +22,51 @@ interface Frame {
   readonly dead: boolean;
 }
 
-const FRAME = { alternative: -1, targeted: false, landing: false, dead: false };
+const NONE: ReadonlySet<number> = new Set();
 
-/** Collects regions and joints; it is the {@link Flow} once the body's last `end` has been read. */
+/** Collects regions and joints; it is the {@link Flow} of a body from its last `end` to the next `start`. */
 export class FlowBuilder implements Flow {
   readonly regions: Region[] = [];
   readonly joints: Joint[] = [];
-  readonly landings = new Set<number>();
-  readonly tightLoops = new Set<number>();
   outerTargeted = false;
   outerLanding = false;
   readonly #frames: Frame[] = [];
-  /** Offsets of the loops around the operator. */
-  readonly #loops: number[] = [];
-  readonly #parents: number[] = [];
+  /** The loops around the operator, and whether each is tight so far. */
+  readonly #loops: { readonly at: number; tight: boolean }[] = [];
+  /** Made where there are any: most bodies have neither. */
+  #landings: Set<number> | undefined;
+  #tightLoops: Set<number> | undefined;
+  readonly #regionPool: Region[] = [];
+  readonly #jointPool: Joint[] = [];
   /** The region being read; undefined in dead code. */
   #region: Region | undefined;
 
-  constructor(codeStart: number, entry: number) {
-    const label = this.#joint(false);
-    this.#frames.push({ ...FRAME, opcode: OP.block, at: -1, label });
+  /**
+   * Begins with the next body.
+   *
+   * @param codeStart offset of its first operator
+   * @param entry units for entering the function
+   */
+  start(codeStart: number, entry: number): void {
+    this.regions.length = 0;
+    this.joints.length = 0;
+    this.#frames.length = 0;
+    this.#loops.length = 0;
+    this.#landings = undefined;
+    this.#tightLoops = undefined;
+    this.outerTargeted = false;
+    this.outerLanding = false;
+    this.#open(OP.block, -1, this.#joint(false), -1, false);
     this.#begin(codeStart, this.#joint(true));
     this.add(entry);
+  }
+
+  get landings(): ReadonlySet<number> {
+    return this.#landings ?? NONE;
+  }
+
+  get tightLoops(): ReadonlySet<number> {
+    return this.#tightLoops ?? NONE;
   }
 
   /** Units of the region being read. */
@@ -55,17 +79,11 @@ export class FlowBuilder implements Flow {
     return this.#region?.callees ?? 0;
   }
 
-  classOf = (joint: number): number => {
-    const parents = this.#parents;
-    let root = joint;
-    while (parents[root] !== root) root = parents[root] ?? 0;
-    for (let each = joint; parents[each] !== root; ) {
-      const next = parents[each] ?? 0;
-      parents[each] = root;
-      each = next;
-    }
-    return root;
-  };
+  /** Ends the flow: every joint names the one that represents its class. */
+  settle(): void {
+    const { joints } = this;
+    for (let joint = 0; joint < joints.length; joint += 1) this.#classOf(joint);
+  }
 
   add(units: number): void {
     if (this.#region) this.#region.cost += units;
@@ -77,7 +95,8 @@ export class FlowBuilder implements Flow {
 
   /** The loop around the operator, if any, is not tight. */
   loosen(): void {
-    this.tightLoops.delete(this.#loops[this.#loops.length - 1] ?? -1);
+    const loop = this.#loops[this.#loops.length - 1];
+    if (loop !== undefined) loop.tight = false;
   }
 
   /** The region being read has a call. */
@@ -91,17 +110,16 @@ export class FlowBuilder implements Flow {
   }
 
   open(opcode: number, at: number): void {
-    this.#frames.push({ ...FRAME, opcode, at, label: this.#joint(false), dead: this.#region === undefined });
+    this.#open(opcode, at, this.#joint(false), -1, this.#region === undefined);
   }
 
   openLoop(at: number, behind: number): void {
     const dead = this.#region === undefined;
     this.loosen();
-    this.#loops.push(at);
-    if (!dead) this.tightLoops.add(at);
+    this.#loops.push({ at, tight: !dead });
     const label = this.#joint(false, true);
-    this.#frames.push({ ...FRAME, opcode: OP.loop, at, label, dead });
-    this.#go([label]);
+    this.#open(OP.loop, at, label, -1, dead);
+    this.#goTo(label);
     if (!dead) this.#begin(behind, label);
   }
 
@@ -110,8 +128,13 @@ export class FlowBuilder implements Flow {
     const then = this.#joint(false);
     const alternative = this.#joint(false);
     const label = this.#joint(false);
-    this.#frames.push({ ...FRAME, opcode: OP.if, at, label, alternative, dead });
-    this.#go([then, alternative]);
+    this.#open(OP.if, at, label, alternative, dead);
+    const region = this.#region;
+    if (region !== undefined) {
+      this.#lead(region, then);
+      this.#lead(region, alternative);
+    }
+    this.#region = undefined;
     if (!dead) this.#begin(behind, then);
   }
 
@@ -119,7 +142,7 @@ export class FlowBuilder implements Flow {
     const frame = this.#frames[this.#frames.length - 1];
     if (frame === undefined || frame.dead) return;
     if (this.#region) frame.targeted = true;
-    this.#go([frame.label]);
+    this.#goTo(frame.label);
     this.#begin(behind, frame.alternative);
     frame.alternative = -1;
   }
@@ -128,7 +151,7 @@ export class FlowBuilder implements Flow {
     const frame = this.#frames[this.#frames.length - 1];
     if (frame === undefined || frame.dead) return;
     if (this.#region) frame.targeted = true;
-    this.#go([frame.label]);
+    this.#goTo(frame.label);
     const landing = this.#joint(true);
     const joint = this.joints[landing];
     if (joint) joint.landing = true;
@@ -138,10 +161,16 @@ export class FlowBuilder implements Flow {
   close(behind: number): void {
     const frame = this.#frames.pop();
     if (frame === undefined) return;
-    if (frame.opcode === OP.loop) this.#loops.pop();
+    if (frame.opcode === OP.loop) {
+      const loop = this.#loops.pop();
+      if (loop?.tight === true) {
+        this.#tightLoops ??= new Set();
+        this.#tightLoops.add(loop.at);
+      }
+    }
     if (this.#frames.length === 0) {
       if (frame.targeted) {
-        this.#go([frame.label]);
+        this.#goTo(frame.label);
         // What stands behind the body's end returns: a region of its own when something branches there.
         this.#begin(behind, frame.label);
         this.outerTargeted = true;
@@ -158,18 +187,20 @@ export class FlowBuilder implements Flow {
       if (joint) joint.alias = frame.alternative;
     }
     if (!frame.targeted) return;
-    this.#go([frame.label]);
+    this.#goTo(frame.label);
     this.#begin(behind, frame.label);
   }
 
   branch(labels: readonly number[]): void {
-    this.#go(labels.map((label) => this.#target(label)));
+    this.#branch(labels);
+    this.#region = undefined;
   }
 
   branchOrGo(labels: readonly number[], behind: number): void {
     const dead = this.#region === undefined;
     const next = this.#joint(false);
-    this.#go([...labels.map((label) => this.#target(label)), next]);
+    this.#branch(labels);
+    this.#goTo(next);
     if (!dead) this.#begin(behind, next);
   }
 
@@ -179,7 +210,8 @@ export class FlowBuilder implements Flow {
     if (frame === undefined || (this.#region === undefined && frame !== this.#frames[0])) return;
     frame.targeted = true;
     frame.landing = true;
-    this.landings.add(frame.at);
+    this.#landings ??= new Set();
+    this.#landings.add(frame.at);
     const joint = this.joints[frame.label];
     if (joint === undefined) return;
     joint.barrier = true;
@@ -189,7 +221,7 @@ export class FlowBuilder implements Flow {
   cut(behind: number, barrier: boolean): void {
     if (this.#region === undefined) return;
     const next = this.#joint(barrier);
-    this.#go([next]);
+    this.#goTo(next);
     this.#begin(behind, next);
   }
 
@@ -208,35 +240,109 @@ export class FlowBuilder implements Flow {
     return frame.label;
   }
 
-  /** Ends the region; it leads to these joints. */
-  #go(joints: readonly number[]): void {
+  /** The region leads to these labels. Branches in dead code make labels targeted all the same. */
+  #branch(labels: readonly number[]): void {
     const region = this.#region;
-    if (region === undefined) return;
-    region.successors = joints;
-    for (const joint of joints) this.#unite(joints[0] ?? joint, joint);
+    for (const label of labels) {
+      const joint = this.#target(label);
+      if (region !== undefined) this.#lead(region, joint);
+    }
+  }
+
+  /** Ends the region, if one is open: it leads to this joint as well. */
+  #goTo(joint: number): void {
+    const region = this.#region;
+    if (region !== undefined) this.#lead(region, joint);
     this.#region = undefined;
   }
 
+  #lead(region: Region, joint: number): void {
+    region.successors.push(joint);
+    const [first] = region.successors;
+    if (first !== undefined && first !== joint) this.#unite(first, joint);
+  }
+
+  #open(opcode: number, at: number, label: number, alternative: number, dead: boolean): void {
+    this.#frames.push({ opcode, at, label, alternative, targeted: false, landing: false, dead });
+  }
+
   #begin(offset: number, joint: number): void {
-    this.#region = {
-      offset,
-      joint,
-      cost: 0,
-      callees: 0,
-      calls: undefined,
-      ending: "goes",
-      carries: false,
-      successors: [],
-    };
-    this.regions.push(this.#region);
+    const at = this.regions.length;
+    let region = this.#regionPool[at];
+    if (region === undefined) {
+      region = {
+        offset,
+        joint,
+        cost: 0,
+        callees: 0,
+        calls: undefined,
+        ending: "goes",
+        carries: false,
+        successors: [],
+        charge: 0,
+        checked: false,
+      };
+      this.#regionPool.push(region);
+    } else {
+      region.offset = offset;
+      region.joint = joint;
+      region.cost = 0;
+      region.callees = 0;
+      region.calls = undefined;
+      region.ending = "goes";
+      region.carries = false;
+      region.successors.length = 0;
+    }
+    this.#region = region;
+    this.regions.push(region);
   }
 
   #joint(barrier: boolean, loop = false): number {
-    this.#parents.push(this.joints.length);
-    return this.joints.push({ barrier, loop, landing: false, alias: undefined }) - 1;
+    const at = this.joints.length;
+    let joint = this.#jointPool[at];
+    if (joint === undefined) {
+      joint = {
+        barrier,
+        loop,
+        landing: false,
+        alias: -1,
+        parent: at,
+        potential: 0,
+        reached: false,
+        since: 0,
+        sinceEntry: -1,
+      };
+      this.#jointPool.push(joint);
+    } else {
+      joint.barrier = barrier;
+      joint.loop = loop;
+      joint.landing = false;
+      joint.alias = -1;
+      joint.parent = at;
+    }
+    this.joints.push(joint);
+    return at;
   }
 
   #unite(a: number, b: number): void {
-    this.#parents[this.classOf(a)] = this.classOf(b);
+    const joint = this.joints[this.#classOf(a)];
+    if (joint !== undefined) joint.parent = this.#classOf(b);
+  }
+
+  #classOf(joint: number): number {
+    const { joints } = this;
+    let root = joint;
+    for (;;) {
+      const parent = joints[root]?.parent ?? root;
+      if (parent === root) break;
+      root = parent;
+    }
+    for (let each = joint; each !== root; ) {
+      const passed = joints[each];
+      if (passed === undefined) break;
+      each = passed.parent;
+      passed.parent = root;
+    }
+    return root;
   }
 }

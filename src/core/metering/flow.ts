@@ -3,17 +3,17 @@
  *
  * A region is a run of operators that is left at its end only, by going to one of its successor joints. A joint is a
  * place that control arrives at: a label, the arms of a branch, the operator behind a cut. Several regions may lead
- * to a joint; exactly one region begins there. Joints that share a predecessor are of one class (`classOf`): what
- * has been paid in advance when control leaves a region is the same whichever way it goes.
+ * to a joint; exactly one region begins there. Joints that share a predecessor are of one class: what has been paid in
+ * advance when control leaves a region is the same whichever way it goes.
  */
 
-import type { FunctionBody } from "./body.ts";
+import { Reader } from "./binary/reader.ts";
 import { fixedCost } from "./body.ts";
 import { entryCost } from "./costs.ts";
-import { FlowBuilder } from "./flow-builder.ts";
+import type { FlowBuilder } from "./flow-builder.ts";
 import type { WasmModule } from "./module.ts";
-import type { Walker } from "./walker.ts";
-import { OP } from "./walker.ts";
+import type { ScannedBody, ScannedCode } from "./scan.ts";
+import { OP, Walker } from "./walker.ts";
 
 /** How a region ends: it goes on to successors, leaves the function, throws, or traps. */
 export type Ending = "goes" | "leaves" | "throws" | "traps";
@@ -21,9 +21,9 @@ export type Ending = "goes" | "leaves" | "throws" | "traps";
 /** A run of operators that is left at its end only. */
 export interface Region {
   /** Offset of its first operator. */
-  readonly offset: number;
+  offset: number;
   /** The joint it begins at. */
-  readonly joint: number;
+  joint: number;
   /** Fixed units of its operators. */
   cost: number;
   /** Units that bounded callees take at most. */
@@ -34,18 +34,29 @@ export interface Region {
   ending: Ending;
   /** It has a call, or it leaves, throws or traps: there the word is taken up anyway, and can be charged on the way. */
   carries: boolean;
-  successors: readonly number[];
+  readonly successors: number[];
+  /** What it charges, and whether it checks: decided by `charges.ts` and `checks.ts`. */
+  charge: number;
+  checked: boolean;
 }
 
 /** Where control arrives. */
 export interface Joint {
   /** Nothing may be paid in advance here: behind calls that are not quiet, exception landings. */
   barrier: boolean;
-  readonly loop: boolean;
+  loop: boolean;
   /** An exception may land here, out of any depth. */
   landing: boolean;
-  /** The other way in, where an `if` has no else. */
-  alias: number | undefined;
+  /** The other way in, where an `if` has no else; or -1. */
+  alias: number;
+  /** The joint that represents its class; while the flow is read, one that is nearer to it. */
+  parent: number;
+  /** Of the one that represents its class: units paid in advance, and whether a way to an exit is known. */
+  potential: number;
+  reached: boolean;
+  /** Units since the last check; and since the entry on ways without one, or -1 where there are none. */
+  since: number;
+  sinceEntry: number;
 }
 
 /** What charging knows of a callee. */
@@ -60,12 +71,10 @@ export interface Callee {
   readonly exit: number;
 }
 
-/** The flow of one function. */
+/** The flow of one function, until its builder reads the next one. */
 export interface Flow {
   readonly regions: readonly Region[];
   readonly joints: readonly Joint[];
-  /** The representative joint of a joint's class. */
-  readonly classOf: (joint: number) => number;
   /** Offsets of block, loop and try operators whose label an exception may land on. */
   readonly landings: ReadonlySet<number>;
   /** Offsets of loop operators that hold nothing but plain operators and branches: where a turn is short. */
@@ -80,22 +89,33 @@ const LONGEST_REGION = 60;
 /** With it, a region's bounded callees take at most MAX_UNCHECKED more: within what an exit may leave unseen. */
 const LONGEST_CALLEES = 40;
 
-/**
- * Reads the flow of one function. `walker` stands before its first operator.
- *
- * @param calleeOf what is known of the function that the walker's call operator calls
- * @param everyCall whether every call ends a region: needed where a callee may throw to a handler
- */
-export function readFlow(
-  module: WasmModule,
-  body: FunctionBody,
-  walker: Walker,
-  calleeOf: (walker: Walker) => Callee,
-  everyCall: boolean,
-): Flow {
-  const builder = new FlowBuilder(body.codeStart, entryCost(body.declaredLocals));
-  while (walker.next()) {
-    const behind = walker.reader.pos;
+/** What reading a flow needs to know around the body. */
+export interface FlowContext {
+  readonly module: WasmModule;
+  readonly code: ScannedCode;
+  /** What is known of the function that the walker's call operator calls. */
+  readonly calleeOf: (walker: Walker) => Callee;
+  /** Whether every call ends a region: needed where a callee may throw to a handler. */
+  readonly everyCall: boolean;
+  /** Reads one body after another; a flow is its own until the next. */
+  readonly builder: FlowBuilder;
+}
+
+/** Reads the flow of one function, stop by stop. */
+export function readFlow(context: FlowContext, scanned: ScannedBody): Flow {
+  const { builder, module, code, calleeOf, everyCall } = context;
+  builder.start(scanned.start, entryCost(scanned.body.declaredLocals));
+  const walker = new Walker(new Reader(code.bytes, scanned.start, scanned.end), true);
+  let behind = scanned.start;
+  for (let stop = scanned.firstStop; stop < scanned.stopsEnd; stop += 1) {
+    const at = code.offsetOf(stop);
+    if (code.isLooseBefore(stop)) builder.loosen();
+    const units = code.unitsBefore(stop);
+    if (builder.pending + units < LONGEST_REGION) builder.add(units);
+    else addByOperator(module, builder, walker, behind, at);
+    walker.reader.pos = at;
+    walker.next();
+    behind = walker.reader.pos;
     builder.add(fixedCost(module, walker));
     switch (walker.opcode) {
       case OP.block:
@@ -128,7 +148,7 @@ export function readFlow(
         builder.close(behind);
         break;
       case OP.br:
-        builder.branch([walker.first]);
+        builder.branch(walker.labels);
         break;
       case OP.brTable:
         builder.branch(walker.labels);
@@ -136,7 +156,7 @@ export function readFlow(
       case OP.brIf:
       case OP.brOnNull:
       case OP.brOnNonNull:
-        builder.branchOrGo([walker.first], behind);
+        builder.branchOrGo(walker.labels, behind);
         break;
       case OP.brOnCast:
       case OP.brOnCastFail:
@@ -178,9 +198,26 @@ export function readFlow(
         break;
       }
       default:
-        if (walker.opcode === OP.memoryGrow || walker.opcode >= 0xfb000) builder.loosen();
+        if (walker.opcode !== OP.refFunc) builder.loosen();
         if (builder.pending >= LONGEST_REGION) builder.cut(behind, false);
     }
   }
+  builder.settle();
   return builder;
+}
+
+/** A run of plain operators that is too long for the region it is in. */
+function addByOperator(
+  module: WasmModule,
+  builder: FlowBuilder,
+  walker: Walker,
+  start: number,
+  end: number,
+): void {
+  walker.reader.pos = start;
+  while (walker.reader.pos < end) {
+    walker.next();
+    builder.add(fixedCost(module, walker));
+    if (builder.pending >= LONGEST_REGION) builder.cut(walker.reader.pos, false);
+  }
 }

@@ -12,12 +12,14 @@ import { AddedLocals, nullableReference } from "./added-locals.ts";
 import { Reader } from "./binary/reader.ts";
 import type { Writer } from "./binary/writer.ts";
 import type { FunctionBody } from "./body.ts";
-import type { BodyHints, HintWriter } from "./hints.ts";
+import type { HintWriter } from "./hints.ts";
 import { UNLIKELY } from "./hints.ts";
 import { Labels } from "./labels.ts";
 import type { WasmModule } from "./module.ts";
 import type { BodyPlan } from "./plan.ts";
+import type { ScannedBody, ScannedCode } from "./scan.ts";
 import type { Signatures } from "./signatures.ts";
+import type { Sites } from "./sites.ts";
 import { pushSizeUnits } from "./size-code.ts";
 import type { Maxima } from "./sizes.ts";
 import { sizeChargeOf } from "./sizes.ts";
@@ -31,7 +33,6 @@ import type { Wrappers } from "./wrappers.ts";
 export interface InjectContext {
   readonly module: WasmModule;
   readonly maxima: Maxima;
-  readonly relaxedSimd: boolean;
   readonly signatures: Signatures;
   readonly wrappers: Wrappers;
   /** The refill hook is imported, behind the module's own imports. */
@@ -39,10 +40,14 @@ export interface InjectContext {
   /** A global's index in the metered module. */
   readonly global: (index: number) => number;
   readonly hints: HintWriter;
-  /** The module's own hints, by function. */
-  readonly ownHints: ReadonlyMap<number, BodyHints>;
   /** Functions that code refers to by ref.func: the metered module must declare them. */
   readonly references: Set<number>;
+}
+
+/** Where bodies are written from: the scanned code, and where it is charged. */
+export interface CodeSource {
+  readonly code: ScannedCode;
+  readonly sites: Sites;
 }
 
 /**
@@ -52,23 +57,28 @@ export interface InjectContext {
  */
 export function injectBody(
   context: InjectContext,
-  body: FunctionBody,
+  source: CodeSource,
+  scanned: ScannedBody,
   plan: BodyPlan,
   depth: number,
   out: Writer,
   scratch: Writer,
 ): void {
   scratch.clear();
-  const emitter = new Emitter(context, body, plan, depth, scratch);
+  const emitter = new Emitter(context, source, scanned, plan, depth, scratch);
   emitter.body();
   emitter.locals(out);
-  context.hints.endFunction(context.wrappers.moved(body.index), out.length);
+  context.hints.endFunction(context.wrappers.moved(scanned.body.index), out.length);
   out.copy(scratch.view);
 }
 
 class Emitter {
   readonly #context: InjectContext;
   readonly #body: FunctionBody;
+  readonly #source: CodeSource;
+  readonly #scanned: ScannedBody;
+  /** The code, its indices moved. */
+  readonly #bytes: Uint8Array;
   readonly #plan: BodyPlan;
   readonly #depth: number;
   readonly #writer: Writer;
@@ -77,22 +87,31 @@ class Emitter {
   readonly #labels = new Labels();
   /** Whether metering put the function's own label around the body: something branches there. */
   readonly #around: number;
-  readonly #ownHints: BodyHints | undefined;
   #copied: number;
   /** Units of the region that are charged at the next operator that takes the word up. */
   #waiting = 0;
 
-  constructor(context: InjectContext, body: FunctionBody, plan: BodyPlan, depth: number, writer: Writer) {
+  constructor(
+    context: InjectContext,
+    source: CodeSource,
+    scanned: ScannedBody,
+    plan: BodyPlan,
+    depth: number,
+    writer: Writer,
+  ) {
+    const { body } = scanned;
     this.#context = context;
     this.#body = body;
+    this.#source = source;
+    this.#scanned = scanned;
+    this.#bytes = source.code.bytes;
     this.#plan = plan;
     this.#depth = depth;
     this.#writer = writer;
     // The word is the last parameter, so the declared locals stand one higher.
     this.#word = new WordCode(writer, body.type.params.count);
     this.#locals = new AddedLocals(body.type.params.count + 1 + body.declaredLocals);
-    this.#copied = body.codeStart;
-    this.#ownHints = context.ownHints.get(body.index);
+    this.#copied = scanned.start;
     this.#around = plan.outerTargeted ? 1 : 0;
   }
 
@@ -105,35 +124,37 @@ class Emitter {
   }
 
   body(): void {
-    const { module, relaxedSimd } = this.#context;
-    const { codeStart, codeEnd } = this.#body;
+    const { module } = this.#context;
+    const { code, sites } = this.#source;
+    const { start, end, firstStop, stopsEnd, hints } = this.#scanned;
     const plan = this.#plan;
     const writer = this.#writer;
-    const walker = new Walker(new Reader(module.bytes, codeStart, codeEnd), relaxedSimd);
+    const walker = new Walker(new Reader(this.#bytes, start, end), true);
     if (plan.outerTargeted) {
       writer.byte(OP.block);
       writer.copy(this.#context.signatures.resultBlockType(module.functions[this.#body.index] ?? 0));
     }
     this.#labels.push({ landing: plan.outerLanding, loop: false, tight: false });
-    let next = 0;
+    let next = plan.firstSite;
     let ended = false;
-    while (walker.next()) {
-      while (plan.offsets[next] === walker.at) {
-        this.#flush(walker.at);
-        this.#region(next);
-        next += 1;
+    for (let stop = firstStop; stop < stopsEnd; stop += 1) {
+      const at = code.offsetOf(stop);
+      for (; next < plan.sitesEnd; next += 1) {
+        const offset = sites.offsetOf(next);
+        if (offset > at) break;
+        this.#flush(offset);
+        this.#site(next);
       }
-      const hint = this.#ownHints?.get(walker.at);
+      walker.reader.pos = at;
+      walker.next();
+      const hint = hints?.get(at);
       if (hint !== undefined) this.#moveHint(walker, hint);
       this.#operator(walker);
-      ended = walker.opcode === OP.end && this.#labels.count === 0;
+      ended = walker.opcode === OP.end && this.#labels.count === 0 && walker.reader.pos === end;
     }
     // No valid module gets here; one that nobody validated is refused like any other that is not understood.
     if (!ended) throw refuseComponent(`Cannot meter wasm function ${this.#body.index}: it does not end`);
-    while (next < plan.offsets.length) {
-      this.#region(next);
-      next += 1;
-    }
+    for (; next < plan.sitesEnd; next += 1) this.#site(next);
     this.#leave();
     writer.byte(OP.end);
   }
@@ -154,7 +175,7 @@ class Emitter {
       case OP.try:
       case OP.tryTable: {
         const landing = this.#plan.landings.has(at);
-        const { bytes } = this.#context.module;
+        const bytes = this.#bytes;
         const tight = this.#plan.tightLoops.has(at) && canWrap(bytes, walker);
         if (tight) {
           this.#flush(at);
@@ -221,16 +242,6 @@ class Emitter {
         this.#flush(at);
         this.#leave();
         return;
-      case OP.localGet:
-      case OP.localSet:
-      case OP.localTee:
-        if (walker.first < this.#word.local) return;
-        this.#replace(walker, walker.first + 1);
-        return;
-      case OP.globalGet:
-      case OP.globalSet:
-        this.#replace(walker, this.#context.global(walker.first));
-        return;
       case OP.refFunc: {
         const index = this.#context.wrappers.inside(walker.first);
         this.#context.references.add(index);
@@ -246,7 +257,6 @@ class Emitter {
         this.#call(walker);
         return;
       default:
-        if (opcode < 0xfb000 && opcode !== OP.memoryGrow) return;
         this.#sized(walker);
         return;
     }
@@ -296,12 +306,13 @@ class Emitter {
     op(writer, OP.localGet, size);
   }
 
-  /** What the plan has at its region `next`. */
-  #region(next: number): void {
-    const { units, checks, waits } = this.#plan;
+  /** What is charged and checked at a site. */
+  #site(site: number): void {
+    const { sites } = this.#source;
+    const isFirst = site === this.#plan.firstSite;
     // The frame's depth is taken at entry whatever waits.
-    if (waits[next] === true && (next > 0 || this.#depth === 0)) this.#waiting += units[next] ?? 0;
-    else this.#charge(units[next] ?? 0, checks[next] ?? false, next === 0);
+    if (sites.waitsAt(site) && !(isFirst && this.#depth > 0)) this.#waiting += sites.unitsOf(site);
+    else this.#charge(sites.unitsOf(site), sites.checksAt(site), isFirst);
   }
 
   /** Charges what waits, and gives frames back where the function is left. */
@@ -309,8 +320,6 @@ class Emitter {
     this.#word.take(this.#waiting - framesInWord(frames));
     this.#waiting = 0;
   }
-
-  /** Takes units (and at entry the frame's depth), and asks for more where nothing is left. */
 
   /** Takes units (and at entry the frame's depth), and asks for more where nothing is left. */
   #charge(units: number, check: boolean, entry: boolean): void {
@@ -363,10 +372,10 @@ class Emitter {
 
   /** A block type given by type index means the type as it was. */
   #blockType(walker: Walker): void {
-    const { module, signatures } = this.#context;
-    const code = module.bytes[walker.blockTypeStart] ?? 0;
+    const { signatures } = this.#context;
+    const code = this.#bytes[walker.blockTypeStart] ?? 0;
     if (code >= 0x40 && code < 0x80) return;
-    const typeIndex = new Reader(module.bytes, walker.blockTypeStart, walker.blockTypeEnd).s33();
+    const typeIndex = new Reader(this.#bytes, walker.blockTypeStart, walker.blockTypeEnd).s33();
     this.#flush(walker.blockTypeStart);
     this.#writer.signed(signatures.plainOf(typeIndex));
     this.#copied = walker.blockTypeEnd;
@@ -374,7 +383,7 @@ class Emitter {
 
   #flush(until: number): void {
     if (until > this.#copied) {
-      this.#writer.copy(this.#context.module.bytes, this.#copied, until);
+      this.#writer.copy(this.#bytes, this.#copied, until);
       this.#copied = until;
     }
   }

@@ -3,23 +3,26 @@
  */
 
 import { refuseComponent } from "../errors.ts";
-import { Reader } from "./binary/reader.ts";
 import { Writer } from "./binary/writer.ts";
-import type { FunctionBody } from "./body.ts";
 import { readBody } from "./body.ts";
 import type { CallGraph } from "./callgraph.ts";
-import { buildCallGraph, MAX_UNKNOWN, scanBody } from "./callgraph.ts";
+import { buildCallGraph, MAX_UNKNOWN } from "./callgraph.ts";
 import { MAX_AT_EXIT } from "./checks.ts";
 import type { Callee } from "./flow.ts";
+import { FlowBuilder } from "./flow-builder.ts";
+import type { BodyHints } from "./hints.ts";
 import type { IndexMap } from "./index-map.ts";
-import type { InjectContext } from "./inject.ts";
+import type { CodeSource, InjectContext } from "./inject.ts";
 import { injectBody } from "./inject.ts";
 import { MAX_BODY_BYTES } from "./limits.ts";
 import { SECTION } from "./module.ts";
 import type { BodyPlan } from "./plan.ts";
 import { planBody } from "./plan.ts";
+import type { ScannedBody } from "./scan.ts";
+import { ScannedCode } from "./scan.ts";
 import { writeExports, writeGlobals, writeTables } from "./sections.ts";
 import { writeElements } from "./segments.ts";
+import { Sites } from "./sites.ts";
 import type { Walker } from "./walker.ts";
 import { OP } from "./walker.ts";
 import { MAX_CALL_DEPTH } from "./word.ts";
@@ -30,6 +33,14 @@ const SLOTS_PER_DEPTH = 16;
 const FRAME_OVERHEAD = 8;
 /** Slots of frames that callers take depth for in advance. */
 const LONGEST_CHAIN = 64;
+
+/** What rewriting the code needs beside what all bodies share. */
+export interface RewriteContext extends InjectContext {
+  /** Whether relaxed SIMD passes. */
+  readonly relaxedSimd: boolean;
+  /** The module's own hints, by function. */
+  readonly ownHints: ReadonlyMap<number, BodyHints>;
+}
 
 /** The metered bodies of the module's own functions. */
 export interface RewrittenCode {
@@ -44,44 +55,62 @@ export interface RewrittenCode {
 }
 
 /** Rewrites all bodies. @throws `GatewayError` component-refused for what is not metered or too large */
-export function rewriteCode(context: InjectContext): RewrittenCode {
-  const { module, relaxedSimd } = context;
-  const bodies = module.bodies.map((_, position) => readBody(module, position));
-  const facts = bodies.map((body) => scanBody(module, body, readerOf(context, body), relaxedSimd));
+export function rewriteCode(context: RewriteContext): RewrittenCode {
+  const { module } = context;
+  const size = module.bodies.reduce((sum, { start, end }) => sum + end - start, 1024);
+  const code = new ScannedCode(size * 1.02);
+  const sites = new Sites();
+  const bodies = scanAll(context, code);
+  const facts = bodies.map((each) => each.facts);
   const graph = buildCallGraph(module, facts, findReferenced(context));
   const frames = countFrames(context, graph, bodies);
-  const plans = planAll(context, bodies, graph, frames);
-  const content = new Writer(bodies.reduce((sum, body) => sum + body.codeEnd - body.codeStart, 1024) * 1.5);
+  const plans = planAll(context, { code, sites }, bodies, graph, frames);
+  const content = new Writer(size * 1.5);
   const body = new Writer(65_536);
   const scratch = new Writer(65_536);
-  const chargeSizes: number[] = [];
   let regions = 0;
-  let charges = 0;
-  let checks = 0;
   bodies.forEach((each, position) => {
+    const { index } = each.body;
     const plan = plans[position];
-    if (plan === undefined) throw new RangeError(`No plan for function ${each.index}`);
+    if (plan === undefined) throw new RangeError(`No plan for function ${index}`);
     body.clear();
-    injectBody(context, each, plan, frames[position] ?? 0, body, scratch);
+    injectBody(context, { code, sites }, each, plan, frames[position] ?? 0, body, scratch);
     if (body.length > MAX_BODY_BYTES) {
       throw refuseComponent(
-        `Cannot meter wasm function ${each.index}: ${body.length} bytes exceed the limit of ${MAX_BODY_BYTES}`,
+        `Cannot meter wasm function ${index}: ${body.length} bytes exceed the limit of ${MAX_BODY_BYTES}`,
       );
     }
     content.sized(body);
     regions += plan.regions;
-    charges += plan.units.filter((units) => units !== 0).length;
-    for (const units of plan.units) if (units > 0) countSize(chargeSizes, units);
-    checks += plan.checks.filter(Boolean).length;
   });
   const bounded = graph.bound.filter((each) => each !== undefined).length;
-  return { content, bounded, regions, charges, chargeSizes, checks };
+  return { content, bounded, regions, ...countSites(sites) };
 }
 
-function countSize(sizes: number[], units: number): void {
-  const power = Math.floor(Math.log2(units));
-  while (sizes.length <= power) sizes.push(0);
-  sizes[power] = (sizes[power] ?? 0) + 1;
+function countSites(sites: Sites): Pick<RewrittenCode, "charges" | "chargeSizes" | "checks"> {
+  const chargeSizes: number[] = [];
+  let charges = 0;
+  let checks = 0;
+  for (let site = 0; site < sites.count; site += 1) {
+    const units = sites.unitsOf(site);
+    if (sites.checksAt(site)) checks += 1;
+    if (units !== 0) charges += 1;
+    if (units <= 0) continue;
+    const power = 31 - Math.clz32(units);
+    while (chargeSizes.length <= power) chargeSizes.push(0);
+    chargeSizes[power] = (chargeSizes[power] ?? 0) + 1;
+  }
+  return { charges, chargeSizes, checks };
+}
+
+/** Scans all bodies, in order. */
+function scanAll(context: RewriteContext, code: ScannedCode): readonly ScannedBody[] {
+  const { module, relaxedSimd, global, ownHints } = context;
+  return module.bodies.map((_, position) => {
+    const body = readBody(module, position);
+    const moves = { locals: body.type.params.count, global };
+    return code.scan(module, body, moves, relaxedSimd, ownHints.get(body.index));
+  });
 }
 
 /** What is known of a function that is called by way of a table or a reference, and of one that is imported. */
@@ -95,34 +124,39 @@ const UNKNOWN: Callee = {
 
 /** Plans callees before their callers, so that callers know what a return may leave unseen. */
 function planAll(
-  context: InjectContext,
-  bodies: readonly FunctionBody[],
+  { module }: RewriteContext,
+  { code, sites }: CodeSource,
+  bodies: readonly ScannedBody[],
   graph: CallGraph,
   frames: readonly number[],
 ): BodyPlan[] {
-  const { module, relaxedSimd } = context;
   const plans: BodyPlan[] = [];
-  const calleeOf = ({ opcode, first }: Walker): Callee => {
-    const position = first - module.importedFunctions;
-    if ((opcode !== OP.call && opcode !== OP.returnCall) || position < 0) return UNKNOWN;
-    const bound = graph.bound[position];
+  // One that is not planned yet is an anchor: recursion came by it.
+  const unplanned = { pre: 0, through: undefined, exit: MAX_AT_EXIT };
+  const callees = bodies.map((_, position): Callee => {
     const quiet = graph.quiet[position] ?? false;
-    const plan = plans[position];
-    // One that is not planned yet is an anchor: recursion came by it.
-    if (plan === undefined || plan.entry === "checks") {
-      return { bound, quiet, pre: 0, through: undefined, exit: plan?.exit ?? MAX_AT_EXIT };
-    }
-    return { bound, quiet, pre: plan.pre, through: plan.through, exit: plan.exit };
+    return { bound: graph.bound[position], quiet, ...unplanned };
+  });
+  const calleeOf = ({ opcode, first }: Walker): Callee => {
+    if (opcode !== OP.call && opcode !== OP.returnCall) return UNKNOWN;
+    return callees[first - module.importedFunctions] ?? UNKNOWN;
   };
   const everyCall = graph.facts.some(({ exceptions }) => exceptions);
-  const planContext = { module, relaxedSimd, calleeOf, everyCall };
+  const planContext = { module, code, calleeOf, everyCall, builder: new FlowBuilder(), sites };
   for (const position of graph.order) {
     const body = bodies[position];
-    if (body === undefined) continue;
+    const callee = callees[position];
+    if (body === undefined || callee === undefined) continue;
     const isBounded = graph.bound[position] !== undefined;
     const checks = graph.anchors[position] === true || (frames[position] ?? 0) > 0;
-    const entry = isBounded ? "bounded" : checks ? "checks" : "open";
-    plans[position] = planBody(planContext, body, readerOf(context, body), entry);
+    const plan = planBody(planContext, body, isBounded ? "bounded" : checks ? "checks" : "open");
+    plans[position] = plan;
+    const { pre, through, exit } = plan.checks;
+    const { bound, quiet } = callee;
+    callees[position] =
+      plan.entry === "checks"
+        ? { bound, quiet, pre: 0, through: undefined, exit }
+        : { bound, quiet, pre, through, exit };
   }
   return plans;
 }
@@ -132,7 +166,7 @@ function planAll(
  * functions below that do not. Bounded functions are the last of a chain, and small. One that would leave a long chain
  * of frames to others takes depth as well.
  */
-function countFrames(context: InjectContext, graph: CallGraph, bodies: readonly FunctionBody[]): number[] {
+function countFrames(context: RewriteContext, graph: CallGraph, bodies: readonly ScannedBody[]): number[] {
   const { module } = context;
   const frames = bodies.map(() => 0);
   /** Slots of the chain of frames that a function begins and its callers must take depth for. */
@@ -143,7 +177,7 @@ function countFrames(context: InjectContext, graph: CallGraph, bodies: readonly 
     const callees = facts.callees.map((callee) => callee - module.importedFunctions);
     const below = callees.reduce((most, callee) => Math.max(most, chains[callee] ?? 0), 0);
     const isLeaf = !facts.callsOut && callees.every((callee) => graph.bound[callee] !== undefined);
-    const own = FRAME_OVERHEAD + (bodies[position]?.slots ?? 0);
+    const own = FRAME_OVERHEAD + (bodies[position]?.body.slots ?? 0);
     const chain = below + (isLeaf ? own : Math.max(own, SLOTS_PER_DEPTH));
     if (graph.anchors[position] !== true && chain <= LONGEST_CHAIN) chains[position] = chain;
     else
@@ -156,7 +190,7 @@ function countFrames(context: InjectContext, graph: CallGraph, bodies: readonly 
 }
 
 /** Functions that sections refer to, or export: they are called by others than those who name them in code. */
-function findReferenced({ module, maxima }: InjectContext): ReadonlySet<number> {
+function findReferenced({ module, maxima }: RewriteContext): ReadonlySet<number> {
   const referenced = new Set<number>();
   const see = (index: number): number => {
     referenced.add(index);
@@ -171,8 +205,4 @@ function findReferenced({ module, maxima }: InjectContext): ReadonlySet<number> 
   }
   if (module.start !== undefined) referenced.add(module.start);
   return referenced;
-}
-
-function readerOf({ module }: InjectContext, body: FunctionBody): Reader {
-  return new Reader(module.bytes, body.codeStart, body.codeEnd);
 }

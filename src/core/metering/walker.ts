@@ -85,7 +85,7 @@ export class Walker {
   /** Its first and second index immediates: local, global, function, type, memory, table, segment, tag, label. */
   first = 0;
   second = 0;
-  /** The labels of br_table, try_table's catches and br_on_cast. */
+  /** The labels of branches, and of try_table's catches. */
   readonly labels: number[] = [];
   /** Where the block type of block, loop, if, try and try_table begins. It ends at `blockTypeEnd`. */
   blockTypeStart = 0;
@@ -130,8 +130,12 @@ export class Walker {
       case "none":
         return;
       case "u32":
+        this.first = reader.u32();
+        return;
       case "label":
         this.first = reader.u32();
+        this.labels.length = 0;
+        this.labels.push(this.first);
         return;
       case "u32-u32":
         this.first = reader.u32();
