@@ -45,7 +45,7 @@ export function assemble(
     for (; next <= rank; next += 1) {
       if (ORDER[next] === SECTION.code && hints !== undefined) writer.section(SECTION.custom, hints);
       const content = contents.get(ORDER[next] ?? -1);
-      if (content !== undefined) writer.section(ORDER[next] ?? 0, content);
+      if (content !== undefined) writer.sectionOf(ORDER[next] ?? 0, content);
     }
   };
   for (const section of module.sections) {
@@ -60,7 +60,7 @@ export function assemble(
 function writeContents(
   context: InjectContext,
   bodies: Writer,
-): { readonly contents: ReadonlyMap<number, Writer>; readonly instantiationFuel: number } {
+): { readonly contents: ReadonlyMap<number, readonly Writer[]>; readonly instantiationFuel: number } {
   const { module, maxima, signatures, wrappers, references, global } = context;
   const sections = new Map(module.sections.map((section) => [section.id, section]));
   const map: IndexMap = {
@@ -69,15 +69,16 @@ function writeContents(
     export: (index) => wrappers.outside(index),
   };
   const plainOf = (typeIndex: number): number => signatures.plainOf(typeIndex);
-  const contents = new Map<number, Writer>();
+  const contents = new Map<number, readonly Writer[]>();
   const write = (id: number, content: (section: Section) => Writer): void => {
     const section = sections.get(id);
-    if (section !== undefined) contents.set(id, content(section));
+    if (section !== undefined) contents.set(id, [content(section)]);
   };
   // Whatever may ask for a wrapper or a plain type comes before the sections that list them.
   const entries = counterImports(context.refill ? signatures.plain([], []) : undefined);
   const added = context.refill ? 3 : 2;
-  contents.set(SECTION.import, writeImports(module, sections.get(SECTION.import), plainOf, added, entries));
+  const imports = writeImports(module, sections.get(SECTION.import), plainOf, added, entries);
+  contents.set(SECTION.import, [imports]);
   write(SECTION.table, (section) => writeTables(module, section, maxima, map));
   write(SECTION.memory, (section) => writeMemories(module, section, maxima));
   write(SECTION.tag, (section) => writeTags(module, section, plainOf));
@@ -86,7 +87,7 @@ function writeContents(
   let elements = 0;
   if (sections.has(SECTION.element) || references.size > 0) {
     const written = writeElements(module, sections.get(SECTION.element), map, references);
-    contents.set(SECTION.element, written.content);
+    contents.set(SECTION.element, [written.content]);
     elements = written.elements;
   }
   write(SECTION.dataCount, (section) => copySection(module.bytes, section));
@@ -99,20 +100,20 @@ function writeContents(
   if (module.start !== undefined) {
     const start = new Writer(8);
     start.u32(wrappers.outside(module.start));
-    contents.set(SECTION.start, start);
+    contents.set(SECTION.start, [start]);
   }
   const types = new Writer(4096);
   wrappers.writeTypes(types);
   if (module.bodies.length + wrappers.count > 0) {
-    contents.set(SECTION.function, writeFunctions(module, wrappers.count, types));
-    const code = new Writer(bodies.length + 65_536);
-    code.u32(module.bodies.length + wrappers.count);
-    code.copy(bodies.view);
-    wrappers.writeBodies(code);
-    contents.set(SECTION.code, code);
+    contents.set(SECTION.function, [writeFunctions(module, wrappers.count, types)]);
+    const count = new Writer(8);
+    count.u32(module.bodies.length + wrappers.count);
+    const added = new Writer(65_536);
+    wrappers.writeBodies(added);
+    contents.set(SECTION.code, [count, bodies, added]);
   }
   const signed = signatures.write(sections.get(SECTION.type));
-  if (signed.length > 1) contents.set(SECTION.type, signed);
+  if (signed.length > 1) contents.set(SECTION.type, [signed]);
   const definedTables = module.tables.slice(module.importedTables);
   const tableElements = definedTables.reduce((sum, limits) => sum + Number(limits.minimum), 0);
   return { contents, instantiationFuel: instantiationCost(dataBytes, elements, tableElements) };

@@ -16,51 +16,56 @@
  * a budget of exactly that is enough.
  */
 
-import type { Flow, Joint } from "./flow.ts";
+import type { Flow, Joint, Region } from "./flow.ts";
 
 /** At most this is paid in advance. */
 export const MAX_PREPAID = 60;
 
 /** Decides what each region charges. */
 export function placeCharges(flow: Flow): void {
-  const { regions, joints } = flow;
   findPotentials(flow);
-  for (const region of regions) {
-    region.charge = region.cost - potentialAt(joints, region.joint);
-    const [first] = region.successors;
-    if (region.ending === "goes" && first !== undefined) region.charge += potentialAt(joints, first);
+  for (let i = 0; i < flow.regionCount; i += 1) {
+    const region = flow.regions[i];
+    if (region === undefined) continue;
+    const behind = successorClass(flow, region)?.potential ?? 0;
+    region.charge = region.cost + behind - (classOf(flow, region.joint)?.potential ?? 0);
   }
 }
 
-function potentialAt(joints: readonly Joint[], joint: number): number {
-  return joints[joints[joint]?.parent ?? 0]?.potential ?? 0;
+function classOf({ joints }: Flow, joint: number): Joint | undefined {
+  return joints[joints[joint]?.parent ?? joint];
+}
+
+/** The class of the joints that a region leads to; undefined where it leaves, throws or traps. */
+function successorClass(flow: Flow, { ending, firstSuccessor, successorsEnd }: Region): Joint | undefined {
+  if (ending !== "goes" || firstSuccessor === successorsEnd) return undefined;
+  return classOf(flow, flow.successors[firstSuccessor] ?? 0);
 }
 
 /** Shortest distances to a barrier or an exit, by relaxing regions from the last to the first until none improves. */
-function findPotentials({ regions, joints }: Flow): void {
-  for (const joint of joints) {
+function findPotentials(flow: Flow): void {
+  const { regions, regionCount, joints, jointCount } = flow;
+  for (let i = 0; i < jointCount; i += 1) {
+    const joint = joints[i];
+    if (joint === undefined) continue;
     joint.potential = MAX_PREPAID;
     joint.reached = false;
   }
-  for (const { barrier, parent } of joints) {
-    const own = joints[parent];
-    if (!barrier || own === undefined) continue;
+  for (let i = 0; i < jointCount; i += 1) {
+    const own = joints[i]?.barrier === true ? classOf(flow, i) : undefined;
+    if (own === undefined) continue;
     own.potential = 0;
     own.reached = true;
   }
   for (let changed = true; changed; ) {
     changed = false;
-    for (let i = regions.length - 1; i >= 0; i -= 1) {
+    for (let i = regionCount - 1; i >= 0; i -= 1) {
       const region = regions[i];
       if (region === undefined || region.ending === "traps") continue;
-      let distance = region.cost;
-      const [first] = region.successors;
-      if (region.ending === "goes" && first !== undefined) {
-        const target = joints[joints[first]?.parent ?? first];
-        if (target?.reached !== true) continue;
-        distance += target.potential;
-      }
-      const own = joints[joints[region.joint]?.parent ?? region.joint];
+      const target = successorClass(flow, region);
+      if (target?.reached === false) continue;
+      const distance = region.cost + (target?.potential ?? 0);
+      const own = classOf(flow, region.joint);
       if (own === undefined || (own.reached && distance >= own.potential)) continue;
       own.potential = Math.min(distance, own.potential);
       own.reached = true;
@@ -68,5 +73,8 @@ function findPotentials({ regions, joints }: Flow): void {
     }
   }
   // What no exit is behind only ever traps: nothing is paid in advance for it.
-  for (const joint of joints) if (!joint.reached) joint.potential = 0;
+  for (let i = 0; i < jointCount; i += 1) {
+    const joint = joints[i];
+    if (joint?.reached === false) joint.potential = 0;
+  }
 }

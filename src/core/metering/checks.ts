@@ -35,15 +35,18 @@ export interface Checks {
  *
  * @param entry how the function begins
  */
-export function placeChecks({ regions, joints }: Flow, entry: Entry): Checks {
-  for (const joint of joints) {
+export function placeChecks(flow: Flow, entry: Entry): Checks {
+  const { regions, regionCount, joints, jointCount, successors } = flow;
+  for (let i = 0; i < jointCount; i += 1) {
+    const joint = joints[i];
+    if (joint === undefined) continue;
     joint.since = joint.landing ? MAX_UNSEEN : 0;
     joint.sinceEntry = -1;
   }
   let pre = 0;
   let through = -1;
   let exit = 0;
-  for (let i = 0; i < regions.length; i += 1) {
+  for (let i = 0; i < regionCount; i += 1) {
     const region = regions[i];
     const joint = joints[region?.joint ?? 0];
     if (region === undefined || joint === undefined) continue;
@@ -73,8 +76,8 @@ export function placeChecks({ regions, joints }: Flow, entry: Entry): Checks {
       own = ownBehind(own, calls);
       all = allBehind(all, calls);
     }
-    for (const successor of region.successors) {
-      const next = joints[successor];
+    for (let each = region.firstSuccessor; each < region.successorsEnd; each += 1) {
+      const next = joints[successors[each] ?? 0];
       if (next === undefined) continue;
       if (own > next.since) next.since = own;
       if (all > next.sinceEntry) next.sinceEntry = all;

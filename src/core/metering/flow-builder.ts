@@ -3,7 +3,7 @@
  * which joints share a predecessor.
  *
  * In dead code no region is open and nothing is built, but labels are tracked all the same. One builder reads many bodies,
- * one after another, and uses its regions and joints again: a large module has millions.
+ * one after another, and uses its objects again: a large module has millions of regions.
  */
 
 import type { Callee, Ending, Flow, Joint, Region } from "./flow.ts";
@@ -27,7 +27,11 @@ const NONE: ReadonlySet<number> = new Set();
 /** Collects regions and joints; it is the {@link Flow} of a body from its last `end` to the next `start`. */
 export class FlowBuilder implements Flow {
   readonly regions: Region[] = [];
+  regionCount = 0;
   readonly joints: Joint[] = [];
+  jointCount = 0;
+  readonly successors: number[] = [];
+  successorCount = 0;
   outerTargeted = false;
   outerLanding = false;
   readonly #frames: Frame[] = [];
@@ -36,8 +40,6 @@ export class FlowBuilder implements Flow {
   /** Made where there are any: most bodies have neither. */
   #landings: Set<number> | undefined;
   #tightLoops: Set<number> | undefined;
-  readonly #regionPool: Region[] = [];
-  readonly #jointPool: Joint[] = [];
   /** The region being read; undefined in dead code. */
   #region: Region | undefined;
 
@@ -48,8 +50,9 @@ export class FlowBuilder implements Flow {
    * @param entry units for entering the function
    */
   start(codeStart: number, entry: number): void {
-    this.regions.length = 0;
-    this.joints.length = 0;
+    this.regionCount = 0;
+    this.jointCount = 0;
+    this.successorCount = 0;
     this.#frames.length = 0;
     this.#loops.length = 0;
     this.#landings = undefined;
@@ -81,8 +84,7 @@ export class FlowBuilder implements Flow {
 
   /** Ends the flow: every joint names the one that represents its class. */
   settle(): void {
-    const { joints } = this;
-    for (let joint = 0; joint < joints.length; joint += 1) this.#classOf(joint);
+    for (let joint = 0; joint < this.jointCount; joint += 1) this.#classOf(joint);
   }
 
   add(units: number): void {
@@ -257,9 +259,11 @@ export class FlowBuilder implements Flow {
   }
 
   #lead(region: Region, joint: number): void {
-    region.successors.push(joint);
-    const [first] = region.successors;
-    if (first !== undefined && first !== joint) this.#unite(first, joint);
+    this.successors[this.successorCount] = joint;
+    this.successorCount += 1;
+    region.successorsEnd = this.successorCount;
+    const first = this.successors[region.firstSuccessor] ?? joint;
+    if (first !== joint) this.#unite(first, joint);
   }
 
   #open(opcode: number, at: number, label: number, alternative: number, dead: boolean): void {
@@ -267,61 +271,64 @@ export class FlowBuilder implements Flow {
   }
 
   #begin(offset: number, joint: number): void {
-    const at = this.regions.length;
-    let region = this.#regionPool[at];
-    if (region === undefined) {
-      region = {
-        offset,
-        joint,
-        cost: 0,
-        callees: 0,
-        calls: undefined,
-        ending: "goes",
-        carries: false,
-        successors: [],
-        charge: 0,
-        checked: false,
-      };
-      this.#regionPool.push(region);
-    } else {
-      region.offset = offset;
-      region.joint = joint;
-      region.cost = 0;
-      region.callees = 0;
-      region.calls = undefined;
-      region.ending = "goes";
-      region.carries = false;
-      region.successors.length = 0;
-    }
+    const region = this.regions[this.regionCount] ?? this.#newRegion();
+    this.regionCount += 1;
+    region.offset = offset;
+    region.joint = joint;
+    region.cost = 0;
+    region.callees = 0;
+    region.calls = undefined;
+    region.ending = "goes";
+    region.carries = false;
+    region.firstSuccessor = this.successorCount;
+    region.successorsEnd = this.successorCount;
     this.#region = region;
+  }
+
+  #newRegion(): Region {
+    const region: Region = {
+      offset: 0,
+      joint: 0,
+      cost: 0,
+      callees: 0,
+      calls: undefined,
+      ending: "goes",
+      carries: false,
+      firstSuccessor: 0,
+      successorsEnd: 0,
+      charge: 0,
+      checked: false,
+    };
     this.regions.push(region);
+    return region;
   }
 
   #joint(barrier: boolean, loop = false): number {
-    const at = this.joints.length;
-    let joint = this.#jointPool[at];
-    if (joint === undefined) {
-      joint = {
-        barrier,
-        loop,
-        landing: false,
-        alias: -1,
-        parent: at,
-        potential: 0,
-        reached: false,
-        since: 0,
-        sinceEntry: -1,
-      };
-      this.#jointPool.push(joint);
-    } else {
-      joint.barrier = barrier;
-      joint.loop = loop;
-      joint.landing = false;
-      joint.alias = -1;
-      joint.parent = at;
-    }
-    this.joints.push(joint);
+    const at = this.jointCount;
+    const joint = this.joints[at] ?? this.#newJoint();
+    this.jointCount += 1;
+    joint.barrier = barrier;
+    joint.loop = loop;
+    joint.landing = false;
+    joint.alias = -1;
+    joint.parent = at;
     return at;
+  }
+
+  #newJoint(): Joint {
+    const joint: Joint = {
+      barrier: false,
+      loop: false,
+      landing: false,
+      alias: -1,
+      parent: 0,
+      potential: 0,
+      reached: false,
+      since: 0,
+      sinceEntry: -1,
+    };
+    this.joints.push(joint);
+    return joint;
   }
 
   #unite(a: number, b: number): void {

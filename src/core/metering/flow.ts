@@ -34,7 +34,9 @@ export interface Region {
   ending: Ending;
   /** It has a call, or it leaves, throws or traps: there the word is taken up anyway, and can be charged on the way. */
   carries: boolean;
-  readonly successors: number[];
+  /** Its successor joints: a range of {@link Flow.successors}. */
+  firstSuccessor: number;
+  successorsEnd: number;
   /** What it charges, and whether it checks: decided by `charges.ts` and `checks.ts`. */
   charge: number;
   checked: boolean;
@@ -73,8 +75,13 @@ export interface Callee {
 
 /** The flow of one function, until its builder reads the next one. */
 export interface Flow {
+  /** The first `regionCount` are this flow's, in the order of the code; what is behind them is another's. */
   readonly regions: readonly Region[];
+  readonly regionCount: number;
+  /** Likewise. */
   readonly joints: readonly Joint[];
+  readonly jointCount: number;
+  readonly successors: readonly number[];
   /** Offsets of block, loop and try operators whose label an exception may land on. */
   readonly landings: ReadonlySet<number>;
   /** Offsets of loop operators that hold nothing but plain operators and branches: where a turn is short. */

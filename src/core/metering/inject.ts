@@ -51,9 +51,11 @@ export interface CodeSource {
 }
 
 /**
- * Writes one metered body (locals and code, no size prefix) to `out`.
+ * Writes one metered body.
  *
  * @param depth what the frame takes of the call depth; 0 for leaves
+ * @param locals gets the declaration of locals
+ * @param operators gets the code behind it
  */
 export function injectBody(
   context: InjectContext,
@@ -61,15 +63,15 @@ export function injectBody(
   scanned: ScannedBody,
   plan: BodyPlan,
   depth: number,
-  out: Writer,
-  scratch: Writer,
+  locals: Writer,
+  operators: Writer,
 ): void {
-  scratch.clear();
-  const emitter = new Emitter(context, source, scanned, plan, depth, scratch);
+  locals.clear();
+  operators.clear();
+  const emitter = new Emitter(context, source, scanned, plan, depth, operators);
   emitter.body();
-  emitter.locals(out);
-  context.hints.endFunction(context.wrappers.moved(scanned.body.index), out.length);
-  out.copy(scratch.view);
+  emitter.locals(locals);
+  context.hints.endFunction(context.wrappers.moved(scanned.body.index), locals.length);
 }
 
 class Emitter {

@@ -10,25 +10,30 @@
 import type { CostClass } from "./costs.ts";
 import { OPERATOR_COSTS } from "./costs.ts";
 
-/** How the bytes behind an opcode are laid out. */
-export type Immediates =
-  | "none"
-  | "block"
-  | "try-table"
-  | "label"
-  | "labels"
-  | "u32"
-  | "u32-u32"
-  | "leb"
-  | "heap-type"
-  | "value-types"
-  | "memarg"
-  | "memarg-lane"
-  | "lane"
-  | "bytes-4"
-  | "bytes-8"
-  | "bytes-16"
-  | "cast-branch";
+/** How the bytes behind an opcode are laid out. Numbers, so that a table of one byte for each opcode holds them. */
+export const SHAPE = {
+  refused: 0,
+  none: 1,
+  block: 2,
+  label: 3,
+  u32: 4,
+  "u32-u32": 5,
+  labels: 6,
+  leb: 7,
+  memarg: 8,
+  "try-table": 9,
+  "heap-type": 10,
+  "value-types": 11,
+  "memarg-lane": 12,
+  lane: 13,
+  "bytes-4": 14,
+  "bytes-8": 15,
+  "bytes-16": 16,
+  "cast-branch": 17,
+} as const;
+
+/** The name of a layout. */
+type Immediates = keyof typeof SHAPE;
 
 /** `[first opcode, last opcode, immediates, cost class]` */
 type Row = readonly [number, number, Immediates, CostClass];
@@ -121,13 +126,6 @@ const SIMD: readonly Row[] = [
   [256, 275, "none", "simple"], // relaxed SIMD: allowed by option only
 ];
 
-/** One operator as the walker needs it. */
-export interface Operator {
-  readonly immediates: Immediates;
-  /** Fixed units, {@link OPERATOR_COSTS}. */
-  readonly cost: number;
-}
-
 /** First opcode of relaxed SIMD, as {@link opcodeOf} numbers it. */
 export const RELAXED_SIMD = 0xfd000 + 256;
 
@@ -136,11 +134,18 @@ export function opcodeOf(prefix: number, sub: number): number {
   return prefix * 0x1000 + sub;
 }
 
-/** @returns the operator behind an opcode (see {@link opcodeOf}), or undefined where it is refused */
-export function operatorOf(opcode: number): Operator | undefined {
-  if (opcode < 0x100) return SINGLE[opcode];
+/** @returns the layout of an operator's immediates (a {@link SHAPE}) by its opcode, see {@link opcodeOf} */
+export function shapeOf(opcode: number): number {
+  if (opcode < 0x100) return SINGLE.shapes[opcode] ?? SHAPE.refused;
   const sub = opcode % 0x1000;
-  return PREFIXED[(opcode - sub) / 0x1000 - 0xfb]?.[sub];
+  return PREFIXED[(opcode - sub) / 0x1000 - 0xfb]?.shapes[sub] ?? SHAPE.refused;
+}
+
+/** @returns the fixed units of an operator, {@link OPERATOR_COSTS}, by its opcode */
+export function costOf(opcode: number): number {
+  if (opcode < 0x100) return SINGLE.costs[opcode] ?? 0;
+  const sub = opcode % 0x1000;
+  return PREFIXED[(opcode - sub) / 0x1000 - 0xfb]?.costs[sub] ?? 0;
 }
 
 /** @returns what an opcode outside the table is called, for the refusal's message */
@@ -156,12 +161,16 @@ export function refusalOf(opcode: number): string {
 const SINGLE = spread(ONE_BYTE, 256);
 const PREFIXED = [spread(GC, 31), spread(MISC, 18), spread(SIMD, 276)];
 
-/** Spreads ranges into an array by opcode; a later row overrides an earlier one. */
-function spread(rows: readonly Row[], size: number): readonly (Operator | undefined)[] {
-  const operators = new Array<Operator | undefined>(size).fill(undefined);
+/** Spreads ranges into tables by opcode; a later row overrides an earlier one. */
+function spread(
+  rows: readonly Row[],
+  size: number,
+): { readonly shapes: Uint8Array; readonly costs: Uint16Array } {
+  const shapes = new Uint8Array(size);
+  const costs = new Uint16Array(size);
   for (const [first, last, immediates, costClass] of rows) {
-    const operator: Operator = { immediates, cost: OPERATOR_COSTS[costClass] };
-    for (let opcode = first; opcode <= last; opcode += 1) operators[opcode] = operator;
+    shapes.fill(SHAPE[immediates], first, last + 1);
+    costs.fill(OPERATOR_COSTS[costClass], first, last + 1);
   }
-  return operators;
+  return { shapes, costs };
 }

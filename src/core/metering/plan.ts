@@ -46,11 +46,14 @@ export function planBody(context: PlanContext, scanned: ScannedBody, wanted: Ent
   const entry = wanted === "open" && open.pre > MAX_AT_ENTRY ? "checks" : wanted;
   const checks = entry === wanted ? open : placeChecks(flow, entry);
   const firstSite = sites.count;
-  for (const { offset, charge, checked, carries } of flow.regions) {
+  for (let i = 0; i < flow.regionCount; i += 1) {
+    const region = flow.regions[i];
+    if (region === undefined) continue;
+    const { offset, charge, checked, carries } = region;
     if (charge !== 0 || checked) sites.add(offset, charge, checked, carries && !checked);
   }
   return {
-    regions: flow.regions.length,
+    regions: flow.regionCount,
     firstSite,
     sitesEnd: sites.count,
     landings: flow.landings,

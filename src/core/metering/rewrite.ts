@@ -66,21 +66,23 @@ export function rewriteCode(context: RewriteContext): RewrittenCode {
   const frames = countFrames(context, graph, bodies);
   const plans = planAll(context, { code, sites }, bodies, graph, frames);
   const content = new Writer(size * 1.5);
-  const body = new Writer(65_536);
-  const scratch = new Writer(65_536);
+  const locals = new Writer(256);
+  const operators = new Writer(65_536);
   let regions = 0;
   bodies.forEach((each, position) => {
     const { index } = each.body;
     const plan = plans[position];
     if (plan === undefined) throw new RangeError(`No plan for function ${index}`);
-    body.clear();
-    injectBody(context, { code, sites }, each, plan, frames[position] ?? 0, body, scratch);
-    if (body.length > MAX_BODY_BYTES) {
+    injectBody(context, { code, sites }, each, plan, frames[position] ?? 0, locals, operators);
+    const length = locals.length + operators.length;
+    if (length > MAX_BODY_BYTES) {
       throw refuseComponent(
-        `Cannot meter wasm function ${index}: ${body.length} bytes exceed the limit of ${MAX_BODY_BYTES}`,
+        `Cannot meter wasm function ${index}: ${length} bytes exceed the limit of ${MAX_BODY_BYTES}`,
       );
     }
-    content.sized(body);
+    content.u32(length);
+    content.copy(locals.view);
+    content.copy(operators.view);
     regions += plan.regions;
   });
   const bounded = graph.bound.filter((each) => each !== undefined).length;

@@ -16,7 +16,7 @@ import { FactsCollector } from "./callgraph.ts";
 import { entryCost } from "./costs.ts";
 import type { BodyHints } from "./hints.ts";
 import type { WasmModule } from "./module.ts";
-import { operatorOf } from "./operators.ts";
+import { costOf, SHAPE, shapeOf } from "./operators.ts";
 import { OP, Walker } from "./walker.ts";
 
 /** How the indices of one body move. */
@@ -188,29 +188,28 @@ const STOP = 14;
 const OTHER = 15;
 
 const STEPS = Uint8Array.from({ length: 256 }, (_, opcode) => stepOf(opcode));
-const COSTS = Uint16Array.from({ length: 256 }, (_, opcode) => operatorOf(opcode)?.cost ?? 0);
+const COSTS = Uint16Array.from({ length: 256 }, (_, opcode) => costOf(opcode));
 
 function stepOf(opcode: number): number {
   if (opcode >= OP.localGet && opcode <= OP.localTee) return LOCAL;
   if (opcode === OP.globalGet || opcode === OP.globalSet) return GLOBAL;
   const isControl = opcode <= OP.tryTable && opcode !== 0x01 && opcode !== 0x1a && opcode !== 0x1b;
   if (opcode === OP.memoryGrow || opcode === OP.refFunc) return STOP;
-  switch (operatorOf(opcode)?.immediates) {
-    case undefined:
-      return OTHER;
-    case "none":
+  switch (shapeOf(opcode)) {
+    case SHAPE.none:
       return isControl ? STOP : 1;
-    case "bytes-4":
+    case SHAPE["bytes-4"]:
       return 5;
-    case "bytes-8":
+    case SHAPE["bytes-8"]:
       return EIGHT;
-    case "leb":
-    case "u32":
+    case SHAPE.leb:
+    case SHAPE.u32:
       return isControl ? STOP : LEB;
-    case "memarg":
+    case SHAPE.memarg:
       return MEMARG;
-    case "value-types":
-    case "heap-type":
+    case SHAPE.refused:
+    case SHAPE["value-types"]:
+    case SHAPE["heap-type"]:
       return OTHER;
     default:
       return STOP;

@@ -7,8 +7,7 @@
 
 import { refuseComponent } from "../errors.ts";
 import type { Reader } from "./binary/reader.ts";
-import type { Immediates } from "./operators.ts";
-import { opcodeOf, operatorOf, RELAXED_SIMD, refusalOf } from "./operators.ts";
+import { costOf, opcodeOf, RELAXED_SIMD, refusalOf, SHAPE, shapeOf } from "./operators.ts";
 import { skipHeapType, skipValueType } from "./types.ts";
 
 /** Opcodes that metering treats specially, numbered by `opcodeOf`. */
@@ -106,82 +105,87 @@ export class Walker {
     if (reader.done) return false;
     this.at = reader.pos;
     let opcode = reader.byte();
-    if (opcode >= 0xfb && opcode <= 0xfe) opcode = opcodeOf(opcode, reader.u32());
-    const operator = operatorOf(opcode);
-    if (operator === undefined) throw this.#refuse(opcode, refusalOf(opcode));
-    if (opcode >= RELAXED_SIMD && !this.#relaxedSimd) throw this.#refuse(opcode, "a relaxed SIMD operator");
+    if (opcode >= 0xfb && opcode <= 0xfe) opcode = this.#prefixed(opcode);
     this.opcode = opcode;
-    this.cost = operator.cost;
-    const { immediates } = operator;
-    if (immediates === "u32") this.first = reader.u32();
-    else if (immediates !== "none") this.#immediates(immediates);
+    this.cost = costOf(opcode);
+    const shape = shapeOf(opcode);
+    if (shape !== SHAPE.none) this.#immediates(shape);
     return true;
   }
 
-  #immediates(immediates: Immediates): void {
+  #prefixed(prefix: number): number {
+    const sub = this.reader.u32();
+    if (sub >= 0x1000) throw this.#refuse(`the unknown operator 0x${prefix.toString(16)} ${sub}`);
+    const opcode = opcodeOf(prefix, sub);
+    this.opcode = opcode;
+    if (opcode >= RELAXED_SIMD && shapeOf(opcode) !== SHAPE.refused && !this.#relaxedSimd) {
+      throw this.#refuse("a relaxed SIMD operator");
+    }
+    return opcode;
+  }
+
+  #immediates(shape: number): void {
     const { reader } = this;
-    switch (immediates) {
-      case "leb":
-        reader.skipLeb();
+    switch (shape) {
+      case SHAPE.block:
+        this.#blockType();
         return;
-      case "memarg":
-        this.#memarg();
+      case SHAPE.label:
+        this.first = reader.u32();
+        this.labels[0] = this.first;
+        if (this.labels.length !== 1) this.labels.length = 1;
         return;
-      case "none":
-        return;
-      case "u32":
+      case SHAPE.u32:
         this.first = reader.u32();
         return;
-      case "label":
-        this.first = reader.u32();
-        this.labels.length = 0;
-        this.labels.push(this.first);
-        return;
-      case "u32-u32":
+      case SHAPE["u32-u32"]:
         this.first = reader.u32();
         this.second = reader.u32();
         return;
-      case "memarg-lane":
+      case SHAPE.leb:
+        reader.skipLeb();
+        return;
+      case SHAPE.memarg:
+        this.#memarg();
+        return;
+      case SHAPE["memarg-lane"]:
         this.#memarg();
         reader.skip(1);
         return;
-      case "lane":
+      case SHAPE.lane:
         reader.skip(1);
         return;
-      case "bytes-4":
+      case SHAPE["bytes-4"]:
         reader.skip(4);
         return;
-      case "bytes-8":
+      case SHAPE["bytes-8"]:
         reader.skip(8);
         return;
-      case "bytes-16":
+      case SHAPE["bytes-16"]:
         reader.skip(16);
         return;
-      case "block":
-        this.#blockType();
-        return;
-      case "heap-type":
+      case SHAPE["heap-type"]:
         skipHeapType(reader);
         return;
-      case "value-types":
+      case SHAPE["value-types"]:
         for (let count = reader.u32(); count > 0; count -= 1) skipValueType(reader);
         return;
-      case "labels":
+      case SHAPE.labels:
         this.labels.length = 0;
         for (let count = reader.u32() + 1; count > 0; count -= 1) this.labels.push(reader.u32());
         return;
-      case "cast-branch":
+      case SHAPE["cast-branch"]:
         reader.skip(1);
         this.labels.length = 0;
         this.labels.push(reader.u32());
         skipHeapType(reader);
         skipHeapType(reader);
         return;
-      case "try-table":
+      case SHAPE["try-table"]:
         this.#tryTable();
         return;
       default:
-        immediates satisfies never;
+        throw this.#refuse(refusalOf(this.opcode));
     }
   }
 
@@ -212,7 +216,7 @@ export class Walker {
     }
   }
 
-  #refuse(opcode: number, what: string): Error {
-    return refuseComponent(`Cannot meter wasm module: ${what} (0x${opcode.toString(16)}) at ${this.at}`);
+  #refuse(what: string): Error {
+    return refuseComponent(`Cannot meter wasm module: ${what} (0x${this.opcode.toString(16)}) at ${this.at}`);
   }
 }

@@ -26,7 +26,9 @@ export const MAX_CALL_DEPTH = 2 ** (31 - UNIT_BITS) - 1;
  */
 export const SLICE = 16_384;
 
+const FRAME = 2 ** UNIT_BITS;
+
 /** A number of frames as it is subtracted from the word. */
 export function framesInWord(frames: number): number {
-  return frames * 2 ** UNIT_BITS;
+  return frames * FRAME;
 }

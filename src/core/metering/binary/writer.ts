@@ -56,16 +56,22 @@ export class Writer {
     const count = end - start;
     if (count <= 0) return;
     if (this.#length + count > this.#bytes.length) this.#reserve(count);
-    if (count < 16) {
-      for (let i = 0; i < count; i += 1) this.#bytes[this.#length + i] = source[start + i] ?? 0;
+    const length = this.#length;
+    if (count < 32) {
+      const bytes = this.#bytes; // a short run is copied sooner than a view of it is made
+      for (let i = 0; i < count; i += 1) bytes[length + i] = source[start + i] ?? 0;
     } else {
-      this.#bytes.set(source.subarray(start, end), this.#length);
+      this.#bytes.set(source.subarray(start, end), length);
     }
-    this.#length += count;
+    this.#length = length + count;
   }
 
   /** Writes an unsigned integer below 2^32. */
   u32(value: number): void {
+    if (value < 0x80) {
+      this.byte(value); // nearly always
+      return;
+    }
     let rest = value;
     while (rest >= 0x80) {
       this.byte((rest % 0x80) | 0x80);
@@ -86,6 +92,10 @@ export class Writer {
 
   /** Writes a signed integer of at most 53 bits. */
   signed(value: number): void {
+    if (value >= -0x40 && value < 0x40) {
+      this.byte(value & 0x7f);
+      return;
+    }
     let rest = value;
     for (;;) {
       const low = ((rest % 0x80) + 0x80) % 0x80;
@@ -115,6 +125,13 @@ export class Writer {
   section(id: number, content: Writer): void {
     this.byte(id);
     this.sized(content);
+  }
+
+  /** Writes one section whose content is in parts. */
+  sectionOf(id: number, parts: readonly Writer[]): void {
+    this.byte(id);
+    this.u32(parts.reduce((sum, { length }) => sum + length, 0));
+    for (const part of parts) this.copy(part.view);
   }
 
   /** A copy of what has been written. */
