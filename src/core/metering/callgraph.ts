@@ -57,21 +57,17 @@ export class FactsCollector {
   readonly #importedFunctions: number;
   readonly #callees: number[] = [];
   readonly #references: number[] = [];
-  #cost: number;
   #open = false;
   #callsOut = false;
   #exceptions = false;
   #panics = false;
 
-  /** @param entry units for entering the function */
-  constructor({ importedFunctions }: WasmModule, entry: number) {
+  constructor({ importedFunctions }: WasmModule) {
     this.#importedFunctions = importedFunctions;
-    this.#cost = entry;
   }
 
-  /** @param units of the walker's operator, and of the plain ones in front of it */
-  stop({ opcode, first }: Walker, units: number): void {
-    this.#cost += units;
+  /** Looks at the walker's operator. */
+  stop({ opcode, first }: Walker): void {
     switch (opcode) {
       case OP.loop:
         this.#open = true;
@@ -104,10 +100,10 @@ export class FactsCollector {
     }
   }
 
-  /** What was found. */
-  done(): FunctionFacts {
+  /** What was found. @param cost of all operators */
+  done(cost: number): FunctionFacts {
     return {
-      cost: this.#cost,
+      cost,
       open: this.#open || this.#callsOut,
       callsOut: this.#callsOut,
       exceptions: this.#exceptions,

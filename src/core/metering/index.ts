@@ -7,9 +7,10 @@
  * - `binary/`, `module.ts`, `entities.ts`, `types.ts`, `operators.ts`, `walker.ts`, `body.ts`: decode, as far as needed.
  * - `costs.ts`, `sizes.ts`: what operators cost, for certain and by the size they work on. `host-costs.ts`: what the host
  *   charges beside them.
+ * - `scan.ts`: reads all code once; what is behind it goes from stop to stop (operators that metering looks at).
  * - `callgraph.ts`: the functions so small that their callers account for them.
  * - `flow.ts` and `flow-builder.ts`: a body as regions and joints. `charges.ts`: what each region charges.
- *   `checks.ts`: where the count is compared with zero. `plan.ts` joins the three.
+ *   `checks.ts`: where the count is compared with zero. `plan.ts` joins the three and notes the `sites.ts`.
  * - `word.ts`, `signatures.ts`, `wrappers.ts`, `helpers.ts`: the count is one word that travels through every
  *   function's signature, in a register; globals are touched only where control leaves the module or comes in, and
  *   where a slice of the budget is spent.

@@ -14,6 +14,7 @@ import type { Writer } from "./binary/writer.ts";
 import type { FunctionBody } from "./body.ts";
 import type { HintWriter } from "./hints.ts";
 import { UNLIKELY } from "./hints.ts";
+import type { Label } from "./labels.ts";
 import { Labels } from "./labels.ts";
 import type { WasmModule } from "./module.ts";
 import type { BodyPlan } from "./plan.ts";
@@ -73,6 +74,8 @@ export function injectBody(
   emitter.locals(locals);
   context.hints.endFunction(context.wrappers.moved(scanned.body.index), locals.length);
 }
+
+const PLAIN: Label = { landing: false, loop: false, tight: false };
 
 class Emitter {
   readonly #context: InjectContext;
@@ -137,6 +140,8 @@ class Emitter {
       writer.copy(this.#context.signatures.resultBlockType(module.functions[this.#body.index] ?? 0));
     }
     this.#labels.push({ landing: plan.outerLanding, loop: false, tight: false });
+    const isPlain =
+      plan.landings.size + plan.tightLoops.size === 0 && !plan.outerLanding && hints === undefined;
     let next = plan.firstSite;
     let ended = false;
     for (let stop = firstStop; stop < stopsEnd; stop += 1) {
@@ -147,6 +152,7 @@ class Emitter {
         this.#flush(offset);
         this.#site(next);
       }
+      if (isPlain && this.#passes(at)) continue;
       walker.reader.pos = at;
       walker.next();
       const hint = hints?.get(at);
@@ -159,6 +165,33 @@ class Emitter {
     for (; next < plan.sitesEnd; next += 1) this.#site(next);
     this.#leave();
     writer.byte(OP.end);
+  }
+
+  /**
+   * Whether an operator stays as it is where no label is special; labels are counted all the same. This is for speed:
+   * most stops are such, and what is done for others would not change them.
+   */
+  #passes(at: number): boolean {
+    const next = this.#bytes[at + 1] ?? 0;
+    switch (this.#bytes[at]) {
+      case OP.block:
+      case OP.loop:
+      case OP.if:
+        if (next < 0x40 || next >= 0x80) return false;
+        this.#labels.push(PLAIN);
+        return true;
+      case OP.end:
+        if (this.#labels.count === 1) return false;
+        this.#labels.pop();
+        return true;
+      case OP.else:
+      case OP.br:
+      case OP.brIf:
+      case OP.brTable:
+        return true;
+      default:
+        return false;
+    }
   }
 
   #moveHint(walker: Walker, hint: number): void {

@@ -90,12 +90,19 @@ export class ScannedCode {
     const code = this.#code;
     const { codeStart, codeEnd } = body;
     const walker = new Walker(new Reader(bytes, codeStart, codeEnd), relaxedSimd);
-    const facts = new FactsCollector(module, entryCost(body.declaredLocals));
+    const facts = new FactsCollector(module);
     const movedHints = hints === undefined ? undefined : new Map<number, number>();
     const start = code.length;
     const firstStop = this.#count;
+    // Nearly always an index takes one byte and goes on to: so all is copied, and such bytes are written over. From the
+    // first that does not, code is copied piece by piece.
+    code.copy(bytes, codeStart, codeEnd);
+    let isInPlace = true;
+    let copied = codeEnd;
+    /** How far an operator is moved in the scanned code. */
+    let shift = start - codeStart;
     let pos = codeStart;
-    let copied = codeStart;
+    let total = entryCost(body.declaredLocals);
     let units = 0;
     let loose = 0;
     while (pos < codeEnd) {
@@ -126,22 +133,37 @@ export class ScannedCode {
         }
         const moved = step === GLOBAL ? moves.global(index) : index < moves.locals ? index : index + 1;
         if (moved !== index) {
-          code.copy(bytes, copied, pos);
-          code.u32(moved);
-          copied = behind;
+          if (isInPlace && moved < 0x80 && low < 0x80) code.put(pos + shift, moved);
+          else {
+            if (isInPlace) code.truncate(pos + shift);
+            else code.copy(bytes, copied, pos);
+            isInPlace = false;
+            code.u32(moved);
+            copied = behind;
+            shift = code.length - behind;
+          }
         }
         pos = behind;
+        continue;
+      }
+      const next = bytes[pos + 1] ?? 0;
+      if (step === SHORT_STOP || (step === TYPED_STOP && next < 0x80 && next !== 0x63 && next !== 0x64)) {
+        this.#add(pos + shift, units * 2 + loose);
+        if (hints !== undefined) moveHint(hints, movedHints, pos, shift);
+        total += units + (COSTS[opcode] ?? 0);
+        units = 0;
+        loose = 0;
+        pos += step === SHORT_STOP ? 1 : 2;
         continue;
       }
       walker.reader.pos = pos;
       walker.next();
       const cost = fixedCost(module, walker);
-      if (step === STOP || isPrefixedStop(walker.opcode)) {
-        const offset = code.length + pos - copied;
-        this.#add(offset, units * 2 + loose);
-        facts.stop(walker, units + cost);
-        const hint = hints?.get(pos);
-        if (hint !== undefined) movedHints?.set(offset, hint);
+      if (step === STOP || step === TYPED_STOP || isPrefixedStop(walker.opcode)) {
+        this.#add(pos + shift, units * 2 + loose);
+        if (hints !== undefined) moveHint(hints, movedHints, pos, shift);
+        facts.stop(walker);
+        total += units + cost;
         units = 0;
         loose = 0;
       } else {
@@ -153,15 +175,9 @@ export class ScannedCode {
     // No valid module gets here; one that nobody validated is refused like any other that is not understood.
     if (pos > codeEnd) throw refuseComponent(`Cannot meter wasm function ${body.index}: it does not end`);
     code.copy(bytes, copied, codeEnd);
-    return {
-      body,
-      facts: facts.done(),
-      start,
-      end: code.length,
-      firstStop,
-      stopsEnd: this.#count,
-      hints: movedHints,
-    };
+    const stopsEnd = this.#count;
+    const end = code.length;
+    return { body, facts: facts.done(total + units), start, end, firstStop, stopsEnd, hints: movedHints };
   }
 
   #add(offset: number, run: number): void {
@@ -177,6 +193,16 @@ export class ScannedCode {
   }
 }
 
+function moveHint(
+  hints: BodyHints,
+  moved: Map<number, number> | undefined,
+  pos: number,
+  shift: number,
+): void {
+  const hint = hints.get(pos);
+  if (hint !== undefined) moved?.set(pos + shift, hint);
+}
+
 /** How the scan goes on behind an opcode: by that many bytes up to {@link EIGHT}, or in a way of its own. */
 const EIGHT = 9;
 const LEB = 10;
@@ -184,8 +210,11 @@ const MEMARG = 11;
 const LOCAL = 12;
 const GLOBAL = 13;
 const STOP = 14;
+/** A stop of one byte; of an opcode and a label or a block type, usually of one byte as well. */
+const SHORT_STOP = 15;
+const TYPED_STOP = 16;
 /** Rare, or refused: the walker knows. */
-const OTHER = 15;
+const OTHER = 17;
 
 const STEPS = Uint8Array.from({ length: 256 }, (_, opcode) => stepOf(opcode));
 const COSTS = Uint16Array.from({ length: 256 }, (_, opcode) => costOf(opcode));
@@ -195,6 +224,8 @@ function stepOf(opcode: number): number {
   if (opcode === OP.globalGet || opcode === OP.globalSet) return GLOBAL;
   const isControl = opcode <= OP.tryTable && opcode !== 0x01 && opcode !== 0x1a && opcode !== 0x1b;
   if (opcode === OP.memoryGrow || opcode === OP.refFunc) return STOP;
+  if (opcode === OP.else || opcode === OP.end) return SHORT_STOP;
+  if (opcode === OP.block || opcode === OP.if || opcode === OP.br || opcode === OP.brIf) return TYPED_STOP;
   switch (shapeOf(opcode)) {
     case SHAPE.none:
       return isControl ? STOP : 1;

@@ -7,11 +7,15 @@ import { Reader } from "../../../src/core/metering/binary/reader.ts";
 import type { FunctionBody } from "../../../src/core/metering/body.ts";
 import { fixedCost, readBody } from "../../../src/core/metering/body.ts";
 import type { CallGraph } from "../../../src/core/metering/callgraph.ts";
-import { buildCallGraph, scanBody } from "../../../src/core/metering/callgraph.ts";
+import { buildCallGraph } from "../../../src/core/metering/callgraph.ts";
 import { entryCost } from "../../../src/core/metering/costs.ts";
+import { FlowBuilder } from "../../../src/core/metering/flow-builder.ts";
 import type { WasmModule } from "../../../src/core/metering/module.ts";
 import { readModule } from "../../../src/core/metering/module.ts";
 import { planBody } from "../../../src/core/metering/plan.ts";
+import type { ScannedBody } from "../../../src/core/metering/scan.ts";
+import { ScannedCode } from "../../../src/core/metering/scan.ts";
+import { Sites } from "../../../src/core/metering/sites.ts";
 import { OP, Walker } from "../../../src/core/metering/walker.ts";
 
 /** A way that did not come out even. */
@@ -59,16 +63,22 @@ export function walkModule(wasm: Uint8Array, pathsPerBody: number, random: () =>
   const module = readModule(wasm);
   let paths = 0;
   const mismatches: Mismatch[] = [];
-  const bodies = module.bodies.map((_, position) => readBody(module, position));
-  const facts = bodies.map((body) =>
-    scanBody(module, body, new Reader(module.bytes, body.codeStart, body.codeEnd), true),
+  const code = new ScannedCode(wasm.length);
+  const moves = { locals: Number.POSITIVE_INFINITY, global: (index: number) => index };
+  const bodies = module.bodies.map((_, position) =>
+    code.scan(module, readBody(module, position), moves, true, undefined),
   );
   // Where checks stand does not matter here: as if nothing were referred to.
-  const graph = buildCallGraph(module, facts, new Set());
-  for (const body of bodies) {
+  const graph = buildCallGraph(
+    module,
+    bodies.map(({ facts }) => facts),
+    new Set(),
+  );
+  for (const scanned of bodies) {
+    const { body } = scanned;
     const steps = readSteps(module, body);
     if (steps === undefined) continue;
-    placeCharges(module, graph, body, steps);
+    placeCharges(module, graph, code, scanned, steps);
     for (let i = 0; i < pathsPerBody; i += 1) {
       const way = walk(steps.steps, random);
       if (way === undefined) continue;
@@ -174,7 +184,8 @@ const UNKNOWN = { pre: 0, through: undefined, exit: 100 };
 function placeCharges(
   module: WasmModule,
   { bound, quiet }: CallGraph,
-  body: FunctionBody,
+  code: ScannedCode,
+  scanned: ScannedBody,
   steps: Steps,
 ): void {
   const calleeOf = ({ opcode, first }: Walker) =>
@@ -185,14 +196,17 @@ function placeCharges(
           ...UNKNOWN,
         }
       : { bound: undefined, quiet: false, ...UNKNOWN };
-  const context = { module, relaxedSimd: true, calleeOf, everyCall: false };
-  const plan = planBody(context, body, new Reader(module.bytes, body.codeStart, body.codeEnd), "checks");
+  const sites = new Sites();
+  const builder = new FlowBuilder();
+  const plan = planBody({ module, code, calleeOf, everyCall: false, builder, sites }, scanned, "checks");
+  // No index moves here, so the scanned code is the module's.
+  const shift = scanned.body.codeStart - scanned.start;
   const stepAt = new Map(steps.offsets.map((offset, index) => [offset, index]));
-  plan.offsets.forEach((offset, i) => {
-    const step = steps.steps[stepAt.get(offset) ?? -1];
-    if (step !== undefined) step.charged += plan.units[i] ?? 0;
-    else steps.atEnd += plan.units[i] ?? 0;
-  });
+  for (let site = plan.firstSite; site < plan.sitesEnd; site += 1) {
+    const step = steps.steps[stepAt.get(sites.offsetOf(site) + shift) ?? -1];
+    if (step !== undefined) step.charged += sites.unitsOf(site);
+    else steps.atEnd += sites.unitsOf(site);
+  }
 }
 
 /** One way, and whether it ran off the body's end. */

@@ -46,6 +46,12 @@ export class Writer {
     this.#length += 1;
   }
 
+  /** Writes one byte over one that is written. */
+  put(offset: number, value: number): void {
+    if (offset >= this.#length) throw new RangeError(`Cannot put at ${offset}: ${this.#length} are written`);
+    this.#bytes[offset] = value;
+  }
+
   /** Writes the given bytes. */
   bytes(...values: readonly number[]): void {
     for (const value of values) this.byte(value);
