@@ -6,10 +6,10 @@ import { Writer } from "./binary/writer.ts";
 import { instantiationCost } from "./costs.ts";
 import { FUEL_IMPORT } from "./fuel-import.ts";
 import type { IndexMap } from "./index-map.ts";
-import type { InjectContext } from "./inject.ts";
 import type { Section } from "./module.ts";
 import { SECTION } from "./module.ts";
 import { writeNames } from "./names.ts";
+import type { InjectContext } from "./rewrite-context.ts";
 import {
   survives,
   writeExports,

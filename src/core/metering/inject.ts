@@ -12,44 +12,17 @@ import { AddedLocals, nullableReference } from "./added-locals.ts";
 import { Reader } from "./binary/reader.ts";
 import type { Writer } from "./binary/writer.ts";
 import type { FunctionBody } from "./body.ts";
-import type { HintWriter } from "./hints.ts";
 import { UNLIKELY } from "./hints.ts";
-import type { Label } from "./labels.ts";
 import { Labels } from "./labels.ts";
-import type { WasmModule } from "./module.ts";
 import type { BodyPlan } from "./plan.ts";
-import type { ScannedBody, ScannedCode } from "./scan.ts";
-import type { Signatures } from "./signatures.ts";
-import type { Sites } from "./sites.ts";
+import type { CodeSource, InjectContext } from "./rewrite-context.ts";
+import type { ScannedBody } from "./scan.ts";
 import { pushSizeUnits } from "./size-code.ts";
-import type { Maxima } from "./sizes.ts";
 import { sizeChargeOf } from "./sizes.ts";
 import { canWrap, closeTight, openTight, TIGHT_EXIT } from "./tight-loops.ts";
 import { OP, Walker } from "./walker.ts";
 import { DEPTH_GUARD, framesInWord, UNIT_GUARD } from "./word.ts";
 import { op, TYPE, WordCode } from "./word-code.ts";
-import type { Wrappers } from "./wrappers.ts";
-
-/** What all bodies of one module share. */
-export interface InjectContext {
-  readonly module: WasmModule;
-  readonly maxima: Maxima;
-  readonly signatures: Signatures;
-  readonly wrappers: Wrappers;
-  /** The refill hook is imported, behind the module's own imports. */
-  readonly refill: boolean;
-  /** A global's index in the metered module. */
-  readonly global: (index: number) => number;
-  readonly hints: HintWriter;
-  /** Functions that code refers to by ref.func: the metered module must declare them. */
-  readonly references: Set<number>;
-}
-
-/** Where bodies are written from: the scanned code, and where it is charged. */
-export interface CodeSource {
-  readonly code: ScannedCode;
-  readonly sites: Sites;
-}
 
 /**
  * Writes one metered body.
@@ -74,8 +47,6 @@ export function injectBody(
   emitter.locals(locals);
   context.hints.endFunction(context.wrappers.moved(scanned.body.index), locals.length);
 }
-
-const PLAIN: Label = { landing: false, loop: false, tight: false };
 
 class Emitter {
   readonly #context: InjectContext;
@@ -152,7 +123,7 @@ class Emitter {
         this.#flush(offset);
         this.#site(next);
       }
-      if (isPlain && this.#passes(at)) continue;
+      if (isPlain && this.#labels.passes(this.#bytes, at)) continue;
       walker.reader.pos = at;
       walker.next();
       const hint = hints?.get(at);
@@ -165,33 +136,6 @@ class Emitter {
     for (; next < plan.sitesEnd; next += 1) this.#site(next);
     this.#leave();
     writer.byte(OP.end);
-  }
-
-  /**
-   * Whether an operator stays as it is where no label is special; labels are counted all the same. This is for speed:
-   * most stops are such, and what is done for others would not change them.
-   */
-  #passes(at: number): boolean {
-    const next = this.#bytes[at + 1] ?? 0;
-    switch (this.#bytes[at]) {
-      case OP.block:
-      case OP.loop:
-      case OP.if:
-        if (next < 0x40 || next >= 0x80) return false;
-        this.#labels.push(PLAIN);
-        return true;
-      case OP.end:
-        if (this.#labels.count === 1) return false;
-        this.#labels.pop();
-        return true;
-      case OP.else:
-      case OP.br:
-      case OP.brIf:
-      case OP.brTable:
-        return true;
-      default:
-        return false;
-    }
   }
 
   #moveHint(walker: Walker, hint: number): void {

@@ -3,6 +3,8 @@
  * are once metering has put labels of its own between them.
  */
 
+import { OP } from "./walker.ts";
+
 /** A label around the operator. */
 export interface Label {
   /** An exception may land there. */
@@ -13,6 +15,8 @@ export interface Label {
   /** Units charged at a tight loop's header, once that is written. */
   headerUnits?: number;
 }
+
+const PLAIN: Label = { landing: false, loop: false, tight: false };
 
 /** Labels that metering puts around a tight loop. */
 export const AROUND_TIGHT = 3;
@@ -49,6 +53,33 @@ export class Labels {
   /** Whether an exception may land on a label, numbered from the innermost. */
   lands(label: number): boolean {
     return this.#labels[this.#labels.length - 1 - label]?.landing ?? false;
+  }
+
+  /**
+   * Whether an operator stays as it is where no label is special; its label is counted all the same. This is for speed:
+   * most operators that metering looks at are such, and what is done for others would not change them.
+   */
+  passes(bytes: Uint8Array, at: number): boolean {
+    const next = bytes[at + 1] ?? 0;
+    switch (bytes[at]) {
+      case OP.block:
+      case OP.loop:
+      case OP.if:
+        if (next < 0x40 || next >= 0x80) return false; // a block type by index
+        this.#labels.push(PLAIN);
+        return true;
+      case OP.end:
+        if (this.#labels.length === 1) return false; // the body's own
+        this.#labels.pop();
+        return true;
+      case OP.else:
+      case OP.br:
+      case OP.brIf:
+      case OP.brTable:
+        return true;
+      default:
+        return false;
+    }
   }
 
   /** The number that a label has in the metered body. Constant time: a hostile br_table may name all of 65,000. */

@@ -10,14 +10,13 @@ import { buildCallGraph, MAX_UNKNOWN } from "./callgraph.ts";
 import { MAX_AT_EXIT } from "./checks.ts";
 import type { Callee } from "./flow.ts";
 import { FlowBuilder } from "./flow-builder.ts";
-import type { BodyHints } from "./hints.ts";
 import type { IndexMap } from "./index-map.ts";
-import type { CodeSource, InjectContext } from "./inject.ts";
 import { injectBody } from "./inject.ts";
 import { MAX_BODY_BYTES } from "./limits.ts";
 import { SECTION } from "./module.ts";
 import type { BodyPlan } from "./plan.ts";
 import { planBody } from "./plan.ts";
+import type { CodeSource, RewriteContext } from "./rewrite-context.ts";
 import type { ScannedBody } from "./scan.ts";
 import { ScannedCode } from "./scan.ts";
 import { writeExports, writeGlobals, writeTables } from "./sections.ts";
@@ -33,14 +32,6 @@ const SLOTS_PER_DEPTH = 16;
 const FRAME_OVERHEAD = 8;
 /** Slots of frames that callers take depth for in advance. */
 const LONGEST_CHAIN = 64;
-
-/** What rewriting the code needs beside what all bodies share. */
-export interface RewriteContext extends InjectContext {
-  /** Whether relaxed SIMD passes. */
-  readonly relaxedSimd: boolean;
-  /** The module's own hints, by function. */
-  readonly ownHints: ReadonlyMap<number, BodyHints>;
-}
 
 /** The metered bodies of the module's own functions. */
 export interface RewrittenCode {

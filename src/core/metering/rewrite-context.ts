@@ -1,0 +1,40 @@
+/**
+ * What the rewriting of one module's code works on: made once by `instrument.ts`, read by everything behind it.
+ */
+
+import type { BodyHints, HintWriter } from "./hints.ts";
+import type { WasmModule } from "./module.ts";
+import type { ScannedCode } from "./scan.ts";
+import type { Signatures } from "./signatures.ts";
+import type { Sites } from "./sites.ts";
+import type { Maxima } from "./sizes.ts";
+import type { Wrappers } from "./wrappers.ts";
+
+/** What all bodies of one module share. */
+export interface InjectContext {
+  readonly module: WasmModule;
+  readonly maxima: Maxima;
+  readonly signatures: Signatures;
+  readonly wrappers: Wrappers;
+  /** The refill hook is imported, behind the module's own imports. */
+  readonly refill: boolean;
+  /** A global's index in the metered module. */
+  readonly global: (index: number) => number;
+  readonly hints: HintWriter;
+  /** Functions that code refers to by ref.func: the metered module must declare them. */
+  readonly references: Set<number>;
+}
+
+/** Where bodies are written from: the scanned code, and where it is charged. */
+export interface CodeSource {
+  readonly code: ScannedCode;
+  readonly sites: Sites;
+}
+
+/** What rewriting the code needs beside what all bodies share. */
+export interface RewriteContext extends InjectContext {
+  /** Whether relaxed SIMD passes. */
+  readonly relaxedSimd: boolean;
+  /** The module's own hints, by function. */
+  readonly ownHints: ReadonlyMap<number, BodyHints>;
+}
