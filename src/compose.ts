@@ -2,13 +2,20 @@
  * Composition: the one place where the rooms meet the runtime. Builds a gateway from a configuration, starts it,
  * stops it. Decides nothing that a room could decide.
  */
-import { createBroker, loadMounts, loadProfiles, type Mount, type SecretProfile } from "./broker/index.ts";
+import {
+  createBroker,
+  createOutgoing,
+  loadMounts,
+  loadProfiles,
+  type Mount,
+  type SecretProfile,
+} from "./broker/index.ts";
 import { type ComponentDescription, decode } from "./core/component/index.ts";
 import type { ProfileNode } from "./core/metering/index.ts";
 import type { Policy, PolicyRecord } from "./core/policy/index.ts";
 import { createEvidence, type Evidence, openObserver } from "./evidence/index.ts";
 import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
-import { createIdentity, type Identity } from "./identity/index.ts";
+import { type Access, createIdentity, type Identity } from "./identity/index.ts";
 import { createJournals, type Journals } from "./journal/index.ts";
 import type { NoteSigner, Runtime, Sandbox, Signer, Store, SystemCage } from "./ports/index.ts";
 import type { Board, Registry, RegistrySource, Tool } from "./registry/index.ts";
@@ -57,6 +64,8 @@ export interface HouseOptions {
    * registry has is in force. `activateNew`: a version that was never seen before is activated.
    */
   readonly versioned?: { readonly offer: ComponentDescription; readonly activateNew: boolean };
+  /** Tenants and issuers of tokens; absent = keys alone, of any tenant. */
+  readonly access?: Access;
   readonly profiles: ReadonlyMap<string, SecretProfile>;
   /** The operator's folders by name; default none. */
   readonly mounts?: ReadonlyMap<string, Mount>;
@@ -133,7 +142,15 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       spares: options.spares,
       queue: 1000,
     });
-    const identity = createIdentity({ store, clock, entropy });
+    const identity = createIdentity({
+      ...{ store, clock, entropy, log },
+      outgoing: createOutgoing({
+        clock,
+        resolver: runtime.resolver,
+        ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
+      }),
+    });
+    if (options.access !== undefined) identity.use(options.access);
     const evidence = createEvidence({
       ...{ store, signer, noteSigner, clock },
       ...(await readWitnesses(runtime, options.witnessesFile, dataFolder)),

@@ -4,7 +4,7 @@ import { makeDataFolder, openDatabase, openHouse, prepareTools, readOffer, readP
 import { readPolicy } from "./core/policy/index.ts";
 import { createEvidence } from "./evidence/index.ts";
 import { readTile, writeTrustedRoot } from "./gateway/index.ts";
-import { createIdentity, jwks } from "./identity/index.ts";
+import { createIdentity, jwks, loadAccess } from "./identity/index.ts";
 import type { Runtime } from "./ports/index.ts";
 import { holdRegistry, registryOfOne } from "./registry/index.ts";
 import { openSigners, writePublicKeys } from "./signers.ts";
@@ -66,11 +66,17 @@ export async function openLocalGateway(
 }
 
 /** The keys of a data folder, whether or not a gateway runs on it. */
-export async function openKeys(runtime: Runtime, dataFolder: string): Promise<Keys> {
+export async function openKeys(
+  runtime: Runtime,
+  dataFolder: string,
+  identityFile = `${dataFolder}/identity.yaml`,
+): Promise<Keys> {
   await makeDataFolder(runtime, dataFolder);
+  const { tenants } = await loadAccess(runtime.files, identityFile);
   const store = await openDatabase(runtime, `${dataFolder}/writ.sqlite`);
   const identity = createIdentity({ store, clock: runtime.clock, entropy: runtime.entropy });
   return {
+    tenants,
     issue: (options) => identity.issueKey(options),
     list: () => identity.listKeys(),
     revoke: (id) => identity.revokeKey(id),

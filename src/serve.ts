@@ -19,6 +19,7 @@ import {
 import { createDemo, DEMO_ADDRESS } from "./demo/index.ts";
 import type { Gateway } from "./gateway/index.ts";
 import { createApp } from "./http/index.ts";
+import { loadAccess } from "./identity/index.ts";
 import { guardLog } from "./log-guard.ts";
 import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
 import { describeVersion, holdRegistry, loadRegistry, type Registry } from "./registry/index.ts";
@@ -45,7 +46,11 @@ export async function startServer(
   config: ServeConfig,
   say: (line: string) => void,
 ): Promise<RunningServer> {
-  const { dataFolder, profilesFile = `${dataFolder}/profiles.yaml` } = config;
+  const {
+    dataFolder,
+    identityFile = `${dataFolder}/identity.yaml`,
+    profilesFile = `${dataFolder}/profiles.yaml`,
+  } = config;
   const log = createLog(runtime, config.logLevel);
   const closers: (() => Promise<void>)[] = [];
   const closeAll = async () => {
@@ -75,6 +80,8 @@ export async function startServer(
       );
     }
 
+    const access = await loadAccess(runtime.files, identityFile);
+
     const mounts = await readMounts(runtime, config.mounts);
     for (const [name, { digest, entries }] of mounts)
       say(`mount      ${name}  ${entries.size} entries, ${digest.slice(0, 19)}…`);
@@ -91,6 +98,7 @@ export async function startServer(
       signer: config.signer,
       registry: holdRegistry(registry),
       versioned: { offer, activateNew: config.newVersions === "activate" },
+      access,
       profiles,
       mounts,
       allowAddresses: config.egressAllow,
@@ -107,6 +115,9 @@ export async function startServer(
       log,
     });
     closers.push(() => house.close());
+    if (access.tenants !== undefined) say(`tenants    ${[...access.tenants.keys()].join(", ") || "none"}`);
+    for (const { name, keys } of await house.identity.warm())
+      say(`issuer     ${name}, ${keys === 0 ? "which does not answer: its tokens wait" : `${keys} keys`}`);
     const { isolation } = house.sandbox;
     const by = isolation.system === "none" ? "" : ` by ${isolation.system}`;
     say(`sandbox    ${config.executors} executors of ${isolation.executor}, ${isolation.level}${by}`);
@@ -218,7 +229,12 @@ async function serveDemo(runtime: Runtime): Promise<HttpServer | undefined> {
 
 /** What the operator named himself must be there: a typo must not mean "nothing". */
 async function requireNamedPaths(runtime: Runtime, config: ServeConfig): Promise<void> {
-  const named = { tools: config.toolsFolder, policies: config.policiesFolder, profiles: config.profilesFile };
+  const named = {
+    tools: config.toolsFolder,
+    policies: config.policiesFolder,
+    profiles: config.profilesFile,
+    identity: config.identityFile,
+  };
   for (const [what, path] of Object.entries(named)) {
     if (path === undefined || (await runtime.files.mode(path)) !== undefined) continue;
     throw new Error(`Cannot start: --${what} names "${path}", and there is no such file or folder`);

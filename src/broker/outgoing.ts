@@ -1,67 +1,98 @@
 /** The gateway's own requests, through the same door as every guest's. */
-import type { Clock, Outgoing, Resolver } from "../ports/index.ts";
-import { createEgress, parseBlock, permitRequest } from "./egress/index.ts";
+import type { Clock, Outgoing, OutgoingAnswer, OutgoingOptions, Resolver } from "../ports/index.ts";
+import { createEgress, type Header, parseBlock, parseProxy, permitRequest } from "./egress/index.ts";
 
 /** What the head of an answer may take. */
 const HEAD_BYTES = 16 * 1024;
 /** Largest piece that is read at once. */
 const PIECE_BYTES = 16 * 1024;
 
-/** @returns sends what the operator's configuration names */
+/** What is sent, beside where to. */
+interface Sent {
+  readonly method: "GET" | "POST";
+  readonly headers: readonly Header[];
+  readonly body: Uint8Array;
+}
+
+/**
+ * @param parts `proxy`: URL of the operator's outgoing proxy; absent = none
+ * @returns sends what the operator's configuration names
+ */
 export function createOutgoing({
   clock,
   resolver,
+  proxy,
 }: {
   readonly clock: Clock;
   readonly resolver: Resolver;
+  readonly proxy?: string;
 }): Outgoing {
-  const egress = createEgress({ clock, resolver });
-  return {
-    async post(url, body, { timeoutMs, maxBytes, allowAddresses }) {
-      const { protocol, host, hostname, port, pathname } = new URL(url);
-      const scheme = protocol === "https:" ? "https" : "http";
-      const rule = {
-        scheme,
-        host: hostname.replace(/^\[|\]$/g, ""),
-        port: port === "" ? (scheme === "https" ? 443 : 80) : Number(port),
-        methods: ["POST"],
-        paths: [pathname],
-      } as const;
-      const permit = permitRequest([rule], {
-        method: "POST",
-        scheme,
-        authority: host,
-        pathWithQuery: pathname,
+  const egress = createEgress({
+    clock,
+    resolver,
+    ...(proxy === undefined ? {} : { proxy: parseProxy(proxy) }),
+  });
+
+  async function send(
+    url: string,
+    { method, headers, body }: Sent,
+    { timeoutMs, maxBytes, allowAddresses, authorities = [] }: OutgoingOptions,
+  ): Promise<OutgoingAnswer> {
+    const { protocol, host, hostname, port, pathname, search } = new URL(url);
+    const scheme = protocol === "https:" ? "https" : "http";
+    const rule = {
+      scheme,
+      host: hostname.replace(/^\[|\]$/g, ""),
+      port: port === "" ? (scheme === "https" ? 443 : 80) : Number(port),
+      methods: [method],
+      paths: [pathname],
+    } as const;
+    const pathWithQuery = method === "GET" ? `${pathname}${search}` : pathname;
+    const permit = permitRequest([rule], { method, scheme, authority: host, pathWithQuery });
+    if (permit.kind === "denied") throw new TypeError(`Cannot send to ${url}: ${permit.clause}`);
+    const ended = new AbortController();
+    const cancel = clock.after(timeoutMs, () => ended.abort(new Error(`No answer within ${timeoutMs} ms`)));
+    let left = maxBytes + HEAD_BYTES;
+    const received = (bytes: number) => {
+      left -= bytes;
+      return left >= 0;
+    };
+    try {
+      const response = await egress.send({
+        permit,
+        headers,
+        body,
+        open: allowAddresses.map(parseBlock),
+        meter: { sent: () => true, received },
+        signal: ended.signal,
+        ...(authorities.length === 0 ? {} : { tls: { extraAuthorities: authorities } }),
       });
-      if (permit.kind === "denied") throw new TypeError(`Cannot send to ${url}: ${permit.clause}`);
-      const ended = new AbortController();
-      const cancel = clock.after(timeoutMs, () => ended.abort(new Error(`No answer within ${timeoutMs} ms`)));
-      let left = maxBytes + HEAD_BYTES;
-      const received = (bytes: number) => {
-        left -= bytes;
-        return left >= 0;
-      };
       try {
-        const response = await egress.send({
-          permit,
-          headers: [["content-type", "text/plain"]],
-          body: new TextEncoder().encode(body),
-          open: allowAddresses.map(parseBlock),
-          meter: { sent: () => true, received },
-          signal: ended.signal,
-        });
-        try {
-          let text = "";
-          const decoder = new TextDecoder();
-          for (let piece = await response.read(PIECE_BYTES); piece; piece = await response.read(PIECE_BYTES))
-            text += decoder.decode(piece, { stream: true });
-          return { status: response.status, text };
-        } finally {
-          response.close();
-        }
+        let text = "";
+        const decoder = new TextDecoder();
+        for (let piece = await response.read(PIECE_BYTES); piece; piece = await response.read(PIECE_BYTES))
+          text += decoder.decode(piece, { stream: true });
+        return { status: response.status, text };
       } finally {
-        cancel();
+        response.close();
       }
-    },
+    } finally {
+      cancel();
+    }
+  }
+
+  return {
+    post: (url, body, options) =>
+      send(
+        url,
+        { method: "POST", headers: [["content-type", "text/plain"]], body: new TextEncoder().encode(body) },
+        options,
+      ),
+    get: (url, options) =>
+      send(
+        url,
+        { method: "GET", headers: [["accept", "application/json"]], body: new Uint8Array() },
+        options,
+      ),
   };
 }

@@ -61,6 +61,7 @@ export async function loadConfig(
     policiesFolder: find("policiesFolder"),
     newVersions: find("newVersions"),
     profilesFile: find("profilesFile"),
+    identityFile: find("identityFile"),
     executors: find("executors"),
     spares: find("spares"),
     executorRuntime: find("executorRuntime"),

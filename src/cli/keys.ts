@@ -14,15 +14,22 @@ import type { CliWorld, Keys, SigningKeyState } from "./world.ts";
 
 interface KeyFlags {
   readonly data?: string;
+  readonly identity?: string;
   readonly json?: boolean;
 }
 
 interface IssueFlags extends KeyFlags {
   readonly tenant: string;
-  readonly tier: string;
+  readonly tier?: string;
   readonly scopes: string;
   readonly label: string;
   readonly expires?: string;
+}
+
+interface ListFlags extends KeyFlags {
+  readonly tenant?: string;
+  readonly limit: string;
+  readonly after?: string;
 }
 
 interface RotateFlags extends KeyFlags {
@@ -43,8 +50,8 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
     .command("keys")
     .description("Issues, lists and revokes API keys; rotates signing keys");
   const withKeys = async <T>(flags: KeyFlags, use: (keys: Keys) => Promise<T>): Promise<T> => {
-    const { config } = await loadConfig(world, { dataFolder: flags.data });
-    const opened = await world.openKeys(config.dataFolder);
+    const { config } = await loadConfig(world, { dataFolder: flags.data, identityFile: flags.identity });
+    const opened = await world.openKeys(config.dataFolder, config.identityFile);
     try {
       return await use(opened);
     } finally {
@@ -56,7 +63,7 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
     .command("issue")
     .description("Issues a key and prints it, this once")
     .option("--tenant <name>", "whose runs it makes and sees", "default")
-    .option("--tier <name>", "tier that policies name", "free")
+    .option("--tier <name>", "tier that policies name; default: the tenant's in the list of tenants, or free")
     .option(
       "--scopes <names>",
       `by comma: ${SCOPE_NAMES.join(", ")}; invoke:<tool> for one tool`,
@@ -71,8 +78,10 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
       `\nScopes:\n${alignColumns(SCOPES.map(({ name, means }) => [name, means])).join("\n")}\n\nExample:\n  writ keys issue --tenant acme --tier pro --scopes invoke:weather,evidence --expires 30d`,
     )
     .action(async (flags: IssueFlags) => {
-      const options = readIssue(flags, world.runtime.clock.nowMs());
-      const { text, row } = await withKeys(flags, (opened) => opened.issue(options));
+      const { text, row } = await withKeys(flags, (opened) => {
+        const tier = tierOf(flags, opened.tenants);
+        return opened.issue(readIssue({ ...flags, tier }, world.runtime.clock.nowMs()));
+      });
       if (flags.json) printJson(world, { key: text, ...describe(row) });
       else {
         // The key alone on standard output, so that a script can take it.
@@ -83,14 +92,20 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
 
   keys
     .command("list")
-    .description("Lists all keys ever issued; only their hashes are kept")
+    .description("Lists the keys ever issued, oldest first; only their hashes are kept")
+    .option("--tenant <name>", "of this tenant alone")
+    .option("--limit <number>", "how many at most, 1 to 1000", "100")
+    .option("--after <id>", "only those that were issued after this one")
     .option("--data <folder>", "the gateway's data folder")
     .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  writ keys list --json")
-    .action(async (flags: KeyFlags) => {
-      const rows = await withKeys(flags, (opened) => opened.list());
-      if (flags.json) printJson(world, { keys: rows.map(describe) });
-      else printRows(world, rows);
+    .addHelpText("after", "\nExample:\n  writ keys list --tenant acme --json")
+    .action(async (flags: ListFlags) => {
+      const { rows, next } = pageOf(await withKeys(flags, (opened) => opened.list()), flags);
+      if (flags.json) printJson(world, { keys: rows.map(describe), ...(next && { next }) });
+      else {
+        printRows(world, rows);
+        if (next !== undefined) world.runtime.printError(`more with: writ keys list --after ${next}`);
+      }
     });
 
   keys
@@ -172,7 +187,25 @@ function printSigning({ runtime }: CliWorld, states: readonly SigningKeyState[])
   }
 }
 
-function readIssue(flags: IssueFlags, nowMs: number): Parameters<Keys["issue"]>[0] {
+/** @throws {UsageError} for a tenant that is not in the list, and for another tier than it has there */
+function tierOf({ tenant, tier }: IssueFlags, tenants: Keys["tenants"]): string {
+  if (tenants === undefined) return tier ?? "free";
+  const listed = tenants.get(tenant);
+  if (listed === undefined) {
+    throw new UsageError(`Cannot issue key: tenant ${JSON.stringify(tenant)} is not in the list of tenants`, [
+      "add it to tenants in identity.yaml first; a key of an unlisted tenant is refused",
+    ]);
+  }
+  if (tier === undefined || tier === listed.tier) return listed.tier;
+  throw new UsageError(
+    `Cannot issue key: --tier is ${JSON.stringify(tier)}, and tenant ${tenant} is listed with ${listed.tier}`,
+  );
+}
+
+function readIssue(
+  flags: IssueFlags & { readonly tier: string },
+  nowMs: number,
+): Parameters<Keys["issue"]>[0] {
   for (const name of ["tenant", "tier"] as const) {
     if (!NAME.test(flags[name]) || flags[name].length > 64) {
       throw new UsageError(
@@ -218,6 +251,22 @@ function describe(row: KeyRow): object {
     expiresAt: expiresAtMs === undefined ? null : instant(expiresAtMs),
     revokedAt: revokedAtMs === undefined ? null : instant(revokedAtMs),
   };
+}
+
+/** @throws {UsageError} when the limit is none, or there is no key to go on after */
+function pageOf(
+  all: readonly KeyRow[],
+  { tenant, limit, after }: ListFlags,
+): { readonly rows: readonly KeyRow[]; readonly next?: string } {
+  if (!/^([1-9][0-9]{0,2}|1000)$/.test(limit))
+    throw new UsageError(`Cannot list keys: --limit is ${JSON.stringify(limit)}, wanted 1 to 1000`);
+  const start = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
+  if (after !== undefined && start === 0)
+    throw new UsageError(`Cannot list keys: there is no key ${JSON.stringify(after)} to go on after`);
+  const rest = all.slice(start).filter((row) => tenant === undefined || row.tenant === tenant);
+  const rows = rest.slice(0, Number(limit));
+  const last = rows.at(-1);
+  return rest.length > rows.length && last !== undefined ? { rows, next: last.id } : { rows };
 }
 
 function printRows({ runtime }: CliWorld, rows: readonly KeyRow[]): void {

@@ -19,6 +19,8 @@ export interface ServeConfig {
   readonly newVersions: "activate" | "hold";
   /** The operator's secret profiles; undefined = `profiles.yaml` in the data folder, when it is there. */
   readonly profilesFile: string | undefined;
+  /** Tenants and issuers of tokens; undefined = `identity.yaml` in the data folder, when it is there. */
+  readonly identityFile: string | undefined;
   /** Executor processes kept alive. */
   readonly executors: number;
   /** Executors beyond those, kept ready for a tenant who has none. */
@@ -140,6 +142,14 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     flag: "--profiles <file>",
     variable: "WRIT_PROFILES",
     help: "secret profiles; default: profiles.yaml in the data folder",
+    schema: path.optional(),
+    fromText: text,
+    initial: () => undefined,
+  },
+  identityFile: {
+    flag: "--identity <file>",
+    variable: "WRIT_IDENTITY",
+    help: "tenants, and issuers of tokens; default: identity.yaml in the data folder",
     schema: path.optional(),
     fromText: text,
     initial: () => undefined,

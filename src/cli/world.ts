@@ -37,9 +37,10 @@ export interface CliWorld {
   startServer(config: ServeConfig, say: (line: string) => void): Promise<RunningServer>;
   /** A gateway for one component and one policy, with evidence in the data folder and no socket. */
   openLocalGateway(options: LocalGatewayOptions): Promise<LocalGateway>;
-  openKeys(dataFolder: string): Promise<Keys>;
   /** Versions of a data folder's tools, whether or not a gateway runs on it. */
   openTools(dataFolder: string): Promise<Tools>;
+  /** `identityFile`: where tenants are listed; undefined = `identity.yaml` in the data folder, when it is there. */
+  openKeys(dataFolder: string, identityFile?: string): Promise<Keys>;
   /** The log of a data folder's server, whether or not it runs; `origin`: its name; `signer`: `unix:<path>`, if any. */
   openLog(dataFolder: string, origin: string, signer?: string): Promise<OpenLog>;
   /** Serves signatures on a socket, with the keys of a folder, so that a gateway can do without them. */
@@ -131,6 +132,8 @@ export interface LocalGateway {
 
 /** The keys of a data folder. */
 export interface Keys {
+  /** Every tenant there is, with its tier; undefined = any that a key names. */
+  readonly tenants: ReadonlyMap<string, { readonly tier: string }> | undefined;
   /** @returns the key's text, shown once, and what is kept of it */
   issue(options: {
     readonly tenant: string;

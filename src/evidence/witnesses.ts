@@ -39,7 +39,7 @@ export interface WitnessPolicy {
 export interface WitnessingParts extends WitnessPolicy {
   readonly store: Store;
   readonly checkpoints: Checkpoints;
-  readonly outgoing: Outgoing;
+  readonly outgoing: Pick<Outgoing, "post">;
   readonly clock: Clock;
   readonly verify: VerifyEd25519;
   /** Keeps the newest cosigned checkpoint, for exports and the next start. */

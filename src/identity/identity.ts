@@ -1,21 +1,30 @@
 /**
- * API keys: issued once, kept as hashes, turned into principals.
+ * Credentials to principals: API keys, issued once and kept as hashes, and tokens of the issuers that the operator
+ * believes.
  *
- * A caller that is refused learns nothing but that: missing, malformed, unknown, expired and revoked keys get one and
- * the same error. Only a SHA-256 is kept, without salt or stretching, because there is nothing to guess in 256 random
+ * A caller that is refused learns nothing but that: missing, malformed, unknown, expired and revoked credentials get one
+ * and the same refusal; why is in the error's cause, for the operator's log. Of keys only a SHA-256 is kept, without salt or stretching, because there is nothing to guess in 256 random
  * bits; looking the hash up leaks timing about hashes, from which no key follows.
  */
 import { sha256Hex } from "../core/digest.ts";
 import { GatewayError } from "../core/errors.ts";
 import { isScope, type Principal, SCOPE_NAMES, type Scope } from "../core/policy/index.ts";
-import type { Clock, Entropy, KeyRow, Store } from "../ports/index.ts";
+import type { Clock, Entropy, KeyRow, Outgoing, Store } from "../ports/index.ts";
+import { type Access, KEYS_ALONE } from "./access.ts";
+import { CredentialRefused, tierOf } from "./claims.ts";
 import { isKeyText, KEY_BYTES, writeKey } from "./key-text.ts";
+import { MAX_TOKEN_LETTERS } from "./token-text.ts";
+import { Tokens } from "./tokens.ts";
 
 /** What identity is made with. */
 export interface IdentityParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly entropy: Entropy;
+  /** How issuers' keys are fetched; absent = no issuer can be asked, and no token is good. */
+  readonly outgoing?: Pick<Outgoing, "get">;
+  /** Told when an issuer's keys can not be fetched. */
+  readonly log?: (line: object) => void;
 }
 
 /** What a new key may do, and for whom. */
@@ -40,10 +49,15 @@ export interface IssuedKey {
 export interface Identity {
   /**
    * @param authorization the Authorization header as sent, attacker-controlled
-   * @returns the principal; its id is `key:` and the key's public id
-   * @throws {GatewayError} `unauthenticated`, always alike; `evidence-unavailable` when the store can not be asked
+   * @returns the principal; its id is `key:` and the key's public id, or the issuer's name, a colon and the subject
+   * @throws {GatewayError} `unauthenticated`, always alike; `evidence-unavailable` when the store can not be asked,
+   *   `identity-unavailable` when a token's issuer can not
    */
   authenticate(authorization: string | undefined): Promise<Principal>;
+  /** Who may ask from now on: tenants and issuers. Default: keys alone, of any tenant. */
+  use(access: Access): void;
+  /** Fetches the keys of every issuer. @returns how many each has; none = it does not answer */
+  warm(): Promise<readonly { readonly name: string; readonly keys: number }[]>;
   /** Issues a key. Durable when it resolves. @throws whatever the store throws */
   issueKey(options: IssueKeyOptions): Promise<IssuedKey>;
   /** @returns false when there is no such key. A key is refused from the moment this resolves. */
@@ -60,7 +74,7 @@ export interface Identity {
 }
 
 /** Longer headers are refused unread. */
-const MAX_HEADER_LETTERS = 256;
+const MAX_HEADER_LETTERS = MAX_TOKEN_LETTERS + "Bearer ".length;
 
 /** Creates the identity of one gateway. */
 export function createIdentity(parts: IdentityParts): Identity {
@@ -73,17 +87,41 @@ export function createIdentity(parts: IdentityParts): Identity {
     return { text, row };
   }
 
+  const { outgoing = NOBODY, log = () => undefined } = parts;
+  const tokens = new Tokens({ clock, outgoing, log });
+  let access = KEYS_ALONE;
+
+  async function principalOfKey(text: string): Promise<Principal> {
+    // The hash is of the whole text, so the row it finds is that of the id in the text.
+    const row = await findKey(store, sha256Hex(text));
+    if (row === undefined || !isLive(row, clock.nowMs())) throw new CredentialRefused("no such key is live");
+    return {
+      id: `key:${row.id.replace(/^key_/, "")}`,
+      tenant: row.tenant,
+      tier: tierOf(access, row.tenant, row.tier),
+      scopes: row.scopes.filter(isScope),
+      credential: { kind: "api-key", id: row.id },
+    };
+  }
+
   return {
     async authenticate(authorization) {
       const text = readBearer(authorization);
-      if (text === undefined || !isKeyText(text)) throw unauthenticated();
-      // The hash is of the whole text, so the row it finds is that of the id in the text.
-      const row = await findKey(store, sha256Hex(text));
-      if (row === undefined || !isLive(row, clock.nowMs())) throw unauthenticated();
-      const id = `key:${row.id.replace(/^key_/, "")}`;
-      const credential = { kind: "api-key", id: row.id } as const;
-      return { id, tenant: row.tenant, tier: row.tier, scopes: readScopes(row), credential };
+      try {
+        if (text === undefined) throw new CredentialRefused("there is no bearer credential");
+        // The prefix is ours alone: no token begins with it, since its first dot comes later.
+        if (isKeyText(text)) return await principalOfKey(text);
+        return await tokens.verify(text);
+      } catch (cause) {
+        if (cause instanceof CredentialRefused) throw unauthenticated(cause);
+        throw cause;
+      }
     },
+    use(next) {
+      access = next;
+      tokens.use(next);
+    },
+    warm: () => tokens.warm(),
     issueKey,
     revokeKey: (id) => store.revokeKey(id, clock.nowMs()),
     listKeys: () => store.listKeys(),
@@ -94,10 +132,15 @@ export function createIdentity(parts: IdentityParts): Identity {
   };
 }
 
-/** RFC 6750 section 2.1, one space and nothing else. */
+/** Without a way out there is no issuer that could be asked. */
+const NOBODY: Pick<Outgoing, "get"> = {
+  get: (url) => Promise.reject(new Error(`Cannot read ${url}: there is no way out`)),
+};
+
+/** RFC 6750 section 2.1, one space and nothing else: of the letters that it allows, those that keys and tokens have. */
 function readBearer(authorization: string | undefined): string | undefined {
   if (authorization === undefined || authorization.length > MAX_HEADER_LETTERS) return undefined;
-  return /^bearer ([0-9A-Za-z_]+)$/i.exec(authorization)?.[1];
+  return /^bearer ([0-9A-Za-z_.-]+)$/i.exec(authorization)?.[1];
 }
 
 async function findKey(store: Store, hash: string): Promise<KeyRow | undefined> {
@@ -115,13 +158,8 @@ function isLive(row: KeyRow, nowMs: number): boolean {
   return row.revokedAtMs === undefined && (row.expiresAtMs === undefined || nowMs < row.expiresAtMs);
 }
 
-/** Words that this version does not know grant nothing. */
-function readScopes(row: KeyRow): readonly Scope[] {
-  return row.scopes.filter(isScope);
-}
-
-function unauthenticated(): GatewayError {
-  return new GatewayError("Cannot authenticate: no live key in the Authorization header", {
-    code: "unauthenticated",
-  });
+/** @param cause why, for the operator's log: the caller is told nothing of it */
+function unauthenticated(cause: CredentialRefused): GatewayError {
+  const message = "Cannot authenticate: no live credential in the Authorization header";
+  return new GatewayError(message, { code: "unauthenticated" }, { cause });
 }

@@ -1,4 +1,6 @@
-/** Who asks, and who we are: API keys to principals, and the gateway's own signing key. */
+/** Who asks, and who we are: keys and tokens to principals, and the gateway's own signing key. */
+export { type Access, type Issuer, KEYS_ALONE } from "./access.ts";
+export { loadAccess, parseAccess } from "./access-file.ts";
 export {
   createIdentity,
   type Identity,

@@ -24,7 +24,7 @@ export type {
 } from "./journals.ts";
 export type { LocalSocket, LocalSockets } from "./local-sockets.ts";
 export type { Observer } from "./observer.ts";
-export type { Outgoing } from "./outgoing.ts";
+export type { Outgoing, OutgoingAnswer, OutgoingOptions } from "./outgoing.ts";
 export type { Resolver } from "./resolver.ts";
 export type {
   Cage,

@@ -3,16 +3,30 @@ export interface Outgoing {
   /**
    * Posts text. Goes through the same checks as every request: strict URL, every address judged, no redirects.
    *
-   * @param options `allowAddresses`: CIDR blocks that the operator opened for it; `maxBytes`: of the answer
    * @throws when there is no answer, or a longer one
    */
-  post(
-    url: string,
-    body: string,
-    options: {
-      readonly timeoutMs: number;
-      readonly maxBytes: number;
-      readonly allowAddresses: readonly string[];
-    },
-  ): Promise<{ readonly status: number; readonly text: string }>;
+  post(url: string, body: string, options: OutgoingOptions): Promise<OutgoingAnswer>;
+  /**
+   * Reads a document, by the same checks; the URL's query goes along.
+   *
+   * @throws when there is no answer, or a longer one
+   */
+  get(url: string, options: OutgoingOptions): Promise<OutgoingAnswer>;
+}
+
+/** How far one request may go. */
+export interface OutgoingOptions {
+  readonly timeoutMs: number;
+  /** Of the answer's body. */
+  readonly maxBytes: number;
+  /** CIDR blocks that the operator opened for it. */
+  readonly allowAddresses: readonly string[];
+  /** PEM of private authorities that may vouch for the far end, beside the public ones; default none. */
+  readonly authorities?: readonly string[];
+}
+
+/** An answer, read whole. */
+export interface OutgoingAnswer {
+  readonly status: number;
+  readonly text: string;
 }

@@ -60,6 +60,45 @@ describe("keys", () => {
   });
 });
 
+describe("keys list", () => {
+  it("goes page by page, and tells where the next one begins", async () => {
+    const data = await makeFolder();
+    const here = (...args: readonly string[]) => cli(["keys", ...args, "--data", data.path]);
+    for (const tenant of ["acme", "other", "acme"]) await here("issue", "--tenant", tenant);
+    const all = JSON.parse((await here("list", "--json")).out);
+    expect([all.keys.length, all.next]).toEqual([3, undefined]);
+    const first = JSON.parse((await here("list", "--json", "--limit", "2")).out);
+    expect([first.keys, first.next]).toEqual([all.keys.slice(0, 2), all.keys[1].id]);
+    const second = JSON.parse((await here("list", "--json", "--limit", "2", "--after", first.next)).out);
+    expect([second.keys, second.next]).toEqual([all.keys.slice(2), undefined]);
+    const ofTenant = JSON.parse((await here("list", "--json", "--tenant", "acme")).out);
+    expect(ofTenant.keys).toEqual([all.keys[0], all.keys[2]]);
+    for (const flags of [
+      ["--limit", "0"],
+      ["--limit", "1001"],
+      ["--after", "key_00000000"],
+    ])
+      expect((await here("list", ...flags)).code, flags.join(" ")).toBe(2);
+    await data.remove();
+  });
+});
+
+describe("keys issue with a list of tenants", () => {
+  it("gives the tenant's tier, and refuses strangers and other tiers", async () => {
+    const data = await makeFolder();
+    await runtime.files.write(`${data.path}/identity.yaml`, "tenants: { acme: { tier: gold } }\n");
+    const issue = (...args: readonly string[]) => cli(["keys", "issue", "--data", data.path, ...args]);
+    expect((await issue("--tenant", "acme")).err).toMatch(/tenant acme, tier gold/);
+    expect((await issue("--tenant", "acme", "--tier", "pro")).err).toMatch(/listed with gold/);
+    const strange = await issue("--tenant", "other");
+    expect([strange.code, strange.err]).toEqual([
+      2,
+      expect.stringMatching(/add it to tenants in identity.yaml/),
+    ]);
+    await data.remove();
+  });
+});
+
 describe("keys rotate", () => {
   it("makes new keys, says when each is believed, and publishes them", async () => {
     const data = await makeFolder();

@@ -43,6 +43,7 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     policiesFolder: undefined,
     newVersions: "activate",
     profilesFile: undefined,
+    identityFile: undefined,
     executors: 2,
     spares: 0,
     executorRuntime: undefined,

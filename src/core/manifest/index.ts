@@ -1,6 +1,6 @@
 /** The execution manifest: the statement, the exact bytes that get signed, and their offline verification. */
 
-export { decodeBase64, encodeBase64 } from "../base64.ts";
+export { decodeBase64, decodeBase64Url, encodeBase64, encodeBase64Url } from "../base64.ts";
 export {
   ACTION_KINDS,
   ACTION_TYPE,

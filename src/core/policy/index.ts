@@ -13,6 +13,7 @@ export {
 } from "./capabilities.ts";
 export { capabilityPage } from "./capability-page.ts";
 export { decide } from "./decide.ts";
+export { readDocument } from "./document.ts";
 export { explain } from "./explain.ts";
 export { type HeaderLists, headerCrosses } from "./header-lists.ts";
 export { hostMatches, hostPatternFault } from "./host-pattern.ts";
