@@ -23,6 +23,7 @@ import { decodeProfile } from "./pipe/profile.ts";
 import { createPool, type Loan } from "./pool.ts";
 import { createPreparer, type Prepared } from "./prepared.ts";
 import { Revocation } from "./revocation.ts";
+import { createWarmUp } from "./warm-up.ts";
 
 /** Bytes lifted out of guest memory in one run, over and above what the output may have. */
 const LIFTED_BYTES = 64 * 1024 * 1024;
@@ -71,10 +72,11 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
     folder: powers.cacheFolder,
     spawn: () => powers.spawn("prepare", cage),
   });
+  const warmUp = createWarmUp(clock);
   const greeted = Promise.withResolvers<Isolation>();
   let promised: readonly string[] | undefined;
   const pool = createPool(
-    { size: powers.executors, ...powers },
+    { size: powers.executors, warmUp: warmUp.begin, ...powers },
     (changed) => {
       const process = powers.spawn("run", cage);
       const link = createLink(process, clock, changed, ({ runtime, verified }) => {
@@ -102,7 +104,7 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
     revocation: Revocation,
   ): Promise<{ readonly end: LinkEnd; readonly inputs?: RunInputs }> {
     const { link } = loan;
-    const { key, parts, body } = prepared;
+    const { key } = prepared;
     const { inputs } = run;
     const { seed, wallMs, timeToLiveMs } =
       inputs?.kind === "replay"
@@ -130,7 +132,8 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
       profiled: run.profiled === true,
       ...(inputs && { inputs: inputs.kind === "note" ? inputs : replayOf(inputs) }),
     };
-    const load: LoadCommand = { type: "load", key, imports: run.component.imports, ...parts };
+    const load = loadOf(run.component, prepared);
+    const { body } = prepared;
     const end = await link.run({ command, load, body, host: run.host, deadlineMs: leftMs(), revocation });
     if (inputs === undefined) return { end };
     const trace = end.kind === "reported" ? end.trace : undefined;
@@ -140,7 +143,8 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
   return {
     isolation,
     async prepare(component, memoryBytes, repeatable) {
-      await preparer.prepare(component, memoryBytes, repeatable);
+      const prepared = await preparer.prepare(component, memoryBytes, repeatable);
+      warmUp.expect(loadOf(component, prepared), prepared.body);
     },
     async run(run) {
       const startedAt = clock.monotonicMs();
@@ -152,10 +156,12 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
         run.inputs !== undefined,
         run.profiled,
       );
+      if (!run.profiled) warmUp.expect(loadOf(run.component, prepared), prepared.body);
       const revocation = new Revocation(run.onRevoked);
       try {
         for (let alone = false; ; alone = true) {
-          const need = { tenant: run.tenant, memoryBytes: run.memoryBytes, alone };
+          const { key } = prepared;
+          const need = { tenant: run.tenant, memoryBytes: run.memoryBytes, alone, key };
           const borrowed = pool.borrow(need, Math.min(leftMs(), LONGEST_QUEUE_WAIT_MS));
           const loan = await revocation.before(borrowed);
           if (loan === undefined) {
@@ -194,6 +200,10 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
 function notRun(reason: string, wallMs: number): SandboxEnd {
   const outcome = { kind: "revoked", reason } as const;
   return { outcome, fuelUsed: 0, memoryPeakBytes: 0, outputBytes: 0, wallMs };
+}
+
+function loadOf({ imports }: SandboxRun["component"], { key, parts }: Prepared): LoadCommand {
+  return { type: "load", key, imports, ...parts };
 }
 
 function replayOf({ trace, lenient = false }: Extract<SandboxRun["inputs"], { kind: "replay" }>) {

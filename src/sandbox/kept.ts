@@ -6,6 +6,8 @@ export interface Kept<V> {
   get(key: string): V | undefined;
   /** Keeps a value; one that is larger than the whole limit is not kept. */
   set(key: string, value: V): void;
+  /** The one that was used last first; counts as no use. */
+  values(): readonly V[];
 }
 
 /**
@@ -39,5 +41,6 @@ export function createKept<V>(limitBytes: number, bytesOf: (value: V) => number)
         forget(oldest);
       }
     },
+    values: () => [...entries.values()].reverse(),
   };
 }

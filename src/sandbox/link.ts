@@ -47,6 +47,10 @@ export interface ExecutorLink {
   readonly greeting: Promise<Greeting>;
   /** Loads the component where it is not yet known, and runs one guest. Never rejects. */
   run(run: LinkRun): Promise<LinkEnd>;
+  /** Loads a component ahead of its runs. Resolves once the executor has it, or is gone. */
+  load(command: LoadCommand, body: Uint8Array): Promise<void>;
+  /** Whether it was given a component already. */
+  knows(key: string): boolean;
   /** Runs under way that wait, for an answer or for a clock: the processor is free for another. */
   readonly waiting: number;
   kill(why?: "revoked" | "memory"): void;
@@ -242,6 +246,8 @@ export function createLink(
   }
 
   return {
+    load,
+    knows: (key) => loads.has(key),
     pid: process.pid,
     greeting: greeted.promise,
     exited,

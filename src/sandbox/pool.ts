@@ -25,6 +25,8 @@ export interface Need {
   readonly memoryBytes: number;
   /** No other run beside it: for one that was lost with its executor once. */
   readonly alone: boolean;
+  /** Of the prepared component: an executor that has it already is taken first. */
+  readonly key: string;
 }
 
 /** How large a pool is. */
@@ -43,6 +45,8 @@ export interface PoolOptions {
   readonly memoryBytes?: number;
   /** Turns of a tenant for each turn of one of weight 1; default 1 for everyone. */
   readonly weightOf?: (tenant: string) => number;
+  /** Gives an executor that belongs to nobody what its first run may need; see `warm-up.ts`. Default nothing. */
+  readonly warmUp?: (link: ExecutorLink, isFree: () => boolean) => void;
 }
 
 /** The pool. */
@@ -89,7 +93,7 @@ export function createPool(
   clock: Clock,
 ): Pool {
   const { size, spares = 0, most = 2 * size + spares } = options;
-  const { runs = RUNS_PER_EXECUTOR, memoryBytes = MEMORY_PER_EXECUTOR } = options;
+  const { runs = RUNS_PER_EXECUTOR, memoryBytes = MEMORY_PER_EXECUTOR, warmUp } = options;
   /** Those that take runs. One that is retired lives on beside them until its last run has ended. */
   const members = new Set<Member>();
   const retired = new Set<Member>();
@@ -135,6 +139,7 @@ export function createPool(
       () => {
         member.ready = true;
         serve();
+        warmUp?.(link, () => member.tenant === undefined && !member.retired && !link.dying);
       },
       () => {
         // A start that fails again and again is slowed down.
@@ -228,12 +233,12 @@ export function createPool(
     for (const member of members) {
       if (member.link.dying) continue;
       if (member.tenant === undefined) {
-        if (unclaimed === undefined || (member.ready && !unclaimed.ready)) unclaimed = member;
+        if (unclaimed === undefined || suits(member, need) > suits(unclaimed, need)) unclaimed = member;
         continue;
       }
       claimed += 1;
       if (member.tenant !== need.tenant || !hasRoom(member, need)) continue;
-      if (best === undefined || member.loans.size < best.loans.size) best = member;
+      if (best === undefined || isBetter(member, best, need)) best = member;
     }
     if (best !== undefined || unclaimed === undefined) return best;
     // The last ones are for tenants who have none: a burst takes as many as there are in ordinary times.
@@ -324,6 +329,17 @@ export function createPool(
       await Promise.all(endings);
     },
   };
+}
+
+/** Of executors that belong to nobody: one that has the component before one that is ready before one that starts. */
+function suits({ link, ready }: Member, { key }: Need): number {
+  return link.knows(key) ? 2 : ready ? 1 : 0;
+}
+
+/** Of a tenant's own executors: the one with fewer runs, and of those with as many, one that has the component. */
+function isBetter(a: Member, b: Member, { key }: Need): boolean {
+  if (a.loans.size !== b.loans.size) return a.loans.size < b.loans.size;
+  return a.link.knows(key) && !b.link.knows(key);
 }
 
 function unavailable(why: string): GatewayError {

@@ -177,7 +177,10 @@ describe("createPool()", () => {
       runtime.clock,
     );
     for (let index = 0; index < 200; index += 1) {
-      const loan = await pool.borrow({ tenant: `tenant-${index % 3}`, memoryBytes: 0, alone: false }, 5000);
+      const loan = await pool.borrow(
+        { tenant: `tenant-${index % 3}`, memoryBytes: 0, alone: false, key: "" },
+        5000,
+      );
       loan.end(false);
       loan.end(true);
       // Kills come faster than deaths here; those that are dying still count.
