@@ -2,8 +2,8 @@ import { defineConfig } from "vitest/config";
 
 // Under Deno, vitest would resolve `#runtime` to the Node half and every test would still pass: name the
 // condition of the runtime that is running. test/contract/runtime.test.ts asserts that this took effect.
-const conditions =
-  "Deno" in globalThis ? ["deno", "import", "module", "default"] : ["node", "import", "module", "default"];
+// `import` and `default` are always on, and must not be named: named, they would hold inside of `require` too.
+const conditions = ["Deno" in globalThis ? "deno" : "node", "module"];
 
 export default defineConfig({
   resolve: { conditions },

@@ -25,6 +25,13 @@ export type {
 export type { LocalSocket, LocalSockets } from "./local-sockets.ts";
 export type { Observer } from "./observer.ts";
 export type { Outgoing, OutgoingAnswer, OutgoingOptions } from "./outgoing.ts";
+export type {
+  PostgresConnection,
+  PostgresFailure,
+  PostgresQuery,
+  PostgresResult,
+  PostgresServer,
+} from "./postgres.ts";
 export type { Resolver } from "./resolver.ts";
 export type {
   Cage,

@@ -4,6 +4,7 @@ import type { Clock } from "./clock.ts";
 import type { Entropy } from "./entropy.ts";
 import type { Files, FolderEntry } from "./files.ts";
 import type { LocalSockets } from "./local-sockets.ts";
+import type { PostgresServer } from "./postgres.ts";
 import type { Resolver } from "./resolver.ts";
 import type { Signing } from "./signing.ts";
 import type { Verification } from "./verification.ts";
@@ -107,6 +108,8 @@ export interface Runtime {
    */
   runCommand(command: readonly string[]): Promise<Uint8Array>;
   openSqlite(path: string): SqliteDatabase;
+  /** @param url `postgres://…` */
+  openPostgres(url: string): Promise<PostgresServer>;
   /** Opens a file for appending, making it and its folder, for its owner alone, when they are missing. */
   openAppend(path: string): Promise<AppendFile>;
   /**

@@ -61,6 +61,8 @@ export const runtime: Runtime = {
     Deno.addSignalListener("SIGTERM", once);
   },
   openSqlite,
+  // Loaded by those who have such a database.
+  openPostgres: async (url) => (await import("./postgres.ts")).openPostgres(url),
   openAppend,
   spawnExecutor(role, cage = {}) {
     const { program, args } = executorCommand(role, cage, SELF);

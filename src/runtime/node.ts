@@ -59,6 +59,8 @@ export const runtime: Runtime = {
     process.once("SIGTERM", action);
   },
   openSqlite,
+  // Loaded by those who have such a database.
+  openPostgres: async (url) => (await import("./postgres.ts")).openPostgres(url),
   openAppend,
   spawnExecutor(role, cage = {}) {
     const { program, args } = executorCommand(role, cage, SELF);

@@ -2,7 +2,7 @@
  * A database as sub-stores see it: what they read, and what they write in steps. The steps are written once and run on
  * both: SQLite runs them within one turn of the event loop, PostgreSQL with a round trip for each.
  *
- * To add a sub-store: its port in `ports/`; its tables as a migration in `schema.ts`, in the words that both dialects
+ * To add a sub-store: its port in `ports/`; its tables as a migration in `migrations.ts`, in the words that both dialects
  * share; its statements in a file of queries; a `createX(database)` over this interface, which both `sqlite/store.ts`
  * and `postgres/store.ts` call; a suite in `test/contract/store`, run by both implementations' test files.
  *

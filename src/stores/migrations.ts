@@ -13,6 +13,8 @@ export type Part =
   | { readonly kind: "append-only"; readonly table: string; readonly same: string }
   /** What only one of them can be told in these words. */
   | { readonly kind: "sqlite" | "postgres"; readonly sql: string }
+  /** Gateways of versions before this one can not work with the database from here on; the last resort. */
+  | { readonly kind: "shut-out-older"; readonly oldest: number }
   /** Builds the log's tree over seals from before there was one. */
   | { readonly kind: "log-what-is-sealed" };
 

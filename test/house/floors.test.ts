@@ -36,6 +36,7 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "ipaddr.js": ["src/broker/egress/", "src/core/policy/"],
   jose: ["src/identity/", "src/broker/profile-tls.ts"],
   kysely: ["src/stores/"],
+  pg: ["src/runtime/postgres.ts"],
   tldts: ["src/core/policy/"],
   undici: ["src/broker/egress/"],
   yaml: ["src/broker/", "src/core/policy/", "src/toolchain/"],

@@ -2,24 +2,12 @@
  * The Store port over SQLite: write-ahead log, `synchronous = FULL`, one writer. What the port promises about
  * durability is kept by `write-queue.ts`; what it promises about shape by the constraints and triggers of `migrations.ts`.
  */
-import { type Bytes, TILE_WIDTH } from "../../core/merkle/index.ts";
-import type {
-  Intent,
-  ItemStore,
-  JournalStore,
-  KeyRow,
-  Logged,
-  LogHead,
-  RunRow,
-  Seal,
-  SqliteDatabase,
-  Store,
-  VersionStore,
-} from "../../ports/index.ts";
+import { TILE_WIDTH } from "../../core/merkle/index.ts";
+import type { Logged, LogHead, Seal, SqliteDatabase, Store } from "../../ports/index.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
 import * as queries from "../queries.ts";
-import { toIntent, toKeyRow, toRunRow, toSealed } from "../rows.ts";
+import { createRecords } from "../records.ts";
 import { createVersions } from "../versions.ts";
 import { Connection } from "./connection.ts";
 import { LogTree } from "./log-tree.ts";
@@ -54,7 +42,7 @@ export async function openSqliteStore(database: SqliteDatabase, options: StoreOp
   // What is deleted (journals that are to be erased, sooner or later) leaves zeros behind.
   database.exec("PRAGMA secure_delete = ON");
   migrate(database);
-  return new SqliteStore(database, nextTurn);
+  return createStore(database, nextTurn);
 }
 
 /** What a transaction made of the log: known once it commits. */
@@ -70,154 +58,85 @@ interface Uncommitted {
   readonly commit: Commit;
 }
 
-class SqliteStore implements Store {
-  readonly #database: SqliteDatabase;
-  readonly #queue: WriteQueue;
-  readonly #log: LogTree;
-  readonly #connection: Connection;
-  readonly items: ItemStore;
-  readonly journals: JournalStore;
-  readonly versions: VersionStore;
+/** @param nextTurn see {@link StoreOptions} */
+function createStore(database: SqliteDatabase, nextTurn: (action: () => void) => void): Store {
+  const connection = new Connection(database);
+  const log = new LogTree(connection);
   /** The transaction under way. */
-  #commit: Commit = {};
-
-  constructor(database: SqliteDatabase, nextTurn: (action: () => void) => void) {
-    this.#database = database;
-    this.#connection = new Connection(database);
-    this.#log = new LogTree(this.#connection);
-    this.#queue = new WriteQueue(database, nextTurn, () => this.#appendToLog());
-    const steps = sqliteSteps(this.#connection, this.#queue);
-    this.items = createItems(steps);
-    this.journals = createJournals(steps, async () => {
-      // The pages were zeroed (`secure_delete`); what they held is still in the log of writes until that is truncated.
-      database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    });
-    this.versions = createVersions(steps);
-  }
-
-  recordIntent(intent: Intent): Promise<void> {
-    return this.#queue.write(() => {
-      this.#connection.run(queries.insertRun(intent));
-      this.#connection.run(queries.insertOpenRun(intent));
-    });
-  }
-
-  seal(seal: Seal): Promise<Logged> {
-    return this.#queue.write(() => {
-      const sequence = this.#insertSeal(seal);
-      if (this.#connection.run(queries.deleteOpenRun(seal.run)) !== 1) {
-        throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: it is not open`);
-      }
-      return { sequence, commit: this.#commit };
-    }, this.#prove);
-  }
-
-  recordRefusal(intent: Intent, seal: Seal): Promise<Logged> {
-    return this.#queue.write(() => {
-      if (seal.run !== intent.run)
-        throw new TypeError("Cannot record refusal: intent and seal are of two runs");
-      this.#connection.run(queries.insertRun(intent));
-      return { sequence: this.#insertSeal(seal), commit: this.#commit };
-    }, this.#prove);
-  }
-
-  async logHead(): Promise<LogHead> {
-    return this.#log.head();
-  }
-
-  async prove(sequence: number): Promise<Logged> {
-    const [head] = this.#connection.all(queries.selectHeadAfter(sequence));
-    if (head === undefined) throw new RangeError(`Cannot prove seal ${sequence}: there is none`);
-    const { size, root } = head;
-    return { sequence, head: { size, root: Uint8Array.from(root) }, path: this.#log.path(sequence, size) };
-  }
-
-  async proveGrowth(oldSize: number, size: number): Promise<readonly Bytes[]> {
-    return this.#log.growth(oldSize, size);
-  }
-
-  async logTile(level: number, index: number, width: number): Promise<Bytes | undefined> {
-    return this.#log.tile(level, index, width);
-  }
-
-  async logEntries(index: number, width: number): Promise<readonly string[] | undefined> {
-    const from = index * TILE_WIDTH;
-    const rows = this.#connection.all(queries.selectEntries(from, from + width));
-    return rows.length === width ? rows.map(({ entry }) => entry) : undefined;
-  }
-
-  async openRuns(admittedBeforeMs: number, limit: number): Promise<readonly Intent[]> {
-    return this.#connection.all(queries.selectOpenRuns(admittedBeforeMs, limit)).map(toIntent);
-  }
-
-  async findRun(tenant: string, run: string): Promise<RunRow | undefined> {
-    return this.#connection.all(queries.selectRun(tenant, run)).map(toRunRow)[0];
-  }
-
-  async listRuns(tenant: string, limit: number, before?: string): Promise<readonly RunRow[]> {
-    return this.#connection.all(queries.selectRuns(tenant, limit, before)).map(toRunRow);
-  }
-
-  async findRunOfAnyTenant(run: string): Promise<RunRow | undefined> {
-    return this.#connection.all(queries.selectRunOfAnyTenant(run)).map(toRunRow)[0];
-  }
-
-  async scanRuns(after: string, limit: number): Promise<readonly RunRow[]> {
-    return this.#connection.all(queries.selectRunsAfter(after, limit)).map(toRunRow);
-  }
-
-  async listSeals(sequence: number, limit: number) {
-    return this.#connection.all(queries.selectSeals(sequence, limit)).map(toSealed);
-  }
-
-  insertKey(key: KeyRow): Promise<void> {
-    return this.#queue.write(() => void this.#connection.run(queries.insertKey(key)));
-  }
-
-  async findKey(hash: string): Promise<KeyRow | undefined> {
-    return this.#connection.all(queries.selectKey(hash)).map(toKeyRow)[0];
-  }
-
-  async listKeys(): Promise<readonly KeyRow[]> {
-    return this.#connection.all(queries.selectKeys()).map(toKeyRow);
-  }
-
-  revokeKey(id: string, atMs: number): Promise<boolean> {
-    return this.#queue.write(() => this.#connection.run(queries.revokeKey(id, atMs)) === 1);
-  }
-
-  check(): Promise<void> {
-    return this.#queue.write(() => void this.#connection.run(queries.beat()));
-  }
-
-  async close(): Promise<void> {
-    this.#queue.drain("Cannot write to store: it is closed");
-    this.#connection.forget();
-    this.#database.close();
-  }
-
-  /** Appends what the transaction under way has sealed to the log: once for all of it, in it. */
-  #appendToLog(): void {
-    if (this.#commit.seals !== true) return;
-    const [{ size } = { size: 0 }] = this.#connection.all(queries.selectLogSize());
-    const head = this.#log.appendUntil(size);
+  let commit: Commit = {};
+  const queue = new WriteQueue(database, nextTurn, () => {
+    // Appends what the transaction has sealed to the log: once for all of it, in it.
+    if (commit.seals !== true) return;
+    const [{ size } = { size: 0 }] = connection.all(queries.selectLogSize());
+    const head = log.appendUntil(size);
     if (head === undefined) return;
-    this.#commit.head = head;
-    this.#commit = {};
+    commit.head = head;
+    commit = {};
+  });
+  const steps = sqliteSteps(connection, queue);
+
+  function insertSeal(seal: Seal): Uncommitted {
+    commit.seals = true;
+    const [row] = connection.all(queries.insertSeal(seal));
+    if (row === undefined)
+      throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: no sequence was given`);
+    return { sequence: row.sequence, commit };
   }
 
-  readonly #prove = ({ sequence, commit: { head } }: Uncommitted): Logged => {
+  function prove({ sequence, commit: { head } }: Uncommitted): Logged {
     if (head === undefined) {
       throw new TypeError(`Cannot prove seal ${sequence}: it was committed without the log`);
     }
-    return { sequence, head, path: this.#log.path(sequence, head.size) };
-  };
-
-  #insertSeal(seal: Seal): number {
-    this.#commit.seals = true;
-    const [row] = this.#connection.all(queries.insertSeal(seal));
-    if (row === undefined)
-      throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: no sequence was given`);
-    return row.sequence;
+    return { sequence, head, path: log.path(sequence, head.size) };
   }
+
+  return {
+    ...createRecords(steps),
+    items: createItems(steps),
+    journals: createJournals(steps, async () => {
+      // The pages were zeroed (`secure_delete`); what they held is still in the log of writes until that is truncated.
+      database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    }),
+    versions: createVersions(steps),
+    recordIntent: (intent) =>
+      queue.write(() => {
+        connection.run(queries.insertRun(intent));
+        connection.run(queries.insertOpenRun(intent));
+      }),
+    seal: (seal) =>
+      queue.write(() => {
+        const uncommitted = insertSeal(seal);
+        if (connection.run(queries.deleteOpenRun(seal.run)) !== 1) {
+          throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: it is not open`);
+        }
+        return uncommitted;
+      }, prove),
+    recordRefusal: (intent, seal) =>
+      queue.write(() => {
+        if (seal.run !== intent.run)
+          throw new TypeError("Cannot record refusal: intent and seal are of two runs");
+        connection.run(queries.insertRun(intent));
+        return insertSeal(seal);
+      }, prove),
+    logHead: async () => log.head(),
+    async prove(sequence) {
+      const [head] = connection.all(queries.selectHeadAfter(sequence));
+      if (head === undefined) throw new RangeError(`Cannot prove seal ${sequence}: there is none`);
+      const { size, root } = head;
+      return { sequence, head: { size, root: Uint8Array.from(root) }, path: log.path(sequence, size) };
+    },
+    proveGrowth: async (oldSize, size) => log.growth(oldSize, size),
+    logTile: async (level, index, width) => log.tile(level, index, width),
+    async logEntries(index, width) {
+      const from = index * TILE_WIDTH;
+      const rows = connection.all(queries.selectEntries(from, from + width));
+      return rows.length === width ? rows.map(({ entry }) => entry) : undefined;
+    },
+    check: () => queue.write(() => void connection.run(queries.beat())),
+    async close() {
+      queue.drain("Cannot write to store: it is closed");
+      connection.forget();
+      database.close();
+    },
+  };
 }

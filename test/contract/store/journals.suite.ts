@@ -1,7 +1,7 @@
 /** What every JournalStore must do. Called by {@link storeSuite}'s implementations with a way to open themselves. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JournalRow, Store } from "../../../src/ports/index.ts";
-import { arm, type Faults, noFaults } from "../../support/sqlite.ts";
+import { arm, type Faults, noFaults } from "../../support/faults.ts";
 import { intentOf } from "./intents.ts";
 import type { StoreSubject } from "./store.suite.ts";
 

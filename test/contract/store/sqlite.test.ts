@@ -16,6 +16,7 @@ async function createSubject(): Promise<StoreSubject> {
   const folder = await temporaryFolder();
   return {
     open: (faults) => openStore(openFaultySqlite(join(folder.path, "writ.db"), faults)),
+    isCommit: (sql) => sql === "COMMIT",
     remove: folder.remove,
   };
 }

@@ -5,13 +5,15 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { emptyRoot, leafHash, rootFromInclusion, TreeEdge } from "../../../src/core/merkle/index.ts";
 import type { KeyRow, Logged, Store } from "../../../src/ports/index.ts";
-import { arm, type FaultMode, type Faults, noFaults } from "../../support/sqlite.ts";
+import { arm, type FaultMode, type Faults, noFaults } from "../../support/faults.ts";
 import { intentOf, sealOf } from "./intents.ts";
 
 /** One storage that outlives the stores opened over it. */
 export interface StoreSubject {
   /** Opens it; writes fail as `faults` says. */
   open(faults: Faults): Promise<Store>;
+  /** Whether a statement makes durable what was written. */
+  isCommit(sql: string): boolean;
   /** Removes it. */
   remove(): Promise<void>;
 }
@@ -91,7 +93,7 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
             const steps = counted.writes;
             await other.close();
             await rehearsal.remove();
-            expect(steps).toBeGreaterThanOrEqual(3);
+            expect(steps).toBeGreaterThanOrEqual(1);
 
             for (let step = 1; step <= steps; step++) {
               arm(faults, step, mode);
@@ -136,6 +138,7 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
           const [first, second] = [intentOf(2 * at), intentOf(2 * at + 1)];
           arm(faults, at, "stored");
           const results = await Promise.allSettled([store.recordIntent(first), store.recordIntent(second)]);
+          const commitFailed = subject.isCommit(faults.log[at - 1] ?? "");
           arm(faults, undefined);
           for (const [index, { run }] of [first, second].entries()) {
             const stored = (await store.findRun("acme", run)) !== undefined;
@@ -145,7 +148,7 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
             expect(open, `write ${at}`).toBe(stored);
             if (results[index]?.status === "fulfilled") expect(stored, `write ${at}`).toBe(true);
             // Reported as failed and stored all the same: only a commit can do that.
-            else if (at < 8) expect(stored, `write ${at}`).toBe(false);
+            else if (!commitFailed) expect(stored, `write ${at}`).toBe(false);
           }
         }
       });
@@ -153,7 +156,7 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
       it("concurrent writes share a commit, and all of them learn of its failure", async () => {
         arm(faults, undefined);
         await Promise.all([1, 2, 3, 4].map((n) => store.recordIntent(intentOf(n))));
-        expect(faults.log.filter((sql) => sql === "COMMIT")).toHaveLength(1);
+        expect(faults.log.filter((sql) => subject.isCommit(sql))).toHaveLength(1);
         arm(faults, faults.writes, "not-stored");
         const results = await Promise.allSettled([5, 6, 7, 8].map((n) => store.recordIntent(intentOf(n))));
         expect(results.map(({ status }) => status)).toEqual(Array(4).fill("rejected"));

@@ -1,0 +1,122 @@
+/**
+ * The Store port over PostgreSQL: the same tables, shared by any number of gateways. What the port promises about
+ * durability is the server's `synchronous_commit`; about the order of many gateways, the log's lock and the locks that
+ * sub-stores name; about shape, the constraints and triggers of `migrations.ts`.
+ *
+ * Nothing of consequence is in a gateway's memory: what is kept here of the log is read again when it is not sure.
+ */
+import { TILE_WIDTH } from "../../core/merkle/index.ts";
+import type { Intent, Logged, LogHead, PostgresServer, Store } from "../../ports/index.ts";
+import { createItems } from "../items.ts";
+import { createJournals } from "../journals.ts";
+import * as queries from "../queries.ts";
+import { createRecords } from "../records.ts";
+import type { HeadsTable } from "../schema.ts";
+import { createVersions } from "../versions.ts";
+import { Batcher, type Settled } from "./batcher.ts";
+import { requireDurability } from "./durability.ts";
+import { withAnyKey } from "./item-keys.ts";
+import { join, LogTree, readHashes } from "./log-tree.ts";
+import { migrate } from "./migrate.ts";
+import { EMPTY, Sealer, type Sealing } from "./sealer.ts";
+import { insertIntents } from "./sealing-queries.ts";
+import { rowsOf, Statements } from "./statements.ts";
+import { PostgresDatabase, withConnection } from "./transaction.ts";
+
+/** What may be set about a store. */
+export interface PostgresStoreOptions {
+  /** Calls its argument once, later; writes that arrive until then share a commit. Default: the event loop's next turn. */
+  readonly nextTurn?: (action: () => void) => void;
+}
+
+/**
+ * Opens a store, creating or migrating its tables.
+ *
+ * @param server owned by the store from now on: it closes it
+ * @throws {Error} when the server can not be reached, does not promise durability, or has tables that are not ours
+ */
+export async function openPostgresStore(
+  server: PostgresServer,
+  options: PostgresStoreOptions = {},
+): Promise<Store> {
+  const { nextTurn = (action) => void setImmediate(action) } = options;
+  await requireDurability(server);
+  await migrate(server);
+
+  const statements = new Statements();
+  const database = new PostgresDatabase(server, statements);
+  const tree = new LogTree();
+  const sealer = new Sealer(server, statements, tree);
+  const intents = new Batcher<Intent, void>((group) => admit(server, group), nextTurn);
+  const seals = new Batcher<Sealing, Logged>((group) => sealer.seal(group), nextTurn);
+
+  const newestHead = async () => (await database.read(queries.selectNewestHead())).map(toHead)[0] ?? EMPTY;
+
+  return {
+    ...createRecords(database),
+    items: withAnyKey(createItems(database)),
+    journals: createJournals(database, () => vacuum(server)),
+    versions: createVersions(database),
+    recordIntent: (intent) => intents.add(intent),
+    seal: (seal) => seals.add({ seal }),
+    async recordRefusal(intent, seal) {
+      if (seal.run !== intent.run)
+        throw new TypeError("Cannot record refusal: intent and seal are of two runs");
+      return await seals.add({ seal, refused: intent });
+    },
+    async logHead() {
+      const head = await newestHead();
+      // Whoever asks for the head is about to sign it.
+      await tree.follow(head, database.read);
+      return head;
+    },
+    async prove(sequence) {
+      const [head] = sequence < 0 ? [] : (await database.read(queries.selectHeadAfter(sequence))).map(toHead);
+      if (head === undefined) throw new RangeError(`Cannot prove seal ${sequence}: there is none`);
+      return { sequence, head, path: await tree.path(sequence, head, database.read) };
+    },
+    async proveGrowth(oldSize, size) {
+      return await tree.growth(oldSize, size, await newestHead(), database.read);
+    },
+    async logTile(level, index, width) {
+      const { size } = await newestHead();
+      const available = Math.floor(size / TILE_WIDTH ** level) - index * TILE_WIDTH;
+      if (index < 0 || available < width) return undefined;
+      const from = index * TILE_WIDTH;
+      return join(await readHashes(level, from, from + width, database.read));
+    },
+    async logEntries(index, width) {
+      const from = index * TILE_WIDTH;
+      const rows = await database.read(queries.selectEntries(from, from + width));
+      return rows.length === width ? rows.map(({ entry }) => entry) : undefined;
+    },
+    check: () => requireDurability(server, { text: "UPDATE probe SET beats = beats + 1 WHERE id = 0" }),
+    async close() {
+      await Promise.all([intents.drain(), seals.drain(), database.drain()]);
+      await server.close();
+    },
+  };
+}
+
+function toHead({ size, root }: HeadsTable): LogHead {
+  return { size, root: Uint8Array.from(root) };
+}
+
+/** Admits runs: one statement, which is a transaction by itself. */
+async function admit(server: PostgresServer, group: readonly Intent[]): Promise<readonly Settled<void>[]> {
+  const [answer] = await withConnection(server, (connection) => connection.send([insertIntents(group)]));
+  const added = new Set(rowsOf<{ run: string }>(answer).map(({ run }) => run));
+  return group.map(({ run }) =>
+    added.delete(run)
+      ? { value: undefined }
+      : { error: new Error(`Cannot record run ${JSON.stringify(run)}: there is one of that id`) },
+  );
+}
+
+/**
+ * Takes away the dead rows of what was erased. Their bytes may stay in free space of the server's files, in its log of
+ * writes and in backups: that is PostgreSQL's, and what lies there is ciphertext.
+ */
+async function vacuum(server: PostgresServer): Promise<void> {
+  await withConnection(server, (connection) => connection.send([{ text: "VACUUM journals, tenant_keys" }]));
+}

@@ -1,0 +1,105 @@
+/** Borrows connections, and runs the steps of sub-stores on them. */
+import type { PostgresConnection, PostgresServer } from "../../ports/index.ts";
+import type { Database, Lock, Steps } from "../database.ts";
+import {
+  BEGIN,
+  COMMIT,
+  isRefusal,
+  isWorthRepeating,
+  ROLLBACK,
+  rowsOf,
+  type Statements,
+  takeLocks,
+} from "./statements.ts";
+
+/** Attempts at one transaction before its callers are told. */
+export const MOST_ATTEMPTS = 5;
+
+/**
+ * Lends a connection for one use, outside of a transaction or for a whole one.
+ *
+ * After a failure the transaction, if there was one, is undone: by a ROLLBACK where the server still answers, else by
+ * closing the connection.
+ */
+export async function withConnection<T>(
+  server: PostgresServer,
+  use: (connection: PostgresConnection) => Promise<T>,
+): Promise<T> {
+  const connection = await server.connect();
+  try {
+    const result = await use(connection);
+    connection.release();
+    return result;
+  } catch (error) {
+    const isUndone =
+      isRefusal(error) &&
+      (await connection.send([ROLLBACK]).then(
+        () => true,
+        () => false,
+      ));
+    connection.release(!isUndone);
+    throw error;
+  }
+}
+
+/** Runs what sub-stores read and write. */
+export class PostgresDatabase implements Database {
+  readonly #server: PostgresServer;
+  readonly #statements: Statements;
+  /** Writes under way, so that closing waits for them. */
+  readonly #underWay = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(server: PostgresServer, statements: Statements) {
+    this.#server = server;
+    this.#statements = statements;
+  }
+
+  read: Database["read"] = (query) =>
+    withConnection(this.#server, async (connection) => {
+      const [result] = await connection.send([this.#statements.of(query)]);
+      return rowsOf(result);
+    });
+
+  async write<T>(body: () => Steps<T>, locks: readonly Lock[] = []): Promise<T> {
+    if (this.#closed) throw new Error("Cannot write to store: it is closed");
+    const writing = this.#attempt(body, locks);
+    this.#underWay.add(writing);
+    try {
+      return await writing;
+    } finally {
+      this.#underWay.delete(writing);
+    }
+  }
+
+  /** Refuses every later write, and waits for those under way. */
+  async drain(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#underWay);
+  }
+
+  async #attempt<T>(body: () => Steps<T>, locks: readonly Lock[]): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await withConnection(this.#server, (connection) => this.#transact(connection, body(), locks));
+      } catch (error) {
+        if (attempt === MOST_ATTEMPTS || !isWorthRepeating(error)) throw error;
+      }
+    }
+  }
+
+  async #transact<T>(connection: PostgresConnection, steps: Steps<T>, locks: readonly Lock[]): Promise<T> {
+    let before = [BEGIN, ...takeLocks(locks)];
+    let next = steps.next();
+    if (next.done) return next.value;
+    while (!next.done) {
+      const { query, wants } = next.value;
+      const answer = (await connection.send([...before, this.#statements.of(query)])).at(-1);
+      before = [];
+      next = steps.next(wants === "rows" ? answer?.rows : answer?.count);
+    }
+    // A crash before this line leaves nothing; one behind it leaves a write that nobody was told of, never the reverse.
+    await connection.send([COMMIT]);
+    return next.value;
+  }
+}

@@ -1,0 +1,47 @@
+/** What both stores do alike: runs and seals as they are read, and API keys. */
+import type { Store } from "../ports/index.ts";
+import { run as change, type Database } from "./database.ts";
+import * as queries from "./queries.ts";
+import { toIntent, toKeyRow, toRunRow, toSealed } from "./rows.ts";
+
+/** The part of a store that is only reading, and keys. */
+export type Records = Pick<
+  Store,
+  | "openRuns"
+  | "findRun"
+  | "listRuns"
+  | "findRunOfAnyTenant"
+  | "scanRuns"
+  | "listSeals"
+  | "insertKey"
+  | "findKey"
+  | "listKeys"
+  | "revokeKey"
+>;
+
+/** Records in a database. */
+export function createRecords(database: Database): Records {
+  return {
+    openRuns: async (admittedBeforeMs, limit) =>
+      (await database.read(queries.selectOpenRuns(admittedBeforeMs, limit))).map(toIntent),
+    findRun: async (tenant, run) => (await database.read(queries.selectRun(tenant, run))).map(toRunRow)[0],
+    listRuns: async (tenant, limit, before) =>
+      (await database.read(queries.selectRuns(tenant, limit, before))).map(toRunRow),
+    findRunOfAnyTenant: async (run) =>
+      (await database.read(queries.selectRunOfAnyTenant(run))).map(toRunRow)[0],
+    scanRuns: async (after, limit) =>
+      (await database.read(queries.selectRunsAfter(after, limit))).map(toRunRow),
+    listSeals: async (sequence, limit) =>
+      (await database.read(queries.selectSeals(sequence, limit))).map(toSealed),
+    insertKey: (key) =>
+      database.write(function* () {
+        yield* change(queries.insertKey(key));
+      }),
+    findKey: async (hash) => (await database.read(queries.selectKey(hash))).map(toKeyRow)[0],
+    listKeys: async () => (await database.read(queries.selectKeys())).map(toKeyRow),
+    revokeKey: (id, atMs) =>
+      database.write(function* () {
+        return (yield* change(queries.revokeKey(id, atMs))) === 1;
+      }),
+  };
+}
