@@ -123,12 +123,12 @@ export class LogTree {
         });
       } catch (error) {
         if (missing === undefined) throw error;
-        await this.#fetch(...missing, read);
+        await this.#readTile(...missing, read);
       }
     }
   }
 
-  async #fetch(level: number, index: number, read: Read): Promise<void> {
+  async #readTile(level: number, index: number, read: Read): Promise<void> {
     const [row] = await read(queries.selectTile(level, index));
     const tile = new TileNodes(row?.hashes);
     if (tile.node(TILE_LEVELS, 0) === undefined)
