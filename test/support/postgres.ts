@@ -62,14 +62,23 @@ export function postgresOfFile(settings: Readonly<Record<string, string>> = {}):
   return ofFile;
 }
 
+/** Tables that a migration puts a row in, and what that row is then. */
+const SEEDED: Readonly<Record<string, string>> = {
+  probe: "beats = 0",
+  tool_generation: "generation = 0",
+};
+
 /** Past the triggers that keep our own code from it, which a replica's session does not run. */
 const EMPTY_TABLES = `
   SET session_replication_role = replica;
   DO $$ DECLARE name text; BEGIN
-    FOR name IN SELECT table_name FROM information_schema.tables
-      WHERE table_schema = current_schema() AND table_name NOT IN ('writ_schema', 'probe')
+    FOR name IN SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()
+      AND table_name <> ALL (ARRAY['writ_schema', '${Object.keys(SEEDED).join("', '")}'])
     LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
-  END $$`;
+  END $$;
+  ${Object.entries(SEEDED)
+    .map(([table, row]) => `UPDATE ${table} SET ${row};`)
+    .join("\n")}`;
 
 /** Opens a server whose writes fail as `faults` says; a failure breaks the connection. */
 export async function openFaultyPostgres(url: string, faults: Faults): Promise<PostgresServer> {

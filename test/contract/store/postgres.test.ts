@@ -4,6 +4,7 @@ import { openFaultyPostgres, postgresOfFile } from "../../support/postgres.ts";
 import { itemsSuite } from "./items.suite.ts";
 import { journalsSuite } from "./journals.suite.ts";
 import { type StoreSubject, storeSuite } from "./store.suite.ts";
+import { versionsSuite } from "./versions.suite.ts";
 
 const postgres = postgresOfFile();
 
@@ -20,3 +21,4 @@ async function createSubject(): Promise<StoreSubject> {
 storeSuite("PostgreSQL", createSubject);
 itemsSuite("PostgreSQL", createSubject);
 journalsSuite("PostgreSQL", createSubject);
+versionsSuite("PostgreSQL", createSubject);
