@@ -117,7 +117,13 @@ export function createBroker(parts: BrokerOptions): Broker {
     } = run;
     const most = { events: 10_000, calls: 1_000_000, ...limits };
     const book = new RunBook(budget, clock, startedAtMs, most, caller);
-    const profile = (name: string) => profileOf(profiles, name, since, owner);
+    const held = new Map<string, SecretProfile>();
+    // Once for each run: a profile that is rotated meanwhile is another secret, which this run's filter does not know.
+    const profile = (name: string) => {
+      const known = held.get(name) ?? profileOf(profiles, name, since, owner);
+      held.set(name, known);
+      return known;
+    };
     const echo = createEchoFilter(secretsOf(grants, profile));
     const found = () => noteEcho(book, onSecretEcho);
     const context: RunContext = {
@@ -281,9 +287,12 @@ function profileOf(
   // For a tenant that it is not for, a profile is as absent as one that never was.
   const isTheirs = profile?.tenants === undefined || profile.tenants.includes(owner?.tenant ?? "");
   if (profile !== undefined && isTheirs) return profile;
-  throw new GatewayError(`Cannot open a run: secret profile "${name}" is not among the operator's profiles`, {
-    code: "tool-suspended",
-    reason: "its secret profile is not configured",
-    since,
-  });
+  throw new GatewayError(
+    `Cannot open a run: secret profile "${name}" is not among the operator's profiles; keep one of that name, or name another in the policy`,
+    {
+      code: "tool-suspended",
+      reason: "its secret profile is not configured",
+      since,
+    },
+  );
 }

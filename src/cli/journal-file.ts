@@ -1,6 +1,6 @@
 /** Journals that a command is about: of a run in the data folder, or exported to a file. Found, proven, read. */
 import { type Journal, JournalError, readJournal } from "../core/journal/index.ts";
-import { decodeBase64, type RunPredicate, RunPredicateSchema } from "../core/manifest/index.ts";
+import { predicateOf, type RunPredicate } from "../core/manifest/index.ts";
 import { COST_TABLE_VERSION } from "../core/metering/index.ts";
 import { journalHash } from "../journal/index.ts";
 import type { RunRow } from "../ports/index.ts";
@@ -72,14 +72,7 @@ export async function readJournalOf(
 
 /** What a run's manifest says; undefined while it is open, or when this version can not read it. */
 export function signedPredicate({ seal }: RunRow): RunPredicate | undefined {
-  if (seal === undefined) return undefined;
-  // Written by ourselves; the shape is `createBundle`'s.
-  const bundle = JSON.parse(seal.bundle) as { readonly dsseEnvelope: { readonly payload: string } };
-  const payload = decodeBase64(bundle.dsseEnvelope.payload);
-  if (payload === undefined) return undefined;
-  const { predicate }: { predicate?: unknown } = JSON.parse(new TextDecoder().decode(payload));
-  const parsed = RunPredicateSchema.safeParse(predicate);
-  return parsed.success ? parsed.data : undefined;
+  return seal === undefined ? undefined : predicateOf(seal.bundle);
 }
 
 function parse(name: string, text: string): Journal {

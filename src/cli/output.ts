@@ -4,6 +4,8 @@
  */
 import type { CliWorld } from "./world.ts";
 
+export { alignColumns, printable } from "../core/manifest/index.ts";
+
 /** Marks for emphasis; each returns its text as it is when there are no colours. */
 export interface Paint {
   bold(text: string): string;
@@ -17,29 +19,6 @@ export function createPaint({ runtime, terminal }: Pick<CliWorld, "runtime" | "t
   const colours = terminal.isTty && (runtime.env("NO_COLOR") ?? "") === "";
   const paint = (code: number) => (text: string) => (colours ? `\u001b[${code}m${text}\u001b[0m` : text);
   return { bold: paint(1), dim: paint(2), good: paint(32), bad: paint(31) };
-}
-
-/** Escapes every control character, direction mark and lone surrogate. */
-export function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu,
-    (letter) => `\\u{${(letter.codePointAt(0) ?? 0).toString(16)}}`,
-  );
-}
-
-/**
- * Aligns columns, two spaces between them and two before the first. The last one is not padded.
- *
- * @param rows cells without colours: widths are counted in UTF-16 units
- */
-export function alignColumns(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = rows.reduce<number[]>(
-    (known, row) => row.map((cell, index) => Math.max(known[index] ?? 0, cell.length)),
-    [],
-  );
-  return rows.map((row) =>
-    `  ${row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join("  ")}`.trimEnd(),
-  );
 }
 
 /** `2412 bytes`, `11.6 MiB`: for people; machines get the number. */

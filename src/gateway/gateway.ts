@@ -12,7 +12,7 @@ import { readTile, writeTrustedRoot } from "./log.ts";
 import type { InvokeParts } from "./parts.ts";
 import type { Versions } from "./predicate.ts";
 import { createReadiness } from "./readiness.ts";
-import { findManifest, findRun, listRuns } from "./runs.ts";
+import { explain, findManifest, findRun, listRuns } from "./runs.ts";
 import type { Gateway } from "./types.ts";
 
 /** Everything a gateway is made of. */
@@ -49,6 +49,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     listRuns: (principal, page) => listRuns(store, principal, page),
     findRun: (principal, run) => findRun(store, principal, run),
     findManifest: (principal, run) => findManifest(store, evidence, principal, run),
+    explainRun: (principal, run) => explain(store, principal, run),
     jwks: async () => jwks(await signer.keys()),
     trustedRoot: () => writeTrustedRoot(noteSigner),
     checkpoint: () => evidence.checkpoint(),

@@ -1,6 +1,6 @@
 /** Runs as their own tenant sees them afterwards. */
 import { GatewayError } from "../core/errors.ts";
-import type { OutcomeKind } from "../core/manifest/index.ts";
+import { explainRun, type OutcomeKind, predicateOf, type RunExplanation } from "../core/manifest/index.ts";
 import type { Principal } from "../core/policy/index.ts";
 import type { Evidence } from "../evidence/index.ts";
 import type { RunRow, Store } from "../ports/index.ts";
@@ -34,6 +34,23 @@ export async function findManifest(
   const { seal } = await requireRun(store, principal, run);
   if (seal !== undefined) return await evidence.manifest(seal);
   throw new GatewayError(`Cannot show the manifest of ${run}: the run is open`, {
+    code: "evidence-unavailable",
+    retryAfterSeconds: 1,
+  });
+}
+
+/**
+ * Why a run was allowed or denied what it asked for.
+ *
+ * @throws {GatewayError} `denied`, `unknown-tool`, `evidence-unavailable` while the run is open, or when its manifest is
+ *   of a version that this one can not read
+ */
+export async function explain(store: Store, principal: Principal, run: string): Promise<RunExplanation> {
+  const { seal } = await requireRun(store, principal, run);
+  const predicate = seal === undefined ? undefined : predicateOf(seal.bundle);
+  if (predicate !== undefined) return explainRun(predicate);
+  const why = seal === undefined ? "the run is open" : "its manifest is of another version";
+  throw new GatewayError(`Cannot explain ${run}: ${why}`, {
     code: "evidence-unavailable",
     retryAfterSeconds: 1,
   });

@@ -5,7 +5,7 @@
  * Every method that takes a principal answers within that principal's tenant and nothing beyond it: another
  * tenant's run is as absent as one that never was.
  */
-import type { Outcome } from "../core/manifest/index.ts";
+import type { Outcome, RunExplanation } from "../core/manifest/index.ts";
 import type { TileName } from "../core/merkle/index.ts";
 import type { CapabilityWord, JsonValue, Operation, Principal } from "../core/policy/index.ts";
 
@@ -33,7 +33,7 @@ export interface Gateway {
   describeTool(principal: Principal, tool: string): Promise<ToolDetail>;
 
   /**
-   * Newest first. Needs scope `evidence`, as do the two below.
+   * Newest first. Needs scope `evidence`, as do the three below.
    *
    * @throws {GatewayError} `insufficient-scope` without it
    */
@@ -47,6 +47,12 @@ export interface Gateway {
    * @throws {GatewayError} `unknown-tool`; `evidence-unavailable` while the run is open
    */
   findManifest(principal: Principal, run: string): Promise<string>;
+
+  /**
+   * @returns why a run was allowed or denied what it asked for, and the smallest change that would allow what was denied
+   * @throws {GatewayError} `unknown-tool`; `evidence-unavailable` while the run is open
+   */
+  explainRun(principal: Principal, run: string): Promise<RunExplanation>;
 
   /** The public keys that verify manifests, as a JSON Web Key Set. Public. */
   jwks(): Promise<object>;

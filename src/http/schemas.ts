@@ -131,6 +131,32 @@ export const RunSummary = z
   })
   .meta({ id: "RunSummary" });
 
+/** Answer of `GET /v1/runs/{run}/explain`. */
+export const RunExplanation = z
+  .looseObject({
+    run: runId,
+    tool: z.string(),
+    function: z.string(),
+    tenant: z.string(),
+    purpose: z.string(),
+    policy_id: z.string().nullable(),
+    outcome: z.looseObject({ kind: z.string() }).meta({ description: "As the execution manifest has it" }),
+    decision: z.looseObject({ effect: z.enum(["allow", "deny"]) }),
+    denials: z.array(
+      z.object({
+        import: z.string(),
+        target: z.string().optional(),
+        missing: z.string().meta({ description: "The clause that is missing" }),
+        times: z.int(),
+        change: z
+          .string()
+          .optional()
+          .meta({ description: "The smallest change that would allow it; absent when none can" }),
+      }),
+    ),
+  })
+  .meta({ id: "RunExplanation" });
+
 /** Answer of `GET /v1/runs`. */
 export const RunList = z
   .object({

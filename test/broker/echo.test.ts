@@ -192,3 +192,26 @@ describe("an echo in an output", () => {
     expect(openRun({}).host.release).toBeUndefined();
   });
 });
+
+describe("a secret that is rotated while a run is under way", () => {
+  it("changes nothing for that run: what it is shown is what its filter looks for", async () => {
+    const rotated = "an0ther/v+lue?x=2";
+    const profiles = new Map([["weather-api", profileFor(1, { secret: new Secret(SECRET) })]]);
+    const { resolver } = fakeResolver({});
+    const broker = createBroker({ clock, resolver, profiles });
+    const grants: Grant[] = [{ kind: "reveal", profile: "weather-api" }];
+    const open = () => broker.openRun({ grants, budget: BUDGET, startedAtMs: Date.now() });
+    const reveal = (host: ReturnType<typeof open>) => call(host, "reveal/reveal", { name: "weather-api" });
+    const before = open();
+    profiles.set("weather-api", profileFor(1, { secret: new Secret(rotated) }));
+    const after = open();
+    expect(await reveal(before)).toMatchObject({ value: SECRET });
+    expect(await reveal(after)).toMatchObject({ value: rotated });
+    expect(before.release?.(SECRET)).toEqual({ output: "*".repeat(SECRET.length), withheld: false });
+    expect(after.release?.(rotated)).toEqual({ output: "*".repeat(rotated.length), withheld: false });
+    // A profile that is taken away is taken away from runs that follow.
+    profiles.clear();
+    expect(await reveal(after)).toMatchObject({ value: rotated });
+    expect(open).toThrow(/not among the operator's profiles/);
+  });
+});

@@ -150,6 +150,10 @@ describe("an invocation that is denied", () => {
     });
     const [event] = (await verified(answer.json.manifest)).events;
     expect(event).toMatchObject({ effect: "denied", clause: "network_allowlist" });
+    const explained = await gateway.get(`/v1/runs/${answer.json.run}/explain`);
+    expect(explained.json.denials).toMatchObject([
+      { missing: "network_allowlist", change: expect.stringContaining('host: "example.com"') },
+    ]);
   });
 
   it("is refused and signed when the purpose is not allowed", async () => {
@@ -258,7 +262,8 @@ describe("many runs", () => {
 
   it("are another tenant's own business", async () => {
     const { json } = await invoke("hash/hash/fnv1a64", { data: "" });
-    for (const path of [`/v1/runs/${json.run}`, `/v1/runs/${json.run}/manifest`]) {
+    for (const end of ["", "/manifest", "/explain"]) {
+      const path = `/v1/runs/${json.run}${end}`;
       expect((await gateway.get(path)).status).toBe(200);
       const stranger = await callGateway(gateway.server.url, path, {
         headers: { authorization: "Bearer writ_x" },

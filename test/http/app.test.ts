@@ -1,6 +1,16 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/core/errors.ts";
-import { BUNDLE, createTestApp, GOOD_BODY, invocation, KEY, REFUSALS, RUN, TRACE } from "./support.ts";
+import {
+  BUNDLE,
+  createTestApp,
+  EXPLANATION,
+  GOOD_BODY,
+  invocation,
+  KEY,
+  REFUSALS,
+  RUN,
+  TRACE,
+} from "./support.ts";
 
 const get = (path: string, headers: Record<string, string> = {}) =>
   invocation({ path, method: "GET", headers });
@@ -127,6 +137,27 @@ test("createApp() sends a manifest byte for byte as it was sealed", async () => 
   expect(response.headers.get("content-disposition")).toBe(`attachment; filename="${RUN}.sigstore.json"`);
   const principal = { id: "", tenant: "", tier: "", scopes: [] };
   expect(await response.text()).toBe(await gateway.findManifest(principal, RUN));
+});
+
+test("createApp() explains a run as JSON, and as text where that is asked for", async () => {
+  const { app } = createTestApp();
+  const path = `/v1/runs/${RUN}/explain`;
+  const json = await app.request(get(path));
+  expect(json.headers.get("content-type")).toBe("application/json");
+  expect(await json.json()).toEqual(EXPLANATION);
+  const text = await app.request(get(path, { accept: "text/plain" }));
+  expect(text.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+  expect(await text.text()).toBe(`${RUN} denied-import
+  function  weather weather/forecast
+  asked by  acme, for support-chat
+  policy    ${EXPLANATION.policy_id}
+decision allow
+  allow  purpose  is listed
+denials  1
+  wasi:http/outgoing-handler#handle  GET https://x.test:443/\\u{1b}[31m  2 times
+    missing   network_allowlist
+    to allow  add to network_allowlist: { host: "x.test" }
+`);
 });
 
 test("createApp() pages through runs", async () => {

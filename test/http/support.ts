@@ -1,5 +1,6 @@
 /** A gateway that is all surface: it answers what it is told, and keeps what it was asked. */
 import { GatewayError, type Refusal } from "../../src/core/errors.ts";
+import type { RunExplanation } from "../../src/core/manifest/index.ts";
 import { type Principal, SCOPE_NAMES, type Scope } from "../../src/core/policy/index.ts";
 import type {
   Gateway,
@@ -59,6 +60,31 @@ export interface FakeGateway extends Gateway {
   scopes: readonly Scope[];
 }
 
+/** A run whose guest asked for a host that nobody named. */
+export const EXPLANATION: RunExplanation = {
+  run: RUN,
+  tool: "weather",
+  function: "weather/forecast",
+  tenant: "acme",
+  purpose: "support-chat",
+  policy_id: `sha256:${DIGEST}`,
+  outcome: {
+    kind: "denied-import",
+    import: "wasi:http/outgoing-handler#handle",
+    target: "GET https://x.test:443/",
+  },
+  decision: { effect: "allow", reasons: [{ clause: "purpose", effect: "allow", detail: "is listed" }] },
+  denials: [
+    {
+      import: "wasi:http/outgoing-handler#handle",
+      target: "GET https://x.test:443/\u001b[31m",
+      missing: "network_allowlist",
+      times: 2,
+      change: 'add to network_allowlist: { host: "x.test" }',
+    },
+  ],
+};
+
 export function createFakeGateway(): FakeGateway {
   const principal: Principal = { id: "key:1", tenant: "acme", tier: "free", scopes: [] };
   const fake: FakeGateway = {
@@ -104,6 +130,7 @@ export function createFakeGateway(): FakeGateway {
     findRun: async () => serve(SUMMARY),
     // The odd spacing is on purpose: the text must leave as it is.
     findManifest: async () => serve(`${JSON.stringify(BUNDLE, null, 3)} `),
+    explainRun: async (principalOfRun) => serve({ ...EXPLANATION, tenant: principalOfRun.tenant }),
     jwks: async () => ({ keys: [] }),
     trustedRoot: async () => "{}",
     checkpoint: async () => serve("log.example\n1\n"),

@@ -1,6 +1,7 @@
 /** The execution manifest: the statement, the exact bytes that get signed, and their offline verification. */
 
 export { decodeBase64, decodeBase64Url, encodeBase64, encodeBase64Url } from "../base64.ts";
+export { alignColumns, printable } from "../plain-text.ts";
 export {
   ACTION_KINDS,
   ACTION_TYPE,
@@ -13,6 +14,7 @@ export {
 } from "./action.ts";
 export { type CompletenessContext, findGaps } from "./complete.ts";
 export { derToRaw, isHighS, isP256Spki, rawToDer, thumbprint } from "./ecdsa.ts";
+export { type Denial, explainRun, explanationLines, type RunExplanation } from "./explain-run.ts";
 export { type PredicateField, predicateFields } from "./fields.ts";
 export { parseInstant } from "./instant.ts";
 export {
@@ -41,6 +43,7 @@ export {
   readObservations,
   writeObservation,
 } from "./observation.ts";
+export { predicateOf } from "./own-bundle.ts";
 export {
   type Check,
   type CheckName,

@@ -1,6 +1,8 @@
 /** Runs of the principal's own tenant, and their execution manifests. */
+
+import { accepts } from "hono/accepts";
 import { GatewayError } from "../../core/errors.ts";
-import { BUNDLE_MEDIA_TYPE } from "../../core/manifest/index.ts";
+import { BUNDLE_MEDIA_TYPE, explanationLines } from "../../core/manifest/index.ts";
 import { answerJson, answerText } from "../answers.ts";
 import { principalOf } from "../authenticate.ts";
 import type { App, AppContext, Route } from "../context.ts";
@@ -16,6 +18,12 @@ export function runRoutes(app: App): readonly Route[] {
       path: "/v1/runs/:run/manifest",
       scope: "evidence",
       handler: (context) => findManifest(context, app),
+    },
+    {
+      method: "GET",
+      path: "/v1/runs/:run/explain",
+      scope: "evidence",
+      handler: (context) => explainRun(context, app),
     },
   ];
 }
@@ -40,6 +48,21 @@ async function findManifest(context: AppContext, app: App): Promise<Response> {
     "content-type": BUNDLE_MEDIA_TYPE,
     "content-disposition": `attachment; filename="${run}.sigstore.json"`,
   });
+}
+
+/** JSON, or the text that `writ explain` prints if that is asked for. */
+async function explainRun(context: AppContext, app: App): Promise<Response> {
+  const principal = principalOf(context);
+  refuseQuery(context);
+  const explanation = await app.gateway.explainRun(principal, runId(context));
+  const supports = ["application/json", "text/plain"];
+  const type = accepts(context, { header: "Accept", supports, default: "application/json" });
+  return type === "text/plain"
+    ? answerText(`${explanationLines(explanation).join("\n")}\n`, 200, {
+        "content-type": "text/plain; charset=utf-8",
+        vary: "Accept",
+      })
+    : answerJson(explanation, 200, { vary: "Accept" });
 }
 
 /** The form is checked before the name is used in a header or a log line. */
