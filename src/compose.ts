@@ -22,6 +22,7 @@ import type { Board, Registry, RegistrySource, Tool } from "./registry/index.ts"
 import { createSandbox } from "./sandbox/index.ts";
 import { openSigners } from "./signers.ts";
 import { openStore } from "./stores/index.ts";
+import { createMetrics } from "./telemetry/index.ts";
 import { openVersions } from "./versions.ts";
 import { readWitnesses } from "./witnesses.ts";
 
@@ -129,13 +130,16 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     open: (name) => runtime.openAppend(`${options.observerFolder}/${name}`),
     onError: (error) => log({ event: "observer-not-synced", error: String(error) }),
   });
+  const metrics = createMetrics();
   try {
     const sandbox = await createSandbox({
       clock,
       entropy,
       files,
-      spawn: (role, cage) =>
-        runtime.spawnExecutor(role, { runtime: options.executorRuntime ?? runtime.name, ...cage }),
+      spawn: (role, cage) => {
+        metrics.executorStarted(role);
+        return runtime.spawnExecutor(role, { runtime: options.executorRuntime ?? runtime.name, ...cage });
+      },
       cages: CAGES[options.isolation],
       cacheFolder: `${dataFolder}/cache`,
       executors: options.executors,
@@ -198,6 +202,8 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         clock,
         entropy,
         versions,
+        sinks: options.versioned === undefined ? [] : [metrics],
+        metrics: () => metrics.render([]),
         diagnose: options.diagnose,
       }),
       identity,

@@ -4,16 +4,27 @@ import type { Broker } from "../broker/index.ts";
 import type { Evidence } from "../evidence/index.ts";
 import { type Identity, jwks } from "../identity/index.ts";
 import type { Journals } from "../journal/index.ts";
-import type { Clock, Entropy, NoteSigner, Observer, Sandbox, Signer, Store } from "../ports/index.ts";
+import type {
+  Clock,
+  Entropy,
+  NoteSigner,
+  Observer,
+  Sandbox,
+  Signer,
+  Store,
+  TelemetrySink,
+} from "../ports/index.ts";
 import type { RegistrySource } from "../registry/index.ts";
 import { describeTool, listTools } from "./catalogue.ts";
 import { invoke } from "./invoke.ts";
 import { readTile, writeTrustedRoot } from "./log.ts";
+import { createOperator, type Operator } from "./operator.ts";
 import type { InvokeParts } from "./parts.ts";
 import type { Versions } from "./predicate.ts";
 import { createReadiness } from "./readiness.ts";
 import { explain, findManifest, findRun, listRuns } from "./runs.ts";
 import type { Gateway } from "./types.ts";
+import { watchInvocation } from "./watch.ts";
 
 /** Everything a gateway is made of. */
 export interface GatewayParts {
@@ -30,19 +41,34 @@ export interface GatewayParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly versions: Versions;
+  /** Counters and histograms, as OpenMetrics text; default: there are none. */
+  readonly metrics?: Operator["metrics"];
+  /** Told of every run that is over; default: nobody is. */
+  readonly sinks?: readonly TelemetrySink[];
   /** What guests logged and printed. */
   readonly diagnose: InvokeParts["diagnose"];
 }
 
 /** @returns a gateway that serves until its parts are closed */
 export function createGateway(parts: GatewayParts): Gateway {
-  const { identity, registry, evidence, store, signer, noteSigner } = parts;
+  const { identity, registry, evidence, store, signer, noteSigner, clock, entropy, sinks = [] } = parts;
   return {
+    operator: createOperator({
+      versions: store.versions,
+      clock,
+      entropy,
+      metrics:
+        parts.metrics ?? (async () => ({ contentType: "application/openmetrics-text", text: "# EOF\n" })),
+    }),
     authenticate: (authorization) => identity.authenticate(authorization),
     // The registry is asked for once: a run and its callees keep what was in force when it began.
     async invoke(principal, request) {
       await registry.fresh?.();
-      return await invoke({ ...parts, registry: registry.current() }, principal, request);
+      const now = { ...parts, registry: registry.current() };
+      if (sinks.length === 0) return await invoke(now, principal, request);
+      return await watchInvocation({ clock, entropy, sinks }, now, request, (watched) =>
+        invoke(watched, principal, request),
+      );
     },
     listTools: async (principal) => listTools(registry.current(), principal),
     describeTool: async (principal, tool) => describeTool(registry.current(), principal, tool),

@@ -5,6 +5,7 @@ export { type RunAgain, runAgain } from "./backtest-run.ts";
 export { createGateway, type GatewayParts } from "./gateway.ts";
 export { firstRunOf, newActionId } from "./ids.ts";
 export { readTile, writeTrustedRoot } from "./log.ts";
+export type * from "./operator.ts";
 export type { Versions } from "./predicate.ts";
 export { type ReplayedTool, type ReplayReport, replay, replayRun } from "./replay.ts";
 export { ActionKeeper, describeChange } from "./tool-actions.ts";

@@ -8,9 +8,13 @@
 import type { Outcome, RunExplanation } from "../core/manifest/index.ts";
 import type { TileName } from "../core/merkle/index.ts";
 import type { CapabilityWord, JsonValue, Operation, Principal } from "../core/policy/index.ts";
+import type { Operator } from "./operator.ts";
 
 /** The gateway as its doors see it. Refusals are thrown as `GatewayError`; anything else thrown is a bug. */
 export interface Gateway {
+  /** For whoever may operate it, and nobody else. */
+  readonly operator: Operator;
+
   /**
    * @param authorization the Authorization header, as sent; attacker-controlled
    * @throws {GatewayError} `unauthenticated`, in the same shape whatever was wrong

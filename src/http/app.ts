@@ -7,6 +7,7 @@ import { LOOPBACK_HOSTS, refuseAtDoor } from "./door.ts";
 import { answerProblem, PlainError } from "./problem.ts";
 import { documentRoutes } from "./routes/documents.ts";
 import { logRoutes } from "./routes/log.ts";
+import { operateRoutes } from "./routes/operate.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { toolRoutes } from "./routes/tools.ts";
 
@@ -54,7 +55,13 @@ export function createApp(gateway: Gateway, options: AppOptions): Hono<AppEnv> {
     answerProblem(new PlainError(404, "There is nothing here"), app, context.get("entry")),
   );
 
-  const routes = [...toolRoutes(app), ...runRoutes(app), ...documentRoutes(app), ...logRoutes(app)];
+  const routes = [
+    ...toolRoutes(app),
+    ...runRoutes(app),
+    ...documentRoutes(app),
+    ...logRoutes(app),
+    ...operateRoutes(app),
+  ];
   for (const route of routes) {
     hono.on(route.method, route.path, async (context) => {
       const entry = context.get("entry");

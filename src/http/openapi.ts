@@ -7,7 +7,6 @@
 import { z } from "zod";
 import type { RefusalCode } from "../core/errors.ts";
 import { SCOPES } from "../core/policy/index.ts";
-import { InvocationBody } from "./invocation.ts";
 import { OPERATIONS, type Operation } from "./operations.ts";
 import { problemExample } from "./pages/problem.ts";
 import { PROBLEMS, REFUSAL_CODES } from "./problem-table.ts";
@@ -195,7 +194,8 @@ function schemaName(code: RefusalCode): string {
 /** Every shape, each once and referred to by its id; a shape inside another is referred to as well. */
 function answerSchemas(): Record<string, object> {
   const registry = z.registry<{ id: string }>();
-  for (const schema of [InvocationBody, ...Object.values(shapes)]) registry.add(schema, { id: idOf(schema) });
+  const bodies = new Set(OPERATIONS.flatMap(({ body }) => (body === undefined ? [] : [body])));
+  for (const schema of [...bodies, ...Object.values(shapes)]) registry.add(schema, { id: idOf(schema) });
   const { schemas } = z.toJSONSchema(registry, {
     unrepresentable: "any",
     io: "input",

@@ -4,18 +4,23 @@ import type { RefusalCode } from "../core/errors.ts";
 import { BUNDLE_MEDIA_TYPE } from "../core/manifest/index.ts";
 import type { ScopeName } from "../core/policy/index.ts";
 import { InvocationBody } from "./invocation.ts";
+import { ToolCommandBody } from "./routes/operate.ts";
 import {
+  ActionList,
   Capabilities,
+  CommandedTool,
   ExecutionManifest,
   Health,
   InvocationAnswer,
   KeySet,
+  OperatedTool,
   Readiness,
   RunExplanation,
   RunList,
   RunSummary,
   ToolDetail,
   ToolList,
+  ToolStates,
 } from "./schemas.ts";
 
 /** One operation. */
@@ -136,6 +141,52 @@ export const OPERATIONS: readonly Operation[] = [
     answer: RunExplanation,
     refusals: [...READ, "unknown-tool", "evidence-unavailable"],
     scope: "evidence",
+  },
+  {
+    id: "listToolStates",
+    method: "get",
+    path: "/v1/operate/tools",
+    summary: "What of each tool is in force",
+    answer: ToolStates,
+    refusals: READ,
+    scope: "operate",
+  },
+  {
+    id: "operatedTool",
+    method: "get",
+    path: "/v1/operate/tools/{tool}",
+    summary: "A tool's state and versions, newest first",
+    answer: OperatedTool,
+    refusals: [...READ, "unknown-tool"],
+    scope: "operate",
+  },
+  {
+    id: "commandTool",
+    method: "post",
+    path: "/v1/operate/tools/{tool}",
+    summary: "Activate, try out, roll back, stop or floor a tool; every gateway follows within a second",
+    body: ToolCommandBody,
+    answer: CommandedTool,
+    refusals: [...READ, "unknown-tool", "input-too-large"],
+    scope: "operate",
+  },
+  {
+    id: "listActions",
+    method: "get",
+    path: "/v1/operate/actions",
+    summary: "What was done to tools, newest first; each is a signed record in the log",
+    answer: ActionList,
+    refusals: READ,
+    scope: "operate",
+  },
+  {
+    id: "metrics",
+    method: "get",
+    path: "/metrics",
+    summary: "Counters and histograms of this gateway: OpenMetrics",
+    contentType: "application/openmetrics-text",
+    refusals: READ,
+    scope: "operate",
   },
   {
     id: "jwks",

@@ -31,7 +31,8 @@ export function refuseQuery(context: AppContext): void {
   if (context.req.url.includes("?")) readQuery(context, NoQuery);
 }
 
-function readQuery<T>(context: AppContext, schema: z.ZodType<T>): T {
+/** @throws {GatewayError} `invalid-request`, naming the parameters */
+export function readQuery<T>(context: AppContext, schema: z.ZodType<T>): T {
   const faults: { pointer: string; detail: string }[] = [];
   const values = Object.create(null);
   for (const [name, value] of new URL(context.req.url).searchParams) {

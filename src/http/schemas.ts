@@ -194,3 +194,73 @@ export const Capabilities = z
     ),
   })
   .meta({ id: "Capabilities" });
+
+/** What of a tool is in force. */
+export const ToolState = z
+  .object({
+    tool: z.string(),
+    active: z.int().meta({ description: "Number of the version that runs are given" }),
+    activatedAtMs: z.int(),
+    earlier: z.array(z.int()).meta({ description: "Versions that were active before, the latest last" }),
+    canary: z
+      .object({
+        version: z.int(),
+        basisPoints: z.int(),
+        tenants: z.array(z.string()),
+        sinceMs: z.int(),
+      })
+      .optional(),
+    suspended: z.object({ reason: z.string(), sinceMs: z.int() }).optional(),
+    floors: z.array(z.object({ tenant: z.string(), version: z.int() })),
+  })
+  .meta({ id: "ToolState" });
+
+/** Answer of `GET /v1/operate/tools`. */
+export const ToolStates = z.object({ tools: z.array(ToolState) }).meta({ id: "ToolStates" });
+
+/** Answer of `GET /v1/operate/tools/{tool}`. */
+export const OperatedTool = z
+  .object({
+    state: ToolState,
+    versions: z.array(
+      z.object({
+        version: z.int(),
+        digest: digest.meta({ description: "Over component and policies" }),
+        component: digest,
+        policies: z.array(digest),
+        firstSeen: z.iso.datetime(),
+      }),
+    ),
+    next: z.int().meta({ description: "Pass as before for the page that follows" }).optional(),
+  })
+  .meta({ id: "OperatedTool" });
+
+/** Answer of `POST /v1/operate/tools/{tool}`. */
+export const CommandedTool = z
+  .object({
+    changed: z.boolean(),
+    state: ToolState,
+    action: z.string().meta({ description: "Name of the signed record in the log" }).optional(),
+  })
+  .meta({ id: "CommandedTool" });
+
+/** Answer of `GET /v1/operate/actions`. */
+export const ActionList = z
+  .object({
+    actions: z.array(
+      z.object({
+        action: z.string(),
+        tool: z.string(),
+        kind: z.string(),
+        by: z.string(),
+        at: z.iso.datetime(),
+        changes: z.array(z.string()),
+        settledMs: z
+          .int()
+          .meta({ description: "ms until the last run of what it took out of force was admitted" })
+          .optional(),
+      }),
+    ),
+    next: z.string().meta({ description: "Pass as before for the page that follows" }).optional(),
+  })
+  .meta({ id: "ActionList" });

@@ -56,6 +56,7 @@ export type {
 export type { NoteSigner, PublicKey, Signature, Signer } from "./signer.ts";
 export type { PrivateSigner, Signing } from "./signing.ts";
 export type { Intent, KeyRow, Logged, LogHead, RunRow, Seal, Store } from "./store.ts";
+export type { HostCallSeen, RefusalSeen, RunSeen, Step, TelemetrySink } from "./telemetry.ts";
 export type { PublicVerifier, Verification } from "./verification.ts";
 export type {
   GatewayRow,

@@ -97,6 +97,8 @@ export interface SandboxEnd {
   readonly memoryPeakBytes: number | null;
   readonly outputBytes: number;
   readonly wallMs: number;
+  /** Of `wallMs`, what it waited for an executor; absent = it waited for none. */
+  readonly queuedMs?: number;
   /** Of a profiled run that its executor reported on: as it says, and checked for its form alone. */
   readonly profile?: readonly ProfileNode[];
   /** Of a noted run that was begun. */

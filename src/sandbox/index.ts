@@ -158,10 +158,12 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
       );
       if (!run.profiled) warmUp.expect(loadOf(run.component, prepared), prepared.body);
       const revocation = new Revocation(run.onRevoked);
+      let queuedMs = 0;
       try {
         for (let alone = false; ; alone = true) {
           const { key } = prepared;
           const need = { tenant: run.tenant, memoryBytes: run.memoryBytes, alone, key };
+          const askedAt = clock.monotonicMs();
           const borrowed = pool.borrow(need, Math.min(leftMs(), LONGEST_QUEUE_WAIT_MS));
           const loan = await revocation.before(borrowed);
           if (loan === undefined) {
@@ -169,6 +171,7 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
             borrowed.then((late) => late.end(true)).catch(() => undefined);
             return notRun(revocation.reason ?? "", elapsed());
           }
+          queuedMs += clock.monotonicMs() - askedAt;
           let reusable = false;
           try {
             const { end, inputs } = await runIn(loan, run, prepared, leftMs, revocation);
@@ -176,10 +179,12 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
             // whatever happens then is its own doing. INVARIANT: a run that asked the broker for anything never does.
             const again = !alone && elapsed() < run.timeToLiveMs && revocation.reason === undefined;
             if (end.kind === "lost" && !end.touched && again) continue;
-            reusable = isSafeAfter(end);
+            // A tool that was stopped is not one whose leavings others should meet.
+            reusable = isSafeAfter(end) && revocation.reason === undefined;
             const profile = run.profiled && end.kind === "reported" ? decodeProfile(end.profile) : undefined;
             return {
               ...concludeRun(end, run, elapsed()),
+              queuedMs,
               ...(inputs && { inputs }),
               ...(profile && { profile }),
             };

@@ -184,3 +184,30 @@ describe("versions", () => {
     expect(await tools.command("nothing", { kind: "resume" }, "")).toEqual({ kind: "unknown-tool" });
   }, 120_000);
 });
+
+describe("an operator over HTTP", () => {
+  it("commands tools, and reads what was done and the metrics; a key without the scope does not", async () => {
+    const asked = { command: { kind: "suspend", reason: "drill" }, note: "over HTTP" };
+    const done = await post("/v1/operate/tools/hash", asked);
+    expect([done.status, done.json.changed, done.json.state.suspended.reason]).toEqual([200, true, "drill"]);
+    const impossible = await post("/v1/operate/tools/hash", { command: { kind: "activate", version: 99 } });
+    expect(impossible.status).toBe(400);
+    expect(impossible.json.errors[0].detail).toContain("there is no version 99");
+    await change("hash", { kind: "resume" });
+
+    const headers = { authorization: `Bearer ${key}` };
+    const get = (path: string) => callGateway(gateway.server.url, path, { headers });
+    const { actions } = (await get("/v1/operate/actions?tool=hash&limit=2")).json;
+    expect(actions.map((action: { kind: string }) => action.kind)).toEqual(["resume", "suspend"]);
+    expect(actions[1]).toMatchObject({ by: expect.stringMatching(/^key:/), changes: expect.anything() });
+    const page = (await get("/v1/operate/tools/hash?limit=1")).json;
+    expect([page.versions[0].version, page.next]).toEqual([2, 2]);
+
+    const metrics = await get("/metrics");
+    expect(metrics.headers.get("content-type")).toContain("application/openmetrics-text");
+    expect(metrics.text).toMatch(/writ_run_seconds_count\{tool="hash",outcome="completed"\} [1-9]/);
+    expect(metrics.text).toContain('writ_step_seconds_bucket{le="0.00025",step="seal"}');
+    expect(metrics.text).toMatch(/writ_executor_starts_total\{role="run"\} [1-9]/);
+    expect((await callGateway(gateway.server.url, "/metrics", {})).status).toBe(401);
+  }, 30_000);
+});

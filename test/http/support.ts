@@ -47,10 +47,21 @@ const SUMMARY: RunSummary = {
   receipt: { sequence: 7, digest: DIGEST, keyId: "k" },
 };
 
+const ACTION = "act_01JCA2N3VQ8T5W6X7Y8Z9ABCDE";
+const STATE = {
+  tool: "weather",
+  active: 2,
+  activatedAtMs: 1_770_000_000_000,
+  earlier: [1],
+  canary: { version: 3, basisPoints: 100, tenants: ["acme"], sinceMs: 1_770_000_000_000 },
+  floors: [{ tenant: "*", version: 1 }],
+};
+
 /** A fake gateway with fault hooks. */
 export interface FakeGateway extends Gateway {
   readonly invocations: InvocationRequest[];
   readonly pages: RunPageRequest[];
+  readonly commands: object[];
   /** Thrown by every method that takes a principal, when set. */
   fault: unknown;
   /** What `invoke` answers. */
@@ -90,6 +101,7 @@ export function createFakeGateway(): FakeGateway {
   const fake: FakeGateway = {
     invocations: [],
     pages: [],
+    commands: [],
     fault: undefined,
     answer: ANSWER,
     isReady: true,
@@ -98,6 +110,43 @@ export function createFakeGateway(): FakeGateway {
       if (authorization !== KEY)
         throw new GatewayError("Cannot authenticate: no such key", { code: "unauthenticated" });
       return { ...principal, scopes: fake.scopes };
+    },
+    operator: {
+      listTools: async () => serve([STATE]),
+      describeTool: async () =>
+        serve({
+          state: STATE,
+          versions: [
+            {
+              version: 2,
+              digest: `sha256:${DIGEST}`,
+              component: `sha256:${DIGEST}`,
+              policies: [`sha256:${DIGEST}`],
+              firstSeen: "2026-11-20T09:30:00.000Z",
+            },
+          ],
+          next: 2,
+        }),
+      commandTool: async (_principal, tool, asked, note) => {
+        fake.commands.push({ tool, asked, note });
+        return serve({ changed: true, state: STATE, action: ACTION });
+      },
+      listActions: async () =>
+        serve({
+          actions: [
+            {
+              action: ACTION,
+              tool: "weather",
+              kind: "rollback",
+              by: "cli",
+              at: "2026-11-20T09:30:00.000Z",
+              changes: ["weather: version 1 is active, was 2"],
+              settledMs: 120,
+            },
+          ],
+          next: ACTION,
+        }),
+      metrics: async () => serve({ contentType: "application/openmetrics-text", text: "# EOF\n" }),
     },
     invoke: async (_principal, request) => {
       fake.invocations.push(request);

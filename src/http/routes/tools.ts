@@ -85,8 +85,12 @@ function refuseHeaders(context: AppContext): void {
   if (faults.length > 0) throw refuse(faults);
 }
 
-/** A name that no tool can have is answered like one that no tool has. */
-function toolName(context: AppContext): string {
+/**
+ * A name that no tool can have is answered like one that no tool has.
+ *
+ * @throws {GatewayError} `unknown-tool`
+ */
+export function toolName(context: AppContext): string {
   const name = context.req.param("tool") ?? "";
   if (!TOOL.test(name)) throw unknown();
   return name;

@@ -1,0 +1,58 @@
+/** A run's host with its calls noted: what was asked, how long it took, and what kind of reply it was. */
+import type { Clock, HostCallSeen, RunHost } from "../ports/index.ts";
+
+/** Calls of one run that are told one by one; a guest makes as many as it likes. */
+const MOST_CALLS = 128;
+/** Form of our own names of calls. What an executor asks for beside them is refused, and named `other`. */
+const NAME = /^[a-z][a-z-]{0,31}\/[a-z][a-z-]{0,31}$/;
+
+/** Calls so far. */
+export interface SeenCalls {
+  readonly seen: readonly HostCallSeen[];
+}
+
+/** @returns the same host, and what is noted of it */
+export function watchHost(
+  host: RunHost,
+  clock: Clock,
+): { readonly host: RunHost; readonly calls: SeenCalls } {
+  const seen: HostCallSeen[] = [];
+  const { release } = host;
+  const watched: RunHost = {
+    async call(call) {
+      if (seen.length >= MOST_CALLS) return await host.call(call);
+      const fromMs = clock.monotonicMs();
+      const note = (reply: HostCallSeen["reply"], failed: boolean) =>
+        void seen.push({
+          name: NAME.test(call.name) ? call.name : "other",
+          fromMs,
+          untilMs: clock.monotonicMs(),
+          failed,
+          reply,
+        });
+      try {
+        const reply = await host.call(call);
+        note(reply.kind, reply.kind !== "ok");
+        return reply;
+      } catch (error) {
+        note("stop", true);
+        throw error;
+      }
+    },
+    ...(release === undefined ? {} : { release: release.bind(host) }),
+    close: () => host.close(),
+    get events() {
+      return host.events;
+    },
+    get usage() {
+      return host.usage;
+    },
+    get denial() {
+      return host.denial;
+    },
+    get diagnostics() {
+      return host.diagnostics;
+    },
+  };
+  return { host: watched, calls: { seen } };
+}

@@ -1,0 +1,230 @@
+/**
+ * Looks over the shoulder of one invocation: wraps what it goes through, notes when each step began and ended, and tells
+ * it all once the invocation is over, with the runs that it led to. Nothing of the story waits for it or fails because of
+ * it; where nobody is told, nothing is wrapped.
+ */
+import { toHex } from "../core/digest.ts";
+import { GatewayError } from "../core/errors.ts";
+import type { RunPredicate } from "../core/manifest/index.ts";
+import type { Evidence, KnownBeforeRun } from "../evidence/index.ts";
+import type { Clock, Entropy, Observer, RunSeen, Sandbox, Step, TelemetrySink } from "../ports/index.ts";
+import type { InvocationAnswer, InvocationRequest } from "./types.ts";
+import { type SeenCalls, watchHost } from "./watch-host.ts";
+
+/** What is watched. */
+export interface WatchedParts {
+  readonly observer: Observer;
+  readonly evidence: Evidence;
+  readonly sandbox: Sandbox;
+}
+
+/** Whom to tell, and by which clock. */
+export interface WatchOptions {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly sinks: readonly TelemetrySink[];
+}
+
+/**
+ * Invokes, and tells what was seen of it.
+ *
+ * @param invoke given the same parts, watched
+ */
+export async function watchInvocation<P extends WatchedParts>(
+  { clock, entropy, sinks }: WatchOptions,
+  parts: P,
+  request: InvocationRequest,
+  invoke: (parts: P) => Promise<InvocationAnswer>,
+): Promise<InvocationAnswer> {
+  const watch = new InvocationWatch(clock, entropy);
+  let spanId: string | undefined;
+  try {
+    const answer = await invoke({ ...parts, ...watch.parts(parts) });
+    spanId = answer.traceparent.split("-")[2];
+    return answer;
+  } catch (error) {
+    if (error instanceof GatewayError) {
+      const refusal = { code: error.code, ...(error.code === "unknown-tool" ? {} : { tool: request.tool }) };
+      tell(sinks, (sink) => sink.refusal(refusal));
+    }
+    throw error;
+  } finally {
+    const seen = watch.finish(spanId, request.traceparent?.split("-")[2]);
+    if (seen !== undefined) tell(sinks, (sink) => sink.run(seen));
+  }
+}
+
+/** Whoever counts badly must not take an answer away from its caller. */
+function tell(sinks: readonly TelemetrySink[], what: (sink: TelemetrySink) => void): void {
+  for (const sink of sinks) {
+    try {
+      what(sink);
+    } catch {
+      // The next one is told all the same.
+    }
+  }
+}
+
+/** What of a run is noted while it is under way. */
+interface Noted {
+  readonly run: string;
+  readonly spanId: string;
+  readonly fromMs: number;
+  readonly startedAtMs: number;
+  readonly steps: Step[];
+  untilMs: number;
+  calls: SeenCalls | undefined;
+  known: KnownBeforeRun | undefined;
+  end: RunPredicate | undefined;
+  /** Of a run that was refused before it began: the code. */
+  refused: string | undefined;
+  queuedMs: number;
+}
+
+/** One invocation: the run that a principal called, and those that it called. */
+class InvocationWatch {
+  readonly #clock: Clock;
+  readonly #entropy: Entropy;
+  /** In the order in which they were let in, the principal's first. */
+  readonly #runs = new Map<string, Noted>();
+
+  constructor(clock: Clock, entropy: Entropy) {
+    this.#clock = clock;
+    this.#entropy = entropy;
+  }
+
+  parts({ observer, evidence, sandbox }: WatchedParts): WatchedParts {
+    return {
+      observer: {
+        ...observer,
+        admitted: (observed) =>
+          this.#step(this.#begin(observed.run), "observe", () => observer.admitted(observed)),
+        excluded: (run, reason) => {
+          const noted = this.#runs.get(run);
+          if (noted !== undefined) noted.refused = reason;
+          return observer.excluded(run, reason);
+        },
+      },
+      evidence: {
+        ...evidence,
+        admit: (known, ...rest) => {
+          const noted = this.#runs.get(known.run);
+          if (noted !== undefined) noted.known = known;
+          return this.#step(noted, "intent", () => evidence.admit(known, ...rest));
+        },
+        seal: (predicate, ...rest) =>
+          this.#step(this.#ending(predicate), "seal", () => evidence.seal(predicate, ...rest)),
+        refuse: (predicate) =>
+          this.#step(this.#ending(predicate), "refuse", () => evidence.refuse(predicate)),
+      },
+      sandbox: {
+        ...sandbox,
+        run: async (run) => {
+          const noted = this.#runs.get(run.run);
+          if (noted === undefined) return await sandbox.run(run);
+          const { host, calls } = watchHost(run.host, this.#clock);
+          noted.calls = calls;
+          const end = await this.#step(noted, "run", () => sandbox.run({ ...run, host }));
+          noted.queuedMs = end.queuedMs ?? 0;
+          return end;
+        },
+      },
+    };
+  }
+
+  /** @returns the principal's run with the others in it; undefined when none was let in */
+  finish(spanId: string | undefined, parentSpanId: string | undefined): RunSeen | undefined {
+    const [root] = this.#runs.values();
+    return root && this.#describe(root, spanId ?? root.spanId, parentSpanId);
+  }
+
+  #begin(run: string): Noted {
+    const fromMs = this.#clock.monotonicMs();
+    const noted: Noted = {
+      run,
+      spanId: toHex(this.#entropy.bytes(8)),
+      fromMs,
+      startedAtMs: this.#clock.nowMs(),
+      steps: [],
+      untilMs: fromMs,
+      calls: undefined,
+      known: undefined,
+      end: undefined,
+      refused: undefined,
+      queuedMs: 0,
+    };
+    this.#runs.set(run, noted);
+    return noted;
+  }
+
+  #ending(predicate: RunPredicate): Noted | undefined {
+    const noted = this.#runs.get(predicate.run);
+    if (noted !== undefined) noted.end = predicate;
+    return noted;
+  }
+
+  async #step<T>(noted: Noted | undefined, name: string, does: () => Promise<T>): Promise<T> {
+    const fromMs = this.#clock.monotonicMs();
+    let failed = true;
+    try {
+      const result = await does();
+      failed = false;
+      return result;
+    } finally {
+      const untilMs = this.#clock.monotonicMs();
+      if (noted !== undefined) {
+        noted.steps.push({ name, fromMs, untilMs, failed });
+        noted.untilMs = untilMs;
+      }
+    }
+  }
+
+  #describe(noted: Noted, spanId: string, parentSpanId: string | undefined): RunSeen | undefined {
+    const { end, known, refused, steps } = noted;
+    const said = end ?? known;
+    // Refused before anything of it was written down: the door has counted it.
+    if (said === undefined) return undefined;
+    const isSealed = end !== undefined && steps.at(-1)?.failed === false;
+    const isDenied = end?.outcome.kind === "denied";
+    return {
+      run: noted.run,
+      tenant: said.tenant,
+      tool: said.tool,
+      version: versionOf(said),
+      function: said.function,
+      purpose: said.purpose,
+      traceId: said.trace_id,
+      spanId,
+      parentSpanId,
+      outcome: refused ?? (isSealed ? end.outcome.kind : "unsealed"),
+      kind: refused !== undefined ? "refused" : isDenied ? "denied" : "ran",
+      startedAtMs: noted.startedAtMs,
+      fromMs: noted.fromMs,
+      untilMs: noted.untilMs,
+      steps,
+      hostCalls: noted.calls?.seen ?? [],
+      queuedMs: noted.queuedMs,
+      fuelUsed: end?.budget?.fuel.used ?? 0,
+      egressBytes: end?.budget?.egress_bytes.used ?? 0,
+      children: this.#childrenOf(noted, spanId),
+    };
+  }
+
+  #childrenOf({ run }: Noted, spanId: string): readonly RunSeen[] {
+    return [...this.#runs.values()]
+      .filter(({ end, known }) => (end ?? known)?.parent?.run === run)
+      .map((child) => this.#describe(child, child.spanId, spanId))
+      .filter((seen) => seen !== undefined);
+  }
+}
+
+/** A version without its number, from what a manifest says. */
+export function versionOf({
+  artifact_hash,
+  policy_id,
+}: {
+  readonly artifact_hash: string;
+  readonly policy_id: string | null;
+}): string {
+  return `${artifact_hash.slice(7, 19)}-${policy_id?.slice(7, 19) ?? "none"}`;
+}

@@ -1,0 +1,5 @@
+/**
+ * The telemetry room: what is told of runs, as figures for operators. It is told of runs when they are over, never asks,
+ * and never decides anything about one.
+ */
+export { createMetrics, type GaugeReading, type Metrics } from "./metrics.ts";
