@@ -124,7 +124,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     origin: options.logOrigin,
     address: options.signer,
   });
-  const store = await openDatabase(runtime, options.database);
+  const store = await openDatabase(runtime, options.database, log);
   const observing = await openObserver({
     clock,
     open: (name) => runtime.openAppend(`${options.observerFolder}/${name}`),
@@ -372,11 +372,16 @@ function memoryCaps(registry: Registry, { tool_id, budget }: Policy): ReadonlySe
  * Opens the store, making its file readable by its owner alone: it holds every tenant's runs.
  *
  * @param path of a SQLite file, or `:memory:`
+ * @param log told when the disk fails, and when it is well again
  */
-export async function openDatabase(runtime: Runtime, path: string): Promise<Store> {
+export async function openDatabase(
+  runtime: Runtime,
+  path: string,
+  log: (line: object) => void = () => undefined,
+): Promise<Store> {
   if (path !== ":memory:" && (await runtime.files.mode(path)) === undefined) {
     // SQLite takes an empty file for a new database, and gives its log beside it the same mode.
     await runtime.files.write(path, "", { mode: 0o600 });
   }
-  return openStore(runtime.openSqlite(path));
+  return openStore(runtime.openSqlite(path), { nowMs: runtime.clock.monotonicMs, tellDisk: log });
 }

@@ -23,6 +23,13 @@ export interface SqliteDatabase {
   prepare(sql: string): SqliteStatement;
   exec(sql: string): void;
   close(): void;
+  /**
+   * Lets go of the file and opens it anew, by descriptors that nothing failed on. Statements prepared before are void.
+   * Absent for a database in memory.
+   *
+   * @throws when it can not be opened: then there is none open, and this may be called again
+   */
+  reopen?(): void;
 }
 
 /** A child process that speaks over one pipe. */

@@ -136,8 +136,14 @@ async function resolve(
 
 /** Opens a SQLite database file (`:memory:` for a private one). */
 export function openSqlite(path: string): SqliteDatabase {
-  const database = new DatabaseSync(path);
+  let database = new DatabaseSync(path);
+  const reopen = (): void => {
+    // It may be closed already, when the last attempt to open it failed.
+    if (database.isOpen) database.close();
+    database = new DatabaseSync(path);
+  };
   return {
+    ...(path === ":memory:" ? {} : { reopen }),
     prepare(sql) {
       const statement = database.prepare(sql);
       // A statement has result columns exactly when it returns rows (SELECT, RETURNING, some PRAGMAs).
@@ -150,7 +156,9 @@ export function openSqlite(path: string): SqliteDatabase {
       };
     },
     exec: (sql) => database.exec(sql),
-    close: () => database.close(),
+    close() {
+      if (database.isOpen) database.close();
+    },
   };
 }
 

@@ -2,7 +2,8 @@
  * A process to be killed or to have its disk fail: the evidence of a gateway without its sandbox. Closes what is open,
  * then admits, observes and seals runs, and says each on its output once it may be released.
  *
- * Arguments: folder, runs under way at once, how many (0 = until it is killed).
+ * Arguments: folder, runs under way at once, how many (0 = until it is killed), and `persist` for callers who come back when
+ * they were refused.
  */
 import { writeSync } from "node:fs";
 import { runtime } from "#runtime";
@@ -12,7 +13,11 @@ import { openStore } from "../../src/stores/index.ts";
 import { predicateOf } from "../core/manifest/fixtures.ts";
 import { knownOf } from "../evidence/support.ts";
 
-const [folder = "", atOnce = "1", count = "0"] = runtime.args;
+const [folder = "", atOnce = "1", count = "0", persist = ""] = runtime.args;
+/** Pause of a caller who was refused and comes back. */
+const AGAIN_MS = 300;
+/** Then it gives up. */
+const GIVE_UP_MS = 15_000;
 const { clock, entropy } = runtime;
 const signers = await openSigners(runtime, {
   keysFolder: `${folder}/keys`,
@@ -46,6 +51,9 @@ async function work(): Promise<void> {
       writeSync(1, `released ${receipt.sequence} ${run} ${receipt.digest}\n`);
     } catch (error) {
       writeSync(1, `refused ${error instanceof Error && "code" in error ? error.code : String(error)}\n`);
+      if (persist === "" || clock.monotonicMs() > GIVE_UP_MS) continue;
+      left++;
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
   }
 }

@@ -8,7 +8,7 @@ import type { Sealed } from "../../src/evidence/index.ts";
 import type { RunRow } from "../../src/ports/index.ts";
 import { predicateOf } from "../core/manifest/fixtures.ts";
 import { arm, type FaultMode, noFaults } from "../support/sqlite.ts";
-import { completed, knownOf, type TestGateway, testStorage, verifiedSeal } from "./support.ts";
+import { completed, knownOf, type TestGateway, testStorage, verified, verifiedSeal } from "./support.ts";
 
 /** SQLite's extended codes; undefined = an error that is not SQLite's. */
 const CODES = { "plain error": undefined, "disk full": 13, "read error": 266, "failed sync": 1034 } as const;
@@ -56,6 +56,9 @@ const SCENARIOS: readonly {
   },
 ];
 
+/** Number of the run that is served once the fault is over. */
+const AFTERWARDS = 99;
+
 let cells = 0;
 
 /** Plays a scenario under a fault, recovers, and checks what must hold whatever happened. */
@@ -74,7 +77,14 @@ async function playCell(options: {
 
   arm(faults, undefined);
   first.signer.fails = undefined;
-  if (options.recovery === "same process") await first.evidence.reconcile(Number.POSITIVE_INFINITY);
+  if (options.recovery === "same process") {
+    await first.evidence.reconcile(Number.POSITIVE_INFINITY);
+    // It goes on by itself: what is open is closed, and the next run is served.
+    expect(await first.store.openRuns(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+    const next = completed(AFTERWARDS);
+    await first.evidence.admit(knownOf(next));
+    expect(await verified((await first.evidence.seal(next, [])).text)).toMatchObject({ run: next.run });
+  }
   await first.store.close();
   const next = await storage.start(noFaults());
   await next.evidence.reconcile(Number.POSITIVE_INFINITY);
@@ -103,7 +113,7 @@ async function playCell(options: {
   expect(answers.released.length + answers.refused.length).toBe(1);
   await next.store.close();
   await storage.remove();
-  return { answers, rows };
+  return { answers, rows: rows.filter(({ intent }) => intent.run !== completed(AFTERWARDS).run) };
 }
 
 describe("evidence under faults", () => {

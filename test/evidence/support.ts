@@ -102,7 +102,10 @@ export async function testStorage() {
   const folder = await temporaryFolder();
   return {
     async start(faults: Faults): Promise<TestGateway> {
-      const store = await openStore(openFaultySqlite(join(folder.path, "writ.db"), faults));
+      // Every look at the clock is a minute later, so that a disk that failed is tried again at once.
+      let nowMs = 0;
+      const options = { nowMs: () => (nowMs += 60_000) };
+      const store = await openStore(openFaultySqlite(join(folder.path, "writ.db"), faults), options);
       const parts = { store, signer: testSigner(), noteSigner: testNoteSigner(), clock: testClock() };
       return { ...parts, evidence: createEvidence(parts) };
     },

@@ -30,6 +30,7 @@ export function openFaultySqlite(path: string, faults: Faults): SqliteDatabase {
     },
     exec: (sql) => attempt(sql, () => database.exec(sql)),
     close: () => database.close(),
+    reopen: () => database.reopen?.(),
   };
 }
 

@@ -65,6 +65,12 @@ export class LogTree {
     return { size: edge.size, root: edge.root() };
   }
 
+  /** Lets go of all that was read: the next who asks reads the database. */
+  forget(): void {
+    this.#edge = new TreeEdge(0);
+    this.#tiles.clear();
+  }
+
   /** Inclusion proof of an entry in the tree of the first `size`. @throws {RangeError} when there is none */
   path(index: number, size: number): readonly Bytes[] {
     // Right after the commit that made it, the edge is known to be of that size.

@@ -9,7 +9,7 @@ import type { WriteQueue } from "./write-queue.ts";
  */
 export function sqliteSteps(connection: Connection, queue: WriteQueue): Database {
   return {
-    read: async (query) => connection.all(query),
+    read: async (query) => connection.read(query),
     write: (body) => queue.write(() => drive(connection, body())),
   };
 }

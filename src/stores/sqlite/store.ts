@@ -2,7 +2,7 @@
  * The Store port over SQLite: write-ahead log, `synchronous = FULL`, one writer. What the port promises about
  * durability is kept by `write-queue.ts`; what it promises about shape by the constraints and triggers of `migrations.ts`.
  */
-import { TILE_WIDTH } from "../../core/merkle/index.ts";
+import { sameBytes, TILE_WIDTH } from "../../core/merkle/index.ts";
 import type { Logged, LogHead, Seal, SqliteDatabase, Store } from "../../ports/index.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
@@ -12,6 +12,7 @@ import { createVersions } from "../versions.ts";
 import { Connection } from "./connection.ts";
 import { LogTree } from "./log-tree.ts";
 import { migrate } from "./migrate.ts";
+import { type DiskEvent, DiskRecovery, LostWritesError } from "./recovery.ts";
 import { sqliteSteps } from "./steps.ts";
 import { WriteQueue } from "./write-queue.ts";
 
@@ -21,6 +22,10 @@ export interface StoreOptions {
   readonly nextTurn?: (action: () => void) => void;
   /** How long another process's write is waited for, blocking this one. Default 5000. */
   readonly busyTimeoutMs?: number;
+  /** A clock that does not jump, in ms: says when a disk that failed is tried again. Default: the host's. */
+  readonly nowMs?: () => number;
+  /** Told when the disk fails, and when it is well again. */
+  readonly tellDisk?: (event: DiskEvent) => void;
 }
 
 /**
@@ -30,7 +35,13 @@ export interface StoreOptions {
  * @throws {Error} when durability can not be had (no write-ahead log), or the file is not a store this Writ knows
  */
 export async function openSqliteStore(database: SqliteDatabase, options: StoreOptions = {}): Promise<Store> {
-  const { nextTurn = (action) => void setImmediate(action), busyTimeoutMs = 5000 } = options;
+  configure(database, options);
+  migrate(database);
+  return createStore(database, options);
+}
+
+/** Sets a connection up for durability. @throws {Error} when it can not be had */
+function configure(database: SqliteDatabase, { busyTimeoutMs = 5000 }: StoreOptions): void {
   database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
   const [mode] = database.prepare("PRAGMA journal_mode = WAL").all([]);
   // A database in memory answers "memory": it is let through for tests, where nothing is to survive.
@@ -41,8 +52,6 @@ export async function openSqliteStore(database: SqliteDatabase, options: StoreOp
   database.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON");
   // What is deleted (journals that are to be erased, sooner or later) leaves zeros behind.
   database.exec("PRAGMA secure_delete = ON");
-  migrate(database);
-  return createStore(database, nextTurn);
 }
 
 /** What a transaction made of the log: known once it commits. */
@@ -58,13 +67,27 @@ interface Uncommitted {
   readonly commit: Commit;
 }
 
-/** @param nextTurn see {@link StoreOptions} */
-function createStore(database: SqliteDatabase, nextTurn: (action: () => void) => void): Store {
+function createStore(database: SqliteDatabase, options: StoreOptions): Store {
+  const { nextTurn = (action) => void setImmediate(action) } = options;
   const connection = new Connection(database);
   const log = new LogTree(connection);
   /** The transaction under way. */
   let commit: Commit = {};
-  const queue = new WriteQueue(database, nextTurn, () => {
+  /** The newest that callers were told is durable. */
+  const acknowledged: { head?: LogHead; run?: string } = {};
+  const recovery = new DiskRecovery({
+    database,
+    forget() {
+      connection.forget();
+      log.forget();
+    },
+    configure: () => configure(database, options),
+    probe: () => void connection.run(queries.beat()),
+    confirm: () => confirm(connection, log, acknowledged),
+    nowMs: options.nowMs ?? (() => performance.now()),
+    tell: options.tellDisk ?? (() => undefined),
+  });
+  const queue = new WriteQueue(database, nextTurn, recovery, () => {
     // Appends what the transaction has sealed to the log: once for all of it, in it.
     if (commit.seals !== true) return;
     const [{ size } = { size: 0 }] = connection.all(queries.selectLogSize());
@@ -87,6 +110,7 @@ function createStore(database: SqliteDatabase, nextTurn: (action: () => void) =>
     if (head === undefined) {
       throw new TypeError(`Cannot prove seal ${sequence}: it was committed without the log`);
     }
+    acknowledged.head = head;
     return { sequence, head, path: log.path(sequence, head.size) };
   }
 
@@ -99,10 +123,15 @@ function createStore(database: SqliteDatabase, nextTurn: (action: () => void) =>
     }),
     versions: createVersions(steps),
     recordIntent: (intent) =>
-      queue.write(() => {
-        connection.run(queries.insertRun(intent));
-        connection.run(queries.insertOpenRun(intent));
-      }),
+      queue.write(
+        () => {
+          connection.run(queries.insertRun(intent));
+          connection.run(queries.insertOpenRun(intent));
+        },
+        () => {
+          acknowledged.run = intent.run;
+        },
+      ),
     seal: (seal) =>
       queue.write(() => {
         const uncommitted = insertSeal(seal);
@@ -120,7 +149,7 @@ function createStore(database: SqliteDatabase, nextTurn: (action: () => void) =>
       }, prove),
     logHead: async () => log.head(),
     async prove(sequence) {
-      const [head] = connection.all(queries.selectHeadAfter(sequence));
+      const [head] = connection.read(queries.selectHeadAfter(sequence));
       if (head === undefined) throw new RangeError(`Cannot prove seal ${sequence}: there is none`);
       const { size, root } = head;
       return { sequence, head: { size, root: Uint8Array.from(root) }, path: log.path(sequence, size) };
@@ -129,7 +158,7 @@ function createStore(database: SqliteDatabase, nextTurn: (action: () => void) =>
     logTile: async (level, index, width) => log.tile(level, index, width),
     async logEntries(index, width) {
       const from = index * TILE_WIDTH;
-      const rows = connection.all(queries.selectEntries(from, from + width));
+      const rows = connection.read(queries.selectEntries(from, from + width));
       return rows.length === width ? rows.map(({ entry }) => entry) : undefined;
     },
     check: () => queue.write(() => void connection.run(queries.beat())),
@@ -139,4 +168,25 @@ function createStore(database: SqliteDatabase, nextTurn: (action: () => void) =>
       database.close();
     },
   };
+}
+
+/**
+ * Compares a file that was opened anew with what was acknowledged.
+ *
+ * @throws {LostWritesError} when something of it is missing
+ */
+function confirm(
+  connection: Connection,
+  log: LogTree,
+  { head, run }: { readonly head?: LogHead; readonly run?: string },
+): void {
+  if (head !== undefined) {
+    const [kept] = connection.all(queries.selectHeadAfter(head.size - 1));
+    if (kept?.size !== head.size || !sameBytes(kept.root, head.root))
+      throw new LostWritesError(`The log of ${head.size} entries that callers hold receipts of is not there`);
+  }
+  if (run !== undefined && connection.all(queries.selectRunOfAnyTenant(run)).length === 0)
+    throw new LostWritesError(`Run ${JSON.stringify(run)} was admitted, and its intent is not there`);
+  // That the entries hash to the newest head.
+  log.head();
 }

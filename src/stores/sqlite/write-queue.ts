@@ -7,6 +7,7 @@
  */
 import type { SqliteDatabase } from "../../ports/index.ts";
 import { rollBack } from "./migrate.ts";
+import type { DiskRecovery } from "./recovery.ts";
 
 /** At most this many writes share a transaction; what waits beyond them goes into the next one. */
 const MAX_BATCH = 256;
@@ -25,22 +26,28 @@ export class WriteQueue {
   readonly #database: SqliteDatabase;
   readonly #nextTurn: (action: () => void) => void;
   readonly #beforeCommit: () => void;
+  readonly #recovery: Pick<DiskRecovery, "begin" | "attempt">;
   #waiting: Waiting[] = [];
   #scheduled = false;
   #stopped: Error | undefined;
+  /** Whether the disk failed, and nothing may be written for now. */
+  #failed = false;
 
   /**
    * @param database used by this queue alone for writing
    * @param nextTurn calls its argument once, after what the event loop has at hand: the longer that list, the larger
    *   the batch
+   * @param recovery says what happens after the disk failed
    * @param beforeCommit writes what is owed once for all of a transaction; what it throws undoes the transaction
    */
   constructor(
     database: SqliteDatabase,
     nextTurn: (action: () => void) => void,
+    recovery: Pick<DiskRecovery, "begin" | "attempt">,
     beforeCommit: () => void = () => undefined,
   ) {
     this.#database = database;
+    this.#recovery = recovery;
     this.#beforeCommit = beforeCommit;
     this.#nextTurn = nextTurn;
   }
@@ -58,6 +65,7 @@ export class WriteQueue {
   async write<T, R>(write: () => T, afterCommit: (result: T) => R): Promise<R>;
   async write<T>(write: () => T, afterCommit: (result: T) => unknown = (result) => result): Promise<unknown> {
     if (this.#stopped !== undefined) throw this.#stopped;
+    if (this.#failed) this.#goOn();
     return await new Promise((resolve, reject) => {
       let settle = (): void => undefined;
       this.#waiting.push({
@@ -135,15 +143,18 @@ export class WriteQueue {
     return true;
   }
 
-  /**
-   * After a failed sync the system may have dropped the pages and forgotten the failure: a retry would succeed and
-   * prove nothing. So a failure of the disk ends writing until the process starts anew.
-   */
   #stopAfter(error: unknown): void {
     if (!isIoError(error)) return;
-    this.#stopped = new Error("Cannot write to store: the disk failed, restart after checking it", {
-      cause: error,
-    });
+    this.#failed = true;
+    this.#recovery.begin(error);
+    // They would be written through the descriptors that failed.
+    rejectAll(this.#waiting.splice(0), error);
+  }
+
+  /** @throws {Error} why nothing may be written */
+  #goOn(): void {
+    this.#recovery.attempt();
+    this.#failed = false;
   }
 }
 
