@@ -21,6 +21,7 @@ import {
   writeTags,
 } from "./sections.ts";
 import { writeData, writeElements } from "./segments.ts";
+import { FIRST_SLICE } from "./word.ts";
 
 /** The order that the format asks of sections; custom sections stand anywhere. */
 const ORDER: readonly number[] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
@@ -82,7 +83,7 @@ function writeContents(
   write(SECTION.table, (section) => writeTables(module, section, maxima, map));
   write(SECTION.memory, (section) => writeMemories(module, section, maxima));
   write(SECTION.tag, (section) => writeTags(module, section, plainOf));
-  write(SECTION.global, (section) => writeGlobals(module, section, map));
+  contents.set(SECTION.global, [writeGlobals(module, sections.get(SECTION.global), map, FIRST_SLICE)]);
   write(SECTION.export, (section) => writeExports(module, section, map));
   let elements = 0;
   if (sections.has(SECTION.element) || references.size > 0) {

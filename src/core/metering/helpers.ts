@@ -17,13 +17,15 @@
 
 import { Writer } from "./binary/writer.ts";
 import { OP } from "./walker.ts";
-import { framesInWord, SLICE, UNIT_BITS, UNIT_GUARD } from "./word.ts";
+import { framesInWord, LAST_GROWING_SLICE, UNIT_BITS, UNIT_GUARD } from "./word.ts";
 import { i32, i64, op, pushDepth, pushUnits, TYPE } from "./word-code.ts";
 
 /** Where the counters are, the depth a run begins with, and the hook that refills. */
 export interface Counters {
   readonly left: number;
   readonly depth: number;
+  /** The module's own global that holds the size of its next slice. */
+  readonly slice: number;
   readonly maxCallDepth: number;
   /** Index of the imported function that may raise `left`; undefined where the guest is stopped at once. */
   readonly refill: number | undefined;
@@ -80,6 +82,7 @@ export function helperBody(
     case "more":
       get(0);
       call("settle");
+      growSlice(writer, counters);
       call("draw");
       break;
     case "enter":
@@ -118,25 +121,30 @@ function give(writer: Writer, { left }: Counters): void {
 }
 
 /**
- * Takes least(left, SLICE), and no less than −1: a host that charged more than there was has its guest stopped at the
+ * Takes least(left, slice), and no less than −1: a host that charged more than there was has its guest stopped at the
  * next check, and the counter goes on to hold what the word can not.
  */
-function draw(writer: Writer, { left }: Counters): void {
+function draw(writer: Writer, counters: Counters): void {
+  const { left } = counters;
   pushDepth(writer, 0);
-  pushSlice(writer, left);
+  pushSlice(writer, counters);
   writer.byte(0x6a); // i32.add
   op(writer, OP.globalGet, left);
-  pushSlice(writer, left);
+  pushSlice(writer, counters);
   writer.bytes(0xac, 0x7d); // i64.extend_i32_s, i64.sub
   op(writer, OP.globalSet, left);
 }
 
-function pushSlice(writer: Writer, left: number): void {
+function pushSlice(writer: Writer, { left, slice }: Counters): void {
+  const pushSize = (): void => {
+    op(writer, OP.globalGet, slice);
+    writer.byte(0xad); // i64.extend_i32_u
+  };
   const pushLeast = (): void => {
     op(writer, OP.globalGet, left);
-    i64(writer, SLICE);
+    pushSize();
     op(writer, OP.globalGet, left);
-    i64(writer, SLICE);
+    pushSize();
     writer.bytes(0x53, 0x1b); // i64.lt_s, select
   };
   pushLeast();
@@ -144,6 +152,19 @@ function pushSlice(writer: Writer, left: number): void {
   pushLeast();
   i64(writer, -1);
   writer.bytes(0x55, 0x1b, 0xa7); // i64.gt_s, select, i32.wrap_i64
+}
+
+/** The slice was spent: the next one is larger by an eighth. */
+function growSlice(writer: Writer, { slice }: Counters): void {
+  op(writer, OP.globalGet, slice);
+  i32(writer, LAST_GROWING_SLICE);
+  writer.bytes(0x4d, OP.if, TYPE.empty); // i32.le_u
+  op(writer, OP.globalGet, slice);
+  op(writer, OP.globalGet, slice);
+  i32(writer, 3);
+  writer.bytes(0x76, 0x6a); // i32.shr_u, i32.add
+  op(writer, OP.globalSet, slice);
+  writer.byte(OP.end);
 }
 
 /** The word without its units is on the stack. */

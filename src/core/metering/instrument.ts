@@ -68,7 +68,7 @@ export interface MeteredModule {
 }
 
 /** The version of the rewriting. Whoever keeps metered modules keeps them under it; fuel depends on the cost table only. */
-export const METER_VERSION = "writ-meter/6";
+export const METER_VERSION = "writ-meter/7";
 
 /** Where the caller names no depth: about half a megabyte of native stack. */
 export const DEFAULT_MAX_CALL_DEPTH = 4096;
@@ -82,7 +82,7 @@ export const DEFAULT_MAX_CALL_DEPTH = 4096;
  * Exactness: the units that a call takes are the sum of the costs of the operators it ran, whenever it ends by
  * returning or by an exception, and at each call of an import. A budget of exactly that is enough; on a smaller one
  * the guest is stopped, at most 200 units past it. Operators that charge by size are paid for before they act. A trap
- * other than `unreachable` takes the rest of the slice that was begun: at most `SLICE` units; see {@link FUEL_IMPORT}.
+ * other than `unreachable` takes the rest of the slice that was begun: see {@link FUEL_IMPORT}.
  *
  * @param wasm a valid core module
  * @param options limits; see {@link MeterOptions}
@@ -98,9 +98,11 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
   const module = readModule(wasm);
   refuseFuelNames(module);
   const maxima = decideMaxima(module, options.maxMemoryBytes, maxTableElements);
-  const { importedGlobals } = module;
+  const { importedGlobals, definedGlobals } = module;
   const refill = options.refill === true ? module.importedFunctions : undefined;
-  const counters = { left: importedGlobals, depth: importedGlobals + 1, maxCallDepth, refill };
+  // The counters are imported behind the module's own imports; the size of slices is the last of its globals.
+  const [left, depth, slice] = [importedGlobals, importedGlobals + 1, importedGlobals + definedGlobals + 2];
+  const counters = { left, depth, slice, maxCallDepth, refill };
   const signatures = new Signatures(module);
   const wrappers = new Wrappers(module, signatures, counters);
   const references = new Set<number>();
@@ -111,7 +113,6 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
     signatures,
     wrappers,
     refill: refill !== undefined,
-    // The counters are imported behind the module's own imports.
     global: (index: number): number => (index < importedGlobals ? index : index + 2),
     references,
     hints: new HintWriter(),

@@ -15,6 +15,7 @@ import type { Section, WasmModule } from "./module.ts";
 import { SECTION, sectionReader } from "./module.ts";
 import type { Maxima } from "./sizes.ts";
 import { skipValueType } from "./types.ts";
+import { OP } from "./walker.ts";
 
 /**
  * Import section with plain function types, and the counters behind the module's own imports.
@@ -110,18 +111,28 @@ export function writeMemories(module: WasmModule, section: Section, maxima: Maxi
   return writer;
 }
 
-/** Global section with its initialisers translated. */
-export function writeGlobals(module: WasmModule, section: Section, map: IndexMap): Writer {
+/** Global section with its initialisers translated, and behind its own a mutable i32 that begins with `added`, if any. */
+export function writeGlobals(
+  module: WasmModule,
+  section: Section | undefined,
+  map: IndexMap,
+  added?: number,
+): Writer {
   const reader = sectionReader(module, section);
   const writer = new Writer(reader.end - reader.pos + 16);
-  const count = reader.u32();
-  writer.u32(count);
+  const count = section === undefined ? 0 : reader.u32();
+  writer.u32(count + (added === undefined ? 0 : 1));
   for (let i = 0; i < count; i += 1) {
     const start = reader.pos;
     skipValueType(reader);
     if (reader.byte() > 1) throw refuseComponent(`Cannot meter wasm module: shared global at ${start}`);
     writer.copy(module.bytes, start, reader.pos);
     copyExpression(reader, writer, map);
+  }
+  if (added !== undefined) {
+    writer.bytes(0x7f, 0x01, OP.i32Const); // i32, mutable
+    writer.signed(added);
+    writer.byte(OP.end);
   }
   return writer;
 }

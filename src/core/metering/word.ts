@@ -19,12 +19,18 @@ export const DEPTH_GUARD = -(2 ** 31);
 export const MAX_CALL_DEPTH = 2 ** (31 - UNIT_BITS) - 1;
 
 /**
- * Units that a word takes from the host's counter at once.
+ * Units that a word takes from the host's counter at once, at most. Far below 2^17, so that no sum overflows.
  *
  * A trap other than `unreachable` takes the word with it, so the rest of its slice counts as used: smaller is more
- * exact there. Taking a slice costs some nanoseconds: larger is faster. Far below 2^17, so that no sum overflows.
+ * exact there. Taking a slice costs some nanoseconds: larger is faster. So the slices of an instance begin with
+ * {@link FIRST_SLICE} and grow by an eighth whenever one is spent: what a trap takes too much is at most the first slice,
+ * or an eighth of what the instance had used.
  */
 export const SLICE = 16_384;
+/** Units of an instance's first slice. */
+export const FIRST_SLICE = 512;
+/** Larger slices do not grow: the next would pass {@link SLICE}. */
+export const LAST_GROWING_SLICE = Math.floor((SLICE * 8) / 9);
 
 const FRAME = 2 ** UNIT_BITS;
 

@@ -4,7 +4,7 @@
  * imports.
  */
 
-import { FUEL_IMPORT, instrument, SLICE } from "../../../src/core/metering/index.ts";
+import { FIRST_SLICE, FUEL_IMPORT, instrument, SLICE } from "../../../src/core/metering/index.ts";
 import { canonicaliseNans } from "../../../src/core/metering/nan.ts";
 import { createFuzzHost } from "./fuzz-host.ts";
 import { countByOperator, REFERENCE_EXPORT } from "./reference.ts";
@@ -12,11 +12,8 @@ import { createCounters, resetCounters } from "./support.ts";
 
 const BUDGET = 1n << 40n;
 const LIMITS = { maxMemoryBytes: 2 ** 48, maxTableElements: 2 ** 40, maxCallDepth: 8191 };
-/**
- * A trap takes the rest of the slice that was begun, and may leave the rest of its region paid and not run: operators up
- * to the next branch, a growth among them.
- */
-const TRAP_SLACK = BigInt(SLICE) + 2500n;
+/** A trap may leave the rest of its region paid and not run: operators up to the next branch, a growth among them. */
+const REGION_SLACK = 2500n;
 /** What the word already owed when a trap took it. */
 const UNSEEN_SLACK = 200n;
 /** Calls whose budget is cut short, of each module. */
@@ -60,6 +57,7 @@ export function compareRuns(wasm: Uint8Array<ArrayBuffer>): Comparison | undefin
   const differences: string[] = [];
   if (metered.length !== plain.length)
     differences.push(`${metered.length} calls metered, ${plain.length} plain`);
+  let total = 0n;
   for (const [i, step] of plain.entries()) {
     const other = metered[i];
     const reference = counted[i];
@@ -76,7 +74,8 @@ export function compareRuns(wasm: Uint8Array<ArrayBuffer>): Comparison | undefin
       break;
     }
     const over = (other.units ?? 0n) - (reference.units ?? 0n);
-    if (kindOf(step) === "trapped" ? over > TRAP_SLACK || over < -UNSEEN_SLACK : over !== 0n) {
+    total += other.units ?? 0n;
+    if (kindOf(step) === "trapped" ? over > trapSlack(total) || over < -UNSEEN_SLACK : over !== 0n) {
       differences.push(`${step.call}: ${other.units} units, by operator ${reference.units} (${step.end})`);
     }
   }
@@ -87,6 +86,12 @@ export function compareRuns(wasm: Uint8Array<ArrayBuffer>): Comparison | undefin
     counts.stopped = short.stopped;
   }
   return { ...counts, differences };
+}
+
+/** A trap takes the rest of the slice that was begun. @param total units that the instance used */
+function trapSlack(total: bigint): bigint {
+  const slice = BigInt(FIRST_SLICE) + total / 8n;
+  return (slice < BigInt(SLICE) ? slice : BigInt(SLICE)) + REGION_SLACK;
 }
 
 /** A budget of exactly what a call takes is enough. */
