@@ -11,7 +11,7 @@
  * - `callgraph.ts`: the functions so small that their callers account for them.
  * - `flow.ts` and `flow-builder.ts`: a body as regions and joints. `charges.ts`: what each region charges.
  *   `checks.ts`: where the count is compared with zero. `plan.ts` joins the three and notes the `sites.ts`.
- * - `word.ts`, `signatures.ts`, `wrappers.ts`, `helpers.ts`: the count is one word that travels through every
+ * - `word.ts`, `signatures.ts`, `type-identity.ts`, `wrappers.ts`, `helpers.ts`: the count is one word that travels through every
  *   function's signature, in a register; globals are touched only where control leaves the module or comes in, and
  *   where a slice of the budget is spent.
  * - `hints.ts`: what tells the engine that this is seldom.
@@ -43,8 +43,7 @@
  *
  * Known limits: a function reference that reaches JavaScript (through a table, or as a result) has the threaded type,
  * so hosts must not call it; function types with 1,000 parameters or results do not thread; the operand stack of a
- * frame is not counted in its call depth, its locals are; three modules of the spec suite link that must not (function
- * types that differ only in which of two equal recursion groups a struct beside them names).
+ * frame is not counted in its call depth, its locals are.
  */
 
 export { COST_TABLE_VERSION, OPERATOR_COSTS } from "./costs.ts";

@@ -12,6 +12,7 @@ import { Reader } from "./binary/reader.ts";
 import { Writer } from "./binary/writer.ts";
 import type { Section, WasmModule } from "./module.ts";
 import { functionType } from "./module.ts";
+import { TypeIdentity } from "./type-identity.ts";
 
 /** The type of the fuel word. */
 const WORD = 0x7f;
@@ -21,6 +22,7 @@ const MAX_ARITY = 1000;
 /** The type section of the metered module, and the plain types that it appends. */
 export class Signatures {
   readonly #module: WasmModule;
+  readonly #identity: TypeIdentity;
   readonly #plain = new Map<number, number>();
   readonly #spelled = new Map<string, number>();
   readonly #added = new Writer();
@@ -30,6 +32,7 @@ export class Signatures {
 
   constructor(module: WasmModule) {
     this.#module = module;
+    this.#identity = new TypeIdentity(module);
   }
 
   /** @returns the type index of a function type as the module spelled it */
@@ -43,13 +46,17 @@ export class Signatures {
       for (const each of type.supers) if (each < group.first) this.plainOf(each);
     }
     const writer = new Writer();
-    if (group.size > 1) {
+    // In the copy, what names the group itself means the module's own: a marker says what the original was.
+    const isMarked = this.#identity.namesItself(group.first);
+    const size = group.size + (isMarked ? 1 : 0);
+    if (size > 1) {
       // The whole group is copied: which group a type is of, and where in it, is part of its identity.
       writer.byte(0x4e);
-      writer.u32(group.size);
+      writer.u32(size);
     }
     for (let index = group.first; index < group.first + group.size; index += 1) this.#copyType(writer, index);
-    const first = this.#append(writer.toBytes(), group.size);
+    if (isMarked) writer.copy(this.#identity.marker(group.first));
+    const first = this.#append(writer.toBytes(), size);
     for (let i = 0; i < group.size; i += 1) this.#plain.set(group.first + i, first + i);
     return first + typeIndex - group.first;
   }
@@ -139,7 +146,8 @@ export class Signatures {
 
   /** Appends one recursion group of `size` types. @returns the index of its first */
   #append(spelled: Uint8Array, size = 1): number {
-    const key = spelled.join();
+    // Groups that are spelled alike may differ: an index of a member means another type in another group.
+    const key = size > 1 ? `group ${this.#next}` : spelled.join();
     const known = this.#spelled.get(key);
     if (known !== undefined) return known;
     const index = this.#next;

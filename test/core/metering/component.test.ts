@@ -4,8 +4,16 @@
  */
 
 import { expect, test } from "vitest";
-import { FIRST_SLICE, SLICE } from "../../../src/core/metering/index.ts";
-import { assemble, callExport, createCounters, instantiateWith, PLENTY, resetCounters } from "./support.ts";
+import { FIRST_SLICE, instrument, SLICE } from "../../../src/core/metering/index.ts";
+import {
+  assemble,
+  callExport,
+  createCounters,
+  instantiateWith,
+  PLENTY,
+  ROOMY,
+  resetCounters,
+} from "./support.ts";
 
 test("instrument() charges calls between modules to one budget", async () => {
   const counters = createCounters(PLENTY);
@@ -140,3 +148,54 @@ for (const [name, [trap, isExact]] of Object.entries(TRAPS)) {
     }
   });
 }
+
+const TWO_GROUPS = `(rec (type $a (sub (func))) (type (struct (field (ref $a)))))
+  (rec (type $b (sub (func))) (type (struct (field (ref $a)))))`;
+/** Modules that export `f`, and whether others that import it must link: plain and metered alike. */
+const LINKS: Readonly<Record<string, readonly [exported: string, imported: string]>> = {
+  "the same groups": [
+    `${TWO_GROUPS} (func (export "f") (type $b))`,
+    `${TWO_GROUPS} (func (import "m" "f") (type $b))`,
+  ],
+  "a struct beside it that names another group": [
+    `${TWO_GROUPS} (func (export "f") (type $b))`,
+    `${TWO_GROUPS} (func (import "m" "f") (type $a))`,
+  ],
+  "a supertype that is another group's": [
+    `(rec (type $a (sub (func))) (type $c (sub $a (func)))) (rec (type $b (sub (func))) (type $d (sub $a (func))))
+      (func (export "f") (type $b))`,
+    `(rec (type $a (sub (func))) (type $c (sub $a (func)))) (func (import "m" "f") (type $a))`,
+  ],
+  "a parameter of its own type, and of an equal one": [
+    `(type $a (func (param (ref null $a)))) (type $b (func (param (ref null $a)))) (func (export "f") (type $b))`,
+    `(type $a (func (param (ref null $a)))) (func (import "m" "f") (type $a))`,
+  ],
+};
+
+for (const [name, sides] of Object.entries(LINKS)) {
+  test(`instrument() lets functions link or not as they were: ${name}`, async () => {
+    const [exporter, importer] = await Promise.all(sides.map((fields) => assemble(`(module ${fields})`)));
+    if (exporter === undefined || importer === undefined) throw new TypeError("Two modules are needed");
+    const links = (rewrite: (wasm: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>): boolean => {
+      const { left, depth } = createCounters(PLENTY);
+      const fuel = { "writ:fuel": { left, depth } };
+      const m = new WebAssembly.Instance(new WebAssembly.Module(rewrite(exporter)), fuel).exports;
+      const module = new WebAssembly.Module(rewrite(importer));
+      try {
+        new WebAssembly.Instance(module, { ...fuel, m });
+        return true;
+      } catch (error) {
+        if (error instanceof WebAssembly.LinkError) return false;
+        throw error;
+      }
+    };
+    expect(links((wasm) => instrument(wasm, ROOMY).wasm)).toBe(links((wasm) => wasm));
+  });
+}
+
+test("instrument() takes a long chain of types", async () => {
+  const chain = Array.from({ length: 20_000 }, (_, i) => `(type (struct (field (ref null ${i}))))`).join(" ");
+  const wasm = await assemble(`(module (type (struct)) ${chain}
+    (rec (type $f (func (param (ref null $f) (ref null 20000))))) (func (export "f") (type $f)))`);
+  expect(WebAssembly.validate(instrument(wasm, ROOMY).wasm)).toBe(true);
+});
