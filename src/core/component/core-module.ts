@@ -1,12 +1,16 @@
 /**
- * Looks into a core module inside a component: its imports and exports, nothing else. Code and data, nearly all
- * of a component's bytes, are passed over unread; whether they are valid is for the engine to say.
+ * Looks into a core module inside a component: its imports and exports, and how many and how large functions it has.
+ * Code and data, nearly all of a component's bytes, are passed over unread; whether they are valid is for the engine to
+ * say.
  */
+import { LIMITS } from "./limits.ts";
 import type { Reader } from "./reader.ts";
 import type { CoreExport, CoreImport, CoreKind, CoreModule } from "./wit.ts";
 
 const IMPORT_SECTION = 2;
+const FUNCTION_SECTION = 3;
 const EXPORT_SECTION = 7;
+const CODE_SECTION = 10;
 
 /**
  * Reads the borders of a core module; every name goes through the gate.
@@ -31,9 +35,28 @@ export function readCoreModule(module: Reader): CoreModule {
     } else if (id === EXPORT_SECTION) {
       for (const item of section.vector(() => coreExport(section), 3)) exports.push(item);
       section.finish();
+    } else if (id === FUNCTION_SECTION) {
+      section.budget.spend("coreFunctions", section.u32());
+    } else if (id === CODE_SECTION) {
+      passBodies(section);
     }
   }
   return { offset, byteLength: module.end - offset, imports, exports };
+}
+
+/** Passes over the bodies of a code section, none of which may be too long. */
+function passBodies(section: Reader): void {
+  for (let count = section.u32(); count > 0; count--) {
+    const start = section.at;
+    const bytes = section.u32();
+    if (bytes > LIMITS.functionBytes) {
+      throw section.refusal(
+        `body of ${bytes} bytes, the limit of this gateway is ${LIMITS.functionBytes}`,
+        start,
+      );
+    }
+    section.window(bytes, section.place);
+  }
 }
 
 /** Reads one import: two names and a type. Also found in core module types. */

@@ -21,6 +21,10 @@ export const LIMITS = Object.freeze({
   nameBytes: 4096,
   /** Core modules, at all levels together. */
   coreModules: 1000,
+  /** Functions that the core modules define, all together: each takes a compiler's time, however small it is. */
+  coreFunctions: 500_000,
+  /** Longest body of a core function, in bytes: what engines compile, and what the metering pass takes. */
+  functionBytes: 7_654_321,
   /** Component instances that instantiating the component makes, itself included. */
   componentInstances: 500,
   /** Core instances that instantiating the component makes. */
@@ -39,6 +43,7 @@ export type Allowance =
   | "types"
   | "items"
   | "coreModules"
+  | "coreFunctions"
   | "componentInstances"
   | "coreInstances"
   | "copies"
@@ -50,6 +55,7 @@ export class Budget {
     types: 0,
     items: 0,
     coreModules: 0,
+    coreFunctions: 0,
     componentInstances: 0,
     coreInstances: 0,
     copies: 0,

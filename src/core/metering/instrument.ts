@@ -8,7 +8,7 @@ import { refuseComponent } from "../errors.ts";
 import { assemble } from "./assemble.ts";
 import { FUEL_IMPORT } from "./fuel-import.ts";
 import { HintWriter, readHints } from "./hints.ts";
-import { checkSize, DEFAULT_MAX_TABLE_ELEMENTS, decideMaxima } from "./limits.ts";
+import { checkFunctions, checkSize, DEFAULT_MAX_TABLE_ELEMENTS, decideMaxima } from "./limits.ts";
 import type { WasmModule } from "./module.ts";
 import { readModule } from "./module.ts";
 import { canonicaliseNans } from "./nan.ts";
@@ -96,6 +96,7 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
   }
   checkSize(wasm);
   const module = readModule(wasm);
+  checkFunctions(module);
   refuseFuelNames(module);
   const maxima = decideMaxima(module, options.maxMemoryBytes, maxTableElements);
   const { importedGlobals, definedGlobals } = module;

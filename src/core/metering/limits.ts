@@ -3,6 +3,7 @@
  * work of compiling and instantiating it.
  */
 
+import type { GatewayError } from "../errors.ts";
 import { refuseComponent } from "../errors.ts";
 import type { Limits } from "./entities.ts";
 import type { WasmModule } from "./module.ts";
@@ -12,6 +13,8 @@ import type { Maxima } from "./sizes.ts";
 export const MAX_MODULE_BYTES = 64 * 1024 * 1024;
 /** V8 refuses larger function bodies; the metered body must stay below it too. */
 export const MAX_BODY_BYTES = 7_654_321;
+/** Functions that a module may define. Each takes a compiler's time and memory, however small it is. */
+export const MAX_FUNCTIONS = 500_000;
 /** Elements of all tables of one module together, where the caller names no number. */
 export const DEFAULT_MAX_TABLE_ELEMENTS = 1_000_000;
 
@@ -27,6 +30,25 @@ export function checkSize(wasm: Uint8Array): void {
   if (wasm.length <= MAX_MODULE_BYTES) return;
   throw refuseComponent(
     `Cannot meter wasm module: ${wasm.length} bytes exceed the limit of ${MAX_MODULE_BYTES}`,
+  );
+}
+
+/** @throws `GatewayError` component-refused when there are too many functions, or a too large one */
+export function checkFunctions({ bodies, importedFunctions }: WasmModule): void {
+  if (bodies.length > MAX_FUNCTIONS) {
+    throw refuseComponent(
+      `Cannot meter wasm module: ${bodies.length} functions exceed the limit of ${MAX_FUNCTIONS}`,
+    );
+  }
+  const large = bodies.findIndex(({ start, end }) => end - start > MAX_BODY_BYTES);
+  const body = bodies[large];
+  if (body !== undefined) throw refuseBody(large + importedFunctions, body.end - body.start);
+}
+
+/** The refusal of a body, as it was or metered, that engines would not compile. */
+export function refuseBody(index: number, length: number): GatewayError {
+  return refuseComponent(
+    `Cannot meter wasm function ${index}: ${length} bytes exceed the limit of ${MAX_BODY_BYTES}`,
   );
 }
 

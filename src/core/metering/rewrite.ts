@@ -2,7 +2,6 @@
  * Rewrites the code section: scans all bodies, plans each with what is known of its callees, writes them anew.
  */
 
-import { refuseComponent } from "../errors.ts";
 import { Writer } from "./binary/writer.ts";
 import { readBody } from "./body.ts";
 import type { CallGraph } from "./callgraph.ts";
@@ -12,7 +11,7 @@ import type { Callee } from "./flow.ts";
 import { FlowBuilder } from "./flow-builder.ts";
 import type { IndexMap } from "./index-map.ts";
 import { injectBody } from "./inject.ts";
-import { MAX_BODY_BYTES } from "./limits.ts";
+import { MAX_BODY_BYTES, refuseBody } from "./limits.ts";
 import { SECTION } from "./module.ts";
 import type { BodyPlan } from "./plan.ts";
 import { planBody } from "./plan.ts";
@@ -66,11 +65,7 @@ export function rewriteCode(context: RewriteContext): RewrittenCode {
     if (plan === undefined) throw new RangeError(`No plan for function ${index}`);
     injectBody(context, { code, sites }, each, plan, frames[position] ?? 0, locals, operators);
     const length = locals.length + operators.length;
-    if (length > MAX_BODY_BYTES) {
-      throw refuseComponent(
-        `Cannot meter wasm function ${index}: ${length} bytes exceed the limit of ${MAX_BODY_BYTES}`,
-      );
-    }
+    if (length > MAX_BODY_BYTES) throw refuseBody(index, length);
     content.u32(length);
     content.copy(locals.view);
     content.copy(operators.view);

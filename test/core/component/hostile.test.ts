@@ -269,6 +269,17 @@ describe("decode() and hostile sizes", () => {
       bytes: () => component(types(funcType), section(10, vector([0x02, ...name("f"), 0x00, 0x01, 0x00]))),
       reason: "name attributes",
     },
+    {
+      title: "more functions than a compiler should be asked to take",
+      bytes: () =>
+        component(section(1, coreModule([0x03, ...leb(5), ...leb(LIMITS.coreFunctions + 1), 0, 0]))),
+      reason: `more than ${LIMITS.coreFunctions} coreFunctions`,
+    },
+    {
+      title: "a function body that no engine compiles",
+      bytes: () => component(section(1, coreModule(section(10, [1, ...leb(LIMITS.functionBytes + 1)])))),
+      reason: `body of ${LIMITS.functionBytes + 1} bytes, the limit of this gateway is ${LIMITS.functionBytes}`,
+    },
   ];
   for (const { title, bytes, reason } of cases) {
     it(`decode() refuses ${title}, and does not hang`, () => {

@@ -3,7 +3,9 @@
  */
 
 import { expect, test } from "vitest";
+import { Writer } from "../../../src/core/metering/binary/writer.ts";
 import { instrument, MAX_MODULE_BYTES } from "../../../src/core/metering/index.ts";
+import { MAX_BODY_BYTES, MAX_FUNCTIONS } from "../../../src/core/metering/limits.ts";
 import { assemble, instantiateMetered, ROOMY } from "./support.ts";
 
 /** Whether the bytes hold a text. */
@@ -66,6 +68,42 @@ test("instrument() states what instantiation costs", async () => {
 
 test("instrument() refuses a module that is too large to compile", () => {
   expect(() => instrument(new Uint8Array(MAX_MODULE_BYTES + 1), ROOMY)).toThrow("exceed the limit");
+});
+
+/** A module that defines `count` functions of no parameters whose bodies are `bytes` long. */
+function moduleOf(count: number, bytes: number): Uint8Array<ArrayBuffer> {
+  const [types, functions, code, body] = [new Writer(), new Writer(), new Writer(), new Writer()];
+  types.bytes(1, 0x60, 0, 0);
+  body.byte(0);
+  for (let i = 2; i < bytes; i += 1) body.byte(0x01); // nop
+  body.byte(0x0b);
+  functions.u32(count);
+  code.u32(count);
+  for (let i = 0; i < count; i += 1) {
+    functions.byte(0);
+    code.sized(body);
+  }
+  const module = new Writer();
+  module.bytes(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00);
+  module.section(1, types);
+  module.section(3, functions);
+  module.section(10, code);
+  return module.toBytes();
+}
+
+test("instrument() refuses more functions than compilers should be asked to take", () => {
+  expect(() => instrument(moduleOf(MAX_FUNCTIONS + 1, 2), ROOMY)).toThrow(
+    `${MAX_FUNCTIONS + 1} functions exceed the limit of ${MAX_FUNCTIONS}`,
+  );
+});
+
+test("instrument() refuses a body that engines would not compile, before it is metered and behind", () => {
+  expect(() => instrument(moduleOf(1, MAX_BODY_BYTES + 1), ROOMY)).toThrow(
+    `function 0: ${MAX_BODY_BYTES + 1} bytes exceed the limit of ${MAX_BODY_BYTES}`,
+  );
+  expect(() => instrument(moduleOf(1, MAX_BODY_BYTES), ROOMY)).toThrow(
+    /function 0: \d+ bytes exceed the limit/,
+  );
 });
 
 test("instrument() gives the same bytes for the same module", async () => {
