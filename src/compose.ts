@@ -17,11 +17,11 @@ import { createEvidence, type Evidence, openObserver } from "./evidence/index.ts
 import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
 import { type Access, createIdentity, type Identity } from "./identity/index.ts";
 import { createJournals, type Journals } from "./journal/index.ts";
+import { openDatabase } from "./place.ts";
 import type { NoteSigner, Runtime, Sandbox, Signer, Store, SystemCage } from "./ports/index.ts";
 import type { Board, Registry, RegistrySource, Tool } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
 import { openSigners } from "./signers.ts";
-import { openStore } from "./stores/index.ts";
 import { createMetrics } from "./telemetry/index.ts";
 import { openVersions } from "./versions.ts";
 import { readWitnesses } from "./witnesses.ts";
@@ -34,8 +34,8 @@ export const PROJECT_FOLDER = decodeURIComponent(new URL("..", import.meta.url).
 
 /** Pause between two questions to the witnesses of the log. */
 const WITNESS_MS = 1_000;
-/** Longest that a run may take, so that an older open run can only be a dead gateway's. */
-const LONGEST_RUN_MS = 600_000 + 60_000;
+/** How long after its time to live an open run can only be a dead gateway's: more than gateways' clocks differ. */
+const DEAD_AFTER_MS = 60_000;
 
 /** Cages to try, by what the operator asked for. */
 export const CAGES = {
@@ -47,9 +47,11 @@ export const CAGES = {
 /** What a house is built from. */
 export interface HouseOptions {
   readonly runtime: Runtime;
-  /** Folder of keys and caches. */
+  /** Folder of what is this gateway's alone: caches, and what it has seen of the log. */
   readonly dataFolder: string;
-  /** SQLite file, or `:memory:`. */
+  /** Folder of the keys; gateways of one database share it, or a signing process. */
+  readonly keysFolder: string;
+  /** SQLite file, `:memory:`, or `postgres://…` of a database that many gateways share. */
   readonly database: string;
   /** The operator's file about witnesses of the log; absent = nobody is asked. */
   readonly witnessesFile?: string | undefined;
@@ -88,6 +90,8 @@ export interface HouseOptions {
   readonly onProfile?: (nodes: readonly ProfileNode[], fuelUsed: number) => void;
   /** Told what guests logged and printed. */
   readonly diagnose: GatewayParts["diagnose"];
+  /** How long after its time to live an open run is taken for a dead gateway's; default a minute. */
+  readonly deadAfterMs?: number;
   /** Told of trouble that no caller sees. */
   readonly log: (line: object) => void;
 }
@@ -120,7 +124,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const { runtime, dataFolder, registry, log } = options;
   const { clock, entropy, files } = runtime;
   const { signer, noteSigner } = await openSigners(runtime, {
-    keysFolder: `${dataFolder}/keys`,
+    keysFolder: options.keysFolder,
     origin: options.logOrigin,
     address: options.signer,
   });
@@ -172,11 +176,11 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
       },
     });
-    const journals = openJournals(runtime, dataFolder, store);
+    const journals = openJournals(runtime, options.keysFolder, store);
     const stopErasing = journals.watch((error) => log({ event: "erase-failed", error: String(error) }));
     const stopWatching = evidence.watch({
       everyMs: 5_000,
-      graceMs: LONGEST_RUN_MS,
+      graceMs: options.deadAfterMs ?? DEAD_AFTER_MS,
       onError: (error) => log({ event: "reconcile-failed", error: String(error) }),
     });
     const versions = { host: `${runtime.name} ${runtime.version}`, writ: VERSION };
@@ -248,10 +252,10 @@ function profiled(sandbox: Sandbox, tell: NonNullable<HouseOptions["onProfile"]>
   };
 }
 
-/** Journals of a data folder's store, under the master key beside its other keys. */
+/** Journals of a store, under the master key beside the other keys. */
 export function openJournals(
   { clock, entropy, files }: Runtime,
-  dataFolder: string,
+  keysFolder: string,
   { journals }: Store,
 ): Journals {
   return createJournals({
@@ -259,7 +263,7 @@ export function openJournals(
     clock,
     entropy,
     files,
-    keyPath: `${dataFolder}/keys/journals.key`,
+    keyPath: `${keysFolder}/journals.key`,
   });
 }
 
@@ -366,22 +370,4 @@ function memoryCaps(registry: Registry, { tool_id, budget }: Policy): ReadonlySe
   }
   const caps = callers.map((caller) => Math.min(caller.budget.memory_bytes, budget.memory_bytes));
   return new Set([budget.memory_bytes, ...caps]);
-}
-
-/**
- * Opens the store, making its file readable by its owner alone: it holds every tenant's runs.
- *
- * @param path of a SQLite file, or `:memory:`
- * @param log told when the disk fails, and when it is well again
- */
-export async function openDatabase(
-  runtime: Runtime,
-  path: string,
-  log: (line: object) => void = () => undefined,
-): Promise<Store> {
-  if (path !== ":memory:" && (await runtime.files.mode(path)) === undefined) {
-    // SQLite takes an empty file for a new database, and gives its log beside it the same mode.
-    await runtime.files.write(path, "", { mode: 0o600 });
-  }
-  return openStore(runtime.openSqlite(path), { nowMs: runtime.clock.monotonicMs, tellDisk: log });
 }

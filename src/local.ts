@@ -1,10 +1,11 @@
 /** What the command line opens without a server: a gateway for one component, and the keys of a data folder. */
-import type { Keys, LocalGateway, LocalGatewayOptions, OpenLog } from "./cli/index.ts";
-import { makeDataFolder, openDatabase, openHouse, prepareTools, readOffer, readProfiles } from "./compose.ts";
+import type { DataPlace, Keys, LocalGateway, LocalGatewayOptions, OpenLog } from "./cli/index.ts";
+import { makeDataFolder, openHouse, prepareTools, readOffer, readProfiles } from "./compose.ts";
 import { readPolicy } from "./core/policy/index.ts";
 import { createEvidence } from "./evidence/index.ts";
 import { readTile, writeTrustedRoot } from "./gateway/index.ts";
 import { createIdentity, jwks, loadAccess } from "./identity/index.ts";
+import { databaseOf, keysOf, openDatabase, openExisting } from "./place.ts";
 import type { Runtime } from "./ports/index.ts";
 import { holdRegistry, registryOfOne } from "./registry/index.ts";
 import { openSigners, writePublicKeys } from "./signers.ts";
@@ -32,6 +33,7 @@ export async function openLocalGateway(
   const house = await openHouse({
     runtime,
     dataFolder,
+    keysFolder: `${dataFolder}/keys`,
     database: `${dataFolder}/local.sqlite`,
     observerFolder: `${dataFolder}/local-observer`,
     // A database of its own, so a log of its own: under one name the two would be one log with two histories.
@@ -68,12 +70,12 @@ export async function openLocalGateway(
 /** The keys of a data folder, whether or not a gateway runs on it. */
 export async function openKeys(
   runtime: Runtime,
-  dataFolder: string,
-  identityFile = `${dataFolder}/identity.yaml`,
+  place: DataPlace,
+  identityFile = `${place.dataFolder}/identity.yaml`,
 ): Promise<Keys> {
-  await makeDataFolder(runtime, dataFolder);
+  await makeDataFolder(runtime, place.dataFolder);
   const { tenants } = await loadAccess(runtime.files, identityFile);
-  const store = await openDatabase(runtime, `${dataFolder}/writ.sqlite`);
+  const store = await openDatabase(runtime, databaseOf(place));
   const identity = createIdentity({ store, clock: runtime.clock, entropy: runtime.entropy });
   return {
     tenants,
@@ -92,27 +94,19 @@ export async function openKeys(
  */
 export async function openLog(
   runtime: Runtime,
-  dataFolder: string,
+  place: DataPlace,
   origin: string,
   address?: string,
 ): Promise<OpenLog> {
   const { files, clock } = runtime;
-  const database = `${dataFolder}/writ.sqlite`;
-  if ((await files.mode(database)) === undefined) {
-    throw new Error(`Cannot open log: there is no database ${JSON.stringify(database)}`);
-  }
-  const { signer, noteSigner } = await openSigners(runtime, {
-    keysFolder: `${dataFolder}/keys`,
-    origin,
-    address,
-  });
-  const store = await openDatabase(runtime, database);
+  const store = await openExisting(runtime, databaseOf(place), "log");
+  const { signer, noteSigner } = await openSigners(runtime, { keysFolder: keysOf(place), origin, address });
   const evidence = createEvidence({ store, signer, noteSigner, clock });
   return {
     async checkpoint() {
       const note = await evidence.checkpoint();
       // The same checkpoint with its cosignatures, when the newest one has them.
-      const cosigned = await files.read(`${dataFolder}/${COSIGNED}`);
+      const cosigned = await files.read(`${place.dataFolder}/${COSIGNED}`);
       const text = cosigned && new TextDecoder().decode(cosigned);
       return text?.startsWith(note.slice(0, note.indexOf("\n\n") + 2)) ? text : note;
     },

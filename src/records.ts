@@ -2,28 +2,29 @@
  * What the command line opens to look back: the runs of a data folder with what was kept of them, and a sandbox to run
  * journals again in. Reading while a server writes is safe; so is erasing.
  */
-import type { Records, Replayer } from "./cli/index.ts";
-import { openDatabase, openJournals } from "./compose.ts";
+import type { DataPlace, Records, Replayer } from "./cli/index.ts";
+import { openJournals } from "./compose.ts";
 import { firstRunOf } from "./gateway/index.ts";
 import type { Journals } from "./journal/index.ts";
+import { databaseOf, isShared, keysOf, openDatabase } from "./place.ts";
 import type { RunRow, Runtime, Store } from "./ports/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
 
-/** Databases of a data folder: the server's, and that of `writ run`. */
-const DATABASES = ["writ.sqlite", "local.sqlite"];
 const PAGE = 500;
 
 /** @throws {Error} when there is no data, so that a wrong folder does not look like an empty one */
-export async function openRecords(runtime: Runtime, dataFolder: string): Promise<Records> {
+export async function openRecords(runtime: Runtime, place: DataPlace): Promise<Records> {
   const opened: { readonly store: Store; readonly journals: Journals }[] = [];
-  for (const name of DATABASES) {
-    const path = `${dataFolder}/${name}`;
-    if ((await runtime.files.mode(path)) === undefined) continue;
-    const store = await openDatabase(runtime, path);
-    opened.push({ store, journals: openJournals(runtime, dataFolder, store) });
+  const ofServer = { database: databaseOf(place), keys: keysOf(place) };
+  // Its keys are the folder's, whatever the server's are.
+  const ofRuns = { database: `${place.dataFolder}/local.sqlite`, keys: `${place.dataFolder}/keys` };
+  for (const { database, keys } of [ofServer, ofRuns]) {
+    if (!isShared(database) && (await runtime.files.mode(database)) === undefined) continue;
+    const store = await openDatabase(runtime, database);
+    opened.push({ store, journals: openJournals(runtime, keys, store) });
   }
   if (opened.length === 0)
-    throw new Error(`Cannot open records: there is no database in ${JSON.stringify(dataFolder)}`);
+    throw new Error(`Cannot open records: there is no database in ${JSON.stringify(place.dataFolder)}`);
 
   async function first<T>(
     find: (parts: (typeof opened)[number]) => Promise<T | undefined>,
@@ -67,7 +68,7 @@ async function* scan(store: Store, sinceMs: number): AsyncGenerator<RunRow> {
 }
 
 /** A sandbox with the data folder's cache of prepared components. */
-export async function openReplayer(runtime: Runtime, dataFolder: string): Promise<Replayer> {
+export async function openReplayer(runtime: Runtime, { dataFolder }: DataPlace): Promise<Replayer> {
   const { clock, entropy, files } = runtime;
   const sandbox = await createSandbox({
     clock,

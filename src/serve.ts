@@ -16,17 +16,22 @@ import {
   readProfiles,
   VERSION,
 } from "./compose.ts";
+import { toHex } from "./core/digest.ts";
 import { createDemo, DEMO_ADDRESS } from "./demo/index.ts";
 import type { Gateway } from "./gateway/index.ts";
 import { createApp } from "./http/index.ts";
 import { loadAccess } from "./identity/index.ts";
 import { guardLog } from "./log-guard.ts";
+import { databaseOf, isShared, keysOf, nameDatabase } from "./place.ts";
 import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
 import { describeVersion, holdRegistry, loadRegistry, type Registry } from "./registry/index.ts";
+import { isFirst, joinLog } from "./shared-log.ts";
 import { writePublicKeys } from "./signers.ts";
 
 /** How long requests under way may take to finish once the gateway is told to stop. */
 const GRACE_MS = 10_000;
+/** Random bytes by which one start of a gateway differs from every other. */
+const GATEWAY_ID_BYTES = 16;
 /** The demo's key protects made-up weather, so it may stand here; it shows how a profile keeps a real one. */
 const DEMO_KEY = "demo-key-of-the-sample-weather-api";
 const DEMO_URL = `http://${DEMO_ADDRESS.hostname}:${DEMO_ADDRESS.port}`;
@@ -91,7 +96,8 @@ export async function startServer(
     const house = await openHouse({
       runtime,
       dataFolder,
-      database: `${dataFolder}/writ.sqlite`,
+      keysFolder: keysOf(config),
+      database: databaseOf(config),
       witnessesFile: config.witnessesFile,
       observerFolder: `${dataFolder}/observer`,
       logOrigin: config.logOrigin,
@@ -123,15 +129,20 @@ export async function startServer(
     say(`sandbox    ${config.executors} executors of ${isolation.executor}, ${isolation.level}${by}`);
     for (const { system, why } of isolation.refused) say(`           without ${system}: ${why}`);
 
+    const shared = isShared(databaseOf(config));
+    if (shared) await joinLog(house);
     closers.push(stopper(await guardLog(runtime, `${dataFolder}/last-checkpoint`, house)));
 
-    // We hold the lock, so every open run belongs to a gateway that died.
-    const { sealed, failed } = await house.evidence.reconcile(Number.POSITIVE_INFINITY);
-    say(`evidence   ${dataFolder}/writ.sqlite, key ${(await house.signer.keys())[0]?.keyId}`);
+    // Alone, and holding the lock: every open run belongs to a gateway that died. Of many, others may be at work on them,
+    // and those that nobody is at work on any more are found by their age.
+    const { sealed, failed } = shared
+      ? { sealed: 0, failed: 0 }
+      : await house.evidence.reconcile(Number.POSITIVE_INFINITY);
+    say(`evidence   ${nameDatabase(databaseOf(config))}, key ${(await house.signer.keys())[0]?.keyId}`);
     say(`log        ${config.logOrigin}, ${(await house.store.logHead()).size} entries`);
     if (sealed + failed > 0)
       say(`           ${sealed} open runs of an earlier gateway sealed, ${failed} still open`);
-    await writePublicKeys(runtime, `${dataFolder}/keys`, house);
+    await publishKeys(runtime, config, house, say);
 
     await prepareTools(house.sandbox, registry, (tool, count) =>
       say(`prepared   ${count}/${registry.tools.length} ${tool.name} ${tool.digest.slice(0, 19)}…`),
@@ -149,7 +160,9 @@ export async function startServer(
     }
 
     const server = await listen(runtime, house.gateway, config, log);
-    const bootstrap = await house.identity.bootstrapKey();
+    const isToBootstrap =
+      !shared || (await isFirst(house, "bootstrap-key", toHex(runtime.entropy.bytes(GATEWAY_ID_BYTES))));
+    const bootstrap = isToBootstrap ? await house.identity.bootstrapKey() : undefined;
     const stopped = Promise.withResolvers<void>();
     const stop = async () => {
       // No new requests; those under way finish, or are revoked and sealed once the grace is over.
@@ -210,6 +223,21 @@ async function sayVersions(
     say(
       `held       ${state.tool}: version ${state.active} is active, which is not what the folder has; writ tools versions ${state.tool}`,
     );
+  }
+}
+
+/** For `writ verify` without a gateway; a folder that only holds a secret can not be written, and need not be. */
+async function publishKeys(
+  runtime: Runtime,
+  config: ServeConfig,
+  house: House,
+  say: (line: string) => void,
+): Promise<void> {
+  try {
+    await writePublicKeys(runtime, keysOf(config), house);
+  } catch (error) {
+    if (config.keysFolder === undefined) throw error;
+    say(`           public keys not written: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

@@ -1,10 +1,10 @@
 /** Where versions of tools, evidence and clock meet: the board of a gateway, and the operator's hand on it. */
-import type { Tools } from "./cli/index.ts";
-import { openDatabase } from "./compose.ts";
+import type { DataPlace, Tools } from "./cli/index.ts";
 import type { ComponentDescription } from "./core/component/index.ts";
 import { toHex } from "./core/digest.ts";
 import type { Evidence } from "./evidence/index.ts";
 import { ActionKeeper, newActionId, type Versions } from "./gateway/index.ts";
+import { databaseOf, openExisting } from "./place.ts";
 import type { Runtime, Store } from "./ports/index.ts";
 import { type Board, commandTool, createBoard, type RegistrySource, type Tool } from "./registry/index.ts";
 
@@ -66,14 +66,9 @@ export function openVersions(parts: VersionParts): { readonly board: Board; stop
 }
 
 /** @throws {Error} when there is no data, so that a wrong folder does not look like one without tools */
-export async function openTools(runtime: Runtime, dataFolder: string): Promise<Tools> {
-  const { clock, entropy, files } = runtime;
-  const path = `${dataFolder}/writ.sqlite`;
-  if ((await files.mode(path)) === undefined)
-    throw new Error(
-      `Cannot open tools: there is no database ${JSON.stringify(path)}; start the gateway once`,
-    );
-  const store = await openDatabase(runtime, path);
+export async function openTools(runtime: Runtime, place: DataPlace): Promise<Tools> {
+  const { clock, entropy } = runtime;
+  const store = await openExisting(runtime, databaseOf(place), "tools");
   const { versions } = store;
   return {
     states: () => versions.states(),

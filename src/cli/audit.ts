@@ -78,7 +78,7 @@ async function run(world: CliWorld, folder: string, flags: AuditFlags): Promise<
     logOrigin: flags.logOrigin,
     signer: flags.signer,
   });
-  const log = await world.openLog(folder, config.logOrigin, config.signer);
+  const log = await world.openLog(config, config.logOrigin, config.signer);
   try {
     const observed = (name: string) => files.read(`${folder}/observer/${name}`);
     return await audit(openData(log, observed, clock.nowMs()), trust, earlier, settled, verify, progress);

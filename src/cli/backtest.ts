@@ -96,7 +96,7 @@ async function tryPolicies(world: CliWorld, flags: BacktestFlags): Promise<reado
   const sinceMs = world.runtime.clock.nowMs() - readSpan(flags.since);
   const policies = await readTrial(world, flags.policy, config.toolsFolder, config.policiesFolder);
   const tools = new Set(policies.tried.map(({ policy }) => policy.tool_id));
-  const records = await world.openRecords(config.dataFolder);
+  const records = await world.openRecords(config);
   let replayer: Replayer | undefined;
   try {
     const components = new Components(world, config.toolsFolder);
@@ -111,7 +111,7 @@ async function tryPolicies(world: CliWorld, flags: BacktestFlags): Promise<reado
         const journal = await readJournalOf(records, predicate);
         // One that is not the one that was signed proves nothing; one that was cut says nothing of its end.
         if (tool === undefined || journal === undefined || isCut(journal.end)) return undefined;
-        replayer ??= await world.openReplayer(config.dataFolder);
+        replayer ??= await world.openReplayer(config);
         const { sandbox } = replayer;
         return { run: (policy) => runAgain(sandbox, tool, journal, policy) };
       },

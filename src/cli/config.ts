@@ -49,7 +49,8 @@ export async function loadConfig(
     const read = setting.schema.safeParse(found.value);
     if (read.success) return read.data;
     const wanted = read.error.issues[0]?.message ?? "another value";
-    faults.push(`${found.source} is ${JSON.stringify(found.value)}, wanted ${wanted}`);
+    const said = setting.isSecret ? "not in its form" : JSON.stringify(found.value);
+    faults.push(`${found.source} is ${said}, wanted ${wanted}`);
     return setting.initial(world.root);
   }
 
@@ -57,6 +58,8 @@ export async function loadConfig(
     host: find("host"),
     port: find("port"),
     dataFolder: find("dataFolder"),
+    databaseUrl: find("databaseUrl"),
+    keysFolder: find("keysFolder"),
     toolsFolder: find("toolsFolder"),
     policiesFolder: find("policiesFolder"),
     newVersions: find("newVersions"),

@@ -48,7 +48,7 @@ export function addExplain(program: Command, { world }: CommandContext): void {
 
 async function findRun(world: CliWorld, run: string, flags: ExplainFlags): Promise<RunPredicate> {
   const { config } = await loadConfig(world, { dataFolder: flags.data });
-  const records = await world.openRecords(config.dataFolder);
+  const records = await world.openRecords(config);
   try {
     const row = await records.findRun(run);
     if (row === undefined) throw new UsageError(`Cannot find run ${run}: the data folder has no such run`);

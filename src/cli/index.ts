@@ -25,7 +25,7 @@ import { addTools } from "./tools.ts";
 import { addVerify } from "./verify.ts";
 import type { CliWorld } from "./world.ts";
 
-export type { LogLevel, ServeConfig } from "./settings.ts";
+export type { DataPlace, LogLevel, ServeConfig } from "./settings.ts";
 export { UsageError } from "./usage-error.ts";
 export type {
   CliWorld,

@@ -44,9 +44,7 @@ async function exportJournal(world: CliWorld, run: string, { out, data, json }: 
   if (json === true && out === undefined)
     throw new UsageError("Cannot print JSON about no file: name one with --out");
   const { config } = await loadConfig(world, { dataFolder: data });
-  const { text, hash, signedHash, journal } = await findJournal(world, run, () =>
-    world.openRecords(config.dataFolder),
-  );
+  const { text, hash, signedHash, journal } = await findJournal(world, run, () => world.openRecords(config));
   if (out === undefined) return world.runtime.print(text.replace(/\n$/, ""));
   await world.runtime.files.write(out, text, { mode: 0o600 });
   const described = {
@@ -87,7 +85,7 @@ async function erase(world: CliWorld, { run, tenant, data, json }: EraseFlags): 
         : undefined;
   if (scope === undefined) throw new UsageError("Cannot erase: wanted one of --run and --tenant");
   const { config } = await loadConfig(world, { dataFolder: data });
-  const records = await world.openRecords(config.dataFolder);
+  const records = await world.openRecords(config);
   try {
     // A mistyped id must not look like an erasure.
     if (scope.kind === "run" && (await records.findRun(scope.run)) === undefined)

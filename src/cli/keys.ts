@@ -51,7 +51,7 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
     .description("Issues, lists and revokes API keys; rotates signing keys");
   const withKeys = async <T>(flags: KeyFlags, use: (keys: Keys) => Promise<T>): Promise<T> => {
     const { config } = await loadConfig(world, { dataFolder: flags.data, identityFile: flags.identity });
-    const opened = await world.openKeys(config.dataFolder, config.identityFile);
+    const opened = await world.openKeys(config, config.identityFile);
     try {
       return await use(opened);
     } finally {
@@ -143,7 +143,7 @@ Example:
     .action(async (flags: RotateFlags) => {
       const { config } = await loadConfig(world, { dataFolder: flags.data, logOrigin: flags.logOrigin });
       const states = await world.rotateKeys({
-        keysFolder: flags.keys ?? `${config.dataFolder}/keys`,
+        keysFolder: flags.keys ?? config.keysFolder ?? `${config.dataFolder}/keys`,
         origin: config.logOrigin,
         kinds: readKinds(flags.kind),
         overlapMs: flags.overlap === "0" ? 0 : readSpan(flags.overlap, "Cannot rotate keys: --overlap"),

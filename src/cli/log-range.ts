@@ -47,7 +47,7 @@ async function openSource(
   if ((await runtime.files.mode(`${folder}/writ.sqlite`)) === undefined)
     return { source: await openExport(runtime, folder), close: async () => undefined };
   const { config } = await loadConfig(world, { dataFolder: folder, ...flags });
-  const log = await world.openLog(folder, config.logOrigin, config.signer);
+  const log = await world.openLog(config, config.logOrigin, config.signer);
   return {
     source: openData(log, async () => undefined, runtime.clock.nowMs()),
     close: () => log.close(),

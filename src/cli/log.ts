@@ -44,7 +44,7 @@ export function addLog(program: Command, { world, end }: CommandContext): void {
         logOrigin: flags.logOrigin,
         signer: flags.signer,
       });
-      const opened = await world.openLog(config.dataFolder, config.logOrigin, config.signer);
+      const opened = await world.openLog(config, config.logOrigin, config.signer);
       try {
         const progress = sayProgress(world, "exported");
         const { size, written } = await exportLog(opened, world.runtime.files, folder, {

@@ -47,7 +47,7 @@ export function addReplay(program: Command, { world, end }: CommandContext): voi
 /** @returns whether the run did what it had done */
 async function replayOne(world: CliWorld, name: string, flags: ReplayFlags): Promise<boolean> {
   const { config } = await loadConfig(world, { dataFolder: flags.data, toolsFolder: flags.tools });
-  const found = await findJournal(world, name, () => world.openRecords(config.dataFolder));
+  const found = await findJournal(world, name, () => world.openRecords(config));
   if (found.signedHash === null)
     throw new UsageError(
       `Cannot replay ${name}: its manifest names no journal, because its gateway died before it could`,
@@ -59,7 +59,7 @@ async function replayOne(world: CliWorld, name: string, flags: ReplayFlags): Pro
     ]);
   }
   const tool = await findReplayedTool(world, found.journal.head, config.toolsFolder, flags.component);
-  const replayer = await world.openReplayer(config.dataFolder);
+  const replayer = await world.openReplayer(config);
   try {
     const report = await replay(replayer.sandbox, tool, found.journal);
     if (flags.json) printJson(world, describe(found, report, replayer.runtime));

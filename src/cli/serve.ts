@@ -4,7 +4,7 @@ import { CONFIG_FILE, type Flags, type LoadedConfig, loadConfig } from "./config
 import type { CommandContext } from "./context.ts";
 import { alignColumns, createPaint, formatCount, printJson } from "./output.ts";
 import { sampleCalls } from "./sample-calls.ts";
-import { SETTING_NAMES, SETTINGS } from "./settings.ts";
+import { SETTING_NAMES, SETTINGS, type ServeConfig, type SettingName } from "./settings.ts";
 import type { CliWorld, RunningServer } from "./world.ts";
 
 interface ServeFlags extends Flags {
@@ -62,13 +62,19 @@ function printConfig(world: CliWorld, { config, sources }: LoadedConfig, json: b
   if (json) {
     const entries = SETTING_NAMES.map((name) => [
       name,
-      { value: config[name] ?? null, source: sources[name] },
+      { value: shown(config, name), source: sources[name] },
     ]);
     printJson(world, Object.fromEntries(entries));
     return;
   }
-  const rows = SETTING_NAMES.map((name) => [name, JSON.stringify(config[name] ?? null), sources[name]]);
+  const rows = SETTING_NAMES.map((name) => [name, JSON.stringify(shown(config, name)), sources[name]]);
   for (const line of alignColumns([["setting", "value", "from"], ...rows])) world.runtime.print(line);
+}
+
+/** A URL with a password in it is for the one place that uses it. */
+function shown(config: ServeConfig, name: SettingName): unknown {
+  const value = config[name] ?? null;
+  return value !== null && SETTINGS[name].isSecret ? "(not shown)" : value;
 }
 
 async function serve(world: CliWorld, { config }: LoadedConfig, json: boolean): Promise<void> {

@@ -11,6 +11,10 @@ export interface ServeConfig {
   readonly port: number;
   /** Database, keys and caches are here. */
   readonly dataFolder: string;
+  /** `postgres://…` of a database that many gateways share; undefined = SQLite in the data folder. */
+  readonly databaseUrl: string | undefined;
+  /** Signing keys, and the key that journals' keys are wrapped with; undefined = `keys` in the data folder. */
+  readonly keysFolder: string | undefined;
   /** Folder of built tools: `<folder>/<name>/tool.json`. */
   readonly toolsFolder: string;
   /** Folder of more policy files; undefined = only those beside the tools. */
@@ -55,6 +59,10 @@ export interface ServeConfig {
   readonly egressProxy: string | undefined;
 }
 
+/** Where the data of one gateway is. */
+export type DataPlace = Pick<ServeConfig, "dataFolder"> &
+  Partial<Pick<ServeConfig, "databaseUrl" | "keysFolder">>;
+
 /** `silent` = nothing; `error` = bugs and refusals of our own making; `info` = a line per request; `debug` = all. */
 export type LogLevel = "silent" | "error" | "info" | "debug";
 
@@ -71,6 +79,8 @@ export interface Setting<T> {
   readonly schema: z.ZodType<T>;
   readonly fromText: (text: string) => unknown;
   readonly initial: (root: string) => T;
+  /** Never shown. */
+  readonly isSecret?: true;
 }
 
 const text = (value: string): unknown => value;
@@ -113,6 +123,26 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     schema: path,
     fromText: text,
     initial: () => "./.writ",
+  },
+  databaseUrl: {
+    flag: "--database-url <url>",
+    variable: "WRIT_DATABASE_URL",
+    help: "postgres://… shared by many gateways; default: SQLite in the data folder",
+    schema: z
+      .string()
+      .regex(/^postgres(ql)?:\/\/[^\s]+$/, { error: "a URL such as postgres://writ@db.example/writ" })
+      .optional(),
+    fromText: text,
+    initial: () => undefined,
+    isSecret: true,
+  },
+  keysFolder: {
+    flag: "--keys <folder>",
+    variable: "WRIT_KEYS",
+    help: "signing keys, the same for every gateway of a database; default: keys in the data folder",
+    schema: path.optional(),
+    fromText: text,
+    initial: () => undefined,
   },
   toolsFolder: {
     flag: "--tools <folder>",

@@ -35,7 +35,7 @@ Example:
     .action(async (flags: ServeFlags) => {
       const { runtime } = world;
       const { config } = await loadConfig(world, { dataFolder: flags.data, logOrigin: flags.logOrigin });
-      const keysFolder = flags.keys ?? `${config.dataFolder}/keys`;
+      const keysFolder = flags.keys ?? config.keysFolder ?? `${config.dataFolder}/keys`;
       const options = { keysFolder, origin: config.logOrigin, socketPath: flags.socket };
       const service = await world.openSignerService(options, (line) => runtime.print(JSON.stringify(line)));
       const stopped = Promise.withResolvers<void>();

@@ -17,7 +17,7 @@ export async function withTools<T>(
   use: (tools: Tools) => Promise<T>,
 ): Promise<T> {
   const { config } = await loadConfig(world, { dataFolder: flags.data });
-  const opened = await world.openTools(config.dataFolder);
+  const opened = await world.openTools(config);
   try {
     return await use(opened);
   } finally {

@@ -54,7 +54,7 @@ export function manifestVerifier({ runtime }: CliWorld, trust: Trust): BundleVer
 
 async function readOwnTrust(world: CliWorld, data: string | undefined): Promise<ReadTrust> {
   const { config } = await loadConfig(world, { dataFolder: data });
-  const folder = `${config.dataFolder}/keys`;
+  const folder = config.keysFolder ?? `${config.dataFolder}/keys`;
   const parts: Trust[] = [];
   const sources: string[] = [];
   for (const name of ["trusted-keys.json", ...OWN]) {

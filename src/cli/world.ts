@@ -18,7 +18,7 @@ import type {
   VersionStore,
 } from "../ports/index.ts";
 import type { CommandedTool } from "../registry/index.ts";
-import type { ServeConfig } from "./settings.ts";
+import type { DataPlace, ServeConfig } from "./settings.ts";
 
 /** The powers of the command line. Whatever opens something is asynchronous, so that nothing is loaded unused. */
 export interface CliWorld {
@@ -38,11 +38,11 @@ export interface CliWorld {
   /** A gateway for one component and one policy, with evidence in the data folder and no socket. */
   openLocalGateway(options: LocalGatewayOptions): Promise<LocalGateway>;
   /** Versions of a data folder's tools, whether or not a gateway runs on it. */
-  openTools(dataFolder: string): Promise<Tools>;
+  openTools(place: DataPlace): Promise<Tools>;
   /** `identityFile`: where tenants are listed; undefined = `identity.yaml` in the data folder, when it is there. */
-  openKeys(dataFolder: string, identityFile?: string): Promise<Keys>;
+  openKeys(place: DataPlace, identityFile?: string): Promise<Keys>;
   /** The log of a data folder's server, whether or not it runs; `origin`: its name; `signer`: `unix:<path>`, if any. */
-  openLog(dataFolder: string, origin: string, signer?: string): Promise<OpenLog>;
+  openLog(place: DataPlace, origin: string, signer?: string): Promise<OpenLog>;
   /** Serves signatures on a socket, with the keys of a folder, so that a gateway can do without them. */
   openSignerService(
     options: { readonly keysFolder: string; readonly origin: string; readonly socketPath: string },
@@ -56,9 +56,9 @@ export interface CliWorld {
     readonly overlapMs: number;
   }): Promise<readonly SigningKeyState[]>;
   /** Runs of a data folder, its server's and those of `writ run`, with what was kept of them. */
-  openRecords(dataFolder: string): Promise<Records>;
+  openRecords(place: DataPlace): Promise<Records>;
   /** A sandbox to run journals again in, and nothing else: no network, no secrets, no evidence. */
-  openReplayer(dataFolder: string): Promise<Replayer>;
+  openReplayer(place: DataPlace): Promise<Replayer>;
   /** The description of the component that imports everything this host offers: `wit/offer.wasm`, decoded. */
   offer(): Promise<ComponentDescription>;
   /** Loads the packages that make components; they are big, and only `build` needs them. */

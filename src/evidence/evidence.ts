@@ -16,7 +16,7 @@ import type { ObservabilityField } from "../core/policy/index.ts";
 import type { Clock, Intent, NoteSigner, RunRow, Signer, Store } from "../ports/index.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Denials, type RefusedSealed } from "./denials.ts";
-import { type Reconciled, Reconciler, unknownEnd } from "./reconciler.ts";
+import { type Reconciled, Reconciler, timeToLive, unknownEnd } from "./reconciler.ts";
 import { type Sealed, signAction, signPredicate, writeManifest } from "./seal.ts";
 import { Witnessing, type WitnessingParts, type WitnessPolicy } from "./witnesses.ts";
 
@@ -118,8 +118,8 @@ export interface Evidence {
   /**
    * Reconciles again and again, so that what failed while the store was away is sealed once it is back.
    *
-   * @param options `everyMs`: pause between rounds; `graceMs`: age from which an open run is taken for dead, more than
-   *   any run may take; `onError`: told of rounds that failed or left runs open
+   * @param options `everyMs`: pause between rounds; `graceMs`: how long after its time to live an open run is taken for
+   *   dead, more than the clocks of two gateways differ; `onError`: told of rounds that failed or left runs open
    * @returns stops it
    */
   watch(options: {
@@ -238,7 +238,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
 
     async reconcile(admittedBeforeMs) {
       try {
-        return await reconciler.reconcile(admittedBeforeMs);
+        return await reconciler.reconcile(({ admittedAtMs }) => admittedAtMs < admittedBeforeMs);
       } catch (cause) {
         throw unavailable("Cannot reconcile: the open runs can not be read", cause);
       }
@@ -266,10 +266,13 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       let stopped = false;
       const round = async (): Promise<void> => {
         try {
-          const now = clock.monotonicMs();
-          // The wall clock may have jumped; what this process let run lives by the one that does not.
-          const isUnderWay = (run: string) => now - (underWay.get(run) ?? Number.NEGATIVE_INFINITY) < graceMs;
-          const { failed, error } = await reconciler.reconcile(clock.nowMs() - graceMs, isUnderWay);
+          const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+          const { failed, error } = await reconciler.reconcile((intent) => {
+            const mostMs = timeToLive(intent, LONGEST_RUN_MS) + graceMs;
+            // The wall clock may have jumped; what this process let run lives by the one that does not.
+            const ageMs = monotonicMs - (underWay.get(intent.run) ?? Number.NEGATIVE_INFINITY);
+            return intent.admittedAtMs < nowMs - mostMs && ageMs >= mostMs;
+          });
           if (failed > 0) onError(error);
         } catch (error) {
           onError(error);
@@ -284,6 +287,9 @@ export function createEvidence(parts: EvidenceParts): Evidence {
     },
   };
 }
+
+/** No policy gives a run more time. */
+const LONGEST_RUN_MS = 600_000;
 
 function toIntent(known: KnownBeforeRun, admittedAtMs: number): Intent {
   const { run, tenant, tool } = known;

@@ -78,24 +78,21 @@ export class Reconciler {
   /**
    * One round; waits for the one under way.
    *
-   * @param isUnderWay says of which runs it is known that they are, whatever the clock says of their age
+   * @param isDead says of which open runs it is known that nobody will seal them
    * @throws whatever the store throws when open runs can not be read
    */
-  reconcile(admittedBeforeMs: number, isUnderWay = (_run: string) => false): Promise<Reconciled> {
-    const round = this.#round.then(() => this.#reconcile(admittedBeforeMs, isUnderWay));
+  reconcile(isDead: (intent: Intent) => boolean): Promise<Reconciled> {
+    const round = this.#round.then(() => this.#reconcile(isDead));
     this.#round = round.catch(() => undefined);
     return round;
   }
 
-  async #reconcile(admittedBeforeMs: number, isUnderWay: (run: string) => boolean): Promise<Reconciled> {
+  async #reconcile(isDead: (intent: Intent) => boolean): Promise<Reconciled> {
     let sealed = 0;
     for (;;) {
       const keptBefore = [...this.#kept.keys()];
       const open = await this.#store.openRuns(Number.MAX_SAFE_INTEGER, PAGE);
-      const dead = open.filter(
-        ({ run, admittedAtMs }) =>
-          this.#kept.has(run) || (admittedAtMs < admittedBeforeMs && !isUnderWay(run)),
-      );
+      const dead = open.filter((intent) => this.#kept.has(intent.run) || isDead(intent));
       const errors = await this.#closeAll(dead);
       sealed += dead.length - errors.length;
       if (open.length === PAGE && errors.length < dead.length) continue;
@@ -125,15 +122,40 @@ export class Reconciler {
     } catch (error) {
       // A statement that can not even be written never will be: the next round says `indeterminate` instead.
       if (error instanceof TypeError) this.#kept.delete(intent.run);
-      throw error;
+      if (!(await this.#isSealed(intent.run))) throw error;
+      // By another gateway on the same store: of all that try, the store lets one through.
     }
     this.#kept.delete(intent.run);
+  }
+
+  async #isSealed(run: string): Promise<boolean> {
+    try {
+      return (await this.#store.findRunOfAnyTenant(run))?.seal !== undefined;
+    } catch {
+      return false;
+    }
   }
 
   /** What is kept for runs that are not open: sealed although the store said otherwise, or never stored. */
   #forgetAllBut(open: readonly Intent[], keptBefore: readonly string[]): void {
     const openRuns = new Set(open.map(({ run }) => run));
     for (const run of keptBefore) if (!openRuns.has(run)) this.#kept.delete(run);
+  }
+}
+
+/**
+ * How long a run may take by its own budget, in ms.
+ *
+ * @param longestMs for an intent that does not say
+ */
+export function timeToLive(intent: Intent, longestMs: number): number {
+  try {
+    return Math.min(
+      readIndeterminate(intent, intent.admittedAtMs).budget?.wall_ms.granted ?? longestMs,
+      longestMs,
+    );
+  } catch {
+    return longestMs;
   }
 }
 

@@ -150,6 +150,12 @@ export interface Store {
   listKeys(): Promise<readonly KeyRow[]>;
   /** @returns false when there is no such key. */
   revokeKey(id: string, atMs: number): Promise<boolean>;
+  /**
+   * Keeps the first value that anybody claims under a name.
+   *
+   * @returns the value that is kept: this one, unless another was there before
+   */
+  claim(name: string, value: string): Promise<string>;
   /** Cheap proof that writes would be durable now; throws when not. For `/readyz`. */
   check(): Promise<void>;
   close(): Promise<void>;

@@ -186,6 +186,10 @@ export const MIGRATIONS: readonly Migration[] = [
     },
     { kind: "append-only", table: "tool_actions", same: "id = NEW.id" },
   ],
+  [
+    "CREATE TABLE claims (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT;",
+    { kind: "append-only", table: "claims", same: "name = NEW.name" },
+  ],
 ];
 
 /** Of a table whose rows are each about one run. */

@@ -266,6 +266,16 @@ export function revokeKey(id: string, atMs: number) {
   return db.updateTable("keys").set({ revoked_at_ms: first }).where("id", "=", id).compile();
 }
 
+/** Claims a name. Fails when it is claimed. */
+export function insertClaim(name: string, value: string) {
+  return db.insertInto("claims").values({ name, value }).compile();
+}
+
+/** What was claimed. */
+export function selectClaim(name: string) {
+  return db.selectFrom("claims").select("value").where("name", "=", name).compile();
+}
+
 /** Changes one row, so that a commit has something to sync. */
 export function beat() {
   return db.updateTable("probe").set({ beats: sql<number>`beats + 1` }).where("id", "=", 0).compile();

@@ -1,10 +1,10 @@
-/** What both stores do alike: runs and seals as they are read, and API keys. */
+/** What both stores do alike: runs and seals as they are read, API keys, and what is claimed. */
 import type { Store } from "../ports/index.ts";
-import { run as change, type Database } from "./database.ts";
+import { all, run as change, type Database } from "./database.ts";
 import * as queries from "./queries.ts";
 import { toIntent, toKeyRow, toRunRow, toSealed } from "./rows.ts";
 
-/** The part of a store that is only reading, and keys. */
+/** The part of a store that is reading, keys and claims. */
 export type Records = Pick<
   Store,
   | "openRuns"
@@ -17,6 +17,7 @@ export type Records = Pick<
   | "findKey"
   | "listKeys"
   | "revokeKey"
+  | "claim"
 >;
 
 /** Records in a database. */
@@ -43,5 +44,14 @@ export function createRecords(database: Database): Records {
       database.write(function* () {
         return (yield* change(queries.revokeKey(id, atMs))) === 1;
       }),
+    claim: (name, value) =>
+      database.write(
+        function* () {
+          const [claimed] = yield* all(queries.selectClaim(name));
+          if (claimed === undefined) yield* change(queries.insertClaim(name, value));
+          return claimed?.value ?? value;
+        },
+        [{ name: "claims" }],
+      ),
   };
 }

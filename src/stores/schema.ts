@@ -173,6 +173,12 @@ export interface GatewaysTable {
   seen_at_ms: number;
 }
 
+/** What gateways of one database have to agree on. Append-only. */
+export interface ClaimsTable {
+  name: string;
+  value: string;
+}
+
 /** The database, as Kysely sees it. */
 export interface Tables {
   runs: RunsTable;
@@ -187,6 +193,7 @@ export interface Tables {
   erasures: ErasuresTable;
   item_usage: ItemUsageTable;
   probe: ProbeTable;
+  claims: ClaimsTable;
   tool_versions: ToolVersionsTable;
   components: ComponentsTable;
   tool_states: ToolStatesTable;

@@ -227,7 +227,7 @@ describe("a policy that requires a task in the evidence", () => {
     await writeFile(join(folder, "hash.yaml"), policy);
     const other = await openTestGateway({ policiesFolder: folder, executors: 1 });
     try {
-      const keys = await openKeys(runtime, other.dataFolder);
+      const keys = await openKeys(runtime, other);
       const { text } = await keys.issue({
         tenant: "t",
         tier: "task-tier",

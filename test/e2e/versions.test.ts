@@ -33,7 +33,7 @@ afterAll(async () => {
 async function start(): Promise<void> {
   gateway = await openTestGateway({ dataFolder: join(folder, "data"), toolsFolder: join(folder, "tools") });
   key ||= gateway.key;
-  tools = await openTools(runtime, join(folder, "data"));
+  tools = await openTools(runtime, { dataFolder: join(folder, "data") });
 }
 
 async function restart(): Promise<void> {
@@ -81,10 +81,10 @@ async function settled(action: string): Promise<ToolAction> {
 async function statementOf(action: string) {
   const { openRecords } = await import("../../src/records.ts");
   const { openLog } = await import("../../src/local.ts");
-  const records = await openRecords(runtime, join(folder, "data"));
+  const records = await openRecords(runtime, { dataFolder: join(folder, "data") });
   const sequence = (await records.findRun(action))?.seal?.sequence ?? -1;
   await records.close();
-  const log = await openLog(runtime, join(folder, "data"), "log.example");
+  const log = await openLog(runtime, { dataFolder: join(folder, "data") }, "log.example");
   const [manifest] = await log.manifests(sequence, 1);
   const texts = [JSON.stringify(await log.jwks()), await log.trustedRoot()];
   await log.close();

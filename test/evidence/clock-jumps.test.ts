@@ -71,7 +71,7 @@ describe("the wall clock", () => {
     gateway.clock.now += HOUR;
     await round();
     expect(await outcomes()).toEqual(["open"]);
-    monotonic += GRACE;
+    monotonic += GRACE + (completed(1).budget?.wall_ms.granted ?? 0);
     await round();
     expect(await outcomes()).toEqual(["indeterminate"]);
   });

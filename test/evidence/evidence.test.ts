@@ -179,7 +179,12 @@ describe("watch()", () => {
     expect(errors).toHaveLength(1);
     expect(await outcomeOf(completed(1).run)).toEqual({ kind: "completed" });
     expect((await gateway.store.findRun("acme", completed(2).run))?.seal).toBeUndefined();
-    gateway.clock.now += 60_001;
+    // Its own time to live is over, and the grace is not: another gateway's clock may be behind this one's.
+    const { granted } = completed(2).budget?.wall_ms ?? expect.fail("no time to live");
+    gateway.clock.now += granted + 60_000;
+    await round();
+    expect((await gateway.store.findRun("acme", completed(2).run))?.seal).toBeUndefined();
+    gateway.clock.now += 1;
     await round();
     expect(await outcomeOf(completed(2).run)).toEqual({ kind: "indeterminate", reason: "gateway-ended" });
     stop();

@@ -106,7 +106,7 @@ async function repeat(
 ): Promise<void> {
   // Prepared once for both runtimes.
   const box = await openSandbox({ spawn, executors: 2, cacheFolder: join(dataFolder, "cache") });
-  const records = await openRecords(runtime, dataFolder);
+  const records = await openRecords(runtime, { dataFolder });
   try {
     const runs = records.runs(0)[Symbol.asyncIterator]();
     const repeatNext = async (): Promise<void> => {

@@ -39,6 +39,8 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     host: "127.0.0.1",
     port: 0,
     dataFolder,
+    databaseUrl: undefined,
+    keysFolder: undefined,
     toolsFolder: join(PROJECT, ".writ", "tools"),
     policiesFolder: undefined,
     newVersions: "activate",

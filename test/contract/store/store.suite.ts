@@ -421,6 +421,16 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
       });
     });
 
+    it("claim() keeps the first value of a name, whoever else comes", async () => {
+      const values = await Promise.all(
+        Array.from({ length: 10 }, (_, n) => store.claim("origin", `log-${n}`)),
+      );
+      expect(new Set(values).size).toBe(1);
+      await reopen();
+      expect(await store.claim("origin", "another")).toBe(values[0]);
+      expect(await store.claim("other", "another")).toBe("another");
+    });
+
     it("close() finishes the writes that were asked for, then refuses", async () => {
       const asked = [1, 2, 3].map((n) => store.recordIntent(intentOf(n)));
       await store.close();

@@ -1,0 +1,135 @@
+/** Gateways that share a PostgreSQL: what one says holds on the others, and a database that goes away and comes back. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
+import { parseCheckpoint, parseNote, parseProof } from "../../src/core/merkle/index.ts";
+import { openKeys, openLog } from "../../src/local.ts";
+import { openRecords } from "../../src/records.ts";
+import { openTestGateway, type TestGateway } from "../support/gateway.ts";
+import { postgresOfFile } from "../support/postgres.ts";
+import { hashAlone } from "../support/small-tools.ts";
+
+const postgres = postgresOfFile();
+let folder: string;
+let databaseUrl: string;
+let toolsFolder: string;
+let keysFolder: string;
+let first: TestGateway;
+let second: TestGateway;
+let authorization: string;
+
+const open = (name: string, changes = {}) =>
+  openTestGateway({
+    dataFolder: join(folder, name),
+    ...{ databaseUrl, keysFolder, toolsFolder, executors: 1, spares: 0, logLevel: "error" },
+    isolation: "process+permissions",
+    ...changes,
+  });
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "writ-many-"));
+  databaseUrl = await postgres.createSchema();
+  toolsFolder = await hashAlone(folder);
+  keysFolder = join(folder, "keys");
+  first = await open("first");
+  second = await open("second");
+  authorization = `Bearer ${first.key}`;
+});
+afterAll(async () => {
+  await first?.close();
+  await second?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const invoke = (gateway: TestGateway, as = authorization) =>
+  gateway.post(
+    "/v1/tools/hash/sha256",
+    { input: { data: "aGVsbG8=" }, purpose: "support-chat" },
+    { authorization: as },
+  );
+
+describe("gateways on one PostgreSQL", () => {
+  it("issue one bootstrap key, and take it everywhere", async () => {
+    expect(first.key).not.toBe("");
+    expect(second.key).toBe("");
+    for (const gateway of [first, second]) expect((await invoke(gateway)).status).toBe(200);
+  });
+
+  it("append to one log: sequences without a gap, and one root for each size", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, n) => invoke(n % 2 === 0 ? first : second)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array(40).fill(200));
+    const sequences = answers.map(({ json }) => json.receipt.sequence).toSorted((a, b) => a - b);
+    expect(sequences).toEqual(Array.from({ length: 40 }, (_, n) => (sequences[0] ?? -1) + n));
+
+    const log = await openLog(runtime, { dataFolder: folder, databaseUrl, keysFolder }, "log.example");
+    const newest =
+      parseCheckpoint(parseNote(await log.checkpoint())?.text ?? "") ?? expect.fail("no checkpoint");
+    expect(newest.size).toBe(BigInt((sequences.at(-1) ?? 0) + 1));
+    await log.close();
+    const roots = new Map<string, string>();
+    for (const { json } of answers) {
+      const proof = parseProof(json.receipt.proof) ?? expect.fail("no proof");
+      const { size, root } =
+        parseCheckpoint(parseNote(proof.checkpoint)?.text ?? "") ?? expect.fail("no checkpoint");
+      const known = roots.get(String(size)) ?? root.toString();
+      expect(root.toString()).toBe(known);
+      roots.set(String(size), known);
+    }
+  });
+
+  it("show each other's runs, and the same manifest of them", async () => {
+    const { json } = await invoke(first);
+    const path = `/v1/runs/${json.run}/manifest`;
+    const [own, others] = [await first.get(path), await second.get(path, { authorization })];
+    expect(others.status).toBe(200);
+    expect(others.text).toBe(own.text);
+    const records = await openRecords(runtime, { dataFolder: folder, databaseUrl, keysFolder });
+    expect((await records.findRun(json.run))?.seal?.sequence).toBe(json.receipt.sequence);
+    await records.close();
+  });
+
+  it("refuse on both what was revoked by neither", async () => {
+    const keys = await openKeys(runtime, { dataFolder: folder, databaseUrl });
+    const { text, row } = await keys.issue({
+      tenant: "default",
+      tier: "free",
+      scopes: ["invoke"],
+      label: "x",
+    });
+    for (const gateway of [first, second]) expect((await invoke(gateway, `Bearer ${text}`)).status).toBe(200);
+    await keys.revoke(row.id);
+    for (const gateway of [first, second]) expect((await invoke(gateway, `Bearer ${text}`)).status).toBe(401);
+    await keys.close();
+  });
+
+  it("do not let in a gateway with other keys, or another name for the log", async () => {
+    await expect(open("stranger", { keysFolder: join(folder, "other-keys") })).rejects.toThrow(
+      /manifest-key of its gateways is .*, and this gateway has .*--keys/,
+    );
+    await expect(open("misnamed", { logOrigin: "other.example" })).rejects.toThrow(
+      'its log is "log.example", and this gateway\'s would be "other.example"; start it with --log-origin log.example',
+    );
+  });
+
+  it("answer nothing while the database is away, and go on by themselves when it is back", async () => {
+    const before = (await invoke(first)).json.receipt.sequence;
+    await postgres.server.stop();
+    for (const gateway of [first, second]) {
+      const refused = await invoke(gateway);
+      expect(refused.status).toBe(503);
+      expect(refused.json.type).toContain("/problems/evidence-unavailable");
+      expect(refused.json.output).toBeUndefined();
+      expect(refused.headers.get("retry-after")).not.toBeNull();
+    }
+    await expect.poll(async () => (await first.get("/readyz")).status, { timeout: 5_000 }).toBe(503);
+    await postgres.server.start();
+    for (const gateway of [first, second])
+      await expect.poll(async () => (await invoke(gateway)).status, { timeout: 10_000 }).toBe(200);
+    await expect.poll(async () => (await first.get("/readyz")).status, { timeout: 5_000 }).toBe(200);
+    expect((await invoke(second)).json.receipt.sequence).toBeGreaterThan(before);
+  });
+});
