@@ -10,13 +10,14 @@ import {
   type Mount,
   type SecretProfile,
 } from "./broker/index.ts";
+import type { Prices } from "./core/budget/index.ts";
 import { type ComponentDescription, decode } from "./core/component/index.ts";
 import type { ProfileNode } from "./core/metering/index.ts";
 import type { Policy, PolicyRecord } from "./core/policy/index.ts";
 import { createEvidence, type Evidence, openObserver } from "./evidence/index.ts";
 import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
 import { type Access, createIdentity, type Identity } from "./identity/index.ts";
-import { createJournals, type Journals } from "./journal/index.ts";
+import { openAccounts, openJournals } from "./kept.ts";
 import { openDatabase } from "./place.ts";
 import type { NoteSigner, Runtime, Sandbox, Signer, Store, SystemCage } from "./ports/index.ts";
 import type { Board, Registry, RegistrySource, Tool } from "./registry/index.ts";
@@ -82,6 +83,8 @@ export interface HouseOptions {
   readonly executors: number;
   /** Beyond those, kept ready for a tenant who has none. */
   readonly spares: number;
+  /** What runs cost; default: nothing. */
+  readonly prices?: Prices;
   /** Runtime of the executors; undefined = the gateway's own. */
   readonly executorRuntime: "node" | "deno" | undefined;
   /** What the operating system is to add to their permissions. */
@@ -159,8 +162,10 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       }),
     });
     if (options.access !== undefined) identity.use(options.access);
+    const accounts = openAccounts(runtime, options.keysFolder, store, options.prices);
+    const stopGivingBack = accounts.watch((error) => log({ event: "leases-failed", error: String(error) }));
     const evidence = createEvidence({
-      ...{ store, signer, noteSigner, clock },
+      ...{ store, signer, noteSigner, clock, settle: accounts.settlementOf },
       ...(await readWitnesses(runtime, options.witnessesFile, dataFolder)),
     });
     const stopAsking = evidence.watchWitnesses(WITNESS_MS);
@@ -199,6 +204,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         sandbox: options.onProfile === undefined ? sandbox : profiled(sandbox, options.onProfile),
         evidence,
         journals,
+        accounts,
         observer: observing.observer,
         store,
         signer,
@@ -221,6 +227,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         stopAsking();
         stopErasing();
         await inForce?.stop();
+        stopGivingBack();
         await sandbox.close();
         await observing.close();
         await store.close();
@@ -250,21 +257,6 @@ function profiled(sandbox: Sandbox, tell: NonNullable<HouseOptions["onProfile"]>
       return end;
     },
   };
-}
-
-/** Journals of a store, under the master key beside the other keys. */
-export function openJournals(
-  { clock, entropy, files }: Runtime,
-  keysFolder: string,
-  { journals }: Store,
-): Journals {
-  return createJournals({
-    store: journals,
-    clock,
-    entropy,
-    files,
-    keyPath: `${keysFolder}/journals.key`,
-  });
 }
 
 /** Profiles from the operator's file; none when there is no file. */

@@ -3,9 +3,9 @@
  * journals again in. Reading while a server writes is safe; so is erasing.
  */
 import type { DataPlace, Records, Replayer } from "./cli/index.ts";
-import { openJournals } from "./compose.ts";
 import { firstRunOf } from "./gateway/index.ts";
 import type { Journals } from "./journal/index.ts";
+import { openJournals } from "./kept.ts";
 import { databaseOf, isShared, keysOf, openDatabase } from "./place.ts";
 import type { RunRow, Runtime, Store } from "./ports/index.ts";
 import { createSandbox } from "./sandbox/index.ts";

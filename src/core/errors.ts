@@ -22,14 +22,32 @@ export type Refusal =
   | { readonly code: "insufficient-scope"; readonly scope: string; readonly decision: string }
   /** No such tool, function or run, or none that this principal may know of. */
   | { readonly code: "unknown-tool" }
-  /** An idempotency key used again with another body. */
-  | { readonly code: "run-conflict"; readonly run: string }
+  /** An idempotency key sent again while its run is under way. */
+  | { readonly code: "run-conflict"; readonly run: string; readonly retryAfterSeconds: number }
+  /** An idempotency key used again for something else. */
+  | { readonly code: "key-reused"; readonly run: string }
   | { readonly code: "input-too-large"; readonly limitBytes: number }
   /** Malformed, or imports what the broker does not offer; `imports` names them. */
   | { readonly code: "component-refused"; readonly imports: readonly string[] }
-  | { readonly code: "budget-spent"; readonly retryAfterSeconds: number; readonly budget: string }
-  | { readonly code: "retry-budget-spent"; readonly retryAfterSeconds: number; readonly budget: string }
-  | { readonly code: "loop-capped"; readonly retryAfterSeconds: number; readonly budget: string }
+  /** `budget`: what there is too little of; `reason`: a sentence for people, which may quote the request. */
+  | {
+      readonly code: "budget-spent";
+      readonly retryAfterSeconds: number;
+      readonly budget: string;
+      readonly reason: string;
+      readonly window: {
+        readonly per_seconds: number;
+        readonly class: string;
+        readonly limit: number;
+        readonly left: number;
+      };
+    }
+  | {
+      readonly code: "retry-budget-spent" | "loop-capped";
+      readonly retryAfterSeconds: number;
+      readonly budget: string;
+      readonly reason: string;
+    }
   | { readonly code: "tool-suspended"; readonly reason: string; readonly since: string }
   | { readonly code: "internal" }
   /** Whoever vouches for the credential can not be asked now: it may be good. */

@@ -13,15 +13,25 @@
 import { GatewayError } from "../core/errors.ts";
 import { type ActionPredicate, missingFields, type RunPredicate } from "../core/manifest/index.ts";
 import type { ObservabilityField } from "../core/policy/index.ts";
-import type { Clock, Intent, NoteSigner, RunRow, Signer, Store } from "../ports/index.ts";
+import type {
+  Claimed,
+  Clock,
+  Intent,
+  NoteSigner,
+  RunClaims,
+  RunRow,
+  RunSettlement,
+  Signer,
+  Store,
+} from "../ports/index.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Denials, type RefusedSealed } from "./denials.ts";
-import { type Reconciled, Reconciler, timeToLive, unknownEnd } from "./reconciler.ts";
-import { type Sealed, signAction, signPredicate, writeManifest } from "./seal.ts";
+import { type KeptOutputs, type Reconciled, Reconciler, timeToLive, unknownEnd } from "./reconciler.ts";
+import { releaseAgain, type Sealed, signAction, signPredicate, writeManifest } from "./seal.ts";
 import { Witnessing, type WitnessingParts, type WitnessPolicy } from "./witnesses.ts";
 
 export type { RefusedSealed } from "./denials.ts";
-export type { Reconciled } from "./reconciler.ts";
+export type { KeptOutputs, Reconciled } from "./reconciler.ts";
 export type { Receipt, Sealed } from "./seal.ts";
 
 /**
@@ -50,6 +60,8 @@ export interface EvidenceParts {
   /** Signs the checkpoints of the log that the store keeps. */
   readonly noteSigner: NoteSigner;
   readonly clock: Clock;
+  /** What a run comes to, by the statement about it; default: nothing is settled but that it gives back what it held. */
+  readonly settle?: (predicate: RunPredicate) => RunSettlement;
   /** Whom to ask for cosignatures; absent = nobody. */
   readonly witnesses?: WitnessPolicy & Pick<WitnessingParts, "outgoing" | "verify" | "keep" | "kept">;
 }
@@ -57,16 +69,18 @@ export interface EvidenceParts {
 /** Records what runs do. Every method rejects with `evidence-unavailable` when it can not. */
 export interface Evidence {
   /**
-   * Records the intention to run; nothing may run before this resolves.
+   * Records the intention to run, and takes what the run claims, in one; nothing may run before this resolves.
    *
+   * @returns what was claimed; when that is refused, nothing is recorded and nothing may run
    * @throws {GatewayError} `evidence-unavailable`: nothing may run
    */
-  admit(known: KnownBeforeRun): Promise<void>;
+  admit(known: KnownBeforeRun, claims?: RunClaims): Promise<Claimed>;
   /**
    * Signs what an admitted run did and stores it; no output may be released before this resolves.
    *
    * @param required the policy's `required_observability_fields`
    * @param before what must be durable when the seal is: a failure of it is one of the store
+   * @param outputs what is kept for later requests when it is sealed, and not kept when a required field is missing
    * @throws {GatewayError} `evidence-unavailable` when the signer or the store fails, when the run is sealed already, or
    *   when a required field is missing. The output must be withheld; the reconciler closes the run
    */
@@ -74,6 +88,7 @@ export interface Evidence {
     predicate: RunPredicate,
     required: readonly ObservabilityField[],
     before?: () => Promise<void>,
+    outputs?: () => Promise<KeptOutputs>,
   ): Promise<Sealed>;
   /**
    * Signs and stores a decision that let nothing run, intent and seal at once. Under a flood many share one statement.
@@ -96,6 +111,8 @@ export interface Evidence {
    * @throws {GatewayError} `evidence-unavailable`
    */
   manifest(seal: NonNullable<RunRow["seal"]>): Promise<string>;
+  /** The same as an object, with its receipt: what `seal` gave. @throws {GatewayError} `evidence-unavailable` */
+  release(seal: NonNullable<RunRow["seal"]>): Promise<Sealed>;
   /**
    * The log's newest checkpoint: it covers every run that is sealed by now. With witnesses: the newest that enough of
    * them cosigned, a second or so behind, for as long as they do.
@@ -144,9 +161,9 @@ export function createEvidence(parts: EvidenceParts): Evidence {
     const { seal, release } = await signPredicate(predicate, signer, checkpoints, nowMs);
     return await release(await store.recordRefusal(toIntent(predicate, nowMs), seal));
   });
-  const reconciler = new Reconciler({ store, signer, clock, checkpoints });
+  const reconciler = new Reconciler({ store, signer, clock, checkpoints, settle: parts.settle });
   return {
-    async admit(known) {
+    async admit(known, claims) {
       if (witnessing?.mayRun === false) {
         throw unavailable(
           `Cannot admit run ${JSON.stringify(known.run)}: too few witnesses cosign the log`,
@@ -156,7 +173,9 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       const intent = toIntent(known, clock.nowMs());
       underWay.set(known.run, clock.monotonicMs());
       try {
-        await store.recordIntent(intent);
+        const claimed = await store.recordIntent(intent, claims);
+        if (claimed.kind === "refused") underWay.delete(known.run);
+        return claimed;
       } catch (cause) {
         underWay.delete(known.run);
         // It may be stored all the same. Then the statement about it can still say that nothing ran.
@@ -168,7 +187,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       }
     },
 
-    async seal(predicate, required, before = async () => undefined) {
+    async seal(predicate, required, before = async () => undefined, outputs = async () => ({})) {
       const run = JSON.stringify(predicate.run);
       const missing = missingFields(predicate, required);
       if (missing.length > 0) {
@@ -176,11 +195,13 @@ export function createEvidence(parts: EvidenceParts): Evidence {
         reconciler.keep(predicate);
         throw unavailable(`Cannot seal run ${run}: the policy requires ${missing.join(", ")}`);
       }
+      let kept: KeptOutputs | undefined;
       try {
         await before();
-        return await reconciler.seal(predicate);
+        kept = await outputs();
+        return await reconciler.seal(predicate, kept);
       } catch (cause) {
-        reconciler.keep(predicate);
+        reconciler.keep(predicate, kept);
         throw unavailable(`Cannot seal run ${run}: signer or store failed`, cause);
       } finally {
         underWay.delete(predicate.run);
@@ -220,6 +241,17 @@ export function createEvidence(parts: EvidenceParts): Evidence {
     async manifest(seal) {
       try {
         return await writeManifest(seal, await store.prove(seal.sequence), checkpoints);
+      } catch (cause) {
+        throw unavailable(
+          `Cannot show manifest of run ${JSON.stringify(seal.run)}: no proof can be made`,
+          cause,
+        );
+      }
+    },
+
+    async release(seal) {
+      try {
+        return await releaseAgain(seal, await store.prove(seal.sequence), checkpoints);
       } catch (cause) {
         throw unavailable(
           `Cannot show manifest of run ${JSON.stringify(seal.run)}: no proof can be made`,

@@ -5,6 +5,7 @@ export {
   createEvidence,
   type Evidence,
   type EvidenceParts,
+  type KeptOutputs,
   type KnownBeforeRun,
   OPERATOR,
   type Receipt,

@@ -3,9 +3,18 @@
  * because sealing failed. Sealing here and sealing at the end of a run are the same function.
  */
 import { type RunPredicate, RunPredicateSchema } from "../core/manifest/index.ts";
-import type { Clock, Intent, Signer, Store } from "../ports/index.ts";
+import type { Clock, Intent, RunSettlement, Signer, Store } from "../ports/index.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { type Sealed, signPredicate } from "./seal.ts";
+
+/** What of a settlement only the caller of the run knows; the rest is read from the statement. */
+export type KeptOutputs = Pick<RunSettlement, "key" | "lastGood">;
+
+/** A statement that waits to be sealed, with what is kept for later requests when it is. */
+interface Waiting {
+  readonly predicate: RunPredicate;
+  readonly outputs: KeptOutputs | undefined;
+}
 
 /** What one round did. */
 export interface Reconciled {
@@ -46,8 +55,9 @@ export class Reconciler {
   readonly #signer: Signer;
   readonly #clock: Clock;
   readonly #checkpoints: Checkpoints;
+  readonly #settle: ((predicate: RunPredicate) => RunSettlement) | undefined;
   /** What runs did whose seal failed, by run: better evidence than `indeterminate`, for as long as this process lives. */
-  readonly #kept = new Map<string, RunPredicate>();
+  readonly #kept = new Map<string, Waiting>();
   /** The round under way: rounds never overlap, so none seals what another is sealing. */
   #round: Promise<unknown> = Promise.resolve();
 
@@ -56,7 +66,9 @@ export class Reconciler {
     readonly signer: Signer;
     readonly clock: Clock;
     readonly checkpoints: Checkpoints;
+    readonly settle: ((predicate: RunPredicate) => RunSettlement) | undefined;
   }) {
+    this.#settle = parts.settle;
     this.#checkpoints = parts.checkpoints;
     this.#store = parts.store;
     this.#signer = parts.signer;
@@ -64,15 +76,20 @@ export class Reconciler {
   }
 
   /** Signs and stores. @throws whatever signer or store throw; then the run may or may not be sealed */
-  async seal(predicate: RunPredicate): Promise<Sealed> {
+  async seal(predicate: RunPredicate, outputs?: KeptOutputs): Promise<Sealed> {
     const nowMs = this.#clock.nowMs();
     const { seal, release } = await signPredicate(predicate, this.#signer, this.#checkpoints, nowMs);
-    return await release(await this.#store.seal(seal));
+    const settlement = this.#settle && { ...this.#settle(predicate), ...outputs };
+    return await release(await this.#store.seal(seal, settlement));
   }
 
-  /** Remembers the statement of a run whose seal failed. The answer to its caller is withheld all the same. */
-  keep(predicate: RunPredicate): void {
-    if (this.#kept.size < MAX_KEPT) this.#kept.set(predicate.run, predicate);
+  /**
+   * Remembers the statement of a run whose seal failed. The answer to its caller is withheld all the same.
+   *
+   * @param outputs what may be told to whoever asks again, once it is sealed; default: nothing
+   */
+  keep(predicate: RunPredicate, outputs?: KeptOutputs): void {
+    if (this.#kept.size < MAX_KEPT) this.#kept.set(predicate.run, { predicate, outputs });
   }
 
   /**
@@ -118,7 +135,7 @@ export class Reconciler {
   async #close(intent: Intent): Promise<void> {
     const kept = this.#kept.get(intent.run);
     try {
-      await this.seal(kept ?? readIndeterminate(intent, this.#clock.nowMs()));
+      await this.seal(kept?.predicate ?? readIndeterminate(intent, this.#clock.nowMs()), kept?.outputs);
     } catch (error) {
       // A statement that can not even be written never will be: the next round says `indeterminate` instead.
       if (error instanceof TypeError) this.#kept.delete(intent.run);

@@ -145,6 +145,26 @@ export async function writeManifest(
   return JSON.stringify(attach(bundle, seal.entry, logged, checkpoint));
 }
 
+/**
+ * What a stored seal released when it was sealed.
+ *
+ * @throws whatever the checkpoints' signer throws
+ */
+export async function releaseAgain(
+  seal: Pick<Seal, "bundle" | "entry" | "digest">,
+  logged: Logged,
+  checkpoints: Checkpoints,
+): Promise<Sealed> {
+  const text = await writeManifest(seal, logged, checkpoints);
+  // Written by ourselves, in the transaction that sealed it.
+  const bundle: Bundle = JSON.parse(text);
+  const checkpoint = await checkpoints.of(logged.head);
+  const { sequence, path } = logged;
+  const proof = formatProof({ index: BigInt(sequence), path, checkpoint: checkpoint.note });
+  const keyId = bundle.verificationMaterial.publicKey.hint;
+  return { bundle, text, receipt: { sequence, digest: seal.digest, keyId, proof } };
+}
+
 function attach(
   bundle: Bundle,
   entry: string,

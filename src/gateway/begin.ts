@@ -1,13 +1,23 @@
-/** Everything that must hold before a run: what its policy wants of the machine and of the request, and its intent. */
+/**
+ * Everything that must hold before a run: what its policy wants of the machine and of the request, what it claims of the
+ * budgets that it shares with others, and its intent.
+ */
+import type { RunIdentity } from "../accounts/index.ts";
 import { checkInput } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
 import { ISOLATION_LEVELS, type Policy } from "../core/policy/index.ts";
-import type { Evidence, KnownBeforeRun } from "../evidence/index.ts";
-import type { RunHost, Sandbox } from "../ports/index.ts";
+import type { KnownBeforeRun } from "../evidence/index.ts";
+import type { Claimed, RunClaims, RunHost, Sandbox } from "../ports/index.ts";
 import type { ToolCalls } from "./call-tool.ts";
 import type { Allowed, InvokeParts } from "./parts.ts";
 import type { Admission } from "./predicate.ts";
 import type { InvocationRequest } from "./types.ts";
+
+/** A run that may begin. */
+export interface Begun {
+  readonly host: RunHost;
+  readonly claimed: Extract<Claimed, { kind: "ok" }>;
+}
 
 /** Everything that must hold before a run, and its intent. What is refused here is no run: the observer is told so. */
 export async function begin(
@@ -16,14 +26,15 @@ export async function begin(
   decision: Allowed,
   known: KnownBeforeRun,
   calls: ToolCalls,
-): Promise<RunHost> {
+  identity: RunIdentity,
+  claims: RunClaims,
+): Promise<Begun> {
   try {
     requireIsolation(parts.sandbox, decision.record.policy);
     requireValidInput(admission);
     requireTask(decision.record.policy, admission.request);
     const host = openHost(parts, admission, decision, calls);
-    await admit(parts.evidence, known, host);
-    return host;
+    return { host, claimed: await admit(parts, known, host, identity, claims) };
   } catch (error) {
     const reason = error instanceof GatewayError ? error.code : "internal";
     // The caller is refused either way; without this line the run shows as one whose evidence is missing.
@@ -87,9 +98,18 @@ function openHost(
   return caller === undefined ? broker.openRun(opened) : caller.open(opened);
 }
 
-async function admit(evidence: Evidence, known: KnownBeforeRun, host: RunHost): Promise<void> {
+/** Intent and claims are one write: no run without either, and nothing held for a run that was not let in. */
+async function admit(
+  { accounts, evidence }: InvokeParts,
+  known: KnownBeforeRun,
+  host: RunHost,
+  identity: RunIdentity,
+  claims: RunClaims,
+): Promise<Begun["claimed"]> {
   try {
-    await evidence.admit(known);
+    const claimed = await evidence.admit(known, claims);
+    if (claimed.kind === "refused") throw accounts.refusalOf(claimed.refusal, identity);
+    return claimed;
   } catch (error) {
     host.close();
     throw error;

@@ -53,6 +53,11 @@ export interface ToolCalls {
   settled(): Promise<readonly RunChild[]>;
 }
 
+/** Whether one more run may hang together with those that do: no tool twice in a chain, and not too many. */
+export function mayCall({ chain, family }: Pick<Caller, "chain" | "family">, tool: string): boolean {
+  return !chain.includes(tool) && chain.length < MAX_DEPTH && family.runs < MAX_RUNS;
+}
+
 /** The policies by which a callee is decided. */
 export function policiesFor(
   caller: Caller | undefined,
@@ -87,7 +92,7 @@ export function createToolCalls(
 
   async function call(asked: ToolCall): Promise<ToolCallEnd> {
     if (chain.includes(asked.tool)) return refused("calls-itself");
-    if (chain.length >= MAX_DEPTH || family.runs >= MAX_RUNS) return refused("too-deep");
+    if (!mayCall({ chain, family }, asked.tool)) return refused("too-deep");
     const leftMs = Math.floor(own.leftMs());
     if (leftMs <= 0) return refused("budget-spent");
     family.runs += 1;

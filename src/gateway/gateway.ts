@@ -1,5 +1,6 @@
 /** The gateway, assembled from its rooms. Knows ports, not Hono. */
 
+import type { Accounts } from "../accounts/index.ts";
 import type { Broker } from "../broker/index.ts";
 import type { Evidence } from "../evidence/index.ts";
 import { type Identity, jwks } from "../identity/index.ts";
@@ -34,6 +35,7 @@ export interface GatewayParts {
   readonly sandbox: Sandbox;
   readonly evidence: Evidence;
   readonly journals: Journals;
+  readonly accounts: Accounts;
   readonly observer: Observer;
   readonly store: Store;
   readonly signer: Signer;

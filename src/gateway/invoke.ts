@@ -1,13 +1,17 @@
 /**
- * One invocation, top to bottom: who asks, may they, record the intent, run, seal, answer.
+ * One invocation, top to bottom: who asks, may they, have they asked before, take their budgets and record the intent,
+ * run, fall back, seal and settle, answer.
  *
  * A failure before the seal answers no output. What a crash leaves at each step is said beside the step.
  */
+import type { ReleasedOutput } from "../accounts/index.ts";
 import type { RunPredicate } from "../core/manifest/index.ts";
 import { decide, type Principal } from "../core/policy/index.ts";
 import { begin } from "./begin.ts";
 import { type Caller, createToolCalls, policiesFor, type ToolCalls } from "./call-tool.ts";
 import { denied, findCallee } from "./callee.ts";
+import { findEarlier, identityOf, keepOutputs } from "./earlier.ts";
+import { fallBack } from "./fallback.ts";
 import { runGuest } from "./guest.ts";
 import { guestSettings } from "./guest-settings.ts";
 import { continueTrace, newRunId } from "./ids.ts";
@@ -30,10 +34,10 @@ export async function invoke(
   return answer;
 }
 
-/** An answer, and what was signed about it. */
+/** An answer, and what was signed about it; absent when it was signed before, and nothing ran now. */
 interface Performed {
   readonly answer: InvocationAnswer;
-  readonly predicate: RunPredicate;
+  readonly predicate?: RunPredicate;
 }
 
 /** @param caller the run that calls, when a run does and not a principal */
@@ -43,7 +47,7 @@ async function perform(
   request: InvocationRequest,
   caller?: Caller,
 ): Promise<Performed> {
-  const { clock, entropy, evidence, observer, sandbox } = parts;
+  const { accounts, clock, entropy, evidence, observer, sandbox } = parts;
   const trace = continueTrace(request.traceparent, entropy);
 
   // Which function of which version of which tool.
@@ -63,6 +67,11 @@ async function perform(
     },
     policiesFor(caller, tool.policies),
   );
+  // Asked before under the same key: answered with what was answered then. Whoever may not ask is not told either.
+  if (decision.kind === "allow" && request.idempotencyKey !== undefined) {
+    const earlier = await findEarlier(parts, principal, request, callee.key, trace.traceparent);
+    if (earlier !== undefined) return earlier;
+  }
   const admission: Admission = {
     run,
     traceId: trace.traceId,
@@ -76,16 +85,27 @@ async function perform(
   };
   // Counted by somebody else than whoever keeps the evidence: what is missing there is missed here.
   await observer.admitted({ run: admission.run, tenant: principal.tenant, effect: decision.kind });
-  const known = describeAdmission(admission, sandbox.isolation, parts.versions);
   if (decision.kind === "deny") {
-    const recorded = await evidence.refuse(describeDenial(known, clock.nowMs()));
+    const asked = describeAdmission(admission, sandbox.isolation, parts.versions);
+    const recorded = await evidence.refuse(describeDenial(asked, clock.nowMs()));
     throw denied(admission, decision, recorded.run);
   }
   const { policy } = decision.record;
-  // The grants become live, under a lease of exactly the policy's budget; then the intent is durable before anything
-  // runs. A crash after this line leaves an open run for the reconciler.
+  const identity = identityOf(admission, decision);
+  const claims = accounts.claimsOf(identity, policy);
+  const asked = describeAdmission(
+    admission,
+    sandbox.isolation,
+    parts.versions,
+    accounts.describeClaims(claims),
+  );
+
+  // The grants become live, under a lease of exactly the policy's budget. Then the intent is durable before anything
+  // runs, and with it what the run takes from the budgets that it shares. A crash after this line leaves an open run
+  // for the reconciler, and what it took goes back when that seals it, or when the lease expires.
   const calls = openCalls(parts, admission, decision, trace.traceparent);
-  const host = await begin(parts, admission, decision, known, calls);
+  const { host, claimed } = await begin(parts, admission, decision, asked, calls, identity, claims);
+  const known = claimed.retryOf === undefined ? asked : { ...asked, retry_of: claimed.retryOf };
 
   // What the policy asks to keep beside digests is noted while it runs.
   const settings = guestSettings(decision.grants, tool.name);
@@ -95,23 +115,38 @@ async function perform(
 
   // Callees first: their seals are named in this run's. They live no longer than it may.
   const children = await calls.settled();
-
-  // Sealed: signed, and durable with its sequence. If this fails the output is withheld.
-  // A journal is durable before the seal that names it: a crash between the two leaves one that no manifest knows.
   const { end, hash, keep } = journal.finish(ended.end);
-  const predicate = describeEnd(known, policy, end, host, clock.nowMs(), hash, children);
-  const sealed = await evidence.seal(predicate, policy.required_observability_fields, keep);
+
+  // A bad end, and the policy has an answer for it: declared, deterministic, and marked as what it is. A refusal has
+  // none: nothing ran, and whoever asks again may be served.
+  const fallen =
+    end.outcome.kind === "completed" || ended.refusal !== undefined
+      ? undefined
+      : await fallBack(parts, admission, decision.record, identity, trace.traceparent, async (asks, by) => {
+          return (await perform(parts, principal, asks, by)).answer;
+        });
+
+  // Sealed: signed, and durable with its sequence, its settlement and its line in the ledger. If this fails the output
+  // is withheld. A journal is durable before the seal that names it: a crash between the two leaves one that no
+  // manifest knows.
+  const callees = fallen?.child === undefined ? children : [...children, fallen.child];
+  const predicate = describeEnd(known, policy, end, host, clock.nowMs(), hash, callees, fallen?.evidence);
+  const released: ReleasedOutput = {
+    outcome: end.outcome,
+    output: end.output ?? null,
+    ...(fallen === undefined ? {} : { fallback: { kind: fallen.kind, value: fallen.value } }),
+  };
+  const outputs = () => keepOutputs(accounts, identity, policy, released, ended.refusal !== undefined);
+  const sealed = await evidence.seal(predicate, policy.required_observability_fields, keep, outputs);
   if (ended.refusal !== undefined) throw ended.refusal;
 
-  const { outcome, output } = end;
-  const { fallback } = policy;
+  const windows = accounts.leftOf(claims, claimed);
   const answer: InvocationAnswer = {
     run: admission.run,
-    outcome,
-    output: output ?? null,
-    ...(predicate.fallback !== undefined && fallback.kind === "static" ? { fallback } : {}),
+    ...released,
     manifest: sealed.bundle,
     receipt: sealed.receipt,
+    ...(windows.length === 0 ? {} : { windows }),
     traceparent: trace.traceparent,
   };
   return { answer, predicate };
@@ -133,14 +168,14 @@ function openCalls(
     const { answer, predicate } = await perform(parts, principal, asked, by);
     const { outcome, fallback, receipt } = answer;
     // An `err` of the tool's own is an answer too, also where it came of a denial.
-    const returned = predicate.output_hash !== null;
+    const returned = predicate !== undefined && predicate.output_hash !== null;
     return {
       run: answer.run,
       digest: receipt.digest,
       outcome: outcome.kind,
       output: returned ? answer.output : undefined,
       ...(fallback === undefined ? {} : { fallback: fallback.value }),
-      fuelUsed: predicate.budget?.fuel.used ?? null,
+      fuelUsed: predicate?.budget?.fuel.used ?? null,
     };
   });
 }

@@ -1,4 +1,5 @@
 /** What an invocation needs of the rest of the house. Types only. */
+import type { Accounts } from "../accounts/index.ts";
 import type { Broker } from "../broker/index.ts";
 import type { Decision } from "../core/policy/index.ts";
 import type { Evidence } from "../evidence/index.ts";
@@ -15,6 +16,7 @@ export interface InvokeParts {
   readonly sandbox: Sandbox;
   readonly evidence: Evidence;
   readonly journals: Journals;
+  readonly accounts: Accounts;
   readonly observer: Observer;
   readonly clock: Clock;
   readonly entropy: Entropy;

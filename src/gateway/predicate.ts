@@ -1,6 +1,6 @@
 /** From what the gateway knows to what the manifest says. Pure; the story is in `invoke.ts`. */
 import { canonicalJson, sha256Hex } from "../core/digest.ts";
-import type { RunChild, RunPredicate } from "../core/manifest/index.ts";
+import type { RunChild, RunFallback, RunPredicate } from "../core/manifest/index.ts";
 import { COST_TABLE_VERSION } from "../core/metering/index.ts";
 import type { Decision, JsonValue, Policy, Principal } from "../core/policy/index.ts";
 import type { KnownBeforeRun } from "../evidence/index.ts";
@@ -35,6 +35,7 @@ export function describeAdmission(
   admission: Admission,
   isolation: Isolation,
   versions: Versions,
+  claims: Pick<RunPredicate, "lease" | "idempotency_key"> = {},
 ): KnownBeforeRun {
   const { principal, request, decision } = admission;
   const policy = decision.kind === "allow" ? decision.record.policy : undefined;
@@ -48,6 +49,7 @@ export function describeAdmission(
     function: admission.callee.key,
     purpose: request.purpose,
     ...(request.task === undefined ? {} : { task: request.task }),
+    ...claims,
     trace_id: admission.traceId,
     policy_id: decision.record?.policyId ?? null,
     artifact_hash: admission.tool.digest,
@@ -86,6 +88,7 @@ export function describeEnd(
   finishedAtMs: number,
   journalHash: string | null | undefined,
   children: readonly RunChild[] = [],
+  fallback?: RunFallback,
 ): RunPredicate {
   const { usage } = host;
   const used = {
@@ -97,8 +100,6 @@ export function describeEnd(
     log_bytes: usage.log_bytes,
     wall_ms: Math.round(end.wallMs),
   };
-  const { fallback } = policy;
-  const fallsBack = end.outcome.kind !== "completed" && fallback.kind === "static";
   return {
     ...known,
     budget: budgetOf(policy, used),
@@ -108,7 +109,7 @@ export function describeEnd(
     outcome: end.outcome,
     ...(journalHash === undefined ? {} : { journal_hash: journalHash }),
     ...(children.length === 0 ? {} : { children }),
-    ...(fallsBack ? { fallback: { kind: "static", value_hash: digestJson(fallback.value) } } : {}),
+    ...(fallback === undefined ? {} : { fallback }),
     finished_at: new Date(finishedAtMs).toISOString(),
   };
 }

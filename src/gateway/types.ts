@@ -5,9 +5,10 @@
  * Every method that takes a principal answers within that principal's tenant and nothing beyond it: another
  * tenant's run is as absent as one that never was.
  */
+import type { ClaimedWindow } from "../accounts/index.ts";
 import type { Outcome, RunExplanation } from "../core/manifest/index.ts";
 import type { TileName } from "../core/merkle/index.ts";
-import type { CapabilityWord, JsonValue, Operation, Principal } from "../core/policy/index.ts";
+import type { CapabilityWord, JsonValue, Operation, Principal, TaskClass } from "../core/policy/index.ts";
 import type { Operator } from "./operator.ts";
 
 /** The gateway as its doors see it. Refusals are thrown as `GatewayError`; anything else thrown is a bug. */
@@ -93,6 +94,8 @@ export interface InvocationRequest {
   readonly input: JsonValue;
   readonly purpose: string;
   readonly task?: Task;
+  /** 1 to 128 characters: whoever sends it again for the same request is given the same answer, for a day. */
+  readonly idempotencyKey?: string;
   /** A valid W3C traceparent of version 00, or absent: then a new trace begins. */
   readonly traceparent?: string;
 }
@@ -100,7 +103,9 @@ export interface InvocationRequest {
 /** The piece of work a run belongs to, as the caller names it. */
 export interface Task {
   readonly id: string;
-  readonly class: "exploratory" | "customer_visible";
+  readonly class: TaskClass;
+  /** How confident the caller is of this run, 0 to 1. */
+  readonly confidence?: number;
 }
 
 /** A run that happened. Its end may be a bad one: `outcome` says. */
@@ -110,10 +115,14 @@ export interface InvocationAnswer {
   /** What the guest returned, an `err` included; null when it did not return, or returns nothing. */
   readonly output: JsonValue;
   /** What the policy declared for a bad end; never put in `output`, so that nobody takes it for the tool's word. */
-  readonly fallback?: { readonly kind: "static"; readonly value: JsonValue };
+  readonly fallback?: { readonly kind: "static" | "last-good" | "tool"; readonly value: JsonValue };
   /** The execution manifest: a Sigstore bundle v0.3. */
   readonly manifest: object;
   readonly receipt: Receipt;
+  /** This is what a request with the same idempotency key was answered before; nothing ran now. */
+  readonly replayed?: true;
+  /** What is left of each window that the run took from; absent when its policy names none. */
+  readonly windows?: readonly ClaimedWindow[];
   /** The same trace with the gateway's own span: goes out as the `traceparent` header. */
   readonly traceparent: string;
 }

@@ -1,7 +1,7 @@
 /** The body of an invocation: its schema, and how it is read. */
 import { z } from "zod";
 import { type Fault, GatewayError } from "../core/errors.ts";
-import type { JsonValue } from "../core/policy/index.ts";
+import { type JsonValue, TASK_CLASSES } from "../core/policy/index.ts";
 import type { Task } from "../gateway/index.ts";
 
 /** The schema of the request body, as zod has it; published in the OpenAPI document. */
@@ -18,17 +18,20 @@ export const InvocationBody = z
     task: z
       .strictObject({
         id: z.string().regex(/^[\x21-\x7e]{1,128}$/),
-        class: z.enum(["exploratory", "customer_visible"]),
+        class: z.enum(TASK_CLASSES).meta({ description: "Whose share of the budgets it is paid from" }),
+        confidence: z
+          .number()
+          .min(0)
+          .max(1)
+          .meta({
+            description: "How confident the caller is of this run, 0 to 1: a policy may cap loops by it",
+          })
+          .optional(),
       })
       .meta({ description: "The piece of work that the run belongs to" })
       .optional(),
   })
   .meta({ id: "InvocationBody", description: "A request to run a function" });
-
-/** Members that a later version gives a meaning to. Taking them in silence would be a promise that nobody keeps. */
-const NOT_YET: Readonly<Record<string, string>> = {
-  "/task/confidence": "is not used by this version of Writ; leave it out",
-};
 
 /** A body, read. */
 export interface Invocation {
@@ -45,7 +48,9 @@ export function parseInvocation(body: JsonValue): Invocation {
   const parsed = InvocationBody.safeParse(body);
   if (!parsed.success) throw refuse(parsed.error.issues.flatMap(toFaults));
   const { input, purpose, task } = parsed.data;
-  return task === undefined ? { input, purpose } : { input, purpose, task };
+  if (task === undefined) return { input, purpose };
+  const { confidence, ...named } = task;
+  return { input, purpose, task: confidence === undefined ? named : { ...named, confidence } };
 }
 
 /**
@@ -70,7 +75,7 @@ export function toFaults(issue: z.core.$ZodIssue): readonly Fault[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
       const at = toPointer([...issue.path, key]);
-      return { pointer: at, detail: NOT_YET[at] ?? "is not a member that is known here" };
+      return { pointer: at, detail: "is not a member that is known here" };
     });
   }
   return [{ pointer, detail: wantedBy(issue) }];

@@ -33,7 +33,32 @@ const INVOCATION_HEADERS = {
   traceparent: { description: "The trace that the run belongs to (W3C)", schema: { type: "string" } },
   "Writ-Run": { description: "The run's id", schema: { type: "string" } },
   "Writ-Outcome": { description: "Name of the outcome", schema: { type: "string" } },
+  "Writ-Fallback": {
+    description: "Kind of the fallback that applied; absent without one",
+    schema: { type: "string" },
+  },
+  "Idempotent-Replayed": {
+    description: "true: this is what the same key was answered before, and nothing ran now",
+    schema: { type: "string" },
+  },
+  "RateLimit-Policy": {
+    description: "Limits of the policy's windows (draft-ietf-httpapi-ratelimit-headers)",
+    schema: { type: "string" },
+  },
+  RateLimit: { description: "What is left of each, and for how long", schema: { type: "string" } },
 };
+
+/** Headers that an invocation takes. */
+const REQUEST_HEADERS = [
+  { name: "traceparent", in: "header", description: "W3C trace context", schema: { type: "string" } },
+  {
+    name: "Idempotency-Key",
+    in: "header",
+    description:
+      "Sent again within a day with the same body, it is answered with the same bytes, and nothing runs; with another body it is refused",
+    schema: { type: "string", minLength: 1, maxLength: 128 },
+  },
+];
 
 /** @returns the document, ready for `JSON.stringify` */
 export function describeApi(about: About): object {
@@ -66,7 +91,7 @@ export function describeApi(about: About): object {
 }
 
 function describeOperation(operation: Operation): object {
-  const { id, summary, body, scope, method } = operation;
+  const { id, summary, body, scope } = operation;
   return {
     operationId: id,
     summary,
@@ -76,9 +101,6 @@ function describeOperation(operation: Operation): object {
     }),
     responses: { "200": describeAnswer(operation), ...problemsOf(operation) },
     ...(scope === "public" ? {} : { security: [{ credentials: [scope] }] }),
-    ...(method === "get"
-      ? {}
-      : { description: "Idempotency-Key is refused: this version does not offer it." }),
   };
 }
 
@@ -98,9 +120,7 @@ function parametersOf({ id, path, body }: Operation): object {
     required: true,
     schema: PATH_PARAMETERS[name] ?? { type: "string" },
   }));
-  const inHeader = body
-    ? [{ name: "traceparent", in: "header", description: "W3C trace context", schema: { type: "string" } }]
-    : [];
+  const inHeader = body ? REQUEST_HEADERS : [];
   const inQuery =
     id === "listRuns"
       ? Object.entries(RunPageQuery.shape).map(([name, schema]) => ({

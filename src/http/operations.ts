@@ -52,6 +52,7 @@ const INVOKE: readonly RefusalCode[] = [
   "denied",
   "unknown-tool",
   "run-conflict",
+  "key-reused",
   "tool-suspended",
   "input-too-large",
   "component-refused",

@@ -27,9 +27,32 @@ export interface ProblemEntry {
 
 const BUDGET: ProblemMember = {
   name: "budget",
-  meaning: "Which budget is spent.",
+  meaning: "What there is too little of: runs, fuel, egress_bytes, wall_ms, retries or confidence.",
   schema: { type: "string" },
   example: "fuel",
+};
+
+const WINDOW: ProblemMember = {
+  name: "window",
+  meaning: "The window that is spent: its length, whose work it is for, its limit, and what is left of that.",
+  schema: {
+    type: "object",
+    properties: {
+      per_seconds: { type: "integer" },
+      class: { type: "string" },
+      limit: { type: "integer" },
+      left: { type: "integer" },
+    },
+    required: ["per_seconds", "class", "limit", "left"],
+  },
+  example: { per_seconds: 3600, class: "exploratory", limit: 1000, left: 0 },
+};
+
+const KEY_RUN: ProblemMember = {
+  name: "run",
+  meaning: "The run that has the key.",
+  schema: { type: "string" },
+  example: "run_01JCA2N3VQ8T5W6X7Y8Z9ABCDE",
 };
 
 /** Every refusal code, with what it means. Order is that of the pages. */
@@ -122,17 +145,18 @@ export const PROBLEMS: Readonly<Record<RefusalCode, ProblemEntry>> = {
   },
   "run-conflict": {
     status: 409,
+    title: "The same request is under way",
+    meaning: "A run with this idempotency key has begun and has not ended. Nothing else ran.",
+    remedy: "Send the same request again after Retry-After: it is answered with what that run came to.",
+    members: [KEY_RUN],
+    retryAfter: true,
+  },
+  "key-reused": {
+    status: 422,
     title: "Idempotency key used for another request",
-    meaning: "The key already belongs to a run with a different body.",
+    meaning: "The key already belongs to a run that was asked for something else. Nothing ran.",
     remedy: "Use a new key for a new request, or read the run that has the key.",
-    members: [
-      {
-        name: "run",
-        meaning: "The run that has the key.",
-        schema: { type: "string" },
-        example: "run_01JCA2N3VQ8T5W6X7Y8Z9ABCDE",
-      },
-    ],
+    members: [KEY_RUN],
     retryAfter: false,
   },
   "tool-suspended": {
@@ -184,24 +208,29 @@ export const PROBLEMS: Readonly<Record<RefusalCode, ProblemEntry>> = {
   "budget-spent": {
     status: 429,
     title: "No budget left",
-    meaning: "No budget can be reserved for this run now. Nothing ran.",
-    remedy: "Wait as long as Retry-After says, or ask the operator for more.",
-    members: [BUDGET],
+    meaning:
+      "What a run may take at most is set aside before it runs, and a window of time that runs share has no room for it. Nothing ran.",
+    remedy:
+      "Wait as long as Retry-After says, which is when the window begins anew; runs that end earlier give back what they did not use. Or ask the operator for more.",
+    members: [BUDGET, WINDOW],
     retryAfter: true,
   },
   "retry-budget-spent": {
     status: 429,
     title: "Too many retries",
-    meaning: "The share of requests that may be retries is used up. Nothing ran.",
-    remedy: "Stop retrying until Retry-After is over: retries now make the trouble larger.",
+    meaning:
+      "The share of requests that may be retries is used up, or this is a write that was tried before and is sent again without an Idempotency-Key. Nothing ran.",
+    remedy:
+      "Stop retrying until Retry-After is over: retries now make the trouble larger. Send writes with an Idempotency-Key.",
     members: [BUDGET],
     retryAfter: true,
   },
   "loop-capped": {
     status: 429,
     title: "The task repeats itself",
-    meaning: "The task has called the same function too often with little confidence. Nothing ran.",
-    remedy: "Change the plan, or let a person look at the task.",
+    meaning: "Too many runs of the task, one after another, were begun with little confidence. Nothing ran.",
+    remedy:
+      "Change the plan and state how confident it is, wait as long as Retry-After says (longer each time), or let a person look at the task.",
     members: [BUDGET],
     retryAfter: true,
   },

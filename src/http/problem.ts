@@ -13,6 +13,7 @@ const PROBLEM_TYPE = { "content-type": "application/problem+json" } as const;
 
 const MAX_FAULTS = 20;
 const MAX_POINTER = 256;
+const MAX_REASON = 512;
 
 /** Titles of the problems that HTTP itself defines and that have no type of ours. */
 const PLAIN_TITLES = {
@@ -101,6 +102,8 @@ function describeRefusal(refusal: Refusal): Shown {
     case "unknown-tool":
       return show("There is no such tool, function or run for these credentials", {});
     case "run-conflict":
+      return show("The run of that idempotency key is under way", { run: refusal.run }, retryAfter(refusal));
+    case "key-reused":
       return show("The idempotency key belongs to another request", { run: refusal.run });
     case "input-too-large":
       return show(`The body is larger than ${refusal.limitBytes} bytes`, { limitBytes: refusal.limitBytes });
@@ -110,8 +113,11 @@ function describeRefusal(refusal: Refusal): Shown {
     case "retry-budget-spent":
     case "loop-capped":
       return show(
-        `Nothing is left of the ${refusal.budget} budget`,
-        { budget: refusal.budget },
+        sentence(refusal.reason),
+        {
+          budget: refusal.budget,
+          ...(refusal.code === "budget-spent" ? { window: refusal.window } : {}),
+        },
         retryAfter(refusal),
       );
     case "tool-suspended":
@@ -131,6 +137,11 @@ function describeRefusal(refusal: Refusal): Shown {
 
 function show(detail: string, members: object, headers: ExtraHeaders = {}): Shown {
   return { detail, members, headers };
+}
+
+/** With a capital, and bounded: a reason may quote the request. */
+function sentence(reason: string): string {
+  return `${reason.charAt(0).toUpperCase()}${reason.slice(1, MAX_REASON)}`;
 }
 
 /** Pointers repeat the caller's own member names: cut, so that a small request can not be answered with a huge one. */

@@ -71,8 +71,8 @@ export const InvocationAnswer = z
       .unknown()
       .meta({ description: "What the function returned; null when it did not return, or returns nothing" }),
     fallback: z
-      .object({ kind: z.literal("static"), value: z.unknown() })
-      .meta({ description: "What the policy declared for a bad end; not the tool's word" })
+      .object({ kind: z.enum(["static", "last-good", "tool"]), value: z.unknown() })
+      .meta({ description: "What the policy declared for a bad end; not this run's word" })
       .optional(),
     manifest: ExecutionManifest,
     receipt: Receipt,

@@ -1,4 +1,20 @@
 /** Interfaces to the world, and nothing else: no file here has a function body. */
+export type {
+  AccountStore,
+  AnswerPlace,
+  AnswerVault,
+  AttemptClaim,
+  Claimed,
+  ClaimRefusal,
+  Kept,
+  KeyClaim,
+  KeyedRun,
+  LastGood,
+  LoopClaim,
+  RunClaims,
+  RunCost,
+  RunSettlement,
+} from "./accounts.ts";
 export type { AppendFile } from "./append-file.ts";
 export type { Clock } from "./clock.ts";
 export type { Entropy } from "./entropy.ts";

@@ -4,6 +4,7 @@
  * Duties of an implementation: a promise resolves only after the change is durable (synced to disk); a change
  * is whole or absent; concurrent callers see a serial order; every failure throws, none is swallowed.
  */
+import type { AccountStore, Claimed, RunClaims, RunSettlement } from "./accounts.ts";
 import type { ItemStore } from "./items.ts";
 import type { JournalStore } from "./journals.ts";
 import type { VersionStore } from "./versions.ts";
@@ -84,15 +85,25 @@ export interface Store {
   readonly journals: JournalStore;
   /** Versions of tools, and which are in force. */
   readonly versions: VersionStore;
-  /** Durable when it resolves. @throws when a run of that id exists. */
-  recordIntent(intent: Intent): Promise<void>;
+  /** Budgets, keys, retries, loops and the ledger. */
+  readonly accounts: AccountStore;
   /**
-   * Stores the seal, assigns the next sequence number and appends the entry to the log, in one transaction.
+   * Durable when it resolves, and with it what the run claims, in one transaction.
    *
+   * @param claims default: nothing
+   * @returns what was claimed; when that was refused, nothing is stored
+   * @throws when a run of that id exists
+   */
+  recordIntent(intent: Intent, claims?: RunClaims): Promise<Claimed>;
+  /**
+   * Stores the seal, assigns the next sequence number, appends the entry to the log and settles what the run claimed,
+   * in one transaction.
+   *
+   * @param settlement default: nobody knows what it used, and the ledger has nothing of it
    * @returns the sequence and the proof. A head that is returned is durable: no later one forgets what it covers
    * @throws when the run is unknown or already sealed: a run is sealed exactly once
    */
-  seal(seal: Seal): Promise<Logged>;
+  seal(seal: Seal, settlement?: RunSettlement): Promise<Logged>;
   /** Records what let nothing run, a refusal or an operator's action: intent and seal at once, in one transaction. */
   recordRefusal(intent: Intent, seal: Seal): Promise<Logged>;
   /** Runs admitted before `admittedBeforeMs` without a seal, oldest first; at most `limit`. */

@@ -1,5 +1,6 @@
 /** Journals and the keys that they are encrypted with. What is erased is forgotten as far as the database can. */
-import type { JournalRow, JournalStore, TenantKeyRow } from "../ports/index.ts";
+import type { ErasureScope, JournalRow, JournalStore, TenantKeyRow } from "../ports/index.ts";
+import { eraseKept } from "./account-queries.ts";
 import { all, type Database, type Lock, run, type Steps } from "./database.ts";
 import * as queries from "./journal-queries.ts";
 import type { TenantKeysTable } from "./schema.ts";
@@ -57,11 +58,12 @@ export function createJournals(database: Database, overwrite: () => Promise<void
         function* () {
           yield* run(queries.insertErasures(scope, atMs));
           if (scope.kind === "tenant") yield* run(queries.deleteTenantKey(scope.tenant));
+          if (scope.kind !== "retention") yield* eraseOutputs(scope);
           return yield* run(queries.deleteJournals(scope));
         },
         scope.kind === "tenant" ? [ERASING, keyOfTenant(scope.tenant)] : [ERASING],
       );
-      if (erased > 0 || scope.kind === "tenant") await overwrite();
+      if (erased > 0 || scope.kind !== "retention") await overwrite();
       return erased;
     },
   };
@@ -74,6 +76,13 @@ function keyOfTenant(tenant: string): Lock {
 
 function* keyOf(tenant: string): Steps<TenantKeyRow | undefined> {
   return (yield* all(queries.selectTenantKey(tenant))).map(toKey)[0];
+}
+
+/** Outputs that are kept for repeated requests and for fallbacks: under the same key, and erased with it. */
+function* eraseOutputs(scope: Exclude<ErasureScope, { kind: "retention" }>): Steps<void> {
+  const value = scope.kind === "run" ? scope.run : scope.tenant;
+  for (const table of ["idempotency_keys", "last_good"] as const)
+    yield* run(eraseKept(table, scope.kind, value));
 }
 
 function toKey({ tenant, id, wrapped }: TenantKeysTable): TenantKeyRow {

@@ -190,6 +190,68 @@ export const MIGRATIONS: readonly Migration[] = [
     "CREATE TABLE claims (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT;",
     { kind: "append-only", table: "claims", same: "name = NEW.name" },
   ],
+  // What is held of a window can not go below zero: a lease that was given back twice would be a run beyond the limit.
+  [
+    `
+  CREATE TABLE budget_windows (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, class TEXT NOT NULL, per_seconds INTEGER NOT NULL,
+    starts_at_ms INTEGER NOT NULL, ends_at_ms INTEGER NOT NULL, runs INTEGER NOT NULL CHECK (runs >= 0),
+    fuel INTEGER NOT NULL CHECK (fuel >= 0), egress_bytes INTEGER NOT NULL CHECK (egress_bytes >= 0),
+    wall_ms INTEGER NOT NULL CHECK (wall_ms >= 0),
+    PRIMARY KEY (tenant, tool, class, per_seconds, starts_at_ms)
+  ) STRICT;
+  CREATE INDEX budget_windows_by_end ON budget_windows (ends_at_ms);
+  CREATE TABLE leases (
+    run TEXT PRIMARY KEY NOT NULL REFERENCES runs (run), expires_at_ms INTEGER NOT NULL, held TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX leases_by_expiry ON leases (expires_at_ms);
+  CREATE TABLE idempotency_keys (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, function TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
+    run TEXT NOT NULL UNIQUE, at_ms INTEGER NOT NULL, expires_at_ms INTEGER NOT NULL, key_id TEXT, content BLOB,
+    PRIMARY KEY (tenant, tool, function, key)
+  ) STRICT;
+  CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys (expires_at_ms);
+  CREATE TABLE attempts (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, function TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    run TEXT NOT NULL UNIQUE, at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, tool, function, fingerprint)
+  ) STRICT;
+  CREATE INDEX attempts_by_age ON attempts (at_ms);
+  CREATE TABLE retry_budgets (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, operation TEXT NOT NULL, state TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, tool, operation)
+  ) STRICT;
+  CREATE TABLE task_loops (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, task TEXT NOT NULL, low INTEGER NOT NULL, last_at_ms INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, tool, task)
+  ) STRICT;
+  CREATE INDEX task_loops_by_age ON task_loops (at_ms);
+  CREATE TABLE last_good (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, function TEXT NOT NULL, input TEXT NOT NULL, run TEXT NOT NULL,
+    key_id TEXT NOT NULL, content BLOB NOT NULL, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, tool, function, input)
+  ) STRICT;
+  CREATE INDEX last_good_by_age ON last_good (at_ms);
+  CREATE INDEX last_good_by_run ON last_good (run);
+  CREATE TABLE ledger (
+    entry TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('cost', 'bill')), debit TEXT NOT NULL,
+    credit TEXT NOT NULL CHECK (credit <> debit), amount INTEGER NOT NULL CHECK (amount >= 0), tenant TEXT NOT NULL,
+    tool TEXT NOT NULL, purpose TEXT NOT NULL, class TEXT NOT NULL, task TEXT, run TEXT UNIQUE, digest TEXT,
+    fuel INTEGER NOT NULL, egress_bytes INTEGER NOT NULL, wall_ms INTEGER NOT NULL, day TEXT NOT NULL,
+    at_ms INTEGER NOT NULL, CHECK ((kind = 'cost') = (run IS NOT NULL))
+  ) STRICT;
+  CREATE INDEX ledger_by_day ON ledger (tenant, day, entry);
+  CREATE INDEX ledger_by_task ON ledger (tenant, task) WHERE task IS NOT NULL;
+  CREATE UNIQUE INDEX ledger_bills_once ON ledger (tenant, task, tool) WHERE kind = 'bill';
+`,
+    { kind: "append-only", table: "ledger", same: "entry = NEW.entry OR run = NEW.run" },
+    `
+  CREATE TABLE task_outcomes (
+    tenant TEXT NOT NULL, task TEXT NOT NULL, outcome TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, task)
+  ) STRICT;
+`,
+    { kind: "append-only", table: "task_outcomes", same: "tenant = NEW.tenant AND task = NEW.task" },
+  ],
 ];
 
 /** Of a table whose rows are each about one run. */

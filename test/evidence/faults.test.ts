@@ -39,7 +39,7 @@ const SCENARIOS: readonly {
 }[] = [
   {
     name: "admit, run, seal",
-    writes: 9,
+    writes: 10,
     async play({ evidence }, answers) {
       const predicate = completed(1);
       await evidence.admit(knownOf(predicate));
@@ -182,8 +182,8 @@ describe("evidence under faults", () => {
   it("reconcile: fails at each write in both ways, and the next round or process finishes it", async () => {
     for (const mode of MODES) {
       for (const errcode of Object.values(CODES)) {
-        // Four seals make 20 writes in commits of their own, 19 when they share one: which of both is timing.
-        for (let at = 1; at <= 19; at++) {
+        // Four seals make 24 writes in commits of their own, 23 when they share one: which of both is timing.
+        for (let at = 1; at <= 23; at++) {
           cells++;
           const storage = await testStorage();
           const faults = noFaults();

@@ -6,6 +6,7 @@ import { readSources, resolveImport } from "./source-tree.ts";
 const FLOORS: Readonly<Record<string, number>> = {
   core: 0,
   ports: 1,
+  accounts: 2,
   broker: 2,
   demo: 2,
   evidence: 2,

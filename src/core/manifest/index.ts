@@ -82,6 +82,8 @@ export type {
   OutcomeKind,
   RunChild,
   RunEvent,
+  RunFallback,
+  RunLease,
   RunPredicate,
   Statement,
 } from "./types.ts";

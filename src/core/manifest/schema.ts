@@ -8,7 +8,8 @@
 import { z } from "zod";
 import type { PortRange } from "../policy/port-range.ts";
 import { SECRET_OPERATIONS } from "../policy/reach.ts";
-import { ISOLATION_LEVELS, type JsonValue } from "../policy/types.ts";
+import { ISOLATION_LEVELS, type JsonValue, TASK_CLASSES } from "../policy/types.ts";
+import { fallback, lease } from "./schema-accounts.ts";
 import { HOST_LIMITS, PREDICATE_TYPE, type RunPredicate } from "./types.ts";
 
 const hash = z.string().regex(/^sha256:[0-9a-f]{64}$/);
@@ -266,7 +267,13 @@ export const RunPredicateSchema: z.ZodType<RunPredicate> = z.looseObject({
   task: z
     .looseObject({
       id: z.string().describe("The caller's name for it"),
-      class: z.enum(["exploratory", "customer_visible"]).describe("Who sees the result"),
+      class: z.enum(TASK_CLASSES).describe("Who sees the result"),
+      confidence: z
+        .number()
+        .min(0)
+        .max(1)
+        .exactOptional()
+        .describe("How confident the caller was of it, 0 to 1; absent when it did not say"),
     })
     .exactOptional()
     .describe("The piece of work that the run belongs to; absent when the caller named none"),
@@ -327,13 +334,17 @@ export const RunPredicateSchema: z.ZodType<RunPredicate> = z.looseObject({
     )
     .exactOptional()
     .describe("Runs that this one called and that were sealed, in order; absent when there are none"),
-  fallback: z
-    .looseObject({
-      kind: z.literal("static").describe("Where the value is from: the policy itself"),
-      value_hash: hash.describe("sha256 of that value's canonical JSON"),
-    })
+  lease: lease.exactOptional(),
+  retry_of: z
+    .string()
     .exactOptional()
-    .describe("What the caller was given instead of an output; absent when no fallback applied"),
+    .describe("The earlier run that this one tries again; absent when it is no retry"),
+  idempotency_key: hash
+    .exactOptional()
+    .describe(
+      "sha256 of the caller's Idempotency-Key: whoever sends the key again is given this run's answer; absent without one",
+    ),
+  fallback: fallback.exactOptional(),
   aggregate: z
     .looseObject({
       count: count.describe("How many denials"),

@@ -2,7 +2,16 @@
  * The statement of one run: what the manifest signs. Field names are those of the signed JSON, so this file is
  * the schema's source in words; `schema.ts` says it in zod and publishes it as JSON Schema.
  */
-import type { BudgetName, Credential, Grant, IsolationLevel, JsonValue, Reason } from "../policy/types.ts";
+import type { WindowAmounts } from "../budget/window.ts";
+import type {
+  BudgetName,
+  Credential,
+  Grant,
+  IsolationLevel,
+  JsonValue,
+  Reason,
+  TaskClass,
+} from "../policy/types.ts";
 
 /** Limits that every run has, whatever its policy says, and that end it as `exhausted`. */
 export const HOST_LIMITS = [
@@ -70,6 +79,25 @@ export interface RunChild {
   readonly digest: string;
 }
 
+/** What a run took from windows that it shares with others. */
+export interface RunLease {
+  /** When what it took goes back by itself, should nobody see the run's end. */
+  readonly expires_at: string;
+  readonly windows: readonly {
+    readonly class: TaskClass;
+    readonly per_seconds: number;
+    readonly starts_at: string;
+    /** 0 where the policy sets no limit. */
+    readonly taken: WindowAmounts;
+  }[];
+}
+
+/** Where the value came from that the caller was given; `run`: the run whose output it is. */
+export type RunFallback =
+  | { readonly kind: "static"; readonly value_hash: string }
+  | { readonly kind: "last-good"; readonly value_hash: string; readonly run: string }
+  | { readonly kind: "tool"; readonly value_hash: string; readonly run: string };
+
 /** The predicate of the in-toto statement. */
 export interface RunPredicate {
   readonly run: string;
@@ -82,7 +110,8 @@ export interface RunPredicate {
   readonly tool: string;
   readonly function: string;
   readonly purpose: string;
-  readonly task?: { readonly id: string; readonly class: "exploratory" | "customer_visible" };
+  /** `confidence`: from 0 to 1, as the caller stated it. */
+  readonly task?: { readonly id: string; readonly class: TaskClass; readonly confidence?: number };
   /** 32 lower-case hex digits, W3C trace context. */
   readonly trace_id: string;
   /** Null when no policy names the tool and the tier: then the outcome is `denied`. */
@@ -110,8 +139,14 @@ export interface RunPredicate {
   readonly parent?: { readonly run: string; readonly policy_id: string };
   /** Runs that this one called and that were sealed, in the order of their calls; absent when there are none. */
   readonly children?: readonly RunChild[];
+  /** What it took from its policy's windows before it ran; absent when the policy names none. */
+  readonly lease?: RunLease;
+  /** The earlier run, for the same key or the same input, that did not end well; absent when this is no retry. */
+  readonly retry_of?: string;
+  /** `sha256:<hex>` of the caller's Idempotency-Key: whoever sends the key again is given this run's answer. */
+  readonly idempotency_key?: string;
   /** What the caller was given instead of the output, when the policy's fallback applied. */
-  readonly fallback?: { readonly kind: "static"; readonly value_hash: string };
+  readonly fallback?: RunFallback;
   /**
    * Present when this denial stands for many: under a flood they share a statement. What is said above of purpose, task,
    * trace and input is the first one's; `members` names all, the first included.

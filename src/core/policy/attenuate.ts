@@ -5,7 +5,7 @@
  * callee what it may not reach itself, and the callee gains nothing by being called. A test says so with random pairs.
  *
  * What belongs to the callee alone and reaches nobody else (its configuration, its variables and arguments, what it
- * keeps between runs, its fallback, what is kept of its runs) stays as its own policy says. A clause that this file does not know is left out:
+ * keeps between runs, its fallback, what is kept of its runs, what its runs share in a window of time) stays as its own policy says. A clause that this file does not know is left out:
  * then it is not granted.
  */
 import { intersectHeaders } from "./header-lists.ts";
@@ -68,6 +68,10 @@ export function attenuate(record: PolicyRecord, caller: Policy): PolicyRecord {
       : { secret_profile: policy.secret_profile }),
     max_duration_ms: Math.min(policy.max_duration_ms, caller.max_duration_ms),
     budget: smaller(policy.budget, caller.budget),
+    // The callee's own: a caller's windows bound its lease, out of which the callee is paid.
+    ...(policy.windows === undefined ? {} : { windows: policy.windows }),
+    ...(policy.retry_budget === undefined ? {} : { retry_budget: policy.retry_budget }),
+    ...(policy.loop_cap === undefined ? {} : { loop_cap: policy.loop_cap }),
     required_observability_fields: [
       ...new Set([...policy.required_observability_fields, ...caller.required_observability_fields]),
     ].sort(),

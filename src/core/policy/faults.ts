@@ -3,15 +3,6 @@ import type * as z from "zod";
 import type { PlacedFault, ReadDocument } from "./document.ts";
 import { nearestName, pointerOf, quote } from "./pointer.ts";
 
-/**
- * Words of the policy language that this version knows and does not enforce. Accepting one silently would be the
- * worst of bugs: an operator who believes in a limit that is not there. Keyed by pointer, then by value; `*` = any.
- */
-const NOT_ENFORCED: Readonly<Record<string, readonly string[]>> = {
-  "/retry_budget": ["*"],
-  "/fallback/kind": ["last-good", "tool"],
-};
-
 type OkDocument = Extract<ReadDocument, { kind: "ok" }>;
 
 /**
@@ -44,7 +35,6 @@ function unknownKey(
 ): PlacedFault {
   const pointer = pointerOf(path);
   const place = document.placeOf(path, "key");
-  if (NOT_ENFORCED[pointer]?.includes("*")) return { ...place, pointer, detail: notEnforced(key) };
   const known =
     keys[pointerOf(path.slice(0, -1).map((step) => (typeof step === "number" ? "*" : step)))] ?? [];
   const near = nearestName(key, known);
@@ -67,15 +57,8 @@ function wrongValue(issue: z.core.$ZodIssue, document: OkDocument): PlacedFault 
   const value = valueAt(document.value, issue.path);
   const pointer = pointerOf(issue.path);
   const place = document.placeOf(issue.path, "value");
-  if (typeof value === "string" && NOT_ENFORCED[pointer]?.includes(value)) {
-    return { ...place, pointer, detail: notEnforced(`${issue.path.join(".")}: ${value}`) };
-  }
   const found = value === undefined ? "missing" : `found ${quote(value)}`;
   return { ...place, pointer, detail: `${found}, wanted ${issue.message}` };
-}
-
-function notEnforced(what: string): string {
-  return `${what} is not enforced by this version of Writ; remove it`;
 }
 
 /** Own members only: a path through hostile data must not end in a prototype. */

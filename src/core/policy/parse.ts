@@ -7,6 +7,7 @@ import { MAX_POLICY_FAULTS, readDocument } from "./document.ts";
 import { describeIssues } from "./faults.ts";
 import { PolicyError } from "./policy-error.ts";
 import { policyDocument, RULE_KEYS } from "./schema.ts";
+import { FALLBACK_KEYS, WINDOW_KEYS } from "./schema-accounts.ts";
 import { EVIDENCE_KEYS } from "./schema-evidence.ts";
 import type { JsonValue, Policy, PolicyRecord } from "./types.ts";
 
@@ -18,7 +19,10 @@ const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   "/filesystem": Object.keys(policyDocument.shape.filesystem.unwrap().shape),
   "/tools/*": Object.keys(policyDocument.shape.tools.unwrap().element.shape),
   "/keyvalue": Object.keys(policyDocument.shape.keyvalue.unwrap().shape),
-  "/fallback": ["kind", "value"],
+  "/fallback": FALLBACK_KEYS,
+  "/windows/*": WINDOW_KEYS,
+  "/retry_budget": Object.keys(policyDocument.shape.retry_budget.unwrap().shape),
+  "/loop_cap": Object.keys(policyDocument.shape.loop_cap.unwrap().shape),
   "/evidence": EVIDENCE_KEYS,
 };
 
@@ -29,7 +33,8 @@ const ANY_VALUE = "a JSON value";
  * Reads one policy document, whole or not at all.
  *
  * Defaults: `network_allowlist` [], no `secret_profile`, `required_observability_fields` trace_id, policy_id,
- * artifact_hash, tenant, purpose; `isolation_minimum` process; `fallback` error; no `evidence`, and in it
+ * artifact_hash, tenant, purpose; `isolation_minimum` process; `fallback` error; no `windows`,
+ * `retry_budget` (in it `min_per_second` 0, `ttl_seconds` 10) and `loop_cap`; no `evidence`, and in it
  * `journal` none, `keep` [], `journal_bytes` 4MiB, `journal_over` stop, `retention_days` 30. Everything else must be
  * written.
  *
@@ -88,7 +93,7 @@ export function policyId(policy: Policy): string {
 
 /** A policy as JSON: the same members; only an interface's lack of an index signature stands between the types. */
 function jsonOf(policy: Policy): JsonValue {
-  const { fallback, evidence, ...rest } = policy;
+  const { fallback, evidence, windows, retry_budget, loop_cap, ...rest } = policy;
   const functions = Object.fromEntries(
     Object.entries(rest.functions).map(([name, { operation }]) => [name, { operation }]),
   );
@@ -104,6 +109,9 @@ function jsonOf(policy: Policy): JsonValue {
     budget: { ...rest.budget },
     fallback: { ...fallback },
     ...(evidence === undefined ? {} : { evidence: { ...evidence } }),
+    ...(windows === undefined ? {} : { windows: windows.map((rule) => ({ ...rule })) }),
+    ...(retry_budget === undefined ? {} : { retry_budget: { ...retry_budget } }),
+    ...(loop_cap === undefined ? {} : { loop_cap: { ...loop_cap } }),
   };
 }
 

@@ -7,6 +7,7 @@
  */
 import * as z from "zod";
 import { PORTS } from "./port-range.ts";
+import { fallback, loopCap, retryBudget, windows } from "./schema-accounts.ts";
 import { evidenceClause } from "./schema-evidence.ts";
 import { functionName, hostPattern, integer, name, ports, setOf, size } from "./schema-parts.ts";
 import {
@@ -119,19 +120,6 @@ const functions = z
   .refine((entries) => Object.keys(entries).length > 0, { error: "at least one function" })
   .describe("What may be invoked; a function that is not named may not");
 
-const fallback = z
-  .discriminatedUnion(
-    "kind",
-    [
-      z.strictObject({ kind: z.literal("error") }),
-      z.strictObject({ kind: z.literal("static"), value: z.json() }),
-    ],
-    {
-      error: "kind: error, or kind: static with a value",
-    },
-  )
-  .describe("What the caller gets when the run ended badly");
-
 /** The evidence every audit needs; sorted, as the normal form wants it. */
 const DEFAULT_FIELDS: ObservabilityField[] = ["artifact_hash", "policy_id", "purpose", "tenant", "trace_id"];
 
@@ -164,6 +152,9 @@ export const policyDocument = z
         600_000,
       ),
       budget,
+      windows: windows.exactOptional(),
+      retry_budget: retryBudget.exactOptional(),
+      loop_cap: loopCap.exactOptional(),
       required_observability_fields: setOf(
         z.enum(OBSERVABILITY_FIELDS, { error: `one of ${OBSERVABILITY_FIELDS.join(", ")}` }),
         "a list of manifest fields",
@@ -185,6 +176,18 @@ export const policyDocument = z
       error: "a policy: a mapping with tool_id, tenant_tier, purpose, functions, max_duration_ms and budget",
     },
   )
+  .superRefine((policy, context) => {
+    // A window that has no room for one run would refuse every run: a mistake of whoever wrote it.
+    const largest = { ...policy.budget, seconds: Math.ceil(policy.max_duration_ms / 1000) };
+    for (const [index, rule] of (policy.windows ?? []).entries()) {
+      for (const measure of ["fuel", "egress_bytes", "seconds"] as const) {
+        const limit = rule[measure];
+        if (limit === undefined || limit >= largest[measure]) continue;
+        const message = `at least what one run may take: ${largest[measure]}`;
+        context.addIssue({ code: "custom", path: ["windows", index, measure], message });
+      }
+    }
+  })
   .describe("A Writ policy: what one tool may reach and spend for tenants of certain tiers");
 
 /**

@@ -76,7 +76,46 @@ export interface Budget {
 export type BudgetName = keyof Budget;
 
 /** What the caller gets when the run ended badly. Deterministic: same failure and input, same answer. */
-export type Fallback = { readonly kind: "error" } | { readonly kind: "static"; readonly value: JsonValue };
+export type Fallback =
+  | { readonly kind: "error" }
+  | { readonly kind: "static"; readonly value: JsonValue }
+  /** The last output of the same function for the same input, to the same tenant. */
+  | { readonly kind: "last-good"; readonly max_age_seconds: number }
+  /** The output of another tool's function for the same input; a run of its own, narrowed by this policy. */
+  | { readonly kind: "tool"; readonly tool: string; readonly function: string };
+
+/** Who sees what a task comes to. Each class has its own share of every window. */
+export const TASK_CLASSES = ["exploratory", "customer_visible"] as const;
+/** One of {@link TASK_CLASSES}. */
+export type TaskClass = (typeof TASK_CLASSES)[number];
+
+/** What the runs of one tenant may spend together in a span of time. Enforced in the transaction of each intent. */
+export interface WindowRule {
+  /** Seconds; windows begin at whole multiples of it since 1970. */
+  readonly per: number;
+  /** Absent = each class by itself. */
+  readonly class?: TaskClass;
+  readonly runs?: number;
+  readonly fuel?: number;
+  readonly egress_bytes?: number;
+  readonly seconds?: number;
+}
+
+/** How many runs may be retries. Enforced in the transaction of each intent. */
+export interface RetryBudget {
+  /** Retries for each request that is none. */
+  readonly ratio: number;
+  readonly min_per_second: number;
+  /** How long a request counts. */
+  readonly ttl_seconds: number;
+}
+
+/** When a task that goes on without confidence has to wait. */
+export interface LoopCap {
+  readonly confidence_below: number;
+  readonly runs: number;
+  readonly backoff_seconds: number;
+}
 
 /** JSON as values. */
 export type JsonValue =
@@ -145,6 +184,12 @@ export interface Policy {
   /** Time to live of a run in ms, queueing and host calls included. */
   readonly max_duration_ms: number;
   readonly budget: Budget;
+  /** What runs of one tenant may spend together; absent = only each run is bounded. */
+  readonly windows?: readonly WindowRule[];
+  /** Absent = retries are not told apart. */
+  readonly retry_budget?: RetryBudget;
+  /** Absent = a task's confidence says nothing. */
+  readonly loop_cap?: LoopCap;
   readonly required_observability_fields: readonly ObservabilityField[];
   readonly isolation_minimum: IsolationLevel;
   readonly fallback: Fallback;

@@ -1,20 +1,19 @@
 /** Tools: listing them, describing one, and running a function of one. */
-import { type Fault, GatewayError } from "../../core/errors.ts";
+import { GatewayError } from "../../core/errors.ts";
 import type { InvocationRequest } from "../../gateway/index.ts";
 import { answerJson } from "../answers.ts";
 import { principalOf } from "../authenticate.ts";
 import type { App, AppContext, Route } from "../context.ts";
-import { parseInvocation, refuse } from "../invocation.ts";
+import { readIdempotencyKey } from "../idempotency-key.ts";
+import { parseInvocation } from "../invocation.ts";
 import { parseJsonBody } from "../json-text.ts";
 import { readJsonBytes } from "../limits.ts";
 import { refuseQuery } from "../query.ts";
+import { rateLimits } from "../rate-limits.ts";
 import { parseTraceparent } from "../traceparent.ts";
 
 const TOOL = /^[a-z][a-z0-9-]{0,62}$/;
 const FUNCTION = /^[A-Za-z][A-Za-z0-9-]{0,127}(\/[A-Za-z][A-Za-z0-9-]{0,127})?$/;
-
-/** Headers that would change what a request means, if this version honoured them. Ignoring them would be a lie. */
-const NOT_OFFERED = ["idempotency-key"] as const;
 
 /** Routes under `/v1/tools`. */
 export function toolRoutes(app: App): readonly Route[] {
@@ -55,13 +54,17 @@ async function invoke(context: AppContext, app: App): Promise<Response> {
   const entry = context.get("entry");
   const principal = principalOf(context);
   refuseQuery(context);
-  refuseHeaders(context);
+  const idempotencyKey = readIdempotencyKey(context.req.header("idempotency-key"));
   const tool = toolName(context);
   const name = functionName(context);
   const body = parseInvocation(parseJsonBody(await readJsonBytes(context.req.raw, app)));
   const traceparent = parseTraceparent(context.req.header("traceparent"));
 
-  const request: InvocationRequest = { tool, function: name, ...body, ...(traceparent && { traceparent }) };
+  const request: InvocationRequest = {
+    ...{ tool, function: name, ...body },
+    ...(idempotencyKey && { idempotencyKey }),
+    ...(traceparent && { traceparent }),
+  };
   const answer = await app.gateway.invoke(principal, request);
 
   entry.run = answer.run;
@@ -72,17 +75,10 @@ async function invoke(context: AppContext, app: App): Promise<Response> {
     traceparent: answer.traceparent,
     "writ-run": run,
     "writ-outcome": outcome.kind,
+    ...(fallback && { "writ-fallback": fallback.kind }),
+    ...(answer.replayed && { "idempotent-replayed": "true" }),
+    ...rateLimits(answer.windows ?? [], app.clock.nowMs()),
   });
-}
-
-function refuseHeaders(context: AppContext): void {
-  const faults: Fault[] = NOT_OFFERED.filter((name) => context.req.header(name) !== undefined).map(
-    (name) => ({
-      pointer: "",
-      detail: `header ${name}: is not offered by this version of Writ; leave it out`,
-    }),
-  );
-  if (faults.length > 0) throw refuse(faults);
 }
 
 /**

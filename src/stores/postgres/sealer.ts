@@ -7,11 +7,22 @@
  * ends with its connection: a gateway that dies here leaves nothing.
  */
 import { emptyRoot } from "../../core/merkle/index.ts";
-import type { Intent, Logged, LogHead, PostgresConnection, PostgresServer, Seal } from "../../ports/index.ts";
+import type {
+  Intent,
+  Logged,
+  LogHead,
+  PostgresConnection,
+  PostgresResult,
+  PostgresServer,
+  RunSettlement,
+  Seal,
+} from "../../ports/index.ts";
+import type { LeaseColumns } from "../account-queries.ts";
+import { settlements } from "../account-steps.ts";
 import * as queries from "../queries.ts";
 import type { Settled } from "./batcher.ts";
 import type { LogTree, Read } from "./log-tree.ts";
-import { closeRuns, insertRefused, insertSeals } from "./sealing-queries.ts";
+import { closeRuns, endLeases, insertRefused, insertSeals } from "./sealing-queries.ts";
 import {
   BEGIN,
   COMMIT,
@@ -27,6 +38,8 @@ import { MOST_ATTEMPTS, withConnection } from "./transaction.ts";
 /** What is to be sealed; with its intent when it was never open. */
 export interface Sealing {
   readonly seal: Seal;
+  /** What the run comes to; absent = nobody knows. */
+  readonly settlement?: RunSettlement;
   readonly refused?: Intent;
 }
 
@@ -82,7 +95,7 @@ export class Sealer {
       const [result] = await connection.send([this.#statements.of(query)]);
       return rowsOf(result);
     };
-    const { closed, admitted, newest } = await this.#begin(connection, group);
+    const { closed, admitted, leases, newest } = await this.#begin(connection, group);
     const edge = await this.#tree.follow(newest, read);
 
     const accepted: Sealing[] = [];
@@ -109,6 +122,7 @@ export class Sealer {
       ),
       ...tiles.map((tile) => this.#statements.of(queries.insertTile(tile))),
       this.#statements.of(queries.insertHead(head)),
+      ...settlementsOf(accepted, leases).map((query) => this.#statements.of(query)),
       COMMIT,
     ]);
     // A crash before this line leaves seals that are durable and that nobody was told of; never the reverse.
@@ -130,16 +144,18 @@ export class Sealer {
       await connection.send([
         ...opening,
         this.#statements.of(queries.selectNewestHead()),
-        ...(open.length > 0 ? [closeRuns(open)] : []),
+        ...(open.length > 0 ? [closeRuns(open), endLeases(open)] : []),
         ...(refused.length > 0 ? [insertRefused(refused)] : []),
       ])
     ).slice(opening.length);
-    const runs = changed.map((answer) => new Set(rowsOf<{ run: string }>(answer).map(({ run }) => run)));
+    const [closed, leases] = open.length > 0 ? changed : [];
+    const admitted = refused.length > 0 ? changed.at(-1) : undefined;
     const [newest] = rowsOf<LogHead>(heads);
     return {
       newest: newest ?? EMPTY,
-      closed: (open.length > 0 ? runs.shift() : undefined) ?? new Set<string>(),
-      admitted: runs.shift() ?? new Set<string>(),
+      closed: runsOf(closed),
+      admitted: runsOf(admitted),
+      leases: new Map(rowsOf<LeaseColumns>(leases).map(({ run, held }) => [run, held])),
     };
   }
 
@@ -151,6 +167,16 @@ export class Sealer {
       return { error };
     }
   }
+}
+
+function runsOf(result: PostgresResult | undefined): Set<string> {
+  return new Set(rowsOf<{ run: string }>(result).map(({ run }) => run));
+}
+
+/** @param leases by run, of runs that had one still */
+function settlementsOf(accepted: readonly Sealing[], leases: ReadonlyMap<string, string>) {
+  const runs = accepted.filter(({ refused }) => refused === undefined);
+  return settlements(runs.map((one) => ({ ...one, held: leases.get(one.seal.run) })));
 }
 
 function notAccepted({ seal: { run }, refused }: Sealing): Error {

@@ -38,6 +38,15 @@ export function closeRuns(runs: readonly string[]): PostgresQuery {
   };
 }
 
+/** Ends leases: whoever gets the rows is the one that gives back. @returns a query that gives those that there were */
+export function endLeases(runs: readonly string[]): PostgresQuery {
+  return {
+    name: "writ_leases",
+    text: "DELETE FROM leases WHERE run = ANY($1::text[]) RETURNING run, held",
+    values: [runs],
+  };
+}
+
 /** Adds seals under consecutive numbers. */
 export function insertSeals(first: number, seals: readonly Seal[]): PostgresQuery {
   return {

@@ -7,6 +7,9 @@
  */
 import { TILE_WIDTH } from "../../core/merkle/index.ts";
 import type { Intent, Logged, LogHead, PostgresServer, Store } from "../../ports/index.ts";
+import { claim, claimsNothing, NOTHING_CLAIMED, orRefused } from "../account-steps.ts";
+import { createAccounts } from "../accounts.ts";
+import { run as execute } from "../database.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
 import * as queries from "../queries.ts";
@@ -57,8 +60,22 @@ export async function openPostgresStore(
     items: withAnyKey(createItems(database)),
     journals: createJournals(database, () => vacuum(server)),
     versions: createVersions(database),
-    recordIntent: (intent) => intents.add(intent),
-    seal: (seal) => seals.add({ seal }),
+    accounts: createAccounts(database),
+    async recordIntent(intent, claims) {
+      if (claims === undefined || claimsNothing(claims)) {
+        await intents.add(intent);
+        return NOTHING_CLAIMED;
+      }
+      // A transaction of its own: what it claims is decided row by row, and a refusal undoes the intent.
+      return await orRefused(
+        database.write(function* () {
+          yield* execute(queries.insertRun(intent));
+          yield* execute(queries.insertOpenRun(intent));
+          return yield* claim(claims);
+        }),
+      );
+    },
+    seal: (seal, settlement) => seals.add({ seal, ...(settlement === undefined ? {} : { settlement }) }),
     async recordRefusal(intent, seal) {
       if (seal.run !== intent.run)
         throw new TypeError("Cannot record refusal: intent and seal are of two runs");
@@ -118,5 +135,7 @@ async function admit(server: PostgresServer, group: readonly Intent[]): Promise<
  * writes and in backups: that is PostgreSQL's, and what lies there is ciphertext.
  */
 async function vacuum(server: PostgresServer): Promise<void> {
-  await withConnection(server, (connection) => connection.send([{ text: "VACUUM journals, tenant_keys" }]));
+  await withConnection(server, (connection) =>
+    connection.send([{ text: "VACUUM journals, tenant_keys, idempotency_keys, last_good" }]),
+  );
 }

@@ -14,7 +14,8 @@ export function sqliteSteps(connection: Connection, queue: WriteQueue): Database
   };
 }
 
-function drive<T>(connection: Connection, steps: Steps<T>): T {
+/** Runs steps inside of a transaction that its caller holds. */
+export function drive<T>(connection: Connection, steps: Steps<T>): T {
   let next = steps.next();
   while (!next.done) {
     const { query, wants } = next.value;

@@ -4,6 +4,8 @@
  */
 import { sameBytes, TILE_WIDTH } from "../../core/merkle/index.ts";
 import type { Logged, LogHead, Seal, SqliteDatabase, Store } from "../../ports/index.ts";
+import { claim, NOTHING_CLAIMED, orRefused, settle } from "../account-steps.ts";
+import { createAccounts } from "../accounts.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
 import * as queries from "../queries.ts";
@@ -13,7 +15,7 @@ import { Connection } from "./connection.ts";
 import { LogTree } from "./log-tree.ts";
 import { migrate } from "./migrate.ts";
 import { type DiskEvent, DiskRecovery, LostWritesError } from "./recovery.ts";
-import { sqliteSteps } from "./steps.ts";
+import { drive, sqliteSteps } from "./steps.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 /** What may be set about a store. */
@@ -122,22 +124,28 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
       database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     }),
     versions: createVersions(steps),
-    recordIntent: (intent) =>
-      queue.write(
-        () => {
-          connection.run(queries.insertRun(intent));
-          connection.run(queries.insertOpenRun(intent));
-        },
-        () => {
-          acknowledged.run = intent.run;
-        },
+    accounts: createAccounts(steps),
+    recordIntent: (intent, claims) =>
+      orRefused(
+        queue.write(
+          () => {
+            connection.run(queries.insertRun(intent));
+            connection.run(queries.insertOpenRun(intent));
+            return claims === undefined ? NOTHING_CLAIMED : drive(connection, claim(claims));
+          },
+          (claimed) => {
+            acknowledged.run = intent.run;
+            return claimed;
+          },
+        ),
       ),
-    seal: (seal) =>
+    seal: (seal, settlement) =>
       queue.write(() => {
         const uncommitted = insertSeal(seal);
         if (connection.run(queries.deleteOpenRun(seal.run)) !== 1) {
           throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: it is not open`);
         }
+        drive(connection, settle(seal, settlement));
         return uncommitted;
       }, prove),
     recordRefusal: (intent, seal) =>

@@ -2,12 +2,13 @@
 import { join } from "node:path";
 import { runtime } from "#runtime";
 import { createBroker } from "../../../src/broker/index.ts";
-import { openJournals, VERSION } from "../../../src/compose.ts";
+import { VERSION } from "../../../src/compose.ts";
 import type { Principal } from "../../../src/core/policy/index.ts";
 import { createEvidence, openObserver } from "../../../src/evidence/index.ts";
 import { createGateway, type Gateway } from "../../../src/gateway/index.ts";
 import { createApp } from "../../../src/http/index.ts";
 import { createIdentity, openNoteSigner, openSigner } from "../../../src/identity/index.ts";
+import { openAccounts, openJournals } from "../../../src/kept.ts";
 import type { ExecutorProcess, SqliteDatabase, Store } from "../../../src/ports/index.ts";
 import { holdRegistry, type Registry } from "../../../src/registry/index.ts";
 import { createSandbox } from "../../../src/sandbox/index.ts";
@@ -70,10 +71,14 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
     }),
     { sign: "    noteSigner.sign" },
   );
-  const evidence = watch.around(createEvidence({ store, signer, noteSigner, clock }), {
-    admit: "  evidence.admit",
-    seal: "  evidence.seal",
-  });
+  const accounts = openAccounts(runtime, folder, store);
+  const evidence = watch.around(
+    createEvidence({ store, signer, noteSigner, clock, settle: accounts.settlementOf }),
+    {
+      admit: "  evidence.admit",
+      seal: "  evidence.seal",
+    },
+  );
   const observing = await openObserver({
     clock,
     open: (name) => runtime.openAppend(join(folder, "observer", name)),
@@ -92,6 +97,7 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
       sandbox,
       evidence,
       journals: openJournals(runtime, folder, store),
+      accounts,
       observer: watch.around(observing.observer, { admitted: "  observer.admitted" }),
       store,
       signer,

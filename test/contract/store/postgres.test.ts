@@ -1,6 +1,7 @@
 /** The PostgreSQL store, on a real server: the contract, and what is PostgreSQL's own. */
 import { openPostgresStore } from "../../../src/stores/index.ts";
 import { openFaultyPostgres, postgresOfFile } from "../../support/postgres.ts";
+import { accountsSuite } from "./accounts.suite.ts";
 import { itemsSuite } from "./items.suite.ts";
 import { journalsSuite } from "./journals.suite.ts";
 import { type StoreSubject, storeSuite } from "./store.suite.ts";
@@ -22,3 +23,4 @@ storeSuite("PostgreSQL", createSubject);
 itemsSuite("PostgreSQL", createSubject);
 journalsSuite("PostgreSQL", createSubject);
 versionsSuite("PostgreSQL", createSubject);
+accountsSuite("PostgreSQL", createSubject);

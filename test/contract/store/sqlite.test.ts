@@ -6,6 +6,7 @@ import { leafHash, TreeEdge } from "../../../src/core/merkle/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
 import { migrate } from "../../../src/stores/sqlite/migrate.ts";
 import { arm, noFaults, openFaultySqlite, temporaryFolder } from "../../support/sqlite.ts";
+import { accountsSuite } from "./accounts.suite.ts";
 import { intentOf, sealOf } from "./intents.ts";
 import { itemsSuite } from "./items.suite.ts";
 import { journalsSuite } from "./journals.suite.ts";
@@ -24,6 +25,7 @@ storeSuite("SQLite", createSubject);
 itemsSuite("SQLite", createSubject);
 journalsSuite("SQLite", createSubject);
 versionsSuite("SQLite", createSubject);
+accountsSuite("SQLite", createSubject);
 
 describe("openStore()", () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;

@@ -199,6 +199,9 @@ describe("attenuate()", () => {
       ...{ max_duration_ms: 1, isolation_minimum: "process", fallback: { kind: "error" } },
       budget: { fuel: 1, memory_bytes: 65536, egress_bytes: 0, requests: 0, output_bytes: 0, log_bytes: 0 },
       ...{ required_observability_fields: ["policy_id"], evidence: { keep: ["input"] } },
+      windows: [{ per: 60, runs: 1 }],
+      retry_budget: { ratio: 0.2 },
+      loop_cap: { confidence_below: 0.5, runs: 3, backoff_seconds: 10 },
     };
     expect(Object.keys(document).sort()).toEqual(Object.keys(policyDocument.shape).sort());
     const record = readPolicy(JSON.stringify(document), "p");

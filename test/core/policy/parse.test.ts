@@ -99,22 +99,52 @@ const REFUSED: readonly (readonly [why: string, from: string, to: string, fault:
   ],
   ["an infinite number", '"unavailable"', ".inf", /number is not finite/],
   [
-    "retry_budget, which nothing enforces",
+    "a retry budget without a ratio",
     "tool_id: weather",
-    "tool_id: weather\nretry_budget: { ratio: 0.2 }",
-    "p.yaml:2:1 /retry_budget retry_budget is not enforced by this version of Writ; remove it",
+    "tool_id: weather\nretry_budget: { min_per_second: 1 }",
+    "p.yaml:2:15 /retry_budget/ratio missing, wanted a number from 0 to 10",
   ],
   [
-    "fallback last-good, which nothing enforces",
+    "a retry budget of an unknown number",
+    "tool_id: weather",
+    "tool_id: weather\nretry_budget: { ratio: 0.2, min_per_secnd: 1 }",
+    /unknown key "min_per_secnd", did you mean "min_per_second"/,
+  ],
+  [
+    "fallback last-good without an age",
     '{ kind: static, value: { forecast: "unavailable" } }',
     "{ kind: last-good }",
-    "p.yaml:10:19 /fallback/kind fallback.kind: last-good is not enforced by this version of Writ; remove it",
+    "p.yaml:10:11 /fallback/max_age_seconds missing, wanted an integer from 1 to 2678400",
   ],
   [
-    "fallback tool, which nothing enforces",
-    "kind: static",
-    "kind: tool",
-    /fallback.kind: tool is not enforced/,
+    "a loop cap that nothing can be under",
+    "tool_id: weather",
+    "tool_id: weather\nloop_cap: { confidence_below: 0, runs: 3, backoff_seconds: 10 }",
+    /loop_cap\/confidence_below found 0, wanted a number above 0, at most 1/,
+  ],
+  [
+    "a window without a limit",
+    "tool_id: weather",
+    "tool_id: weather\nwindows: [{ per: 1h }]",
+    /\/windows\/0 found .*, wanted a mapping of per and at least one of/,
+  ],
+  [
+    "a window with no room for one run",
+    "tool_id: weather",
+    "tool_id: weather\nwindows: [{ per: 1h, fuel: 1 }]",
+    /\/windows\/0\/fuel found 1, wanted at least what one run may take/,
+  ],
+  [
+    "two windows of one length and class",
+    "tool_id: weather",
+    "tool_id: weather\nwindows: [{ per: 1h, runs: 1 }, { per: 60m, class: exploratory, runs: 2 }]",
+    /for each length at most one window of each class/,
+  ],
+  [
+    "a window of no length",
+    "tool_id: weather",
+    "tool_id: weather\nwindows: [{ per: 40d, runs: 1 }]",
+    /\/windows\/0\/per found "40d", wanted a span from 1 second to 31 days/,
   ],
   [
     "a static fallback without a value",
@@ -511,6 +541,7 @@ describe("policySchema()", () => {
     for (const field of Object.values(schema.properties)) expect(field).toHaveProperty("description");
     expect(schema.properties.network_allowlist.default).toEqual([]);
     expect(schema.properties.required_observability_fields.default).toContain("trace_id");
-    expect(schema.properties).not.toHaveProperty("retry_budget");
+    for (const clause of ["windows", "retry_budget", "loop_cap"])
+      expect(schema.properties).toHaveProperty(clause);
   });
 });

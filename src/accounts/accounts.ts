@@ -1,0 +1,78 @@
+/** The accounts of one gateway: what `gateway/invoke.ts` asks about claims, answers kept, and settlements. */
+import type { Prices } from "../core/budget/index.ts";
+import type { GatewayError } from "../core/errors.ts";
+import type { RunPredicate } from "../core/manifest/index.ts";
+import type { Policy } from "../core/policy/index.ts";
+import type {
+  AnswerVault,
+  Claimed,
+  ClaimRefusal,
+  Clock,
+  RunClaims,
+  RunSettlement,
+  Store,
+} from "../ports/index.ts";
+import { Answers } from "./answers.ts";
+import {
+  bodyHash,
+  type ClaimedWindow,
+  claimsOf,
+  describeClaims,
+  leftOf,
+  type RunIdentity,
+} from "./claims.ts";
+import { refusalOf } from "./refusals.ts";
+import { settlementOf } from "./settlement.ts";
+
+/** Between rounds of giving back and forgetting. */
+const ROUND_MS = 5_000;
+
+/** What accounts are made of. */
+export interface AccountsParts {
+  readonly store: Pick<Store, "accounts" | "findRun">;
+  readonly vault: AnswerVault;
+  readonly clock: Clock;
+  readonly prices: Prices;
+}
+
+/** See {@link createAccounts}. */
+export interface Accounts {
+  readonly answers: Answers;
+  claimsOf(identity: RunIdentity, policy: Policy): RunClaims;
+  describeClaims(claims: RunClaims): Pick<RunPredicate, "lease" | "idempotency_key">;
+  leftOf(claims: RunClaims, claimed: Extract<Claimed, { kind: "ok" }>): readonly ClaimedWindow[];
+  refusalOf(refusal: ClaimRefusal, identity: RunIdentity): GatewayError;
+  settlementOf(predicate: RunPredicate): RunSettlement;
+  /**
+   * Gives back what runs held that nobody will end any more, and forgets what is over, again and again.
+   *
+   * @param onError told of rounds that failed; the next one tries again
+   * @returns stops it
+   */
+  watch(onError: (error: unknown) => void): () => void;
+}
+
+/** The accounts of one store. */
+export function createAccounts({ store, vault, clock, prices }: AccountsParts): Accounts {
+  return {
+    answers: new Answers(store, vault, clock),
+    claimsOf,
+    describeClaims,
+    leftOf,
+    refusalOf: (refusal, identity) => refusalOf(refusal, identity, bodyHash(identity)),
+    settlementOf: (predicate) => settlementOf(predicate, prices),
+    watch(onError) {
+      let cancel = (): void => undefined;
+      let stopped = false;
+      const round = async (): Promise<void> => {
+        await store.accounts.expire(clock.nowMs()).catch(onError);
+        if (!stopped) cancel = clock.after(ROUND_MS, () => void round());
+      };
+      cancel = clock.after(ROUND_MS, () => void round());
+      return () => {
+        stopped = true;
+        cancel();
+      };
+    },
+  };
+}

@@ -1,0 +1,266 @@
+/**
+ * The statements about claims and settlements, in SQL that SQLite and PostgreSQL read alike. Each guard is part of the
+ * statement that it guards. An upsert that changes nothing stands where a row has to be locked and read.
+ */
+import { type CompiledQuery, sql } from "kysely";
+import type { WindowAmounts, WindowClaim } from "../core/budget/index.ts";
+import type { AnswerPlace, AttemptClaim, KeyClaim, LoopClaim, RunClaims } from "../ports/index.ts";
+import { db } from "./queries.ts";
+
+/** Whose. */
+export type Owner = Pick<RunClaims, "tenant" | "tool">;
+
+const NO_LIMIT = Number.MAX_SAFE_INTEGER;
+
+/** Takes from a window what there is room for: no row when there is not. */
+export function takeFromWindow({ tenant, tool }: Owner, claim: WindowClaim): CompiledQuery<WindowAmounts> {
+  const { take, limit, per_seconds, starts_at_ms } = claim;
+  return sql<WindowAmounts>`
+    insert into budget_windows as w
+      (tenant, tool, class, per_seconds, starts_at_ms, ends_at_ms, runs, fuel, egress_bytes, wall_ms)
+    values (${tenant}, ${tool}, ${claim.class}, ${per_seconds}, ${starts_at_ms}, ${starts_at_ms + per_seconds * 1000},
+      ${take.runs}, ${take.fuel}, ${take.egress_bytes}, ${take.wall_ms})
+    on conflict (tenant, tool, class, per_seconds, starts_at_ms) do update set
+      runs = w.runs + excluded.runs, fuel = w.fuel + excluded.fuel,
+      egress_bytes = w.egress_bytes + excluded.egress_bytes, wall_ms = w.wall_ms + excluded.wall_ms
+    where w.runs + excluded.runs <= ${limit.runs ?? NO_LIMIT}
+      and w.fuel + excluded.fuel <= ${limit.fuel ?? NO_LIMIT}
+      and w.egress_bytes + excluded.egress_bytes <= ${limit.egress_bytes ?? NO_LIMIT}
+      and w.wall_ms + excluded.wall_ms <= ${limit.wall_ms ?? NO_LIMIT}
+    returning runs, fuel, egress_bytes, wall_ms`.compile(db);
+}
+
+/** What is held of a window. */
+export function selectWindow(
+  { tenant, tool }: Owner,
+  claim: Pick<WindowClaim, "class" | "per_seconds" | "starts_at_ms">,
+): CompiledQuery<WindowAmounts> {
+  return sql<WindowAmounts>`
+    select runs, fuel, egress_bytes, wall_ms from budget_windows
+    where tenant = ${tenant} and tool = ${tool} and class = ${claim.class}
+      and per_seconds = ${claim.per_seconds} and starts_at_ms = ${claim.starts_at_ms}`.compile(db);
+}
+
+/** Gives back to a window; one that was forgotten needs nothing back. */
+export function giveToWindow(
+  { tenant, tool }: Owner,
+  claim: WindowClaim,
+  back: WindowAmounts,
+): CompiledQuery {
+  return sql`
+    update budget_windows set runs = runs - ${back.runs}, fuel = fuel - ${back.fuel},
+      egress_bytes = egress_bytes - ${back.egress_bytes}, wall_ms = wall_ms - ${back.wall_ms}
+    where tenant = ${tenant} and tool = ${tool} and class = ${claim.class}
+      and per_seconds = ${claim.per_seconds} and starts_at_ms = ${claim.starts_at_ms}`.compile(db);
+}
+
+/** Adds a lease. `held`: JSON, for whoever gives it back. */
+export function insertLease(run: string, expiresAtMs: number, held: string): CompiledQuery {
+  return sql`insert into leases (run, expires_at_ms, held) values (${run}, ${expiresAtMs}, ${held})`.compile(
+    db,
+  );
+}
+
+/** A lease as it is kept. */
+export interface LeaseColumns {
+  readonly run: string;
+  readonly held: string;
+}
+
+/** Ends a lease: whoever gets the row is the one that gives back. */
+export function deleteLease(run: string): CompiledQuery<LeaseColumns> {
+  return sql<LeaseColumns>`delete from leases where run = ${run} returning run, held`.compile(db);
+}
+
+/** Leases whose runs can not be under way any more. */
+export function selectExpired(nowMs: number, limit: number): CompiledQuery<{ run: string }> {
+  return sql<{ run: string }>`
+    select run from leases where expires_at_ms <= ${nowMs} order by expires_at_ms limit ${limit}`.compile(db);
+}
+
+/** Puts a run under its key, or finds the run that has it. */
+export function claimKey(
+  { tenant, tool, function: name, run, atMs }: RunClaims,
+  key: KeyClaim,
+): CompiledQuery<{ run: string; body: string; expires_at_ms: number }> {
+  return sql<{ run: string; body: string; expires_at_ms: number }>`
+    insert into idempotency_keys as k (tenant, tool, function, key, body, run, at_ms, expires_at_ms)
+    values (${tenant}, ${tool}, ${name}, ${key.hash}, ${key.body}, ${run}, ${atMs}, ${key.expiresAtMs})
+    on conflict (tenant, tool, function, key) do update set run = k.run
+    returning run, body, expires_at_ms`.compile(db);
+}
+
+/** Gives an expired key to another run. */
+export function renewKey(
+  { tenant, tool, function: name, run, atMs }: RunClaims,
+  key: KeyClaim,
+): CompiledQuery {
+  return sql`
+    update idempotency_keys set body = ${key.body}, run = ${run}, at_ms = ${atMs},
+      expires_at_ms = ${key.expiresAtMs}, key_id = null, content = null
+    where tenant = ${tenant} and tool = ${tool} and function = ${name} and key = ${key.hash}`.compile(db);
+}
+
+/** A key as it is kept. */
+export interface KeyRowColumns {
+  readonly run: string;
+  readonly body: string;
+  readonly key_id: string | null;
+  readonly content: Uint8Array | null;
+}
+
+/** A key that is not expired. */
+export function selectKeyedRun(
+  { tenant, tool, function: name }: Pick<AnswerPlace, "tenant" | "tool" | "function">,
+  hash: string,
+  nowMs: number,
+): CompiledQuery<KeyRowColumns> {
+  return sql<KeyRowColumns>`
+    select run, body, key_id, content from idempotency_keys
+    where tenant = ${tenant} and tool = ${tool} and function = ${name} and key = ${hash}
+      and expires_at_ms > ${nowMs}`.compile(db);
+}
+
+/** Keeps the answer of a run's key. */
+export function answerKey(run: string, keyId: string, content: Uint8Array): CompiledQuery {
+  return sql`update idempotency_keys set key_id = ${keyId}, content = ${content} where run = ${run}`.compile(
+    db,
+  );
+}
+
+/** Forgets a run's key. */
+export function releaseKey(run: string): CompiledQuery {
+  return sql`delete from idempotency_keys where run = ${run}`.compile(db);
+}
+
+/** Notes an attempt, or finds the one before it. */
+export function claimAttempt(
+  { tenant, tool, function: name, run, atMs }: RunClaims,
+  { fingerprint }: AttemptClaim,
+): CompiledQuery<{ run: string; at_ms: number }> {
+  return sql<{ run: string; at_ms: number }>`
+    insert into attempts as a (tenant, tool, function, fingerprint, run, at_ms)
+    values (${tenant}, ${tool}, ${name}, ${fingerprint}, ${run}, ${atMs})
+    on conflict (tenant, tool, function, fingerprint) do update set run = a.run
+    returning run, at_ms`.compile(db);
+}
+
+/** The run is the newest attempt now. */
+export function renewAttempt(
+  { tenant, tool, function: name, run, atMs }: RunClaims,
+  { fingerprint }: AttemptClaim,
+): CompiledQuery {
+  return sql`
+    update attempts set run = ${run}, at_ms = ${atMs}
+    where tenant = ${tenant} and tool = ${tool} and function = ${name} and fingerprint = ${fingerprint}`.compile(
+    db,
+  );
+}
+
+/** Forgets the attempt that a run is, if it is the newest. */
+export function deleteAttempt(run: string): CompiledQuery {
+  return sql`delete from attempts where run = ${run}`.compile(db);
+}
+
+/** Locks and reads the books of a retry budget, new ones if need be. */
+export function lockRetries(
+  { tenant, tool, atMs }: RunClaims,
+  operation: string,
+): CompiledQuery<{ state: string }> {
+  return sql<{ state: string }>`
+    insert into retry_budgets as r (tenant, tool, operation, state, at_ms)
+    values (${tenant}, ${tool}, ${operation}, ${"[]"}, ${atMs})
+    on conflict (tenant, tool, operation) do update set at_ms = excluded.at_ms
+    returning state`.compile(db);
+}
+
+/** Writes the books that {@link lockRetries} read. */
+export function writeRetries({ tenant, tool }: Owner, operation: string, state: string): CompiledQuery {
+  return sql`
+    update retry_budgets set state = ${state}
+    where tenant = ${tenant} and tool = ${tool} and operation = ${operation}`.compile(db);
+}
+
+/** Locks and reads what is known of a task, a new one if need be. */
+export function lockLoop(
+  { tenant, tool, atMs }: RunClaims,
+  { task }: LoopClaim,
+): CompiledQuery<{ low: number; last_at_ms: number }> {
+  return sql<{ low: number; last_at_ms: number }>`
+    insert into task_loops as t (tenant, tool, task, low, last_at_ms, at_ms)
+    values (${tenant}, ${tool}, ${task}, ${0}, ${0}, ${atMs})
+    on conflict (tenant, tool, task) do update set at_ms = excluded.at_ms
+    returning low, last_at_ms`.compile(db);
+}
+
+/** Writes what {@link lockLoop} read. */
+export function writeLoop(
+  { tenant, tool }: Owner,
+  task: string,
+  low: number,
+  lastAtMs: number,
+): CompiledQuery {
+  return sql`
+    update task_loops set low = ${low}, last_at_ms = ${lastAtMs}
+    where tenant = ${tenant} and tool = ${tool} and task = ${task}`.compile(db);
+}
+
+/** Keeps an output, unless a newer one is kept. */
+export function putLastGood(
+  { tenant, tool, function: name, input }: AnswerPlace,
+  row: { readonly run: string; readonly keyId: string; readonly content: Uint8Array; readonly atMs: number },
+): CompiledQuery {
+  return sql`
+    insert into last_good as g (tenant, tool, function, input, run, key_id, content, at_ms)
+    values (${tenant}, ${tool}, ${name}, ${input}, ${row.run}, ${row.keyId}, ${row.content}, ${row.atMs})
+    on conflict (tenant, tool, function, input) do update set
+      run = excluded.run, key_id = excluded.key_id, content = excluded.content, at_ms = excluded.at_ms
+    where g.at_ms <= excluded.at_ms`.compile(db);
+}
+
+/** A kept output as it is kept. */
+export interface LastGoodColumns {
+  readonly run: string;
+  readonly key_id: string;
+  readonly content: Uint8Array;
+  readonly at_ms: number;
+}
+
+/** The kept output of one place. */
+export function selectLastGood({
+  tenant,
+  tool,
+  function: name,
+  input,
+}: AnswerPlace): CompiledQuery<LastGoodColumns> {
+  return sql<LastGoodColumns>`
+    select run, key_id, content, at_ms from last_good
+    where tenant = ${tenant} and tool = ${tool} and function = ${name} and input = ${input}`.compile(db);
+}
+
+/** What is over, and how it is known: by table, the column that says when. */
+const OVER = {
+  idempotency_keys: "expires_at_ms",
+  budget_windows: "ends_at_ms",
+  attempts: "at_ms",
+  retry_budgets: "at_ms",
+  task_loops: "at_ms",
+  last_good: "at_ms",
+} as const;
+
+/** Tables whose rows are forgotten. */
+export type ForgettingTable = keyof typeof OVER;
+
+/** Forgets rows of before a moment. */
+export function forget(table: ForgettingTable, beforeMs: number): CompiledQuery {
+  return sql`delete from ${sql.table(table)} where ${sql.ref(OVER[table])} < ${beforeMs}`.compile(db);
+}
+
+/** Forgets what was kept of outputs of a tenant, or of one run. */
+export function eraseKept(
+  table: "idempotency_keys" | "last_good",
+  column: "tenant" | "run",
+  value: string,
+): CompiledQuery {
+  return sql`delete from ${sql.table(table)} where ${sql.ref(column)} = ${value}`.compile(db);
+}
