@@ -179,6 +179,62 @@ async function resumed() {
   return { ...instance, answer, words, call: (name: string) => instance.linked.exported(null, name)([]) };
 }
 
+describe("an instance that waits for its host", () => {
+  it.each(["fine", "run", "trap"])("is not entered meanwhile, by %s or anything else", async (name) => {
+    const { answer, call, words } = await resumed();
+    const running = call("run");
+    await expect(async () => call(name)).rejects.toThrow("cannot-enter-instance");
+    answer.resolve("text");
+    await running;
+    expect(words()).toEqual([[0xdead, 0xbeef]]);
+  });
+});
+
+/** `g` of one component calls `f` of another; who makes whom is the caller's to say. */
+const CALLING = `(core func $f' (canon lower (func $f)))
+  (core module $m (import "" "f" (func $f)) (func (export "g") (call $f)))
+  (core instance $i (instantiate $m (with "" (instance (export "f" (func $f'))))))
+  (func $g (export "g") (canon lift (core func $i "g")))`;
+const CALLED = `(core module $n (func (export "f"))) (core instance $j (instantiate $n))
+  (func $f (export "f") (canon lift (core func $j "f")))`;
+
+describe("a component that calls another", () => {
+  it.each([
+    [
+      "its sibling",
+      `(component $a ${CALLED}) (component $b (import "f" (func $f)) ${CALLING})
+      (instance $x (instantiate $a)) (instance $y (instantiate $b (with "f" (func $x "f"))))
+      (export "g" (func $y "g"))`,
+      undefined,
+    ],
+    [
+      "its child",
+      `(component $a ${CALLED}) (instance $x (instantiate $a))
+      (alias export $x "f" (func $f)) ${CALLING}`,
+      "cannot-enter-instance (component)",
+    ],
+    [
+      "its grandchild",
+      `(component $b (component $a ${CALLED}) (instance $x (instantiate $a)) (export "f" (func $x "f")))
+      (instance $y (instantiate $b)) (alias export $y "f" (func $f)) ${CALLING}`,
+      "cannot-enter-instance (component)",
+    ],
+    [
+      "its parent",
+      `(core module $n (func (export "f"))) (core instance $j (instantiate $n))
+      (func $f (canon lift (core func $j "f"))) (component $b (import "f" (func $f)) ${CALLING})
+      (instance $y (instantiate $b (with "f" (func $f)))) (export "g" (func $y "g"))`,
+      "cannot-enter-instance (component)",
+    ],
+  ])("is let through to nobody but whom the specification allows: %s", async (_whom, wat, reason) => {
+    const { linked, guard } = await instantiate(await prepareComponent(await assemble(`(component ${wat})`)));
+    const call = async () => linked.exported(null, "g")([]);
+    if (reason === undefined) await call();
+    else await expect(call).rejects.toThrow(WebAssembly.RuntimeError);
+    expect(guard.stopped).toEqual(reason === undefined ? undefined : { kind: "trapped", reason });
+  });
+});
+
 describe("an instance that is over", () => {
   it("runs on when its answer comes while it is not", async () => {
     const { answer, words, call } = await resumed();

@@ -3,6 +3,7 @@
  */
 import type { Extern } from "./nodes.ts";
 import type { Reader } from "./reader.ts";
+import { mentionsResources } from "./same-type.ts";
 import type { Scope } from "./scope.ts";
 import type { CoreKind } from "./wit.ts";
 
@@ -19,13 +20,17 @@ export function readSort(reader: Reader): Sort {
 }
 
 /** {@link readSort}, with the kind of a core definition that has one; core types and instances have none. */
-function readSorts(reader: Reader): { readonly sort: Sort; readonly core?: CoreKind } {
+function readSorts(reader: Reader): {
+  readonly sort: Sort;
+  readonly core?: CoreKind;
+  readonly isCoreType?: boolean;
+} {
   if (reader.peek() !== 0x00) return { sort: readComponentSort(reader) };
   reader.byte();
   const core = reader.oneOf([0x00, 0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12], "core sort");
   if (core === 0x11) return { sort: "module" };
   const kind = coreKinds[core];
-  return kind === undefined ? { sort: "core" } : { sort: "core", core: kind };
+  return kind === undefined ? { sort: "core", isCoreType: core === 0x10 } : { sort: "core", core: kind };
 }
 
 /** Core sorts by their byte. */
@@ -50,8 +55,12 @@ function readComponentSort(reader: Reader): Exclude<Sort, "core" | "module"> {
 
 /** Reads an alias and adds what it refers to to the scope. */
 export function readAlias(reader: Reader, scope: Scope): void {
-  const { sort, core } = readSorts(reader);
+  const { at } = reader;
+  const { sort, core, isCoreType = false } = readSorts(reader);
   const target = reader.oneOf([0x00, 0x01, 0x02], "alias");
+  // A type has nothing but types, and instances for the types in them.
+  if (scope.kind !== "component" && sort !== "type" && sort !== "instance" && !isCoreType)
+    throw reader.refusal(`a ${sort} can not be aliased inside of a type`, at);
   if (target === 0x01) {
     const instance = reader.u32();
     const name = reader.name();
@@ -60,7 +69,7 @@ export function readAlias(reader: Reader, scope: Scope): void {
   } else if (target === 0x00) {
     readExportAlias(reader, scope, sort);
   } else {
-    readOuterAlias(reader, scope, sort);
+    readOuterAlias(reader, scope, sort, isCoreType);
   }
 }
 
@@ -77,16 +86,26 @@ function readExportAlias(reader: Reader, scope: Scope, sort: Sort): void {
   scope.note({ op: "alias", sort, instance: index, name });
 }
 
-function readOuterAlias(reader: Reader, scope: Scope, sort: Sort): void {
+function readOuterAlias(reader: Reader, scope: Scope, sort: Sort, isCoreType: boolean): void {
   const start = reader.at;
   let target: Scope | undefined = scope;
+  let leavesComponent = false;
   const levels = reader.u32();
-  for (let up = levels; up > 0 && target !== undefined; up--) target = target.parent;
+  for (let up = levels; up > 0 && target !== undefined; up--) {
+    leavesComponent ||= target.kind === "component";
+    target = target.parent;
+  }
   if (target === undefined) throw reader.refusal("alias reaches out of the component", start);
   const index = scope.peekIndex(reader);
-  if (sort === "type") scope.introduce({ sort, type: target.readType(reader) }, reader);
-  else if (sort === "component") scope.introduce({ sort, type: target.readComponent(reader) }, reader);
-  else if (sort === "core" || sort === "module") reader.u32();
+  if (sort === "type") {
+    const type = target.readType(reader);
+    // Each instance of a component has resources of its own: there is no saying of which one a nested component is.
+    if (leavesComponent && mentionsResources(type))
+      throw reader.refusal("alias of a type with resources of an outer component", start);
+    scope.introduce({ sort, type }, reader);
+  } else if (sort === "component") scope.introduce({ sort, type: target.readComponent(reader) }, reader);
+  else if (isCoreType) scope.coreTypes.push(target.readCoreType(reader));
+  else if (sort === "module") reader.u32();
   else throw reader.refusal(`a ${sort} can not be aliased from outside`, start);
   if (sort === "component" || sort === "module") scope.note({ op: "outer", sort, up: levels, index });
 }

@@ -11,6 +11,8 @@ const IMPORT_SECTION = 2;
 const FUNCTION_SECTION = 3;
 const EXPORT_SECTION = 7;
 const CODE_SECTION = 10;
+/** Of 64 KiB, that 32 bits can address. */
+const MOST_PAGES = 65_536;
 
 /**
  * Reads the borders of a core module; every name goes through the gate.
@@ -30,7 +32,15 @@ export function readCoreModule(module: Reader): CoreModule {
     const id = module.byte();
     const section = module.window(module.u32(), `core module at ${offset}, section ${id}`);
     if (id === IMPORT_SECTION) {
-      for (const item of section.vector(() => coreImport(section), 4)) imports.push(item);
+      const names = new Set<string>();
+      for (const item of section.vector(() => coreImport(section), 4)) {
+        const name = JSON.stringify([item.module, item.name]);
+        // A component's core modules are linked by name: two imports of one name could not be told apart.
+        if (names.has(name))
+          throw section.refusal(`the core import "${item.module}" "${item.name}" is there twice`);
+        names.add(name);
+        imports.push(item);
+      }
       section.finish();
     } else if (id === EXPORT_SECTION) {
       for (const item of section.vector(() => coreExport(section), 3)) exports.push(item);
@@ -59,11 +69,15 @@ function passBodies(section: Reader): void {
   }
 }
 
-/** Reads one import: two names and a type. Also found in core module types. */
-export function coreImport(reader: Reader): CoreImport {
+/**
+ * Reads one import: two names and a type. Also found in core module types.
+ *
+ * @param types how many types there are so far; default not known, the engine will say
+ */
+export function coreImport(reader: Reader, types?: number): CoreImport {
   const module = reader.name();
   const name = reader.name();
-  return { module, name, kind: coreExternType(reader) };
+  return { module, name, kind: coreExternType(reader, types) };
 }
 
 function coreExport(reader: Reader): CoreExport {
@@ -73,19 +87,19 @@ function coreExport(reader: Reader): CoreExport {
   return { name, kind };
 }
 
-/** Passes over the type of a core import or export. */
-export function coreExternType(reader: Reader): CoreKind {
+/** Passes over the type of a core import or export; `types` as for {@link coreImport}. */
+export function coreExternType(reader: Reader, types = Number.POSITIVE_INFINITY): CoreKind {
   const kind = coreKind(reader, reader.byte());
   switch (kind) {
     case "func":
-      reader.u32();
+      coreTypeIndex(reader, types);
       break;
     case "table":
       coreValueType(reader);
       coreLimits(reader);
       break;
     case "memory":
-      coreLimits(reader);
+      coreLimits(reader, MOST_PAGES);
       break;
     case "global":
       coreValueType(reader);
@@ -93,10 +107,16 @@ export function coreExternType(reader: Reader): CoreKind {
       break;
     case "tag":
       reader.oneOf([0x00], "tag attribute");
-      reader.u32();
+      coreTypeIndex(reader, types);
       break;
   }
   return kind;
+}
+
+function coreTypeIndex(reader: Reader, types: number): void {
+  const { at } = reader;
+  const index = reader.u32();
+  if (index >= types) throw reader.refusal(`there is no core type ${index}, only ${types} so far`, at);
 }
 
 function coreKind(reader: Reader, byte: number): CoreKind {
@@ -115,10 +135,16 @@ export function coreValueType(reader: Reader): void {
   reader.skipU64();
 }
 
-function coreLimits(reader: Reader): void {
+/** @param most of what is addressed by 32 bits; default as many as there are */
+function coreLimits(reader: Reader, most = 2 ** 32): void {
   const flags = reader.byte();
   if (flags > 0x0f) throw reader.refusal(`unknown limits 0x${flags.toString(16)}`, reader.at - 1);
-  reader.skipU64();
-  if ((flags & 0x01) !== 0) reader.skipU64();
+  // Addressed by 64 bits, or in pages of another size: for the engine to say.
+  const isOrdinary = (flags & 0x0c) === 0;
+  for (let left = (flags & 0x01) === 0 ? 1 : 2; left > 0; left--) {
+    const { at } = reader;
+    if (!isOrdinary) reader.skipU64();
+    else if (reader.u32() > most) throw reader.refusal(`limits beyond ${most}`, at);
+  }
   if ((flags & 0x08) !== 0) reader.u32();
 }

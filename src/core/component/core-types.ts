@@ -1,41 +1,72 @@
 /**
- * Core types at the level of components: of functions, and of modules, whose names go through the gate. Nothing
- * in a description depends on them.
+ * Core types at the level of components: of functions, and of modules, whose names go through the gate. Nothing in a
+ * description depends on them, and modules are linked by the engine; what is checked here is that they are types.
  */
 import { coreExternType, coreImport, coreValueType } from "./core-module.ts";
 import type { Reader } from "./reader.ts";
+import type { Scope } from "./scope.ts";
 
-/** Passes over a core type: a function type, or a module type, whose names go through the gate. */
-export function readCoreType(reader: Reader): void {
+/** Reads a core type into its index space. */
+export function readCoreType(reader: Reader, scope: Scope): void {
   const start = reader.at;
-  const opcode = reader.byte();
+  const opcode = reader.peek() ?? 0;
   if (opcode === 0x60) {
-    reader.vector(() => coreValueType(reader));
-    reader.vector(() => coreValueType(reader));
+    readCoreFuncType(reader);
+    scope.coreTypes.push("func");
     return;
   }
   if (opcode !== 0x50) throw reader.refusal(`core type 0x${opcode.toString(16)} is not supported`, start);
-  reader.vector(() => {
-    const declaration = reader.oneOf([0x00, 0x01, 0x02, 0x03], "core declaration");
-    if (declaration === 0x00) coreImport(reader);
-    else if (declaration === 0x01) readCoreFuncType(reader);
-    else if (declaration === 0x02) readCoreOuterAlias(reader);
-    else {
-      reader.name();
-      coreExternType(reader);
-    }
-  }, 2);
+  readModuleType(reader, scope);
+  scope.coreTypes.push("module");
 }
 
 function readCoreFuncType(reader: Reader): void {
   // Module types do not nest: without this check a hostile binary would recurse as deep as it is long.
-  if (reader.peek() !== 0x60) throw reader.refusal("core type inside a module type is no function type");
-  readCoreType(reader);
+  if (reader.byte() !== 0x60)
+    throw reader.refusal("core type inside a module type is no function type", reader.at - 1);
+  reader.vector(() => coreValueType(reader));
+  reader.vector(() => coreValueType(reader));
 }
 
-function readCoreOuterAlias(reader: Reader): void {
+function readModuleType(reader: Reader, outer: Scope): void {
+  reader.byte();
+  const names = new Set<string>();
+  let types = 0;
+  /** In two spaces: a name of an import is two names. */
+  const once = (name: string, at: number) => {
+    if (names.has(name)) throw reader.refusal("a module type has a name twice", at);
+    names.add(name);
+  };
+  reader.vector(() => {
+    const { at } = reader;
+    switch (reader.oneOf([0x00, 0x01, 0x02, 0x03], "core declaration")) {
+      case 0x00: {
+        const { module, name } = coreImport(reader, types);
+        once(JSON.stringify([module, name]), at);
+        break;
+      }
+      case 0x01:
+        readCoreFuncType(reader);
+        types += 1;
+        break;
+      case 0x02:
+        readCoreOuterAlias(reader, outer);
+        types += 1;
+        break;
+      default:
+        once(JSON.stringify([reader.name()]), at);
+        coreExternType(reader, types);
+    }
+  }, 2);
+}
+
+function readCoreOuterAlias(reader: Reader, outer: Scope): void {
+  const { at } = reader;
   reader.oneOf([0x10], "core sort");
   reader.oneOf([0x01], "core alias");
-  reader.u32();
-  reader.u32();
+  let target: Scope | undefined = outer;
+  // The module type is itself the innermost scope, and has nothing to alias but what it has already.
+  for (let up = reader.u32(); up > 1 && target !== undefined; up--) target = target.parent;
+  if (target === undefined) throw reader.refusal("alias reaches out of the component", at);
+  target.readCoreType(reader);
 }

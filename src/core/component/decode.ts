@@ -3,8 +3,8 @@
  * lie. The bytes are attacker-controlled, and the executor that later runs them is assumed compromised, so the
  * gateway reads them itself before anything is generated, granted or approved.
  *
- * This is no validator. It reads what a component says about itself and refuses what it can not read; whether
- * the parts fit together is checked by the engine, which refuses to compile what does not.
+ * Names, types and indices are held against most of the specification's rules, whose own tests say which are left
+ * (`test/conformance/component-model/known.ts`). Whether core code is valid is the engine's to say.
  *
  * @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md
  */

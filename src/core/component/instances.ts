@@ -3,11 +3,12 @@
  * are what the component exports in the end.
  */
 import { coreKinds, readSort } from "./alias.ts";
+import { Border } from "./border.ts";
 import { instantiate } from "./instantiate.ts";
 import { type Extern, instanceNode } from "./nodes.ts";
 import type { Reader } from "./reader.ts";
 import type { CoreReference, NamedReference, Reference } from "./recipe.ts";
-import { checkBorder, type Scope } from "./scope.ts";
+import type { Scope } from "./scope.ts";
 import { readExternName } from "./types.ts";
 
 /** Reads a core instance: a core module instantiated, or core definitions put together under names. */
@@ -68,13 +69,13 @@ function readArguments(reader: Reader, scope: Scope, passed: NamedReference[]): 
 /** Reads the exports of an instance that is put together from what is in scope. */
 function readInlineExports(reader: Reader, scope: Scope, items: NamedReference[]): Map<string, Extern> {
   const exports = new Map<string, Extern>();
-  const keys = new Set<string>();
+  const names = new Border();
   reader.vector(() => {
     const start = reader.at;
     const name = readExternName(reader);
     const { extern, reference } = readReference(reader, scope);
     items.push({ name, ...reference });
-    checkBorder(name, extern, keys, reader, start);
+    names.add(name, extern, reader, start);
     exports.set(name, extern);
   }, 4);
   return exports;

@@ -3,8 +3,8 @@
  * instance resources of its own. This is how the type of an exported interface is found, because toolchains
  * export the instance of a small nested component that wraps the real functions.
  *
- * Arguments are matched by name only. That they fit by type is for the engine's validator to say: a component
- * that lies here is refused when it is compiled, and the description was of what it claimed.
+ * Arguments are matched by name; types among them must be what is wanted, part by part. Functions are compared by
+ * the planner, where each has its type's number, and core modules by the engine, which links them.
  */
 import type { Budget } from "./limits.ts";
 import {
@@ -21,6 +21,7 @@ import {
   type ValueNode,
   valueNode,
 } from "./nodes.ts";
+import { TypeComparison } from "./same-type.ts";
 
 /** What replaces what, and what has been replaced already: the memo keeps shared parts shared. */
 type Replacement = Map<TypeNode, TypeNode>;
@@ -59,27 +60,38 @@ export function instantiate(
   refusal: (what: string) => Error,
 ): Made {
   const replacement: Replacement = new Map();
+  const matching: Matching = {
+    replacement,
+    budget,
+    bound: new Set(component.bound),
+    types: new TypeComparison(replacement, budget),
+  };
   for (const [name, wanted] of component.imports) {
     const arg = args.get(name);
     if (arg === undefined) throw refusal(`the component instantiated here imports "${name}", not given`);
-    match(wanted, arg, replacement, budget, () => refusal(`the argument "${name}" is of another sort`));
+    match(wanted, arg, matching, () => refusal(`the argument "${name}" is not what is wanted`));
   }
   const rest = component.bound.filter((resource) => !replacement.has(resource));
   const resources = freshen(rest, replacement, undefined, budget);
   return { instance: instanceNode(replaceAll(component.exports, replacement, budget)), resources };
 }
 
+/** What arguments are matched with. */
+interface Matching {
+  readonly replacement: Replacement;
+  readonly budget: Budget;
+  /** Resources of the component that is instantiated: an argument may stand for one. */
+  readonly bound: ReadonlySet<TypeNode>;
+  readonly types: TypeComparison;
+}
+
 /** Notes which types of an import the argument stands for, through nested instances. */
-function match(
-  wanted: Extern,
-  given: Extern,
-  replacement: Replacement,
-  budget: Budget,
-  misfit: () => Error,
-): void {
+function match(wanted: Extern, given: Extern, matching: Matching, misfit: () => Error): void {
+  const { replacement, budget, bound, types } = matching;
   budget.spend("copies", 1);
   if (wanted.sort === "type" && given.sort === "type") {
-    if (wanted.type.what !== given.type.what) throw misfit();
+    const isFree = bound.has(wanted.type) && !replacement.has(wanted.type);
+    if (isFree ? given.type.what !== "resource" : !types.isSame(wanted.type, given.type)) throw misfit();
     if (!replacement.has(wanted.type)) replacement.set(wanted.type, given.type);
     return;
   }
@@ -87,7 +99,7 @@ function match(
     for (const [name, inner] of wanted.type.exports) {
       const innerGiven = given.type.exports.get(name);
       if (innerGiven === undefined) throw misfit();
-      match(inner, innerGiven, replacement, budget, misfit);
+      match(inner, innerGiven, matching, misfit);
     }
     return;
   }

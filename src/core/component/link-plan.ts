@@ -121,8 +121,8 @@ export interface LinkPlan {
   /** The core modules that are instantiated, by their place in the binary. */
   readonly modules: readonly { readonly offset: number; readonly byteLength: number }[];
   readonly instances: readonly PlanCoreInstance[];
-  /** How many component instances there are, the outermost included. */
-  readonly componentInstances: number;
+  /** Of each component instance: the one that made it, by its number; null for the outermost, which is the first. */
+  readonly parents: readonly (number | null)[];
   readonly exports: readonly {
     readonly interface: string | null;
     readonly name: string;

@@ -68,6 +68,8 @@ export class CanonPlanner {
           throw misfit("canon lower async is of WASI 0.3 and not supported; build it for WASI 0.2");
         const func = at(frame.funcs, builtin.func, "function");
         const options = this.#options(builtin.options, frame);
+        if (options.postReturn !== null)
+          throw misfit("canon lower has a post-return, which only a lift can have");
         const { signature } = at(this.functions, func, "function");
         const { params, result } = at(this.types.signatures, signature, "signature");
         const taken = params.map((param) => param.type);

@@ -36,7 +36,7 @@ class Planner {
   readonly #canon: CanonPlanner;
   readonly #instances: PlanCoreInstance[] = [];
   readonly #modules: number[] = [];
-  #componentInstances = 0;
+  readonly #parents: (number | null)[] = [];
 
   constructor(coreModules: readonly CoreModule[], budget: Budget) {
     this.#coreModules = coreModules;
@@ -45,7 +45,7 @@ class Planner {
   }
 
   plan(recipe: Recipe): LinkPlan {
-    const root = this.#instantiate(recipe, undefined, undefined);
+    const root = this.#instantiate(recipe, undefined, undefined, null);
     return {
       types: this.#canon.types.types,
       signatures: this.#canon.types.signatures,
@@ -57,15 +57,24 @@ class Planner {
         return { offset, byteLength };
       }),
       instances: this.#instances,
-      componentInstances: this.#componentInstances,
+      parents: this.#parents,
       exports: [...root.exports].flatMap(([name, item]) => exportsOf(name, item)),
     };
   }
 
-  /** @param args what its imports are; `undefined` for the outermost component, whose imports are the host's */
-  #instantiate(recipe: Recipe, outer: Frame | undefined, args: ReadonlyMap<string, Item> | undefined): Frame {
+  /**
+   * @param outer where it was written, for its outer aliases
+   * @param args what its imports are; `undefined` for the outermost component, whose imports are the host's
+   * @param parent the instance that makes it
+   */
+  #instantiate(
+    recipe: Recipe,
+    outer: Frame | undefined,
+    args: ReadonlyMap<string, Item> | undefined,
+    parent: number | null,
+  ): Frame {
     this.#budget.spend("componentInstances", 1);
-    const frame = new Frame(outer, this.#componentInstances++);
+    const frame = new Frame(outer, this.#parents.push(parent) - 1);
     for (const definition of recipe.definitions) {
       this.#budget.spend("copies", 1);
       this.#carryOut(definition, frame, args);
@@ -204,7 +213,7 @@ class Planner {
   #instantiateComponent(definition: Definition & { op: "instantiate" }, frame: Frame): void {
     const component = at(frame.components, definition.component, "component");
     const args = this.#itemsOf(definition.args, frame);
-    const made = this.#instantiate(component.recipe, component.outer, args);
+    const made = this.#instantiate(component.recipe, component.outer, args, frame.id);
     const item: InstanceItem = { sort: "instance", exports: made.exports };
     this.#bindInstance("(instance)", definition.made, item, frame);
     frame.instances.push(item);

@@ -2,8 +2,8 @@
  * The index spaces of one component, component type or instance type while it is being decoded. Indices in the
  * binary refer to what was defined before; each look-up checks sort and bounds, because an index is a claim.
  */
+import { Border } from "./border.ts";
 import { LIMITS } from "./limits.ts";
-import { parseExternName, uniquenessKey } from "./names.ts";
 import type { ComponentNode, Extern, FuncNode, InstanceNode, ResourceNode, TypeNode } from "./nodes.ts";
 import type { Reader } from "./reader.ts";
 import type { Definition, Recipe } from "./recipe.ts";
@@ -12,7 +12,8 @@ import type { Definition, Recipe } from "./recipe.ts";
 export type ScopeKind = "component" | "component-type" | "instance-type";
 
 /**
- * Index spaces, resources and borders of one definition. Core spaces are not tracked: no type depends on them. What
+ * Index spaces, resources and borders of one definition. Of the core spaces only types are tracked: nothing else
+ * depends on them. What
  * a component does when it is instantiated is noted in its recipe.
  */
 export class Scope {
@@ -29,8 +30,10 @@ export class Scope {
   readonly exports = new Map<string, Extern>();
   /** Of a component only: types do nothing. */
   readonly recipe: Recipe = { definitions: [] };
-  readonly #importKeys = new Set<string>();
-  readonly #exportKeys = new Set<string>();
+  /** Of the core spaces this one alone: whether each type is of a function or of a module. */
+  readonly coreTypes: ("func" | "module")[] = [];
+  readonly #importNames = new Border();
+  readonly #exportNames = new Border();
 
   /** @throws GatewayError `component-refused` when nested deeper than `LIMITS.nesting` */
   constructor(kind: ScopeKind, parent: Scope | undefined, reader: Reader) {
@@ -86,7 +89,7 @@ export class Scope {
 
   /** Notes an import and brings it into scope. */
   addImport(name: string, extern: Extern, reader: Reader, at: number): void {
-    checkBorder(name, extern, this.#importKeys, reader, at);
+    this.#importNames.add(name, extern, reader, at);
     this.imports.set(name, extern);
     this.introduce(extern, reader);
     this.note({ op: "import", name, extern });
@@ -94,7 +97,7 @@ export class Scope {
 
   /** Notes an export and brings it into scope. */
   addExport(name: string, extern: Extern, reader: Reader, at: number): void {
-    checkBorder(name, extern, this.#exportKeys, reader, at);
+    this.#exportNames.add(name, extern, reader, at);
     this.exports.set(name, extern);
     this.introduce(extern, reader);
   }
@@ -114,6 +117,11 @@ export class Scope {
     return find(this.instances, reader, "instance");
   }
 
+  /** Reads the index of a core type, of a function or of a module. */
+  readCoreType(reader: Reader): "func" | "module" {
+    return find(this.coreTypes, reader, "core type");
+  }
+
   /** Reads a component index and finds the component. */
   readComponent(reader: Reader): ComponentNode {
     return find(this.components, reader, "component");
@@ -128,28 +136,4 @@ function find<T>(space: readonly T[], reader: Reader, what: string): T {
     throw reader.refusal(`there is no ${what} ${index}, only ${space.length} so far`, at);
   }
   return found;
-}
-
-/**
- * Checks the name of an import or export: grammatical, unique by the wide rule, and not contradicting its sort.
- *
- * @param keys the keys of the names before it; the name's is added
- */
-export function checkBorder(
-  name: string,
-  extern: Extern,
-  keys: Set<string>,
-  reader: Reader,
-  at: number,
-): void {
-  const key = uniquenessKey(name);
-  if (keys.has(key)) throw reader.refusal(`name "${name}" is taken already, or too like another name`, at);
-  keys.add(key);
-  const parsed = parseExternName(name);
-  if (typeof parsed === "string") throw reader.refusal(`name "${name}" ${parsed}`, at);
-  const misfit =
-    parsed.kind === "interface" ? extern.sort !== "instance" : name.startsWith("[") && extern.sort !== "func";
-  if (misfit) {
-    throw reader.refusal(`name "${name}" does not fit a ${extern.sort}`, at);
-  }
 }

@@ -89,7 +89,7 @@ function readDeclaration(reader: Reader, scope: Scope): void {
   const opcode = reader.byte();
   switch (opcode) {
     case 0x00:
-      readCoreType(reader);
+      readCoreType(reader, scope);
       break;
     case 0x01:
       scope.addType(readType(reader, scope), reader);
@@ -132,7 +132,8 @@ export function readExternType(reader: Reader, scope: Scope, name: string, isImp
   switch (sort) {
     case 0x00:
       reader.oneOf([0x11], "core sort");
-      reader.u32();
+      if (scope.readCoreType(reader) !== "module")
+        throw reader.refusal("expected a core module type, found one of a function", start);
       return { sort: "module" };
     case 0x01: {
       const type = scope.readType(reader);

@@ -86,9 +86,13 @@ export function readDefinedType(reader: Reader, scope: Scope): ValueNode {
       reader.byte();
       return valueNode(opcode === 0x69 ? "own" : "borrow", { resource: readResource(reader, scope) });
     case 0x66:
-    case 0x65:
+    case 0x65: {
+      const start = reader.at;
       reader.byte();
-      return valueNode(opcode === 0x66 ? "stream" : "future", { items: [optional(reader, value)] });
+      const item = optional(reader, value);
+      if (opcode === 0x66 && item?.kind === "char") throw reader.refusal("a stream of characters", start);
+      return valueNode(opcode === 0x66 ? "stream" : "future", { items: [item] });
+    }
     default:
       return readDefinedPrimitive(reader);
   }

@@ -49,6 +49,7 @@ function assemble(
   const originals = plan.modules.map(({ offset, byteLength }) =>
     component.slice(offset, offset + byteLength),
   );
+  refuseInvalid(component, description.coreModules);
   const modules = meter(originals, plan, options).map(({ wasm, instantiationFuel }) => ({
     ...splitModule(wasm),
     instantiationFuel,
@@ -74,6 +75,16 @@ function assemble(
   };
 }
 
+/** All of them, those too that nothing instantiates. The original bytes: metering would make some invalid ones valid. */
+function refuseInvalid(component: Uint8Array, modules: readonly CoreModule[]): void {
+  for (const [index, { offset, byteLength }] of modules.entries()) {
+    if (!WebAssembly.validate(component.slice(offset, offset + byteLength)))
+      throw refuseComponent(
+        `Cannot prepare the component: core module ${index} is not valid WebAssembly, or uses a feature that this runtime does not know`,
+      );
+  }
+}
+
 /** Names that are put into a module beside the guest's own must not be the guest's. */
 function refuseOwnNames(modules: readonly CoreModule[]): void {
   const taken = modules.flatMap(({ exports }) => exports).find((it) => it.name.startsWith(IMAGE_NAME));
@@ -91,13 +102,6 @@ function meter(
   plan: LinkPlan,
   { maxMemoryBytes, canonicalNans, profiled }: MeterOptions,
 ) {
-  for (const [index, wasm] of originals.entries()) {
-    // The original bytes: some modules that are invalid would become valid by being metered.
-    if (!WebAssembly.validate(wasm))
-      throw refuseComponent(
-        `Cannot prepare the component: core module ${index} is not valid WebAssembly, or uses a feature that this runtime does not know`,
-      );
-  }
   const perInstance = plan.instances.map(({ module }) => originals[module] ?? new Uint8Array(0));
   const caps = shareMemory(perInstance, maxMemoryBytes);
   return originals.map((bytes, module) => {

@@ -8,49 +8,24 @@ export interface Known {
 }
 
 /**
- * The decoder is no validator: what it accepts beyond the specification must be without effect. Every entry here but
- * the first is a component that is accepted although it is invalid.
+ * Components that are accepted although they are invalid, and why that is without effect: the decoder holds a component
+ * against most of the specification's rules, and these are what is left.
  */
 export const KNOWN: readonly Known[] = [
-  {
-    script: "async/trap-on-reenter.wast",
-    lines: [86, 110],
-    why: "a component may call its own child and its own parent, which the specification forbids for now; no instance is entered twice either way",
-  },
   {
     script: "async/validate-no-async-abi-for-sync-type.wast",
     lines: [11],
     why: "canon lift async of a function type that is not async: its task runs in the same way",
   },
   {
-    script: "async/validate-no-stream-char.wast",
-    lines: [3],
-    why: "a type with streams that no function uses; one that a function uses is refused",
-  },
-  {
-    script: "binary/binary.wast",
-    lines: [199, 743],
-    why: "a core module that is never instantiated is not compiled; the stream as above",
-  },
-  {
     script: "validation/abi.wast",
-    lines: [200, 214, 231, 250, 257],
+    lines: [200, 214, 250, 257],
     why: "core signatures of lifted functions, realloc and post-return are not compared: JavaScript stands between, drops what is too much, and a missing value reads as zero or traps",
   },
   {
     script: "validation/annotated-names.wast",
-    lines: [21, 25, 29, 34, 39, 44, 80, 84, 88, 92, 128, 143, 153, 170, 176],
-    why: "names of constructors and methods are not held against their types: they only pick the host's function, and its offer is checked by type",
-  },
-  {
-    script: "validation/core-modules.wast",
-    lines: [24, 36, 43, 51, 62, 72, 86, 94, 102, 110],
-    why: "core module types are read past, and a core module that is never instantiated is not compiled",
-  },
-  {
-    script: "validation/defined-types.wast",
-    lines: [239, 245],
-    why: "core module types are read past",
+    lines: [176],
+    why: "a resource that is put into an instance under a name is the resource itself, which has a name there",
   },
   {
     script: "validation/external-visibility.wast",
@@ -62,20 +37,12 @@ export const KNOWN: readonly Known[] = [
   },
   {
     script: "validation/instantiation.wast",
-    lines: [
-      14, 23, 32, 41, 51, 61, 70, 79, 88, 97, 106, 115, 124, 133, 142, 151, 160, 169, 178, 187, 196, 205, 297,
-      305, 313, 321,
-    ],
-    why: "a type or a core module as an argument is not held against its declaration; each function that uses one is, and modules are linked by the engine",
-  },
-  {
-    script: "validation/outer-alias.wast",
-    lines: [39, 46, 54, 62, 69, 81, 89, 173, 182, 189, 196, 243],
-    why: "an outer alias may reach what the specification keeps from it: a resource keeps its owner all the same",
+    lines: [297, 305, 313, 321],
+    why: "a core module as an argument is not held against its declaration; modules are linked by the engine, which refuses what does not fit",
   },
   {
     script: "validation/resources.wast",
-    lines: [280, 301, 461, 577, 750],
-    why: "two exports of one resource are one resource, and a type as an argument is not held against its declaration; a destructor's signature, as above",
+    lines: [750],
+    why: "a destructor's core signature is not compared, as above",
   },
 ];

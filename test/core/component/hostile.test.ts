@@ -61,7 +61,10 @@ const places: readonly { place: string; build: (text: string) => Uint8Array }[] 
   },
   {
     place: "core module type",
-    build: (text) => component(section(3, vector([0x50, ...vector([0x00, ...coreFuncImport("m", text)])]))),
+    build: (text) =>
+      component(
+        section(3, vector([0x50, ...vector([0x01, 0x60, 0, 0], [0x00, ...coreFuncImport("m", text)])])),
+      ),
   },
   {
     place: "core alias",

@@ -2,10 +2,11 @@
  * Instantiates a component for one run, as its plan says: core modules in order, trampolines between them. All that
  * is made here belongs to the run; nothing of it is in reach of another.
  */
-import type { PlanCoreItem, PlanOptions, PlanTrampoline } from "../../../core/component/index.ts";
+import type { LinkPlan, PlanCoreItem, PlanOptions, PlanTrampoline } from "../../../core/component/index.ts";
 import { createProfiler, FUEL_IMPORT, PROFILE_IMPORT, type Profiler } from "../../../core/metering/index.ts";
 import type { RunGuard, Trampoline } from "../guard.ts";
 import { MEMORY_IMPORT, START_EXPORT } from "../image.ts";
+import { AbiTrap } from "./abi-trap.ts";
 import {
   charged,
   contextBuiltin,
@@ -83,10 +84,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
         },
       })
     : undefined;
-  const instances = Array.from(
-    { length: plan.componentInstances },
-    (_, index) => new ComponentInstance(index),
-  );
+  const instances = plan.parents.map((_, index) => new ComponentInstance(index));
   const coreExports: WebAssembly.Exports[] = [];
   const trampolines: (CoreFunction | undefined)[] = [];
   const functions: (ComponentFunction | undefined)[] = [];
@@ -141,7 +139,14 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   function coreFunctionOf(trampoline: PlanTrampoline): CoreFunction {
     switch (trampoline.kind) {
       case "lower": {
-        const { signature } = planned(plan.functions[trampoline.func]);
+        const target = planned(plan.functions[trampoline.func]);
+        const { signature } = target;
+        // The specification forbids it for now, whether or not the other is under way.
+        if (target.kind === "lifted" && isOwnKin(plan, trampoline.options.instance, target.options.instance))
+          return () => {
+            instanceOf(trampoline.options.instance).requireLeave();
+            throw new AbiTrap("cannot-enter-instance");
+          };
         const callee = functionOf(trampoline.func);
         return lowered(passageOf(trampoline.options), planned(signatures[signature]), callee);
       }
@@ -278,6 +283,15 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     },
     initialMemoryBytes: () => initialBytes,
   };
+}
+
+/** Whether one of two component instances is the other, or has made it, or has made what made it. */
+function isOwnKin({ parents }: LinkPlan, a: number, b: number): boolean {
+  const isWithin = (inner: number, outer: number) => {
+    for (let at: number | null = inner; at !== null; at = planned(parents[at])) if (at === outer) return true;
+    return false;
+  };
+  return isWithin(a, b) || isWithin(b, a);
 }
 
 /** What a plan refers to is there, or the preparer made no plan. */

@@ -1,0 +1,144 @@
+/** What does not fit together by the specification's rules is refused when it is decoded, though nothing would run it. */
+import { describe, expect, it } from "vitest";
+import { decodeOrRefusal, fromWat } from "./support.ts";
+
+/** A component, and the refusal that it gets; `valid` is the nearest one that is right. */
+interface Case {
+  readonly name: string;
+  readonly valid: string;
+  readonly invalid: string;
+  readonly refusal: RegExp;
+}
+
+const taking = (wanted: string, given: string) => `(component
+  (component $c (type $t ${wanted}) (import "x" (type (eq $t))))
+  (type $x ${given}) (instance (instantiate $c (with "x" (type $x)))))`;
+
+const TYPES: readonly (readonly [wanted: string, given: string])[] = [
+  ["(tuple u32 u32)", "(tuple string string)"],
+  ["u32", `(record (field "f" u32))`],
+  [`(record (field "x" u32))`, `(record (field "x" (tuple u8)))`],
+  [`(record (field "a" u32))`, `(record (field "b" u32))`],
+  [`(record (field "a" u32))`, `(record (field "a" u32) (field "b" u32))`],
+  [`(variant (case "x" u32))`, `(variant (case "x"))`],
+  [`(variant (case "x" u32))`, `(variant (case "x" s32))`],
+  [`(flags "a")`, `(flags "x")`],
+  [`(enum "a")`, `(enum "a" "b")`],
+  ["(result u32)", "(result)"],
+  ["(result (error s32))", "(result (error u32))"],
+  ["(option (list string))", "(option (list char))"],
+];
+
+const CASES: readonly Case[] = [
+  ...TYPES.map(([wanted, given]) => ({
+    name: `${given} as an argument where ${wanted} is wanted`,
+    valid: taking(wanted, wanted),
+    invalid: taking(wanted, given),
+    refusal: /the argument "x" is not what is wanted/,
+  })),
+  {
+    name: "two resources where one is wanted twice",
+    valid: `(component (type $a (resource (rep i32)))
+      (component $eq (import "a" (type $t (sub resource))) (import "b" (type (eq $t))))
+      (instance (instantiate $eq (with "a" (type $a)) (with "b" (type $a)))))`,
+    invalid: `(component (type $a (resource (rep i32))) (type $b (resource (rep i32)))
+      (component $eq (import "a" (type $t (sub resource))) (import "b" (type (eq $t))))
+      (instance (instantiate $eq (with "a" (type $a)) (with "b" (type $b)))))`,
+    refusal: /the argument "b" is not what is wanted/,
+  },
+  {
+    name: "an outer component's resource inside of a record",
+    valid: `(component $c (type $t (record (field "h" u32)))
+      (component (alias outer $c $t (type $a))))`,
+    invalid: `(component $c (type $r (resource (rep i32))) (type $t (record (field "h" (own $r))))
+      (component (alias outer $c $t (type $a))))`,
+    refusal: /alias of a type with resources of an outer component/,
+  },
+  {
+    name: "a function that is aliased inside of a type",
+    valid: `(component (type (component (import "i" (instance $i (export "j" (instance))))
+      (alias export $i "j" (instance $a)))))`,
+    invalid: `(component (type (component (import "i" (instance $i (export "f" (func))))
+      (alias export $i "f" (func $a)))))`,
+    refusal: /a func can not be aliased inside of a type/,
+  },
+  {
+    name: "a constructor of another resource",
+    valid: `(component (import "a" (type $a (sub resource))) (import "[constructor]a" (func (result (own $a)))))`,
+    invalid: `(component (import "b" (type $a (sub resource))) (import "[constructor]a" (func (result (own $a)))))`,
+    refusal: /names a resource "a" that has no name here/,
+  },
+  {
+    name: "a constructor that makes nothing",
+    valid: `(component (import "a" (type $a (sub resource)))
+      (import "[constructor]a" (func (result (result (own $a) (error string))))))`,
+    invalid: `(component (import "a" (type $a (sub resource))) (import "[constructor]a" (func (result string))))`,
+    refusal: /it makes no "a"/,
+  },
+  {
+    name: "a method without a self",
+    valid: `(component (import "a" (type $a (sub resource))) (import "[method]a.m" (func (param "self" (borrow $a)))))`,
+    invalid: `(component (import "a" (type $a (sub resource))) (import "[method]a.m" (func (param "it" (borrow $a)))))`,
+    refusal: /no "self" that borrows a "a"/,
+  },
+  {
+    name: "a method on another's resource",
+    valid: `(component (import "a" (type $a (sub resource))) (import "b" (type $b (sub resource)))
+      (import "[method]b.m" (func (param "self" (borrow $b)))))`,
+    invalid: `(component (import "a" (type $a (sub resource))) (import "b" (type $b (sub resource)))
+      (import "[method]b.m" (func (param "self" (borrow $a)))))`,
+    refusal: /no "self" that borrows a "b"/,
+  },
+  {
+    name: "a static function of no resource",
+    valid: `(component (import "a" (type (sub resource))) (import "[static]a.f" (func)))`,
+    invalid: `(component (import "[static]a.f" (func)))`,
+    refusal: /names a resource "a" that has no name here/,
+  },
+  {
+    name: "a core import that is there twice",
+    valid: `(component (core module (import "" "a" (func)) (import "" "b" (func))))`,
+    invalid: `(component (core module (import "" "a" (func)) (import "" "a" (func))))`,
+    refusal: /is there twice/,
+  },
+  {
+    name: "a module type with a name twice",
+    valid: `(component (core type (module (import "" "a" (func)) (export "a" (func)))))`,
+    invalid: `(component (core type (module (export "a" (func)) (export "a" (func)))))`,
+    refusal: /a module type has a name twice/,
+  },
+  {
+    name: "a module type with more memory than can be addressed",
+    valid: `(component (core type (module (import "" "m" (memory 65536)))))`,
+    invalid: `(component (core type (module (import "" "m" (memory 65537)))))`,
+    refusal: /limits beyond 65536/,
+  },
+  {
+    name: "a core function's type for a module's",
+    valid: `(component (core type $t (module)) (type (component (import "m" (core module (type $t))))))`,
+    invalid: `(component (core type $t (func)) (type (component (import "m" (core module (type $t))))))`,
+    refusal: /expected a core module type/,
+  },
+];
+
+describe("decode() of a component that contradicts itself", () => {
+  it.each(CASES)("refuses $name", async ({ valid, invalid, refusal }) => {
+    expect(decodeOrRefusal(await fromWat(valid))).toBeTypeOf("object");
+    expect(decodeOrRefusal(await fromWat(invalid))).toMatch(refusal);
+  });
+
+  it("compares types that share their parts in the time that they take to read", async () => {
+    // Each is a pair of the one before: sixty of them have 2^60 leaves.
+    const pairs = (prefix: string, leaf: string) =>
+      Array.from(
+        { length: 60 },
+        (_, n) => `(type $${prefix}${n} (tuple ${n === 0 ? leaf : `$${prefix}${n - 1} $${prefix}${n - 1}`}))`,
+      ).join(" ");
+    const wat = (
+      leaf: string,
+    ) => `(component (component $c ${pairs("w", "u8 u8")} (import "x" (type (eq $w59))))
+      ${pairs("g", leaf)} (instance (instantiate $c (with "x" (type $g59)))))`;
+    expect(decodeOrRefusal(await fromWat(wat("u8 u8")))).toBeTypeOf("object");
+    expect(decodeOrRefusal(await fromWat(wat("u8 s8")))).toMatch(/is not what is wanted/);
+  });
+});
