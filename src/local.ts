@@ -1,13 +1,13 @@
 /** What the command line opens without a server: a gateway for one component, and the keys of a data folder. */
-import type { DataPlace, Keys, LocalGateway, LocalGatewayOptions, OpenLog } from "./cli/index.ts";
+import type { Artifacts, DataPlace, Keys, LocalGateway, LocalGatewayOptions, OpenLog } from "./cli/index.ts";
 import { makeDataFolder, openHouse, prepareTools, readOffer, readProfiles } from "./compose.ts";
 import { readPolicy } from "./core/policy/index.ts";
 import { createEvidence } from "./evidence/index.ts";
 import { readTile, writeTrustedRoot } from "./gateway/index.ts";
 import { createIdentity, jwks, loadAccess } from "./identity/index.ts";
 import { databaseOf, keysOf, openDatabase, openExisting } from "./place.ts";
-import type { Runtime } from "./ports/index.ts";
-import { holdRegistry, registryOfOne } from "./registry/index.ts";
+import type { Runtime, Store } from "./ports/index.ts";
+import { holdRegistry, policyTextsOf, registryOfOne } from "./registry/index.ts";
 import { openSigners, writePublicKeys } from "./signers.ts";
 import { COSIGNED } from "./witnesses.ts";
 
@@ -121,8 +121,32 @@ export async function openLog(
         })),
       );
     },
+    artifacts: () => readArtifacts(store),
+    component: (digest) => store.versions.findComponent(digest),
+    hasJournal: async (run) =>
+      (await store.journals.find(run)) !== undefined || (await store.journals.findErasure(run)) !== undefined,
     trustedRoot: () => writeTrustedRoot(noteSigner),
     jwks: async () => jwks(await signer.keys()),
     close: () => store.close(),
   };
+}
+
+/** Versions read at once. */
+const PAGE = 100;
+
+async function readArtifacts({ versions }: Store): Promise<Artifacts> {
+  const [components, policies] = [new Set<string>(), new Map<string, string>()];
+  for (const { state } of (await versions.states()).rows) {
+    let before: number | undefined;
+    for (;;) {
+      const page = await versions.listVersions(state.tool, PAGE, before);
+      for (const version of page) {
+        components.add(version.component);
+        for (const { policyId, text } of policyTextsOf(version)) policies.set(policyId, text);
+      }
+      if (page.length < PAGE) break;
+      before = page.at(-1)?.number;
+    }
+  }
+  return { components, policies };
 }

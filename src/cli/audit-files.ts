@@ -2,12 +2,20 @@
 import {
   type BundleVerifier,
   type ObservedLine,
+  type RunPredicate,
   readObservations,
   type Trust,
 } from "../core/manifest/index.ts";
-import { Audit, type AuditCounts, type AuditGap, OBSERVER_FILES } from "../evidence/index.ts";
+import {
+  Audit,
+  type AuditCounts,
+  type AuditGap,
+  type KnownOfRun,
+  OBSERVER_FILES,
+} from "../evidence/index.ts";
 import { type AuditSource, manifestPath } from "./audit-source.ts";
 import { type Progress, verifyLog } from "./log-files.ts";
+import { NamedArtifacts } from "./named-artifacts.ts";
 
 /** What an audit found. */
 export interface AuditReport {
@@ -54,7 +62,15 @@ export async function audit(
   for (const text of logFaults) fault(text);
 
   const auditing = new Audit();
+  const artifacts = new NamedArtifacts(read, fault);
   for (const line of lines) auditing.observe(line);
+  const look = async (predicate: RunPredicate): Promise<KnownOfRun> => {
+    const known = await artifacts.look(predicate);
+    const isKept = typeof predicate.journal_hash !== "string" || (await source.hasJournal?.(predicate.run));
+    return isKept === false
+      ? { ...known, lacks: [...known.lacks, "its journal is neither kept nor erased"] }
+      : known;
+  };
   for (let sequence = 0; sequence < size; sequence++) {
     const path = manifestPath(sequence);
     const bytes = await read(path);
@@ -72,7 +88,7 @@ export async function audit(
     if (source.orphans.has(path))
       fault(`${path}: the database does not know its run ${report.predicate?.run ?? report.action?.action}`);
     // An operator's action is no run: nobody at the front door has seen it.
-    if (report.predicate !== undefined) auditing.receive(report.predicate);
+    if (report.predicate !== undefined) auditing.receive(report.predicate, await look(report.predicate));
     progress(sequence + 1, size);
   }
   if ((await read(manifestPath(size))) !== undefined)

@@ -3,7 +3,7 @@
 import { parseTilePath } from "../core/merkle/index.ts";
 import { OBSERVER_FILES } from "../evidence/index.ts";
 import type { Runtime } from "../ports/index.ts";
-import type { OpenLog } from "./world.ts";
+import type { Artifacts, OpenLog } from "./world.ts";
 
 /** Evidence as files, by path. */
 export interface AuditSource {
@@ -11,6 +11,8 @@ export interface AuditSource {
   read(path: string): Promise<Uint8Array | undefined>;
   /** When the evidence was taken; undefined when nobody says. */
   readonly takenAtMs: number | undefined;
+  /** Whether a run's journal is kept, or was erased as it may be; absent where nobody can say. */
+  readonly hasJournal?: (run: string) => Promise<boolean>;
   /** Manifests whose run the database does not know, by path; of an export nobody can say. */
   readonly orphans: ReadonlySet<string>;
 }
@@ -18,6 +20,12 @@ export interface AuditSource {
 /** Where the manifest of a sequence is. */
 export function manifestPath(sequence: number): string {
   return `manifests/${Math.floor(sequence / 1000)}/${sequence}.sigstore.json`;
+}
+
+/** Where what manifests name by digest is. @param digest `sha256:<hex>` */
+export function artifactPath(kind: "components" | "policies", digest: string): string {
+  const [name, ending] = [digest.slice("sha256:".length), kind === "components" ? "wasm" : "json"];
+  return `artifacts/${kind}/${name}.${ending}`;
 }
 
 /** Reads what `writ log export --manifests` wrote. */
@@ -42,6 +50,12 @@ export function openData(log: OpenLog, observed: Runtime["files"]["read"], nowMs
     items: [],
   };
   const orphans = new Set<string>();
+  let artifacts: Promise<Artifacts> | undefined;
+  const artifact = async (kind: string, digest: string) => {
+    if (kind === "components") return await log.component(digest);
+    artifacts ??= log.artifacts();
+    return encode((await artifacts).policies.get(digest));
+  };
   const manifest = async (sequence: number) => {
     if (page.items.length === 0 || sequence < page.from || sequence >= page.from + PAGE) {
       page = { from: sequence, items: await log.manifests(sequence, PAGE) };
@@ -54,10 +68,14 @@ export function openData(log: OpenLog, observed: Runtime["files"]["read"], nowMs
   return {
     takenAtMs: nowMs,
     orphans,
+    hasJournal: (run) => log.hasJournal(run),
     async read(path) {
       if (path === "checkpoint") return encode(await log.checkpoint());
       const [, sequence] = /^manifests\/\d+\/(\d+)\.sigstore\.json$/.exec(path) ?? [];
       if (sequence !== undefined) return encode(await manifest(Number(sequence)));
+      const [, kind, hex] =
+        /^artifacts\/(components|policies)\/([0-9a-f]{64})\.(?:wasm|json)$/.exec(path) ?? [];
+      if (kind !== undefined) return await artifact(kind, `sha256:${hex}`);
       const name = OBSERVER_FILES.find((file) => path === `observer/${file}`);
       if (name !== undefined) return await observed(name);
       const tile = parseTilePath(path);

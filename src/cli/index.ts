@@ -28,6 +28,7 @@ import type { CliWorld } from "./world.ts";
 export type { DataPlace, LogLevel, ServeConfig } from "./settings.ts";
 export { UsageError } from "./usage-error.ts";
 export type {
+  Artifacts,
   CliWorld,
   Keys,
   LocalGateway,

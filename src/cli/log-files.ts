@@ -18,7 +18,7 @@ import {
 import { OBSERVER_FILES } from "../evidence/index.ts";
 import { verifySignature } from "../identity/index.ts";
 import type { Files } from "../ports/index.ts";
-import { manifestPath } from "./audit-source.ts";
+import { artifactPath, manifestPath } from "./audit-source.ts";
 import type { OpenLog } from "./world.ts";
 
 /** Told how far it is, in entries. */
@@ -59,7 +59,11 @@ export async function exportLog(
   let written = evidence === undefined ? 0 : await exportObserver(files, folder, evidence);
   const note = await log.checkpoint();
   const size = Number(parseCheckpoint(parseNote(note)?.text ?? "")?.size ?? 0);
-  if (evidence !== undefined) written += await exportManifests(log, files, folder, size);
+  if (evidence !== undefined) {
+    written += await exportManifests(log, files, folder, size);
+    // After the manifests: whatever they name is kept by then.
+    written += await exportArtifacts(log, files, folder);
+  }
   for (const level of levelsOf(size)) {
     const count = level === "entries" ? size : Math.floor(size / TILE_WIDTH ** level);
     for (let index = 0; index * TILE_WIDTH < count; index++) {
@@ -109,6 +113,23 @@ async function exportManifests(log: OpenLog, files: Files, folder: string, size:
     if (page.length === 0) break;
     from = (page.at(-1)?.sequence ?? size) + 1;
   }
+  return written;
+}
+
+/** What manifests name by digest; what is there already is what its name says. */
+async function exportArtifacts(log: OpenLog, files: Files, folder: string): Promise<number> {
+  let written = 0;
+  const put = async (path: string, read: () => Promise<string | Uint8Array | undefined>) => {
+    if ((await files.mode(path)) !== undefined) return;
+    const bytes = await read();
+    if (bytes === undefined) return;
+    await files.write(path, bytes);
+    written++;
+  };
+  const { components, policies } = await log.artifacts();
+  for (const [id, text] of policies) await put(`${folder}/${artifactPath("policies", id)}`, async () => text);
+  for (const digest of components)
+    await put(`${folder}/${artifactPath("components", digest)}`, () => log.component(digest));
   return written;
 }
 

@@ -209,11 +209,25 @@ export interface OpenLog {
     from: number,
     limit: number,
   ): Promise<readonly { readonly sequence: number; readonly text: string; readonly known: boolean }[]>;
+  /** What manifests name by digest, of every version of every tool that was in force: all that is kept of it. */
+  artifacts(): Promise<Artifacts>;
+  /** Bytes of one of its components. */
+  component(digest: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Whether a run's journal is kept, or its erasure is noted. */
+  hasJournal(run: string): Promise<boolean>;
   /** JSON text that names the log and its key. */
   trustedRoot(): Promise<string>;
   /** The keys that sign manifests. */
   jwks(): Promise<object>;
   close(): Promise<void>;
+}
+
+/** Components and policies that are kept. */
+export interface Artifacts {
+  /** Digests, `sha256:<hex>`. */
+  readonly components: ReadonlySet<string>;
+  /** Canonical JSON by policy id. */
+  readonly policies: ReadonlyMap<string, string>;
 }
 
 /** What `build` needs of the toolchain room; signatures are the room's own. */

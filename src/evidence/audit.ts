@@ -2,7 +2,12 @@
  * Compares what an independent observer saw with what the evidence says, run by run. Reads nothing and believes nothing:
  * whoever calls it has read the observer's files and verified the manifests.
  */
-import { findGaps, type ObservedLine, type RunPredicate } from "../core/manifest/index.ts";
+import {
+  type CompletenessContext,
+  findGaps,
+  type ObservedLine,
+  type RunPredicate,
+} from "../core/manifest/index.ts";
 
 /** Longer than any run may take: a run that was admitted less than this before the evidence was taken may be under way. */
 export const IN_FLIGHT_MS = 11 * 60_000;
@@ -47,6 +52,13 @@ interface Run {
   receipts: number;
   readonly left: string[];
   predicate?: RunPredicate;
+  known?: KnownOfRun;
+}
+
+/** What is known of a run beside its manifest. */
+export interface KnownOfRun extends CompletenessContext {
+  /** What its manifest names and is not there, in words. */
+  readonly lacks: readonly string[];
 }
 
 /** Collects both sides, then says how they compare. */
@@ -61,13 +73,14 @@ export class Audit {
     else run.left.push(line.target);
   }
 
-  /** Takes a manifest that verified. */
-  receive(predicate: RunPredicate): void {
+  /** Takes a manifest that verified, and what its policy asks of it. */
+  receive(predicate: RunPredicate, known: KnownOfRun): void {
     // A denial that stands for many is the receipt of each.
     for (const name of predicate.aggregate?.members.map((member) => member.run) ?? [predicate.run]) {
       const run = this.#run(name);
       run.receipts++;
       run.predicate = predicate;
+      run.known = known;
     }
   }
 
@@ -83,7 +96,7 @@ export class Audit {
     let [excluded, indeterminate, observed] = [0, 0, 0];
     for (const [name, run] of this.#runs) {
       const gap = (kind: AuditClass, detail: string) => void gaps.push({ class: kind, run: name, detail });
-      const { predicate, observedAtMs } = run;
+      const { predicate, observedAtMs, known = { lacks: [] } } = run;
       if (observedAtMs !== undefined) observed++;
       if (run.receipts > 1) gap("contradicted", `${run.receipts} manifests of one run`);
       if (predicate === undefined) {
@@ -112,7 +125,7 @@ export class Audit {
         continue;
       }
       admitted++;
-      const lacks = [...findGaps(predicate), ...compareRequests(predicate, run.left)];
+      const lacks = [...known.lacks, ...findGaps(predicate, known), ...compareRequests(predicate, run.left)];
       if (predicate.outcome.kind === "indeterminate") {
         indeterminate++;
         gap("indeterminate", `nobody saw its end: ${predicate.outcome.reason}`);

@@ -1,6 +1,6 @@
 /** No evidence, no answer: intent before the run, seal before the release, and a reconciler for what lies between. */
 
-export { Audit, type AuditClass, type AuditCounts, type AuditGap } from "./audit.ts";
+export { Audit, type AuditClass, type AuditCounts, type AuditGap, type KnownOfRun } from "./audit.ts";
 export {
   createEvidence,
   type Evidence,

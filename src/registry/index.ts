@@ -19,4 +19,4 @@ export {
   type ToolFunction,
 } from "./registry.ts";
 export { RegistryError, type RegistryFault } from "./registry-error.ts";
-export { describeVersion, policyIdsOf, restoreTool } from "./version.ts";
+export { describeVersion, policyIdsOf, policyTextsOf, restoreTool } from "./version.ts";

@@ -46,8 +46,15 @@ export function describeVersion(
 }
 
 /** Ids of a version's policies. */
-export function policyIdsOf({ document }: Pick<ToolVersion, "document">): readonly string[] {
-  return readDocument(document).policies.map(({ text }) => `sha256:${sha256Hex(text)}`);
+export function policyIdsOf(version: Pick<ToolVersion, "document">): readonly string[] {
+  return policyTextsOf(version).map(({ policyId }) => policyId);
+}
+
+/** Policies of a version, as the canonical JSON that their ids are the digests of. */
+export function policyTextsOf({
+  document,
+}: Pick<ToolVersion, "document">): readonly { readonly policyId: string; readonly text: string }[] {
+  return readDocument(document).policies.map(({ text }) => ({ policyId: `sha256:${sha256Hex(text)}`, text }));
 }
 
 /**

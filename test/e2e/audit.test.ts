@@ -2,7 +2,7 @@
  * The audit of a real gateway's evidence: complete when nothing was touched, and naming whatever is deleted, of every
  * kind there is.
  */
-import { cp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, cp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
@@ -10,6 +10,8 @@ import { cli, makeFolder, ROOT, type TestFolder } from "../cli/support.ts";
 import { openTestGateway } from "../support/gateway.ts";
 
 const ORIGIN = ["--log-origin", "log.example"];
+/** Of the log: 276 runs, and the record that the tool was there for the first time. */
+const ENTRIES = 277;
 let data: TestFolder;
 let copies: TestFolder;
 let exported: string;
@@ -23,6 +25,8 @@ beforeAll(async () => {
   // One small tool: the others take long to prepare.
   const toolsFolder = join(copies.path, "tools");
   await cp(join(ROOT, ".writ", "tools", "hash"), join(toolsFolder, "hash"), { recursive: true });
+  // What is kept of runs can be deleted too.
+  await appendFile(join(toolsFolder, "hash", "policy.yaml"), "\nevidence: { keep: [input] }\n");
   const gateway = await openTestGateway({ dataFolder: data.path, toolsFolder });
   const post = (input: unknown, purpose: string) =>
     gateway.post("/v1/tools/hash/fnv1a64", { input, purpose });
@@ -93,9 +97,10 @@ describe("writ audit of an export", () => {
       .filter((name) => !["trusted_root.json", "jwks.json", "export.json"].includes(name));
     const manifests = all.filter((name) => name.startsWith("manifests/"));
     const others = all.filter((name) => !name.startsWith("manifests/"));
-    expect([manifests.length, others.length]).toEqual([276, 8]);
+    // A checkpoint, five files of tiles, two of the observer, a component, a policy.
+    expect([manifests.length, others.length]).toEqual([ENTRIES, 10]);
     // Each audit takes its time: of the manifests every 40th, and the ends.
-    const chosen = [...others, ...manifests.filter((_, n) => n % 40 === 0 || n === 275)];
+    const chosen = [...others, ...manifests.filter((_, n) => n % 40 === 0 || n === ENTRIES - 1)];
     for (const name of chosen) {
       const bytes = await readFile(join(folder, name));
       await rm(join(folder, name));
@@ -106,6 +111,21 @@ describe("writ audit of an export", () => {
     }
     expect((await auditExport(folder)).code).toBe(0);
   }, 240_000);
+
+  it("finds runs incomplete when their component or policy is another one than it says", async () => {
+    const folder = await copyOf(exported);
+    for (const kind of ["components", "policies"]) {
+      const [name = ""] = await readdir(join(folder, "artifacts", kind));
+      const path = join(folder, "artifacts", kind, name);
+      const bytes = await readFile(path);
+      await writeFile(path, Buffer.concat([bytes, Buffer.from(" ")]));
+      const { code, faults, counts, gaps } = await auditExport(folder);
+      await writeFile(path, bytes);
+      expect([code, faults]).toEqual([1, [`artifacts/${kind}/${name}: not what its name says`]]);
+      expect(counts).toMatchObject({ matched: 1, incomplete: 275 });
+      expect(gaps[0].detail).toMatch(/is not kept$/);
+    }
+  });
 
   it("names any line that is taken out of the observer's files, or changed", async () => {
     for (const name of ["observer/admissions.log"]) {
@@ -165,7 +185,7 @@ describe("writ audit of an export", () => {
     await cp(exported, small, { recursive: true });
     await writeFile(
       join(small, "checkpoint"),
-      (await readFile(checkpoint, "utf8")).replace("\n276\n", "\n275\n"),
+      (await readFile(checkpoint, "utf8")).replace(`\n${ENTRIES}\n`, `\n${ENTRIES - 1}\n`),
     );
     expect((await auditExport(small, ["--since", checkpoint])).code).toBe(1);
   });
@@ -175,6 +195,12 @@ describe("writ audit of a data folder", () => {
   const auditData = async (folder: string) => {
     const { code, out } = await cli(["audit", folder, "--settled", "--json", ...trust, ...ORIGIN]);
     return { code, ...JSON.parse(out) };
+  };
+  const auditRuns = async (folder: string) => {
+    const database = runtime.openSqlite(join(folder, "writ.sqlite"));
+    const rows = database.prepare("SELECT run FROM journals ORDER BY run").all([]) as { run: string }[];
+    database.close();
+    return rows;
   };
   const without = async (table: string, where: string) => {
     const folder = await copyOf(data.path);
@@ -196,10 +222,13 @@ describe("writ audit of a data folder", () => {
 
   const ROWS: readonly (readonly [table: string, where: string])[] = [
     ["seals", "sequence = 3"],
-    ["seals", "sequence = 275"],
+    ["seals", `sequence = ${ENTRIES - 1}`],
     ["runs", "run = (SELECT run FROM seals WHERE sequence = 3)"],
     ["tiles", "level = 0"],
     ["heads", "size = (SELECT max(size) FROM heads)"],
+    ["components", "1"],
+    ["tool_versions", "1"],
+    ["journals", "run = (SELECT run FROM seals WHERE sequence = 3)"],
   ];
   for (const [table, where] of ROWS) {
     it(`finds a row deleted from ${table}: ${where}`, async () => {
@@ -209,9 +238,17 @@ describe("writ audit of a data folder", () => {
         faults: ["refused"],
       }));
       expect(report.code).toBeGreaterThan(0);
-      expect(report.faults.length).toBeGreaterThan(0);
+      expect(report.faults.length + (report.gaps?.length ?? 0)).toBeGreaterThan(0);
     });
   }
+
+  it("finds nothing wrong with what was erased as it may be", async () => {
+    const folder = await copyOf(data.path);
+    const [{ run = "" } = {}] = (await auditRuns(folder)).slice(3);
+    expect((await cli(["erase", "--run", run, "--data", folder])).code).toBe(0);
+    const { code, counts } = await auditData(folder);
+    expect([code, counts.ratio]).toEqual([0, 1]);
+  });
 
   it("finds an observer's file cut off at its end", async () => {
     const folder = await copyOf(data.path);

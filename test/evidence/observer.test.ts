@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { readObservations } from "../../src/core/manifest/index.ts";
-import { Audit, openObserver } from "../../src/evidence/index.ts";
+import { Audit, type KnownOfRun, openObserver } from "../../src/evidence/index.ts";
 import type { AppendFile } from "../../src/ports/index.ts";
 import { predicateOf } from "../core/manifest/fixtures.ts";
 import { temporaryFolder } from "../support/sqlite.ts";
@@ -128,11 +128,15 @@ describe("Audit", () => {
     return { ...budget, egress_bytes: { granted: 1000, used: moved } };
   }
 
-  function auditOf(left: readonly string[], predicates: readonly (typeof predicate)[] = [whole]) {
+  function auditOf(
+    left: readonly string[],
+    predicates: readonly (typeof predicate)[] = [whole],
+    known: KnownOfRun = { lacks: [] },
+  ) {
     const audit = new Audit();
     audit.observe({ kind: "admitted", run, tenant: "acme", effect: "allow", n: 0, at, prev: "" });
     for (const one of left) audit.observe({ kind: "leaving", run, target: one, n: 0, at, prev: "" });
-    for (const one of predicates) audit.receive(one);
+    for (const one of predicates) audit.receive(one, known);
     return audit.finish(undefined);
   }
 
@@ -194,9 +198,23 @@ describe("Audit", () => {
     });
   }
 
+  it("names a field that the run's policy requires and its manifest lacks", () => {
+    const { task: _, ...without } = whole;
+    const required = ["trace_id", "task"] as const;
+    expect(auditOf([target], [whole], { lacks: [], required }).gaps).toEqual([]);
+    const { gaps, counts } = auditOf([target], [without], { lacks: [], required });
+    expect(gaps).toEqual([{ class: "incomplete", run, detail: "required field task is missing" }]);
+    expect(counts).toMatchObject({ matched: 0, incomplete: 1, ratio: 0 });
+  });
+
+  it("names what a manifest names by digest and is not kept", () => {
+    const { gaps } = auditOf([target], [whole], { lacks: ["its component is not kept"] });
+    expect(gaps).toEqual([{ class: "incomplete", run, detail: "its component is not kept" }]);
+  });
+
   it("has no ratio when nothing was observed, whatever there is of manifests", () => {
     const audit = new Audit();
-    audit.receive(whole);
+    audit.receive(whole, { lacks: [] });
     expect(audit.finish(undefined).counts).toMatchObject({ ratio: null, withoutObservation: 1 });
   });
 
