@@ -51,9 +51,12 @@ export function postgresOfFile(settings: Readonly<Record<string, string>> = {}):
       const opened = await runtime.openPostgres(url);
       try {
         const connection = await opened.connect();
-        const answers = await connection.send(sql.map((text) => ({ text })));
-        connection.release();
-        return answers.at(-1)?.rows ?? [];
+        try {
+          const answers = await connection.send(sql.map((text) => ({ text })));
+          return answers.at(-1)?.rows ?? [];
+        } finally {
+          connection.release(true);
+        }
       } finally {
         await opened.close();
       }
