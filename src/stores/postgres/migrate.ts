@@ -53,7 +53,7 @@ const CREATE_VERSION = `
   CREATE TABLE writ_schema (id BIGINT PRIMARY KEY CHECK (id = 0), version BIGINT NOT NULL, oldest BIGINT NOT NULL);
   INSERT INTO writ_schema (id, version, oldest) VALUES (0, 0, 0);`;
 
-async function readVersion(connection: PostgresConnection): Promise<Version | undefined> {
+async function readVersion(connection: Pick<PostgresConnection, "send">): Promise<Version | undefined> {
   const [tables] = await connection.send([
     {
       text: "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = current_schema()",

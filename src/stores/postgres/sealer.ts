@@ -88,7 +88,7 @@ export class Sealer {
   }
 
   async #transact(
-    connection: PostgresConnection,
+    connection: Pick<PostgresConnection, "send">,
     group: readonly Sealing[],
   ): Promise<readonly Settled<Logged>[]> {
     const read: Read = async (query) => {
@@ -136,7 +136,7 @@ export class Sealer {
   }
 
   /** The first round trip: the lock, the runs that may be sealed, and what others appended. */
-  async #begin(connection: PostgresConnection, group: readonly Sealing[]) {
+  async #begin(connection: Pick<PostgresConnection, "send">, group: readonly Sealing[]) {
     const open = group.filter(({ refused }) => refused === undefined).map(({ seal }) => seal.run);
     const refused = group.flatMap((one) => (one.refused === undefined ? [] : [one.refused]));
     const opening = [BEGIN, ...takeLocks([LOG_LOCK])];

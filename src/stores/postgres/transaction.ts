@@ -18,26 +18,30 @@ export const MOST_ATTEMPTS = 5;
 /**
  * Lends a connection for one use, outside of a transaction or for a whole one.
  *
- * After a failure the transaction, if there was one, is undone: by a ROLLBACK where the server still answers, else by
- * closing the connection.
+ * After a failure the transaction, if there was one, is undone: by a ROLLBACK where the server still answers, and what
+ * failed was a statement or the caller; else by closing the connection.
  */
 export async function withConnection<T>(
   server: PostgresServer,
-  use: (connection: PostgresConnection) => Promise<T>,
+  use: (connection: Pick<PostgresConnection, "send">) => Promise<T>,
 ): Promise<T> {
   const connection = await server.connect();
+  let isKnown = true;
+  const send: PostgresConnection["send"] = async (queries) => {
+    try {
+      return await connection.send(queries);
+    } catch (error) {
+      isKnown = isRefusal(error);
+      throw error;
+    }
+  };
   try {
-    const result = await use(connection);
+    const result = await use({ send });
     connection.release();
     return result;
   } catch (error) {
-    const isUndone =
-      isRefusal(error) &&
-      (await connection.send([ROLLBACK]).then(
-        () => true,
-        () => false,
-      ));
-    connection.release(!isUndone);
+    if (isKnown) await send([ROLLBACK]).catch(() => undefined);
+    connection.release(!isKnown);
     throw error;
   }
 }
@@ -88,7 +92,11 @@ export class PostgresDatabase implements Database {
     }
   }
 
-  async #transact<T>(connection: PostgresConnection, steps: Steps<T>, locks: readonly Lock[]): Promise<T> {
+  async #transact<T>(
+    connection: Pick<PostgresConnection, "send">,
+    steps: Steps<T>,
+    locks: readonly Lock[],
+  ): Promise<T> {
     let before = [BEGIN, ...takeLocks(locks)];
     let next = steps.next();
     if (next.done) return next.value;
