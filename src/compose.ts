@@ -91,6 +91,8 @@ export interface HouseOptions {
   readonly isolation: keyof typeof CAGES;
   /** Where given, every run is profiled, and this is told of each: fuel by function, and all fuel of the run. */
   readonly onProfile?: (nodes: readonly ProfileNode[], fuelUsed: number) => void;
+  /** Reads the operator's files again; absent = there are none to read. */
+  readonly reload?: GatewayParts["reload"];
   /** Told what guests logged and printed. */
   readonly diagnose: GatewayParts["diagnose"];
   /** How long after its time to live an open run is taken for a dead gateway's; default a minute. */
@@ -215,6 +217,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         sinks: options.versioned === undefined ? [] : [metrics],
         metrics: () => metrics.render([]),
         diagnose: options.diagnose,
+        ...(options.reload === undefined ? {} : { reload: options.reload }),
       }),
       identity,
       sandbox,
@@ -337,7 +340,8 @@ export async function prepareTools(
   }
 }
 
-async function prepareTool(sandbox: Sandbox, registry: Registry, tool: Tool): Promise<void> {
+/** Makes one tool ready to run, under every memory cap that its runs may have. */
+export async function prepareTool(sandbox: Sandbox, registry: Registry, tool: Tool): Promise<void> {
   for (const { policy } of tool.policies) {
     const repeatable = policy.evidence?.journal === "full";
     for (const memoryBytes of memoryCaps(registry, policy)) {

@@ -2,7 +2,7 @@
  * `writ serve`: loads the tools, opens the house, listens, and on the way out finishes or seals what is running.
  * Says what it is doing, and how far it is.
  */
-import { keepFresh, parseProfiles, resolveProfiles, type SecretProfile } from "./broker/index.ts";
+import { keepFresh, profilesState } from "./broker/index.ts";
 import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import {
   type House,
@@ -13,18 +13,18 @@ import {
   prepareTools,
   readMounts,
   readOffer,
-  readProfiles,
   VERSION,
 } from "./compose.ts";
-import { toHex } from "./core/digest.ts";
-import { createDemo, DEMO_ADDRESS } from "./demo/index.ts";
+import { canonicalJson, toHex } from "./core/digest.ts";
+import { createDemo, DEMO_ADDRESS, DEMO_KEY, DEMO_URL } from "./demo/index.ts";
 import type { Gateway } from "./gateway/index.ts";
 import { createApp } from "./http/index.ts";
-import { loadAccess } from "./identity/index.ts";
 import { guardLog } from "./log-guard.ts";
+import { loadAllProfiles, loadOperatorFiles, profilesFileOf, stampFiles } from "./operator-files.ts";
 import { databaseOf, isShared, keysOf, nameDatabase } from "./place.ts";
 import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
-import { describeVersion, holdRegistry, loadRegistry, type Registry } from "./registry/index.ts";
+import { describeVersion, holdRegistry, type Registry } from "./registry/index.ts";
+import { Reloader } from "./reload.ts";
 import { isFirst, joinLog } from "./shared-log.ts";
 import { writePublicKeys } from "./signers.ts";
 
@@ -32,16 +32,6 @@ import { writePublicKeys } from "./signers.ts";
 const GRACE_MS = 10_000;
 /** Random bytes by which one start of a gateway differs from every other. */
 const GATEWAY_ID_BYTES = 16;
-/** The demo's key protects made-up weather, so it may stand here; it shows how a profile keeps a real one. */
-const DEMO_KEY = "demo-key-of-the-sample-weather-api";
-const DEMO_URL = `http://${DEMO_ADDRESS.hostname}:${DEMO_ADDRESS.port}`;
-const DEMO_PROFILE = `weather-api:
-  secret: { value: ${DEMO_KEY} }
-  audience: ["${DEMO_URL}"]
-  inject: { header: x-api-key }
-  allow_addresses: ["127.0.0.1/32"]
-`;
-
 /**
  * @param say receives one line for each thing that is done
  * @throws when anything at all is wrong: a gateway that cannot keep every promise does not start
@@ -51,11 +41,7 @@ export async function startServer(
   config: ServeConfig,
   say: (line: string) => void,
 ): Promise<RunningServer> {
-  const {
-    dataFolder,
-    identityFile = `${dataFolder}/identity.yaml`,
-    profilesFile = `${dataFolder}/profiles.yaml`,
-  } = config;
+  const { dataFolder } = config;
   const log = createLog(runtime, config.logLevel);
   const closers: (() => Promise<void>)[] = [];
   const closeAll = async () => {
@@ -68,24 +54,25 @@ export async function startServer(
     closers.push(async () => lock.close());
 
     const offer = await readOffer(runtime);
-    const registry = await loadRegistry({
-      files: runtime.files,
-      toolsFolder: config.toolsFolder,
-      ...(config.policiesFolder === undefined ? {} : { policiesFolder: config.policiesFolder }),
-      offer,
-    });
+    const stamp = await stampFiles(runtime, config);
+    const files = await loadOperatorFiles(runtime, config, offer);
+    const { registry, access } = files;
     say(`tools      ${registry.tools.map(({ name }) => name).join(", ") || "none"}  (${config.toolsFolder})`);
 
-    const load = () => loadProfiles(runtime, profilesFile, config.demo);
-    const profiles = new Map(await load());
+    const profiles = new Map(files.profiles);
+    let inForce = () => files;
+    // Secrets are rotated under the same words. Other words are a change of what is in force, and wait for a reload.
+    const load = async () => {
+      const fresh = await loadAllProfiles(runtime, config);
+      const known = inForce().profiles;
+      return canonicalJson(profilesState(fresh)) === canonicalJson(profilesState(known)) ? fresh : profiles;
+    };
     closers.push(keepFresh(runtime.clock, profiles, load, log));
     for (const { policy } of policiesWithoutProfile(registry, profiles)) {
       say(
-        `suspended  ${policy.tool_id}: secret profile "${policy.secret_profile}" is not in ${profilesFile}`,
+        `suspended  ${policy.tool_id}: secret profile "${policy.secret_profile}" is not in ${profilesFileOf(config)}`,
       );
     }
-
-    const access = await loadAccess(runtime.files, identityFile);
 
     const mounts = await readMounts(runtime, config.mounts);
     for (const [name, { digest, entries }] of mounts)
@@ -93,6 +80,8 @@ export async function startServer(
     for (const { policy } of policiesWithoutMount(registry, mounts))
       say(`suspended  ${policy.tool_id}: its policy mounts a folder that --mounts does not name`);
 
+    const holder = holdRegistry(registry);
+    const reloader = Promise.withResolvers<Reloader>();
     const house = await openHouse({
       runtime,
       dataFolder,
@@ -102,7 +91,8 @@ export async function startServer(
       observerFolder: `${dataFolder}/observer`,
       logOrigin: config.logOrigin,
       signer: config.signer,
-      registry: holdRegistry(registry),
+      registry: holder,
+      reload: async (actor) => await (await reloader.promise).reload(actor),
       versioned: { offer, activateNew: config.newVersions === "activate" },
       access,
       profiles,
@@ -159,6 +149,14 @@ export async function startServer(
       );
     }
 
+    const reloading = new Reloader({
+      ...{ runtime, places: config, offer, house, files, stamp, registry: holder, profiles, say, log },
+      versions: { host: `${runtime.name} ${runtime.version}`, writ: VERSION },
+    });
+    inForce = () => reloading.files;
+    reloader.resolve(reloading);
+    if (config.reload === "watch") closers.push(reloading.watch());
+
     const server = await listen(runtime, house.gateway, config, log);
     const isToBootstrap =
       !shared || (await isFirst(house, "bootstrap-key", toHex(runtime.entropy.bytes(GATEWAY_ID_BYTES))));
@@ -179,6 +177,10 @@ export async function startServer(
       ...(config.demo ? { demoUrl: DEMO_URL } : {}),
       tools: describeTools(registry),
       stopped: stopped.promise,
+      async reload() {
+        const { changes } = await reloading.reload("signal");
+        if (changes.length === 0) say("reloaded   nothing has changed");
+      },
       stop() {
         if (!stopping) stop().then(stopped.resolve, stopped.reject);
         stopping = true;
@@ -287,17 +289,6 @@ function isAddressInUse(error: unknown): boolean {
     error instanceof Error &&
     /EADDRINUSE|AddrInUse|address already in use/i.test(`${error.name} ${error.message}`)
   );
-}
-
-async function loadProfiles(
-  runtime: Runtime,
-  path: string,
-  demo: boolean,
-): Promise<ReadonlyMap<string, SecretProfile>> {
-  const profiles = await readProfiles(runtime, path);
-  if (!demo) return profiles;
-  const sample = await resolveProfiles(parseProfiles(DEMO_PROFILE, "the demo's profiles"), runtime);
-  return new Map([...sample, ...profiles]);
 }
 
 function listen(

@@ -18,6 +18,7 @@ export { loadMounts, type Mount } from "./mounts.ts";
 export { createOutgoing } from "./outgoing.ts";
 export { PROFILES_FILE, ProfileError } from "./profile-error.ts";
 export { loadProfiles, parseProfiles } from "./profile-file.ts";
+export { profilesState } from "./profile-state.ts";
 export { Secret, type SecretProfile } from "./profiles.ts";
 export { resolveProfiles } from "./resolve-profiles.ts";
 export { type SocketPermit, SocketPermits } from "./socket-permits.ts";

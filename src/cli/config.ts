@@ -65,6 +65,7 @@ export async function loadConfig(
     newVersions: find("newVersions"),
     profilesFile: find("profilesFile"),
     identityFile: find("identityFile"),
+    reload: find("reload"),
     executors: find("executors"),
     spares: find("spares"),
     executorRuntime: find("executorRuntime"),

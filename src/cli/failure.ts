@@ -39,6 +39,8 @@ function faultsOf({ refusal }: GatewayError): readonly string[] {
   switch (refusal.code) {
     case "invalid-request":
       return refusal.errors.map(({ pointer, detail }) => `${pointer === "" ? "/" : pointer} ${detail}`);
+    case "reload-refused":
+      return refusal.faults.slice(1);
     case "denied":
       return refusal.missing.map((missing) => `missing: ${missing}`);
     default:

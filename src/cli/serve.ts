@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { CONFIG_FILE, type Flags, type LoadedConfig, loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
+import { describeFailure } from "./failure.ts";
 import { alignColumns, createPaint, formatCount, printJson } from "./output.ts";
 import { sampleCalls } from "./sample-calls.ts";
 import { SETTING_NAMES, SETTINGS, type ServeConfig, type SettingName } from "./settings.ts";
@@ -85,6 +86,14 @@ async function serve(world: CliWorld, { config }: LoadedConfig, json: boolean): 
     // A failure to stop shows in `stopped`, which is awaited below.
     server.stop().catch(() => undefined);
   });
+  // A terminal that is closed says so with the same signal: then the gateway goes with it.
+  if (!world.terminal.isTty) {
+    runtime.onReloadSignal(() => {
+      server.reload().catch((error: unknown) => {
+        for (const line of describeFailure(error, false)) runtime.printError(line);
+      });
+    });
+  }
   if (json) runtime.print(JSON.stringify(describeServer(server)));
   else printServer(world, server);
   await server.stopped;

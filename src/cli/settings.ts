@@ -25,6 +25,8 @@ export interface ServeConfig {
   readonly profilesFile: string | undefined;
   /** Tenants and issuers of tokens; undefined = `identity.yaml` in the data folder, when it is there. */
   readonly identityFile: string | undefined;
+  /** Whether the operator's files are read again when they change, or only when somebody asks. */
+  readonly reload: "watch" | "asked";
   /** Executor processes kept alive. */
   readonly executors: number;
   /** Executors beyond those, kept ready for a tenant who has none. */
@@ -183,6 +185,14 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     schema: path.optional(),
     fromText: text,
     initial: () => undefined,
+  },
+  reload: {
+    flag: "--reload <when>",
+    variable: "WRIT_RELOAD",
+    help: "read policies, profiles, tools and issuers again when they change (watch), or when asked: SIGHUP, POST /v1/operate/reload",
+    schema: z.enum(["watch", "asked"], { error: "watch or asked" }),
+    fromText: text,
+    initial: () => "watch",
   },
   executors: {
     flag: "--executors <number>",

@@ -88,6 +88,8 @@ export interface RunningServer {
     /** Purposes that some policy of the tool allows. */
     readonly purposes: readonly string[];
   }[];
+  /** Reads the operator's files again. @throws when they can not be taken over: what was in force stays */
+  reload(): Promise<void>;
   /** Resolves when it has stopped, for whatever reason; rejects when it failed. */
   readonly stopped: Promise<void>;
   /** Finishes or seals what is running, then closes. Idempotent. */

@@ -48,6 +48,8 @@ export type Refusal =
       readonly budget: string;
       readonly reason: string;
     }
+  /** What the operator's files say can not be taken over; a line for each fault. What was in force stays. */
+  | { readonly code: "reload-refused"; readonly faults: readonly string[] }
   | { readonly code: "tool-suspended"; readonly reason: string; readonly since: string }
   | { readonly code: "internal" }
   /** Whoever vouches for the credential can not be asked now: it may be good. */

@@ -6,6 +6,20 @@
 /** Where the demo listens unless told otherwise. */
 export const DEMO_ADDRESS = { hostname: "127.0.0.1", port: 8788 } as const;
 
+/** The demo's key protects made-up weather, so it may stand here; the profile shows how to keep a real one. */
+export const DEMO_KEY = "demo-key-of-the-sample-weather-api";
+
+/** Where the demo is reached. */
+export const DEMO_URL: string = `http://${DEMO_ADDRESS.hostname}:${DEMO_ADDRESS.port}`;
+
+/** The profile that gives the weather tool its key. */
+export const DEMO_PROFILE: string = `weather-api:
+  secret: { value: ${DEMO_KEY} }
+  audience: ["${DEMO_URL}"]
+  inject: { header: x-api-key }
+  allow_addresses: ["127.0.0.1/32"]
+`;
+
 /** What the demo is made of. */
 export interface DemoOptions {
   /** The API key that callers must send as `x-api-key`. */

@@ -2,6 +2,7 @@
 
 import type { Accounts } from "../accounts/index.ts";
 import type { Broker } from "../broker/index.ts";
+import { GatewayError } from "../core/errors.ts";
 import type { Evidence } from "../evidence/index.ts";
 import { type Identity, jwks } from "../identity/index.ts";
 import type { Journals } from "../journal/index.ts";
@@ -23,8 +24,10 @@ import { createOperator, type Operator } from "./operator.ts";
 import type { InvokeParts } from "./parts.ts";
 import type { Versions } from "./predicate.ts";
 import { createReadiness } from "./readiness.ts";
+import { findRecord, listRecords } from "./records.ts";
 import { explain, findManifest, findRun, listRuns } from "./runs.ts";
-import type { Gateway } from "./types.ts";
+import { requireScope } from "./scope.ts";
+import type { Gateway, Reloaded } from "./types.ts";
 import { watchInvocation } from "./watch.ts";
 
 /** Everything a gateway is made of. */
@@ -47,6 +50,8 @@ export interface GatewayParts {
   readonly metrics?: Operator["metrics"];
   /** Told of every run that is over; default: nobody is. */
   readonly sinks?: readonly TelemetrySink[];
+  /** Reads the operator's files again; absent = there are none. */
+  readonly reload?: (actor: string) => Promise<Reloaded>;
   /** What guests logged and printed. */
   readonly diagnose: InvokeParts["diagnose"];
 }
@@ -78,10 +83,22 @@ export function createGateway(parts: GatewayParts): Gateway {
     findRun: (principal, run) => findRun(store, principal, run),
     findManifest: (principal, run) => findManifest(store, evidence, principal, run),
     explainRun: (principal, run) => explain(store, principal, run),
+    async reload(principal) {
+      requireScope(principal, "operate");
+      const reload = parts.reload ?? nothingToRead;
+      return await reload(principal.id);
+    },
+    listRecords: (principal, page) => listRecords(store, principal, page),
+    findRecord: (principal, action) => findRecord(store, evidence, principal, action),
     jwks: async () => jwks(await signer.keys()),
     trustedRoot: () => writeTrustedRoot(noteSigner),
     checkpoint: () => evidence.checkpoint(),
     logTile: (name) => readTile(store, name),
     ready: createReadiness(parts),
   };
+}
+
+async function nothingToRead(): Promise<never> {
+  const faults = ["this gateway was started without files of an operator"];
+  throw new GatewayError("Cannot reload: there are no files", { code: "reload-refused", faults });
 }

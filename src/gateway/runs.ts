@@ -4,11 +4,12 @@ import { explainRun, type OutcomeKind, predicateOf, type RunExplanation } from "
 import type { Principal } from "../core/policy/index.ts";
 import type { Evidence } from "../evidence/index.ts";
 import type { RunRow, Store } from "../ports/index.ts";
+import { requireScope } from "./scope.ts";
 import type { RunPage, RunPageRequest, RunSummary } from "./types.ts";
 
 /** @throws {GatewayError} `insufficient-scope` without scope `evidence` */
 export async function listRuns(store: Store, principal: Principal, page: RunPageRequest): Promise<RunPage> {
-  requireEvidenceScope(principal);
+  requireScope(principal, "evidence");
   // One more than asked for tells whether a next page exists.
   const rows = await store.listRuns(principal.tenant, page.limit + 1, page.before);
   const shown = rows.slice(0, page.limit);
@@ -57,20 +58,11 @@ export async function explain(store: Store, principal: Principal, run: string): 
 }
 
 async function requireRun(store: Store, principal: Principal, run: string): Promise<RunRow> {
-  requireEvidenceScope(principal);
+  requireScope(principal, "evidence");
   const row = await store.findRun(principal.tenant, run);
   if (row !== undefined) return row;
   throw new GatewayError(`Cannot find run "${run}" in tenant "${principal.tenant}"`, {
     code: "unknown-tool",
-  });
-}
-
-function requireEvidenceScope(principal: Principal): void {
-  if (principal.scopes.includes("evidence")) return;
-  throw new GatewayError(`Cannot read evidence: principal "${principal.id}" has no scope "evidence"`, {
-    code: "insufficient-scope",
-    scope: "evidence",
-    decision: "",
   });
 }
 

@@ -59,6 +59,19 @@ export interface Gateway {
    */
   explainRun(principal: Principal, run: string): Promise<RunExplanation>;
 
+  /**
+   * Reads the operator's files again and takes them over, all or nothing. Needs scope `operate`.
+   *
+   * @throws {GatewayError} `insufficient-scope`; `reload-refused` with every fault; `evidence-unavailable`
+   */
+  reload(principal: Principal): Promise<Reloaded>;
+
+  /** What operators did, as it was signed, newest first; `before` is an action's id. Needs scope `operate`, as does the next. */
+  listRecords(principal: Principal, page: RunPageRequest): Promise<RecordPage>;
+
+  /** @throws {GatewayError} `insufficient-scope`, `unknown-tool`, `evidence-unavailable` */
+  findRecord(principal: Principal, action: string): Promise<string>;
+
   /** The public keys that verify manifests, as a JSON Web Key Set. Public. */
   jwks(): Promise<object>;
 
@@ -216,6 +229,31 @@ export interface RunSummary {
   /** Absent while open. */
   readonly sealedAt?: string;
   readonly receipt?: RunReceipt;
+}
+
+/** Some actions of operators, newest first. */
+export interface RecordPage {
+  readonly records: readonly RecordSummary[];
+  readonly next?: string;
+}
+
+/** One action, in short. */
+export interface RecordSummary {
+  readonly action: string;
+  readonly kind: string;
+  readonly actor: string;
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  /** The first of them: the manifest has all. */
+  readonly changes: readonly string[];
+}
+
+/** What a reload changed. */
+export interface Reloaded {
+  /** Id of the operator's action that the log has; null when nothing changed. */
+  readonly action: string | null;
+  /** In words, a sentence each. */
+  readonly changes: readonly string[];
 }
 
 /** The answer of `/readyz`. */

@@ -8,6 +8,7 @@ import { answerProblem, PlainError } from "./problem.ts";
 import { documentRoutes } from "./routes/documents.ts";
 import { logRoutes } from "./routes/log.ts";
 import { operateRoutes } from "./routes/operate.ts";
+import { recordRoutes } from "./routes/records.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { toolRoutes } from "./routes/tools.ts";
 
@@ -61,6 +62,7 @@ export function createApp(gateway: Gateway, options: AppOptions): Hono<AppEnv> {
     ...documentRoutes(app),
     ...logRoutes(app),
     ...operateRoutes(app),
+    ...recordRoutes(app),
   ];
   for (const route of routes) {
     hono.on(route.method, route.path, async (context) => {

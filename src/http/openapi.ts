@@ -10,7 +10,6 @@ import { SCOPES } from "../core/policy/index.ts";
 import { OPERATIONS, type Operation } from "./operations.ts";
 import { problemExample } from "./pages/problem.ts";
 import { PROBLEMS, REFUSAL_CODES } from "./problem-table.ts";
-import { RunPageQuery } from "./query.ts";
 import * as shapes from "./schemas.ts";
 
 /** Where the gateway is reached, and its version. */
@@ -24,6 +23,7 @@ const PATH_PARAMETERS: Readonly<Record<string, object>> = {
   tool: { type: "string", pattern: "^[a-z][a-z0-9-]{0,62}$" },
   interface: { type: "string" },
   function: { type: "string" },
+  action: { type: "string", pattern: "^act_[0-9A-Za-z]{26}$" },
   run: { type: "string", pattern: "^run_[0-9A-Za-z]{26}$" },
   code: { type: "string", enum: REFUSAL_CODES },
 };
@@ -113,7 +113,7 @@ function describeAnswer({ summary, answer, contentType = "application/json", bod
   };
 }
 
-function parametersOf({ id, path, body }: Operation): object {
+function parametersOf({ path, body, query }: Operation): object {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => ({
     name,
     in: "path",
@@ -121,14 +121,11 @@ function parametersOf({ id, path, body }: Operation): object {
     schema: PATH_PARAMETERS[name] ?? { type: "string" },
   }));
   const inHeader = body ? REQUEST_HEADERS : [];
-  const inQuery =
-    id === "listRuns"
-      ? Object.entries(RunPageQuery.shape).map(([name, schema]) => ({
-          name,
-          in: "query",
-          schema: bare(schema),
-        }))
-      : [];
+  const inQuery = Object.entries(query?.shape ?? {}).map(([name, schema]) => ({
+    name,
+    in: "query",
+    schema: bare(schema),
+  }));
   const parameters = [...inPath, ...inHeader, ...inQuery];
   return parameters.length === 0 ? {} : { parameters };
 }

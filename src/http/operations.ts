@@ -4,7 +4,8 @@ import type { RefusalCode } from "../core/errors.ts";
 import { BUNDLE_MEDIA_TYPE } from "../core/manifest/index.ts";
 import type { ScopeName } from "../core/policy/index.ts";
 import { InvocationBody } from "./invocation.ts";
-import { ToolCommandBody } from "./routes/operate.ts";
+import { RecordPageQuery, RunPageQuery } from "./query.ts";
+import { ActionPageQuery, ToolCommandBody, VersionPageQuery } from "./routes/operate.ts";
 import {
   ActionList,
   Capabilities,
@@ -15,6 +16,8 @@ import {
   KeySet,
   OperatedTool,
   Readiness,
+  RecordList,
+  Reloaded,
   RunExplanation,
   RunList,
   RunSummary,
@@ -31,6 +34,8 @@ export interface Operation {
   readonly path: string;
   readonly summary: string;
   readonly body?: z.ZodType;
+  /** Parameters behind the question mark; absent = none are taken. */
+  readonly query?: z.ZodObject;
   /** Schema of the answer; absent for a document of another standard, or a page. */
   readonly answer?: z.ZodType;
   /** Default `application/json`. */
@@ -110,6 +115,7 @@ export const OPERATIONS: readonly Operation[] = [
     method: "get",
     path: "/v1/runs",
     summary: "Runs of one's own tenant, newest first",
+    query: RunPageQuery,
     answer: RunList,
     refusals: READ,
     scope: "evidence",
@@ -157,6 +163,7 @@ export const OPERATIONS: readonly Operation[] = [
     method: "get",
     path: "/v1/operate/tools/{tool}",
     summary: "A tool's state and versions, newest first",
+    query: VersionPageQuery,
     answer: OperatedTool,
     refusals: [...READ, "unknown-tool"],
     scope: "operate",
@@ -176,8 +183,38 @@ export const OPERATIONS: readonly Operation[] = [
     method: "get",
     path: "/v1/operate/actions",
     summary: "What was done to tools, newest first; each is a signed record in the log",
+    query: ActionPageQuery,
     answer: ActionList,
     refusals: READ,
+    scope: "operate",
+  },
+  {
+    id: "reload",
+    method: "post",
+    path: "/v1/operate/reload",
+    summary: "Read policies, profiles, tools, tenants and issuers again, and take them over: all or nothing",
+    answer: Reloaded,
+    refusals: [...READ, "reload-refused", "evidence-unavailable"],
+    scope: "operate",
+  },
+  {
+    id: "listRecords",
+    method: "get",
+    path: "/v1/operate/records",
+    summary: "What operators did to this gateway as it was signed, newest first: each is an entry of the log",
+    query: RecordPageQuery,
+    answer: RecordList,
+    refusals: READ,
+    scope: "operate",
+  },
+  {
+    id: "findRecord",
+    method: "get",
+    path: "/v1/operate/records/{action}/manifest",
+    summary: "The signed statement of an operator's action, with the proof that the log has it",
+    answer: ExecutionManifest,
+    contentType: BUNDLE_MEDIA_TYPE,
+    refusals: [...READ, "unknown-tool", "evidence-unavailable"],
     scope: "operate",
   },
   {

@@ -175,6 +175,22 @@ export const PROBLEMS: Readonly<Record<RefusalCode, ProblemEntry>> = {
     ],
     retryAfter: false,
   },
+  "reload-refused": {
+    status: 409,
+    title: "The operator's files can not be taken over",
+    meaning:
+      "Policies, profiles, tools and issuers are read whole or not at all, and something in them is wrong.",
+    remedy: "Mend every fault, each of which names its file, and reload again. Runs go on as before.",
+    members: [
+      {
+        name: "faults",
+        meaning: "What is wrong, with the place.",
+        schema: { type: "array", items: { type: "string" } },
+        example: ["policies/weather.yaml:3:1 purpose: wanted a list"],
+      },
+    ],
+    retryAfter: false,
+  },
   "input-too-large": {
     status: 413,
     title: "The request body is too large",

@@ -120,6 +120,8 @@ function describeRefusal(refusal: Refusal): Shown {
         },
         retryAfter(refusal),
       );
+    case "reload-refused":
+      return show("Nothing was changed: what was in force stays", { faults: refusal.faults });
     case "tool-suspended":
       return show("The tool may not run now", { reason: refusal.reason, since: refusal.since });
     case "internal":

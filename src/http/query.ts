@@ -17,12 +17,31 @@ export const RunPageQuery = z.strictObject({
   before: z.string().regex(RUN_ID).meta({ description: "A run id: only older runs are listed" }).optional(),
 });
 
+/** Form of an operator's action's id. */
+export const ACTION_ID: RegExp = /^act_[0-9A-Za-z]{26}$/;
+
+/** Query of `GET /v1/operate/records`. */
+export const RecordPageQuery = z.strictObject({
+  limit: RunPageQuery.shape.limit.meta({ description: "How many actions at most: 1 to 100, default 20" }),
+  before: z
+    .string()
+    .regex(ACTION_ID)
+    .meta({ description: "An action's id: only older ones are listed" })
+    .optional(),
+});
+
 /** Query of everything else. */
 const NoQuery = z.strictObject({});
 
 /** @throws {GatewayError} `invalid-request`, naming the parameters */
 export function readRunPage(context: AppContext): RunPageRequest {
   const { limit = "20", before } = readQuery(context, RunPageQuery);
+  return before === undefined ? { limit: Number(limit) } : { limit: Number(limit), before };
+}
+
+/** @throws {GatewayError} `invalid-request`, naming the parameters */
+export function readRecordPage(context: AppContext): RunPageRequest {
+  const { limit = "20", before } = readQuery(context, RecordPageQuery);
   return before === undefined ? { limit: Number(limit) } : { limit: Number(limit), before };
 }
 

@@ -165,6 +165,33 @@ export const RunList = z
   })
   .meta({ id: "RunList" });
 
+/** Answer of `GET /v1/operate/records`. */
+export const RecordList = z
+  .object({
+    records: z.array(
+      z.object({
+        action: z.string().meta({ description: "Its id: act_ and 26 characters, ordered by time" }),
+        kind: z.string().meta({ description: "What was done: reload, activate, rollback …" }),
+        actor: z.string().meta({ description: "A principal, file, signal, cli, or rule: and its name" }),
+        at: z.iso.datetime(),
+        changes: z.array(z.string()).meta({ description: "The first 20 changes, a sentence each" }),
+      }),
+    ),
+    next: z.string().meta({ description: "Pass as before for the page that follows" }).optional(),
+  })
+  .meta({ id: "RecordList" });
+
+/** Answer of `POST /v1/operate/reload`. */
+export const Reloaded = z
+  .object({
+    action: z
+      .string()
+      .nullable()
+      .meta({ description: "Id of the operator's action that the log has; null: nothing changed" }),
+    changes: z.array(z.string()).meta({ description: "What changed, a sentence each" }),
+  })
+  .meta({ id: "Reloaded" });
+
 /** Answer of `/readyz`. */
 export const Readiness = z
   .object({ ready: z.boolean(), checks: z.array(z.object({ name: z.string(), ok: z.boolean() })) })

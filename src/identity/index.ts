@@ -1,6 +1,7 @@
 /** Who asks, and who we are: keys and tokens to principals, and the gateway's own signing key. */
 export { type Access, type Issuer, KEYS_ALONE } from "./access.ts";
 export { loadAccess, parseAccess } from "./access-file.ts";
+export { accessState } from "./access-state.ts";
 export {
   createIdentity,
   type Identity,

@@ -22,6 +22,12 @@ export interface Files {
   remove(path: string): Promise<void>;
   /** @returns the names in a folder, sorted; empty when there is no such folder. */
   list(path: string): Promise<readonly { readonly name: string; readonly isFolder: boolean }[]>;
+  /**
+   * What tells two states of a file apart without reading it: size, place on the disk, and when it was written.
+   *
+   * @returns undefined when there is none
+   */
+  stamp(path: string): Promise<string | undefined>;
   /** @returns permission bits of a file (e.g. 0o600), or `undefined` when there is none. */
   mode(path: string): Promise<number | undefined>;
 }

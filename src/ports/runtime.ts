@@ -108,6 +108,8 @@ export interface Runtime {
   setExitCode(code: number): void;
   /** Calls `action` once on SIGINT or SIGTERM. */
   onStopSignal(action: () => void): void;
+  /** Calls `action` on every SIGHUP, which then ends nothing. */
+  onReloadSignal(action: () => void): void;
   /**
    * Runs a program of the operator's, without a shell, and gives its standard output.
    *

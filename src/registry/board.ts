@@ -9,6 +9,7 @@ import type { ComponentDescription } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
 import { command, firstState, type ToolState } from "../core/rollout/index.ts";
 import type { Clock, ToolVersion, VersionStore } from "../ports/index.ts";
+import { commandTool } from "./command-tool.ts";
 import { createRegistryInForce, type ToolInForce } from "./in-force.ts";
 import type { Registry, RegistrySource, Tool } from "./registry.ts";
 import { Suspensions } from "./suspensions.ts";
@@ -126,11 +127,16 @@ class StoreBoard implements Board {
     await this.#sayHello();
   }
 
-  /** A version that is new is the operator's doing: he changed the folder. One that is known changes nothing. */
+  /**
+   * A version that is new is the operator's doing: he changed the folder. One that is known changes nothing, unless this
+   * gateway has seen the folder go back to it: then that is his doing too.
+   */
   async #offerAll(offers: Registry): Promise<void> {
     const { versions, clock, activateNew, newActionId, log } = this.#parts;
     for (const tool of offers.tools) {
       const { policyIds: _, ...version } = describeVersion(tool, clock.nowMs());
+      const before = this.#offered?.find(tool.name);
+      const wasAnother = before !== undefined && describeVersion(before, 0).digest !== version.digest;
       const { version: kept, isNew } = await versions.record(
         version,
         tool.component.bytes,
@@ -138,8 +144,23 @@ class StoreBoard implements Board {
         { id: newActionId(), by: `gateway:${this.#parts.gateway}`, note: "seen for the first time" },
       );
       if (isNew) log({ event: "version-recorded", tool: tool.name, version: kept.number });
+      else if (wasAnother && activateNew) await this.#goBackTo(tool.name, kept.number);
     }
     this.#offered = offers;
+  }
+
+  /** While a canary is looked at, the folder waits, as it does with a new version. */
+  async #goBackTo(tool: string, version: number): Promise<void> {
+    const { versions, clock, newActionId, gateway } = this.#parts;
+    const row = (await versions.states()).rows.find(({ state }) => state.tool === tool);
+    if (row === undefined || row.state.canary !== undefined) return;
+    const context = {
+      id: newActionId(),
+      atMs: clock.nowMs(),
+      by: `gateway:${gateway}`,
+      note: "its folder went back to it",
+    };
+    await commandTool(versions, tool, { kind: "activate", version }, context, row.state);
   }
 
   async #takeOver(offers: Registry): Promise<void> {

@@ -1,5 +1,6 @@
 /** The registry room: tools from folders, each decoded and checked before anything of it may run. */
 export { type Board, createBoard } from "./board.ts";
+export { registryChanges, registryState } from "./changes.ts";
 export { type CommandContext, type CommandedTool, commandTool } from "./command-tool.ts";
 export {
   admitComponent,

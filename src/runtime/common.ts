@@ -75,6 +75,15 @@ export const systemFiles: Files = {
       throw error;
     }
   },
+  async stamp(path) {
+    try {
+      const { ino, size, mtimeMs, ctimeMs } = await stat(path);
+      return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  },
   async mode(path) {
     try {
       return (await stat(path)).mode & 0o777;

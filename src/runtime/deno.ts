@@ -60,6 +60,7 @@ export const runtime: Runtime = {
     Deno.addSignalListener("SIGINT", once);
     Deno.addSignalListener("SIGTERM", once);
   },
+  onReloadSignal: (action) => Deno.addSignalListener("SIGHUP", action),
   openSqlite,
   // Loaded by those who have such a database.
   openPostgres: async (url) => (await import("./postgres.ts")).openPostgres(url),

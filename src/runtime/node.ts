@@ -58,6 +58,7 @@ export const runtime: Runtime = {
     process.once("SIGINT", action);
     process.once("SIGTERM", action);
   },
+  onReloadSignal: (action) => void process.on("SIGHUP", action),
   openSqlite,
   // Loaded by those who have such a database.
   openPostgres: async (url) => (await import("./postgres.ts")).openPostgres(url),

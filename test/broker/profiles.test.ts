@@ -163,6 +163,7 @@ function fakeFiles(table: Record<string, readonly [string, number]>): Files {
   return {
     read: async (path) => (table[path] === undefined ? undefined : new TextEncoder().encode(table[path][0])),
     mode: async (path) => table[path]?.[1],
+    stamp: async (path) => table[path]?.[0],
     list: async () => [],
     write: async () => {},
     remove: async () => {},

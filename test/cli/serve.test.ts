@@ -11,6 +11,7 @@ function fakeServer(changes: Partial<RunningServer> = {}): RunningServer {
     url: "http://127.0.0.1:4242",
     tools: [HASH, ROGUE],
     stopped: Promise.resolve(),
+    reload: async () => undefined,
     stop: async () => undefined,
     ...changes,
   };

@@ -51,6 +51,7 @@ export async function cli(args: readonly string[], changes: WorldChanges = {}): 
       printError: (line) => void err.push(line),
       env: (name) => env[name],
       onStopSignal,
+      onReloadSignal: () => undefined,
     },
     version: "1.2.3",
     root: ROOT,

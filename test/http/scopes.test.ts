@@ -2,12 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { SCOPE_NAMES, type ScopeName } from "../../src/core/policy/index.ts";
 import { OPERATIONS } from "../../src/http/operations.ts";
-import { createTestApp, invocation, RUN } from "./support.ts";
+import { ACTION, createTestApp, invocation, RUN } from "./support.ts";
 
 const VALUES: Readonly<Record<string, string>> = {
   tool: "weather",
   interface: "weather",
   function: "forecast",
+  action: ACTION,
 };
 
 /** Operations that are for somebody, with real values in their paths. */

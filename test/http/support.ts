@@ -15,6 +15,7 @@ import type { Clock, Entropy } from "../../src/ports/index.ts";
 
 export const BASE = "http://localhost";
 export const RUN = "run_01JCA2N3VQ8T5W6X7Y8Z9ABCDE";
+export const ACTION = "act_01JCA2N3VQ8T5W6X7Y8Z9ABCDE";
 export const KEY = "Bearer good";
 export const TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 export const BUNDLE = {
@@ -47,7 +48,6 @@ const SUMMARY: RunSummary = {
   receipt: { sequence: 7, digest: DIGEST, keyId: "k" },
 };
 
-const ACTION = "act_01JCA2N3VQ8T5W6X7Y8Z9ABCDE";
 const STATE = {
   tool: "weather",
   active: 2,
@@ -180,6 +180,21 @@ export function createFakeGateway(): FakeGateway {
     // The odd spacing is on purpose: the text must leave as it is.
     findManifest: async () => serve(`${JSON.stringify(BUNDLE, null, 3)} `),
     explainRun: async (principalOfRun) => serve({ ...EXPLANATION, tenant: principalOfRun.tenant }),
+    reload: async () => serve({ action: ACTION, changes: ["tool hash: added"] }),
+    listRecords: async () =>
+      serve({
+        records: [
+          {
+            action: ACTION,
+            kind: "reload",
+            actor: "key:1",
+            at: "2026-11-20T09:30:00.000Z",
+            changes: ["a is 1"],
+          },
+        ],
+        next: ACTION,
+      }),
+    findRecord: async () => serve(JSON.stringify(BUNDLE)),
     jwks: async () => ({ keys: [] }),
     trustedRoot: async () => "{}",
     checkpoint: async () => serve("log.example\n1\n"),
@@ -257,6 +272,7 @@ export const REFUSALS: readonly Refusal[] = [
   { code: "retry-budget-spent", retryAfterSeconds: 0.2, budget: "retries", reason: "too many" },
   { code: "loop-capped", retryAfterSeconds: 0, budget: "confidence", reason: "a loop" },
   { code: "tool-suspended", reason: "widened", since: "2026-11-20T09:30:00.000Z" },
+  { code: "reload-refused", faults: ["policies/weather.yaml:3:1 purpose: wanted a list"] },
   { code: "internal" },
   { code: "identity-unavailable", retryAfterSeconds: 5 },
   { code: "sandbox-unavailable", retryAfterSeconds: 1 },

@@ -15,6 +15,7 @@ export function createFiles(contents: Readonly<Record<string, string | Uint8Arra
   };
   return {
     read: async (path) => bytesOf(path),
+    stamp: async (path) => (bytesOf(path) === undefined ? undefined : path),
     remove: async () => {
       throw new TypeError("Cannot remove: the registry only reads");
     },

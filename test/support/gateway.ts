@@ -46,6 +46,7 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     newVersions: "activate",
     profilesFile: undefined,
     identityFile: undefined,
+    reload: "asked",
     executors: 2,
     spares: 0,
     executorRuntime: undefined,

@@ -12,6 +12,7 @@ export {
   type ServedCapability,
 } from "./capabilities.ts";
 export { capabilityPage } from "./capability-page.ts";
+export { describeChanges, describePolicyChanges } from "./changes.ts";
 export { decide } from "./decide.ts";
 export { readDocument } from "./document.ts";
 export { explain } from "./explain.ts";

@@ -1,0 +1,207 @@
+/** Policies, tools, tenants and issuers that change while the gateway runs: all of it or nothing, signed, in the log. */
+import { cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { joinTrust, parseTrust, verifyBundle } from "../../src/core/manifest/index.ts";
+import { verifySignature } from "../../src/identity/index.ts";
+import { callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
+import { Processes } from "../support/gateway-process.ts";
+
+let folder: string;
+let tools: string;
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "writ-reload-"));
+  tools = join(folder, "tools");
+  for (const name of TOOLS) await copyTool(name);
+  gateway = await openTestGateway({ toolsFolder: tools });
+});
+afterEach(async () => {
+  for (const name of TOOLS) await cp(built(name, "policy.yaml"), join(tools, name, "policy.yaml"));
+  await rm(join(gateway.dataFolder, "identity.yaml"), { force: true });
+  await gateway.server.reload();
+});
+afterAll(async () => {
+  await gateway.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const TOOLS = ["hash", "rogue"];
+const built = (name: string, file = "") => join(PROJECT, ".writ/tools", name, file);
+const copyTool = (name: string, to = tools) => cp(built(name), join(to, name), { recursive: true });
+
+async function edit(tool: string, from: string, to: string, inFolder = tools): Promise<void> {
+  const path = join(inFolder, tool, "policy.yaml");
+  const text = await readFile(path, "utf8");
+  expect(text).toContain(from);
+  await writeFile(path, text.replace(from, to));
+}
+
+const reload = () => gateway.post("/v1/operate/reload", {});
+const hash = (purpose = "support-chat") =>
+  gateway.post("/v1/tools/hash/fnv1a64", { input: { data: "YQ==" }, purpose });
+
+/** How many reloads were signed. */
+async function reloads(): Promise<number> {
+  const { records: actions } = (await gateway.get("/v1/operate/records?limit=100")).json;
+  return actions.filter(({ kind }: { kind: string }) => kind === "reload").length;
+}
+
+/** What a manifest signs of its policy. */
+async function predicateOf(manifest: unknown) {
+  const { predicate } = await verify(JSON.stringify(manifest));
+  return predicate ?? expect.fail("the manifest is of no run");
+}
+
+async function verify(text: string) {
+  const documents = await Promise.all(
+    ["/.well-known/jwks.json", "/trusted_root.json"].map((path) => gateway.get(path)),
+  );
+  const trust = documents.map((document) => {
+    const read = parseTrust(new TextEncoder().encode(document.text));
+    return read.ok ? read.trust : expect.fail("no trust");
+  });
+  const report = await verifyBundle(new TextEncoder().encode(text), joinTrust(trust), verifySignature);
+  return report.ok ? report : expect.fail(JSON.stringify(report.checks));
+}
+
+describe("POST /v1/operate/reload", () => {
+  it("takes a changed policy over, tells what changed, and the next run has it", async () => {
+    const before = await predicateOf((await hash()).json.manifest);
+    await edit("hash", "max_duration_ms: 1000", "max_duration_ms: 2000");
+    await edit("hash", "benchmark]", "benchmark, night-watch]");
+    // Not before it is asked for.
+    expect((await hash("night-watch")).status).toBe(403);
+    const { status, json } = await reload();
+    expect([status, json.changes]).toEqual([
+      200,
+      [
+        "hash [free, pro]: max_duration_ms is 2000, was 1000",
+        'hash [free, pro]: purpose gains "night-watch"',
+      ],
+    ]);
+    expect(json.action).toMatch(/^act_[0-9A-Z]{26}$/);
+    const after = await hash("night-watch");
+    expect(after.status).toBe(200);
+    expect((await predicateOf(after.json.manifest)).policy_id).not.toBe(before.policy_id);
+    // Nothing has changed since: nothing is signed.
+    const signed = await reloads();
+    expect((await reload()).json).toEqual({ action: null, changes: [] });
+    expect(await reloads()).toBe(signed);
+    // Back again is a change like any other.
+    await edit("hash", "benchmark, night-watch]", "benchmark]");
+    await edit("hash", "max_duration_ms: 2000", "max_duration_ms: 1000");
+    expect((await reload()).json.changes).toHaveLength(2);
+    expect((await predicateOf((await hash()).json.manifest)).policy_id).toBe(before.policy_id);
+    expect((await hash("night-watch")).status).toBe(403);
+  });
+
+  it("changes nothing when anything is wrong, and names every fault", async () => {
+    await edit("hash", "benchmark]", "benchmark, night-watch]");
+    await edit("rogue", "isolation_minimum: process", "isolation_minimum: bunker");
+    const { status, json } = await reload();
+    expect([status, json.type]).toEqual([409, expect.stringMatching(/\/problems\/reload-refused$/)]);
+    expect(json.faults.join("\n")).toMatch(/rogue\/policy\.yaml:\d+:\d+ .*isolation_minimum/);
+    expect((await hash("night-watch")).status).toBe(403);
+    expect((await hash()).status).toBe(200);
+    await edit("rogue", "isolation_minimum: bunker", "isolation_minimum: process");
+    expect((await reload()).json.changes).toEqual(['hash [free, pro]: purpose gains "night-watch"']);
+    expect((await hash("night-watch")).status).toBe(200);
+  });
+
+  it("takes tools in and out, and refuses one whose component is not what it says", async () => {
+    await copyTool("text");
+    expect((await reload()).json.changes).toEqual([
+      expect.stringMatching(/^tool text: added, sha256:[0-9a-f]{64}$/),
+    ]);
+    expect((await gateway.get("/v1/tools")).json.tools.map(({ name }: { name: string }) => name)).toContain(
+      "text",
+    );
+    await writeFile(join(tools, "text", "text.wasm"), "no component");
+    expect((await reload()).status).toBe(409);
+    await rename(join(tools, "text"), join(folder, "text"));
+    expect((await reload()).json.changes).toEqual([expect.stringMatching(/^tool text: gone, was sha256:/)]);
+    expect((await gateway.get("/v1/tools/text")).status).toBe(404);
+  });
+
+  it("leaves a run under way the policy that it began with", async () => {
+    const running = gateway.post("/v1/tools/rogue/wait", { input: {}, purpose: "security-drill" });
+    await expect
+      .poll(async () => (await gateway.get("/v1/runs?limit=1")).json.runs[0]?.function)
+      .toBe("rogue/wait");
+    await edit("rogue", "max_duration_ms: 3000", "max_duration_ms: 100");
+    expect((await reload()).status).toBe(200);
+    const under = await predicateOf((await running).json.manifest);
+    const after = await gateway.post("/v1/tools/rogue/wait", { input: {}, purpose: "security-drill" });
+    expect(under.budget?.wall_ms.granted).toBe(3000);
+    expect(after.json.outcome.kind).toBe("timed-out");
+    expect((await predicateOf(after.json.manifest)).budget?.wall_ms.granted).toBe(100);
+  });
+
+  it("signs who did it and what changed, in the log, under nobody's tenant", async () => {
+    await edit("hash", "max_duration_ms: 1000", "max_duration_ms: 1500");
+    const { action } = (await reload()).json;
+    const list = await gateway.get("/v1/operate/records");
+    const own = list.json.records.find((one: { action: string }) => one.action === action);
+    expect(own).toMatchObject({ kind: "reload", at: expect.any(String) });
+    const manifest = await gateway.get(`/v1/operate/records/${action}/manifest`);
+    const report = await verify(manifest.text);
+    expect(report.action).toMatchObject({
+      action,
+      kind: "reload",
+      actor: expect.stringMatching(/^key:/),
+      changes: ["hash [free, pro]: max_duration_ms is 1500, was 1000"],
+    });
+    expect((await gateway.get(`/v1/runs/${action}`)).status).toBe(404);
+    // One page at a time.
+    const first = await gateway.get("/v1/operate/records?limit=1");
+    expect(first.json.records).toHaveLength(1);
+    const second = await gateway.get(`/v1/operate/records?limit=1&before=${first.json.next}`);
+    expect(second.json.records[0].action).not.toBe(first.json.records[0].action);
+  });
+
+  it("takes over who may ask: a key of a tenant that is not listed is refused from then on", async () => {
+    await writeFile(join(gateway.dataFolder, "identity.yaml"), "tenants: { default: { tier: pro } }\n");
+    expect((await reload()).json.changes).toEqual([
+      'identity.tenants is {"default":{"tier":"pro"}}, was absent',
+    ]);
+    const { predicate } = await verify(JSON.stringify((await hash()).json.manifest));
+    expect([predicate?.tier, predicate?.credential?.kind]).toEqual(["pro", "api-key"]);
+    await writeFile(join(gateway.dataFolder, "identity.yaml"), "tenants: { acme: { tier: pro } }\n");
+    expect((await reload()).status).toBe(200);
+    expect((await hash()).status).toBe(401);
+  });
+});
+
+describe("a gateway in a process of its own", () => {
+  it("reads again on SIGHUP, and tells what it did", async () => {
+    const processes = new Processes();
+    try {
+      const own = join(folder, "own");
+      await copyTool("hash", own);
+      const flags = ["--tools", own, "--reload", "asked", "--isolation", "process+permissions"];
+      const { child, url, key } = await processes.start(await processes.folder(), flags);
+      await edit("hash", "benchmark]", "benchmark, night-watch]", own);
+      let errors = "";
+      child.stderr?.on("data", (chunk) => {
+        errors += chunk;
+      });
+      child.kill("SIGHUP");
+      await expect.poll(() => errors, { timeout: 10_000 }).toContain('purpose gains "night-watch"');
+      const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+      const body = JSON.stringify({ input: { data: "YQ==" }, purpose: "night-watch" });
+      const answer = await callGateway(url, "/v1/tools/hash/fnv1a64", { method: "POST", headers, body });
+      expect(answer.status).toBe(200);
+      await edit("hash", "isolation_minimum: process", "isolation_minimum: bunker", own);
+      child.kill("SIGHUP");
+      await expect
+        .poll(() => errors, { timeout: 10_000 })
+        .toMatch(/writ: Cannot reload: .*bunker|isolation_minimum/);
+      expect(child.exitCode).toBeNull();
+    } finally {
+      await processes.end();
+    }
+  });
+});
