@@ -2,6 +2,7 @@
 import { cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { joinTrust, parseTrust, verifyBundle } from "../../src/core/manifest/index.ts";
 import { verifySignature } from "../../src/identity/index.ts";
@@ -188,14 +189,14 @@ describe("a gateway in a process of its own", () => {
       child.stderr?.on("data", (chunk) => {
         errors += chunk;
       });
-      child.kill("SIGHUP");
+      process.kill(child.pid ?? 0, "SIGHUP");
       await expect.poll(() => errors, { timeout: 10_000 }).toContain('purpose gains "night-watch"');
       const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
       const body = JSON.stringify({ input: { data: "YQ==" }, purpose: "night-watch" });
       const answer = await callGateway(url, "/v1/tools/hash/fnv1a64", { method: "POST", headers, body });
       expect(answer.status).toBe(200);
       await edit("hash", "isolation_minimum: process", "isolation_minimum: bunker", own);
-      child.kill("SIGHUP");
+      process.kill(child.pid ?? 0, "SIGHUP");
       await expect
         .poll(() => errors, { timeout: 10_000 })
         .toMatch(/writ: Cannot reload: .*bunker|isolation_minimum/);
