@@ -345,7 +345,7 @@ export async function prepareTool(sandbox: Sandbox, registry: Registry, tool: To
   for (const { policy } of tool.policies) {
     const repeatable = policy.evidence?.journal === "full";
     for (const memoryBytes of memoryCaps(registry, policy)) {
-      await sandbox.prepare(tool.component, memoryBytes, repeatable);
+      await sandbox.prepare(tool.component, memoryBytes, repeatable, policy.relaxed_simd === "allow");
     }
   }
 }

@@ -41,6 +41,7 @@ export async function runGuest(
       timeToLiveMs: policy.max_duration_ms,
       settings,
       info: { traceId, tool: tool.name, purpose: request.purpose },
+      relaxedSimd: policy.relaxed_simd === "allow",
       host,
       // The operator's word ends what is under way too, while it waits as well as while it computes.
       onRevoked: (revoke) => registry.onSuspended(tool.name, revoke),

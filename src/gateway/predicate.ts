@@ -58,6 +58,7 @@ export function describeAdmission(
     grants: decision.kind === "allow" ? decision.grants : [],
     budget: policy === undefined ? null : budgetOf(policy),
     cost_table: COST_TABLE_VERSION,
+    ...(policy?.relaxed_simd === undefined ? {} : { relaxed_simd: true }),
     isolation: policy === undefined ? null : { level: isolation.level, verified: isolation.verified },
     ...(admission.caller === undefined
       ? {}

@@ -76,6 +76,8 @@ export interface SandboxRun {
    * @returns stops telling
    */
   readonly onRevoked?: (revoke: (reason: string) => void) => () => void;
+  /** Lets relaxed SIMD run, whose results differ between machines. Default false: such a component is refused. */
+  readonly relaxedSimd?: boolean;
   /** Whether to tell fuel by function. It takes time, and the same fuel. Default false. */
   readonly profiled?: boolean;
   /**
@@ -125,9 +127,15 @@ export interface Sandbox {
    * Plans and meters a component, once per digest; cached on disk.
    *
    * @param repeatable for runs whose inputs are noted or replayed; default false
+   * @param relaxedSimd for runs that may use it; default false
    * @throws {GatewayError} `component-refused`
    */
-  prepare(component: SandboxComponent, memoryBytes: number, repeatable?: boolean): Promise<void>;
+  prepare(
+    component: SandboxComponent,
+    memoryBytes: number,
+    repeatable?: boolean,
+    relaxedSimd?: boolean,
+  ): Promise<void>;
   /**
    * @returns the end of the run, always: a dead executor is an outcome
    * @throws {GatewayError} `sandbox-unavailable` when no executor became free in time: then nothing ran

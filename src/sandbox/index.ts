@@ -142,20 +142,20 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
 
   return {
     isolation,
-    async prepare(component, memoryBytes, repeatable) {
-      const prepared = await preparer.prepare(component, memoryBytes, repeatable);
+    async prepare(component, memoryBytes, repeatable, relaxedSimd) {
+      const prepared = await preparer.prepare(component, memoryBytes, { repeatable, relaxedSimd });
       warmUp.expect(loadOf(component, prepared), prepared.body);
     },
     async run(run) {
       const startedAt = clock.monotonicMs();
       const elapsed = () => clock.monotonicMs() - startedAt;
       const leftMs = () => Math.max(1, run.timeToLiveMs - elapsed());
-      const prepared = await preparer.prepare(
-        run.component,
-        run.memoryBytes,
-        run.inputs !== undefined,
-        run.profiled,
-      );
+      const { profiled, relaxedSimd } = run;
+      const prepared = await preparer.prepare(run.component, run.memoryBytes, {
+        repeatable: run.inputs !== undefined,
+        profiled,
+        relaxedSimd,
+      });
       if (!run.profiled) warmUp.expect(loadOf(run.component, prepared), prepared.body);
       const revocation = new Revocation(run.onRevoked);
       let queuedMs = 0;

@@ -30,20 +30,23 @@ export interface Prepared {
 export interface Preparer {
   /**
    * @param maxMemoryBytes cap that is written into the component's memories
-   * @param repeatable whether its runs must repeat to the bit; default false
-   * @param profiled whether its modules tell which function they are in; default false
    * @throws {GatewayError} `component-refused`
    */
-  prepare(
-    component: SandboxComponent,
-    maxMemoryBytes: number,
-    repeatable?: boolean,
-    profiled?: boolean,
-  ): Promise<Prepared>;
+  prepare(component: SandboxComponent, maxMemoryBytes: number, runs?: PreparedFor): Promise<Prepared>;
 }
 
-/** What a component is prepared for. */
-type Variant = Pick<PrepareCommand, "maxMemoryBytes" | "canonicalNans" | "profiled">;
+/** What the runs of a component need of it. All default to false. */
+export interface PreparedFor {
+  /** They must repeat to the bit. */
+  readonly repeatable?: boolean | undefined;
+  /** Its modules tell which function they are in. */
+  readonly profiled?: boolean | undefined;
+  /** They may use relaxed SIMD, whose results differ between machines. */
+  readonly relaxedSimd?: boolean | undefined;
+}
+
+/** What a component is prepared for, as the preparer is told. */
+type Variant = Omit<PrepareCommand, "type">;
 
 /**
  * @param powers `folder` is the cache's; `spawn` starts a preparer process
@@ -70,13 +73,15 @@ export function createPreparer(powers: {
   }
 
   return {
-    async prepare(component, maxMemoryBytes, repeatable = false, profiled = false) {
-      const variant = `${repeatable ? " repeatable" : ""}${profiled ? " profiled" : ""}`;
+    async prepare(component, maxMemoryBytes, runs = {}) {
+      const { repeatable = false, profiled = false, relaxedSimd = false } = runs;
+      const variant = `${repeatable ? " repeatable" : ""}${profiled ? " profiled" : ""}${relaxedSimd ? " relaxed-simd" : ""}`;
       const name = `${component.digest} ${maxMemoryBytes}${variant}`;
       // What was verified once and never left this process needs no second look.
       const ready = inMemory.get(name) ?? underWay.get(name);
       if (ready !== undefined) return ready;
-      const made = prepareOnce(name, component, { maxMemoryBytes, canonicalNans: repeatable, profiled });
+      const options = { maxMemoryBytes, canonicalNans: repeatable, profiled, relaxedSimd };
+      const made = prepareOnce(name, component, options);
       underWay.set(name, made);
       try {
         const prepared = await made;

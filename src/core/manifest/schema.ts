@@ -307,6 +307,7 @@ export const RunPredicateSchema: z.ZodType<RunPredicate> = z.looseObject({
     .describe("What could be spent and what was; null when nothing ran"),
   memory_peak_bytes: count.nullable().describe("Linear memory at its peak; null when it is not known"),
   cost_table: z.string().describe("Version of the table by which fuel was counted"),
+  relaxed_simd: z.literal(true).exactOptional().describe("Present where results may differ by machine"),
   events: z.array(event).describe("What the broker saw the run do, in order"),
   outcome: OutcomeSchema.describe("How it ended"),
   journal_hash: hash

@@ -128,6 +128,8 @@ export interface RunPredicate {
   readonly budget: { readonly [name in BudgetName | "wall_ms"]: BudgetUse } | null;
   readonly memory_peak_bytes: number | null;
   readonly cost_table: string;
+  /** The policy let operators run whose results differ between machines; absent = it did not, and none could. */
+  readonly relaxed_simd?: true;
   readonly events: readonly RunEvent[];
   readonly outcome: Outcome;
   /**

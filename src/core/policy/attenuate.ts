@@ -61,6 +61,9 @@ export function attenuate(record: PolicyRecord, caller: Policy): PolicyRecord {
     ...(operations.length === 0 ? {} : { secret_operations: operations }),
     ...(echo === undefined ? {} : { on_secret_echo: echo }),
     ...(policy.evidence === undefined ? {} : { evidence: policy.evidence }),
+    ...(policy.relaxed_simd === undefined || caller.relaxed_simd === undefined
+      ? {}
+      : { relaxed_simd: policy.relaxed_simd }),
     ...(sockets === undefined ? {} : { sockets }),
     ...(tools === undefined ? {} : { tools }),
     ...(policy.secret_profile === undefined || policy.secret_profile !== caller.secret_profile

@@ -120,6 +120,12 @@ const functions = z
   .refine((entries) => Object.keys(entries).length > 0, { error: "at least one function" })
   .describe("What may be invoked; a function that is not named may not");
 
+const relaxedSimd = z
+  .literal("allow", { error: "allow; without it such components are refused" })
+  .describe(
+    "Components may use relaxed SIMD operators, whose results differ between machines; the manifest says so",
+  );
+
 /** The evidence every audit needs; sorted, as the normal form wants it. */
 const DEFAULT_FIELDS: ObservabilityField[] = ["artifact_hash", "policy_id", "purpose", "tenant", "trace_id"];
 
@@ -171,6 +177,7 @@ export const policyDocument = z
         .describe("Weakest isolation in which a run may start"),
       fallback: fallback.default({ kind: "error" }),
       evidence: evidenceClause.exactOptional(),
+      relaxed_simd: relaxedSimd.exactOptional(),
     },
     {
       error: "a policy: a mapping with tool_id, tenant_tier, purpose, functions, max_duration_ms and budget",
@@ -187,6 +194,10 @@ export const policyDocument = z
         context.addIssue({ code: "custom", path: ["windows", index, measure], message });
       }
     }
+  })
+  .refine(({ relaxed_simd, evidence }) => relaxed_simd === undefined || evidence?.journal !== "full", {
+    path: ["relaxed_simd"],
+    error: "none where evidence.journal is full: such a run could not be replayed elsewhere",
   })
   .describe("A Writ policy: what one tool may reach and spend for tenants of certain tiers");
 

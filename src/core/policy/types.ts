@@ -195,6 +195,8 @@ export interface Policy {
   readonly fallback: Fallback;
   /** Absent = nothing is kept of a run but what is signed. Enforced by `gateway/journal.ts`. */
   readonly evidence?: EvidenceClause;
+  /** Absent = a component with relaxed SIMD operators, whose results differ between machines, is refused. */
+  readonly relaxed_simd?: "allow";
 }
 
 /** What is kept of a run beside digests: encrypted, and erasable. */

@@ -95,12 +95,12 @@ function refuseOwnNames(modules: readonly CoreModule[]): void {
 }
 
 /** What the component is prepared for. */
-type MeterOptions = Pick<PrepareCommand, "maxMemoryBytes" | "canonicalNans" | "profiled">;
+type MeterOptions = Omit<PrepareCommand, "type">;
 
 function meter(
   originals: readonly Uint8Array<ArrayBuffer>[],
   plan: LinkPlan,
-  { maxMemoryBytes, canonicalNans, profiled }: MeterOptions,
+  { maxMemoryBytes, canonicalNans, profiled, relaxedSimd }: MeterOptions,
 ) {
   const perInstance = plan.instances.map(({ module }) => originals[module] ?? new Uint8Array(0));
   const caps = shareMemory(perInstance, maxMemoryBytes);
@@ -109,6 +109,7 @@ function meter(
     const { wasm, stats } = instrument(profiled ? addProfile(bytes, module) : bytes, {
       maxMemoryBytes: Math.max(0, caps[first] ?? 0),
       canonicalNans,
+      allowRelaxedSimd: relaxedSimd,
     });
     return { wasm, instantiationFuel: stats.instantiationFuel };
   });

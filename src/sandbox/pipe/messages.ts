@@ -88,6 +88,8 @@ export interface PrepareCommand {
   readonly canonicalNans: boolean;
   /** Whether its modules tell which function they are in: runs of it are profiled. */
   readonly profiled: boolean;
+  /** Whether relaxed SIMD passes; a component that uses it is refused otherwise. */
+  readonly relaxedSimd: boolean;
 }
 
 /** How the guest's code ended, as the executor tells it. */

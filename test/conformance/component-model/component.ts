@@ -22,6 +22,7 @@ const COMMAND: PrepareCommand = {
   maxMemoryBytes: 256 * 1024 * 1024,
   canonicalNans: true,
   profiled: false,
+  relaxedSimd: false,
 };
 /** Far more than any script needs, and few enough that an endless one ends. */
 const LIMITS = { fuel: 1_000_000_000, liftedBytes: 2 ** 32, hostCalls: 1_000_000 };

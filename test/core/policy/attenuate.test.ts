@@ -202,6 +202,7 @@ describe("attenuate()", () => {
       windows: [{ per: 60, runs: 1 }],
       retry_budget: { ratio: 0.2 },
       loop_cap: { confidence_below: 0.5, runs: 3, backoff_seconds: 10 },
+      relaxed_simd: "allow",
     };
     expect(Object.keys(document).sort()).toEqual(Object.keys(policyDocument.shape).sort());
     const record = readPolicy(JSON.stringify(document), "p");
