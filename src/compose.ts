@@ -19,7 +19,7 @@ import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.
 import { type Access, createIdentity, type Identity } from "./identity/index.ts";
 import { openAccounts, openJournals } from "./kept.ts";
 import { openDatabase } from "./place.ts";
-import type { NoteSigner, Runtime, Sandbox, Signer, Store, SystemCage } from "./ports/index.ts";
+import type { NoteSigner, Preparation, Runtime, Sandbox, Signer, Store, SystemCage } from "./ports/index.ts";
 import type { Board, Registry, RegistrySource, Tool } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
 import { openSigners } from "./signers.ts";
@@ -195,7 +195,9 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       options.versioned &&
       openVersions({
         ...{ ...options.versioned, runtime, registry, store, evidence, versions, log },
-        warm: (tool) => prepareTool(sandbox, registry.current(), tool),
+        async warm(tool) {
+          await prepareTool(sandbox, registry.current(), tool);
+        },
       });
     return {
       ...(inForce === undefined ? {} : { board: inForce.board }),
@@ -327,27 +329,37 @@ export async function makeDataFolder(runtime: Runtime, dataFolder: string): Prom
  * Transpiles and meters what is not in the cache, so that no caller waits for it within a run's time to live, and no
  * tool fails only when it is called.
  *
- * @param prepared told of each tool when it is done, with how many are
+ * @param prepared told of each tool when it is done, with how many are, and what was done for each way in which its
+ *   policies have it run
  */
 export async function prepareTools(
   sandbox: Sandbox,
   registry: Registry,
-  prepared: (tool: Tool, count: number) => void,
+  prepared: (tool: Tool, count: number, preparations: readonly Preparation[]) => void,
 ): Promise<void> {
-  for (const [index, tool] of registry.tools.entries()) {
-    await prepareTool(sandbox, registry, tool);
-    prepared(tool, index + 1);
-  }
+  for (const [index, tool] of registry.tools.entries())
+    prepared(tool, index + 1, await prepareTool(sandbox, registry, tool));
 }
 
-/** Makes one tool ready to run, under every memory cap that its runs may have. */
-export async function prepareTool(sandbox: Sandbox, registry: Registry, tool: Tool): Promise<void> {
+/**
+ * Makes one tool ready to run, under every memory cap that its runs may have.
+ *
+ * @returns what was done for each of them
+ */
+export async function prepareTool(
+  sandbox: Sandbox,
+  registry: Registry,
+  tool: Tool,
+): Promise<readonly Preparation[]> {
+  const preparations: Preparation[] = [];
   for (const { policy } of tool.policies) {
     const repeatable = policy.evidence?.journal === "full";
     for (const memoryBytes of memoryCaps(registry, policy)) {
-      await sandbox.prepare(tool.component, memoryBytes, repeatable, policy.relaxed_simd === "allow");
+      const relaxedSimd = policy.relaxed_simd === "allow";
+      preparations.push(await sandbox.prepare(tool.component, memoryBytes, repeatable, relaxedSimd));
     }
   }
+  return preparations;
 }
 
 /**

@@ -23,6 +23,7 @@ import { guardLog } from "./log-guard.ts";
 import { loadAllProfiles, loadOperatorFiles, profilesFileOf, stampFiles } from "./operator-files.ts";
 import { databaseOf, isShared, keysOf, nameDatabase } from "./place.ts";
 import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
+import { describePreparations } from "./preparations.ts";
 import { describeVersion, holdRegistry, type Registry } from "./registry/index.ts";
 import { Reloader } from "./reload.ts";
 import { isFirst, joinLog } from "./shared-log.ts";
@@ -134,9 +135,12 @@ export async function startServer(
       say(`           ${sealed} open runs of an earlier gateway sealed, ${failed} still open`);
     await publishKeys(runtime, config, house, say);
 
-    await prepareTools(house.sandbox, registry, (tool, count) =>
-      say(`prepared   ${count}/${registry.tools.length} ${tool.name} ${tool.digest.slice(0, 19)}…`),
-    );
+    await prepareTools(house.sandbox, registry, ({ name, digest }, count, preparations) => {
+      const how = describePreparations(preparations);
+      say(`prepared   ${count}/${registry.tools.length} ${name} ${digest.slice(0, 19)}…  ${how}`);
+      for (const { steps, bytes } of preparations)
+        if (steps.length > 0) log({ event: "tool-prepared", tool: name, digest, bytes, steps });
+    });
 
     await house.board?.begin();
     await sayVersions(house, registry, say);

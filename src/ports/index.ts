@@ -64,6 +64,8 @@ export type {
   GuestSettings,
   ImportBinding,
   Isolation,
+  Preparation,
+  PreparationStep,
   Sandbox,
   SandboxComponent,
   SandboxEnd,

@@ -120,11 +120,30 @@ export interface Isolation {
   readonly refused: readonly { readonly system: SystemCage; readonly why: string }[];
 }
 
+/** One step of preparing a component, as the process that did it says: for people, and for nothing else. */
+export interface PreparationStep {
+  /**
+   * `decode`: types, names and borders read and held against the specification. `plan`: its links. `validate`: its core
+   * modules, by the engine. `meter`: fuel, depth and memory written in. `compile`: the engine takes what came of that.
+   */
+  readonly step: "decode" | "plan" | "validate" | "meter" | "compile";
+  /** Whole ms. */
+  readonly ms: number;
+}
+
+/** How a component was prepared. */
+export interface Preparation {
+  /** Empty when it was prepared before, and was only read and verified now. */
+  readonly steps: readonly PreparationStep[];
+  /** Bytes that an executor is given. */
+  readonly bytes: number;
+}
+
 /** The executor pool. */
 export interface Sandbox {
   readonly isolation: Isolation;
   /**
-   * Plans and meters a component, once per digest; cached on disk.
+   * Plans, meters and compiles a component, once per digest; cached on disk.
    *
    * @param repeatable for runs whose inputs are noted or replayed; default false
    * @param relaxedSimd for runs that may use it; default false
@@ -135,7 +154,7 @@ export interface Sandbox {
     memoryBytes: number,
     repeatable?: boolean,
     relaxedSimd?: boolean,
-  ): Promise<void>;
+  ): Promise<Preparation>;
   /**
    * @returns the end of the run, always: a dead executor is an outcome
    * @throws {GatewayError} `sandbox-unavailable` when no executor became free in time: then nothing ran

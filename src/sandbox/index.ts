@@ -145,6 +145,7 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
     async prepare(component, memoryBytes, repeatable, relaxedSimd) {
       const prepared = await preparer.prepare(component, memoryBytes, { repeatable, relaxedSimd });
       warmUp.expect(loadOf(component, prepared), prepared.body);
+      return { steps: prepared.steps, bytes: prepared.body.length };
     },
     async run(run) {
       const startedAt = clock.monotonicMs();

@@ -5,7 +5,7 @@
 import { toHex } from "../core/digest.ts";
 import { refuseComponent } from "../core/errors.ts";
 import { COST_TABLE_VERSION, METER_VERSION } from "../core/metering/index.ts";
-import type { Clock, ExecutorProcess, Files, SandboxComponent } from "../ports/index.ts";
+import type { Clock, ExecutorProcess, Files, PreparationStep, SandboxComponent } from "../ports/index.ts";
 import { createKept } from "./kept.ts";
 import { encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.ts";
 import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe/messages.ts";
@@ -24,6 +24,8 @@ export interface Prepared {
   readonly parts: Parts;
   /** The link plan, then each module, then each image. */
   readonly body: Uint8Array;
+  /** How it was made; empty when it was read from the cache. */
+  readonly steps: readonly PreparationStep[];
 }
 
 /** Where prepared components come from. */
@@ -67,9 +69,9 @@ export function createPreparer(powers: {
     const cached = bytes === undefined ? undefined : await readCached(key, bytes);
     if (cached !== undefined) return cached;
 
-    const { parts, body } = await runPreparer(powers.spawn(), powers.clock, component, options);
+    const { parts, body, steps } = await runPreparer(powers.spawn(), powers.clock, component, options);
     await powers.files.write(path, encodeFrame({ ...parts, key, sha256: await sha256(body) }, body));
-    return { key, parts, body };
+    return { key, parts, body, steps };
   }
 
   return {
@@ -99,7 +101,7 @@ async function runPreparer(
   clock: Clock,
   component: SandboxComponent,
   options: Variant,
-): Promise<{ parts: Parts; body: Uint8Array }> {
+): Promise<Omit<Prepared, "key">> {
   const command: PrepareCommand = {
     type: "prepare",
     ...options,
@@ -114,7 +116,10 @@ async function runPreparer(
   try {
     for await (const frame of readFrames(process.output, LARGEST_PREPARED_BYTES)) {
       const report = parseReport(frame);
-      if (report.type === "prepared") return { parts: checkParts(report, report.body), body: report.body };
+      if (report.type === "prepared") {
+        const { body, steps } = report;
+        return { parts: checkParts(report, body), body, steps };
+      }
       if (report.type === "refused") throw refuseComponent(report.message);
       throw new FrameError(`Cannot prepare: unexpected report ${report.type}`);
     }
@@ -135,7 +140,7 @@ async function readCached(key: string, bytes: Uint8Array): Promise<Prepared | un
   try {
     for await (const frame of readFrames(once(bytes), LARGEST_PREPARED_BYTES)) {
       if (frame.head["key"] !== key || frame.head["sha256"] !== (await sha256(frame.body))) return undefined;
-      return { key, parts: checkParts(parseParts(frame.head), frame.body), body: frame.body };
+      return { key, parts: checkParts(parseParts(frame.head), frame.body), body: frame.body, steps: [] };
     }
   } catch (error) {
     // Torn, truncated or tampered with: as good as absent.

@@ -19,9 +19,16 @@ export function assemble(wat: string): Promise<Uint8Array<ArrayBuffer>> {
 
 /** Takes a component through intake: decoded, its imports compared with what this host offers. */
 export async function admit(bytes: Uint8Array<ArrayBuffer>): Promise<SandboxComponent> {
-  const offer = await runtime.files.read("wit/offer.wasm");
-  if (offer === undefined) throw new TypeError("Cannot read wit/offer.wasm");
-  return admitComponent(await inspectComponent(bytes, decode(offer)), bytes);
+  offer ??= readOffer();
+  return admitComponent(await inspectComponent(bytes, await offer), bytes);
+}
+
+let offer: ReturnType<typeof readOffer> | undefined;
+
+async function readOffer() {
+  const bytes = await runtime.files.read("wit/offer.wasm");
+  if (bytes === undefined) throw new TypeError("Cannot read wit/offer.wasm");
+  return decode(bytes);
 }
 
 /** {@link assemble}, then {@link admit}. */

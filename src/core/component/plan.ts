@@ -19,14 +19,19 @@ import type { ComponentDescription, CoreModule } from "./wit.ts";
  * Plans the links of a component.
  *
  * @param bytes the component binary
+ * @param decoded told when the binary was read and held against the specification; the planning is left
  * @throws GatewayError `component-refused` for what {@link decode} refuses, and for parts that do not fit together or
  *   need the asynchronous ABI
  */
-export function planLinks(bytes: Uint8Array): {
+export function planLinks(
+  bytes: Uint8Array,
+  decoded: () => void = () => undefined,
+): {
   readonly plan: LinkPlan;
   readonly description: ComponentDescription;
 } {
   const { description, recipe, budget } = decodeWhole(bytes);
+  decoded();
   return { plan: new Planner(description.coreModules, budget).plan(recipe), description };
 }
 

@@ -6,7 +6,7 @@
 import { type CoreModule, type LinkPlan, planLinks } from "../../core/component/index.ts";
 import { GatewayError, refuseComponent } from "../../core/errors.ts";
 import { addProfile, instrument } from "../../core/metering/index.ts";
-import type { ExecutorHost } from "../../ports/index.ts";
+import type { ExecutorHost, PreparationStep } from "../../ports/index.ts";
 import { concatBytes, encodeFrame, readFrames } from "../pipe/frames.ts";
 import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
 import { IMAGE_NAME, splitModule } from "./image.ts";
@@ -19,7 +19,11 @@ const LARGEST_COMMAND_BYTES = 128 * 1024 * 1024;
 export async function servePreparer(host: ExecutorHost): Promise<void> {
   for await (const frame of readFrames(host.input, LARGEST_COMMAND_BYTES)) {
     const command = frame.head as unknown as PrepareCommand; // From the gateway, which is trusted.
-    const { report, body } = prepare(command, frame.body);
+    const { report, body } = prepare(
+      command,
+      frame.body,
+      createSteps(() => host.monotonicMs()),
+    );
     await host.write(encodeFrame(report, body));
     return;
   }
@@ -28,10 +32,11 @@ export async function servePreparer(host: ExecutorHost): Promise<void> {
 function prepare(
   command: PrepareCommand,
   component: Uint8Array,
+  steps: Steps,
 ): { readonly report: Report; readonly body?: Uint8Array } {
   try {
-    const { parts, body } = assemble(component, command);
-    return { report: { type: "prepared", ...parts }, body };
+    const { parts, body } = assemble(component, command, steps);
+    return { report: { type: "prepared", ...parts, steps: steps.taken }, body };
   } catch (error) {
     // Anything else is a bug of ours: the process ends with it, and the gateway shows what it said.
     if (!(error instanceof GatewayError)) throw error;
@@ -39,21 +44,47 @@ function prepare(
   }
 }
 
+/** What each step took, from the end of the one before it to its own. */
+interface Steps {
+  readonly taken: readonly PreparationStep[];
+  took(step: PreparationStep["step"]): void;
+}
+
+function createSteps(nowMs: () => number): Steps {
+  const taken: PreparationStep[] = [];
+  let before = nowMs();
+  return {
+    taken,
+    took(step) {
+      const now = nowMs();
+      taken.push({ step, ms: Math.round(now - before) });
+      before = now;
+    },
+  };
+}
+
 /** Plans, meters and puts together what an executor loads. */
 function assemble(
   component: Uint8Array,
   options: MeterOptions,
+  { took }: Steps,
 ): { readonly parts: Parts; readonly body: Uint8Array } {
-  const { plan, description } = planLinks(component);
+  const { plan, description } = planLinks(component, () => took("decode"));
   refuseOwnNames(description.coreModules);
+  took("plan");
   const originals = plan.modules.map(({ offset, byteLength }) =>
     component.slice(offset, offset + byteLength),
   );
   refuseInvalid(component, description.coreModules);
+  took("validate");
   const modules = meter(originals, plan, options).map(({ wasm, instantiationFuel }) => ({
     ...splitModule(wasm),
     instantiationFuel,
   }));
+  took("meter");
+  // Not kept, for code does not leave its process: but what the engine does not take is found out now, not by a caller.
+  for (const { wasm } of modules) new WebAssembly.Module(wasm);
+  took("compile");
   const linked: PreparedLinks = { plan, modules: modules.map(({ memory, start }) => ({ memory, start })) };
   const text = new TextEncoder().encode(JSON.stringify(linked));
   const pieces = [text, ...modules.map(({ wasm }) => wasm), ...modules.map(({ image }) => image)];

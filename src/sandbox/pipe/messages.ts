@@ -5,7 +5,7 @@
 import type { WitFunction } from "../../core/component/index.ts";
 import type { InputTrace } from "../../core/journal/index.ts";
 import type { JsonValue } from "../../core/policy/index.ts";
-import type { GuestSettings, HostReply, ImportBinding } from "../../ports/index.ts";
+import type { GuestSettings, HostReply, ImportBinding, PreparationStep } from "../../ports/index.ts";
 import { type Frame, FrameError } from "./frames.ts";
 import { parseTrace } from "./trace.ts";
 
@@ -113,6 +113,15 @@ export const EXECUTOR_BUDGETS = [
 /** One of {@link EXECUTOR_BUDGETS}. */
 export type ExecutorBudget = (typeof EXECUTOR_BUDGETS)[number];
 
+/** The steps of preparing a component, in order. */
+const PREPARATION_STEPS: readonly PreparationStep["step"][] = [
+  "decode",
+  "plan",
+  "validate",
+  "meter",
+  "compile",
+];
+
 /** Executor to host. */
 export type Report =
   | { readonly type: "ready"; readonly runtime: string; readonly verified: readonly string[] }
@@ -140,7 +149,7 @@ export type Report =
     }
   /** The guest is suspended, and has been for a while, or no longer: meanwhile another run may have the processor. */
   | { readonly type: "pause"; readonly run: string; readonly waiting: boolean }
-  | ({ readonly type: "prepared" } & Parts)
+  | ({ readonly type: "prepared"; readonly steps: readonly PreparationStep[] } & Parts)
   | { readonly type: "refused"; readonly message: string };
 
 /** Executor to host, with the bytes beside it. */
@@ -183,7 +192,7 @@ export function parseReport(frame: Frame): ReportFrame {
     case "pause":
       return { type: "pause", run: text(head, "run", 100), waiting: head["waiting"] === true, body };
     case "prepared":
-      return { type: "prepared", ...parseParts(head), body };
+      return { type: "prepared", ...parseParts(head), steps: parseSteps(head["steps"]), body };
     case "refused":
       return { type: "refused", message: text(head, "message", 4096), body };
     default:
@@ -199,6 +208,16 @@ export function parseParts(head: Frame["head"]): Parts {
     images: parseCounts(head, "images"),
     instantiationFuel: count(head, "instantiationFuel"),
   };
+}
+
+function parseSteps(value: unknown): readonly PreparationStep[] {
+  if (!Array.isArray(value) || value.length > PREPARATION_STEPS.length)
+    throw new FrameError("Cannot read a report: steps is not a list");
+  return value.map((given: Frame["head"] | null) => {
+    const step = PREPARATION_STEPS.find((name) => name === given?.["step"]);
+    if (step === undefined) throw new FrameError("Cannot read a report: a step is not one of ours");
+    return { step, ms: count({ ms: given?.["ms"] }, "ms") };
+  });
 }
 
 function parseEnd(value: unknown): GuestEnd {
