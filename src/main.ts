@@ -1,5 +1,6 @@
 /** Composition root of `writ`: gives the command line its world, and the runtime its exit code. */
 import { runtime } from "#runtime";
+import { openBooks } from "./books.ts";
 import { type CliWorld, runCli } from "./cli/index.ts";
 import { PROJECT_FOLDER, readOffer, VERSION } from "./compose.ts";
 import { openKeys, openLocalGateway, openLog } from "./local.ts";
@@ -22,6 +23,7 @@ const world: CliWorld = {
   openSignerService: (options, log) => openSignerService(runtime, options, log),
   rotateKeys: (options) => rotateKeys(runtime, options),
   openRecords: (place) => openRecords(runtime, place),
+  openBooks: (place, pricesFile) => openBooks(runtime, place, pricesFile),
   openReplayer: (place) => openReplayer(runtime, place),
   offer: () => readOffer(runtime),
   // Loaded only when something is built: these packages are big.

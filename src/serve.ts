@@ -2,6 +2,7 @@
  * `writ serve`: loads the tools, opens the house, listens, and on the way out finishes or seals what is running.
  * Says what it is doing, and how far it is.
  */
+import { loadPrices } from "./accounts/index.ts";
 import { keepFresh, profilesState } from "./broker/index.ts";
 import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import {
@@ -42,7 +43,7 @@ export async function startServer(
   config: ServeConfig,
   say: (line: string) => void,
 ): Promise<RunningServer> {
-  const { dataFolder } = config;
+  const { dataFolder, pricesFile = `${dataFolder}/prices.yaml` } = config;
   const log = createLog(runtime, config.logLevel);
   const closers: (() => Promise<void>)[] = [];
   const closeAll = async () => {
@@ -96,6 +97,7 @@ export async function startServer(
       reload: async (actor) => await (await reloader.promise).reload(actor),
       versioned: { offer, activateNew: config.newVersions === "activate" },
       access,
+      prices: await loadPrices(runtime.files, pricesFile),
       profiles,
       mounts,
       allowAddresses: config.egressAllow,
@@ -268,6 +270,7 @@ async function requireNamedPaths(runtime: Runtime, config: ServeConfig): Promise
     policies: config.policiesFolder,
     profiles: config.profilesFile,
     identity: config.identityFile,
+    prices: config.pricesFile,
   };
   for (const [what, path] of Object.entries(named)) {
     if (path === undefined || (await runtime.files.mode(path)) !== undefined) continue;

@@ -13,6 +13,7 @@ import type {
   Store,
 } from "../ports/index.ts";
 import { Answers } from "./answers.ts";
+import { type Books, createBooks } from "./books.ts";
 import {
   bodyHash,
   type ClaimedWindow,
@@ -29,7 +30,7 @@ const ROUND_MS = 5_000;
 
 /** What accounts are made of. */
 export interface AccountsParts {
-  readonly store: Pick<Store, "accounts" | "findRun">;
+  readonly store: Pick<Store, "accounts" | "findRun" | "ledger">;
   readonly vault: AnswerVault;
   readonly clock: Clock;
   readonly prices: Prices;
@@ -38,6 +39,7 @@ export interface AccountsParts {
 /** See {@link createAccounts}. */
 export interface Accounts {
   readonly answers: Answers;
+  readonly books: Books;
   claimsOf(identity: RunIdentity, policy: Policy): RunClaims;
   describeClaims(claims: RunClaims): Pick<RunPredicate, "lease" | "idempotency_key">;
   leftOf(claims: RunClaims, claimed: Extract<Claimed, { kind: "ok" }>): readonly ClaimedWindow[];
@@ -56,6 +58,7 @@ export interface Accounts {
 export function createAccounts({ store, vault, clock, prices }: AccountsParts): Accounts {
   return {
     answers: new Answers(store, vault, clock),
+    books: createBooks(store, clock, prices),
     claimsOf,
     describeClaims,
     leftOf,

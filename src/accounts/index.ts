@@ -5,4 +5,14 @@
  */
 export { type Accounts, type AccountsParts, createAccounts } from "./accounts.ts";
 export type { ReleasedOutput } from "./answers.ts";
+export {
+  type Books,
+  type ChargebackPage,
+  type ChargebackRequest,
+  type ChargebackRow,
+  createBooks,
+  type TaskReport,
+} from "./books.ts";
 export type { ClaimedWindow, RunIdentity } from "./claims.ts";
+export { chargebackCsv } from "./csv.ts";
+export { loadPrices } from "./prices.ts";

@@ -66,6 +66,7 @@ export async function loadConfig(
     profilesFile: find("profilesFile"),
     identityFile: find("identityFile"),
     reload: find("reload"),
+    pricesFile: find("pricesFile"),
     executors: find("executors"),
     spares: find("spares"),
     executorRuntime: find("executorRuntime"),

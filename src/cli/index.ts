@@ -5,6 +5,7 @@
 import { Command, CommanderError } from "commander";
 import { addAudit } from "./audit.ts";
 import { addBuild } from "./build.ts";
+import { addChargeback } from "./chargeback.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { addExplain } from "./explain.ts";
@@ -101,6 +102,7 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     addAudit,
     addKeys,
     addTools,
+    addChargeback,
     addExplain,
     addReplay,
     addJournal,

@@ -27,6 +27,8 @@ export interface ServeConfig {
   readonly identityFile: string | undefined;
   /** Whether the operator's files are read again when they change, or only when somebody asks. */
   readonly reload: "watch" | "asked";
+  /** What runs cost and tasks are billed; undefined = `prices.yaml` in the data folder, when it is there. */
+  readonly pricesFile: string | undefined;
   /** Executor processes kept alive. */
   readonly executors: number;
   /** Executors beyond those, kept ready for a tenant who has none. */
@@ -193,6 +195,14 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     schema: z.enum(["watch", "asked"], { error: "watch or asked" }),
     fromText: text,
     initial: () => "watch",
+  },
+  pricesFile: {
+    flag: "--prices <file>",
+    variable: "WRIT_PRICES",
+    help: "what runs cost and tasks are billed; default: prices.yaml in the data folder",
+    schema: path.optional(),
+    fromText: text,
+    initial: () => undefined,
   },
   executors: {
     flag: "--executors <number>",

@@ -2,6 +2,7 @@
  * What the commands may do, handed in by the composition root. No command reaches for a runtime, a database or a
  * socket by itself, so a test can run any of them in its own process and a reader can see here all that they touch.
  */
+import type { Books } from "../accounts/index.ts";
 import type { ComponentDescription } from "../core/component/index.ts";
 import type { TileName } from "../core/merkle/index.ts";
 import type { ProfileNode } from "../core/metering/index.ts";
@@ -57,6 +58,8 @@ export interface CliWorld {
   }): Promise<readonly SigningKeyState[]>;
   /** Runs of a data folder, its server's and those of `writ run`, with what was kept of them. */
   openRecords(place: DataPlace): Promise<Records>;
+  /** The ledger of a data folder's server; `pricesFile`: undefined = `prices.yaml` in the data folder. */
+  openBooks(place: DataPlace, pricesFile?: string): Promise<Books & { close(): Promise<void> }>;
   /** A sandbox to run journals again in, and nothing else: no network, no secrets, no evidence. */
   openReplayer(place: DataPlace): Promise<Replayer>;
   /** The description of the component that imports everything this host offers: `wit/offer.wasm`, decoded. */

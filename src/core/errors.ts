@@ -50,6 +50,8 @@ export type Refusal =
     }
   /** What the operator's files say can not be taken over; a line for each fault. What was in force stays. */
   | { readonly code: "reload-refused"; readonly faults: readonly string[] }
+  /** A task whose outcome was reported before, as something else. */
+  | { readonly code: "task-closed"; readonly outcome: string }
   | { readonly code: "tool-suspended"; readonly reason: string; readonly since: string }
   | { readonly code: "internal" }
   /** Whoever vouches for the credential can not be asked now: it may be good. */

@@ -18,6 +18,7 @@ import type {
 } from "../ports/index.ts";
 import type { RegistrySource } from "../registry/index.ts";
 import { describeTool, listTools } from "./catalogue.ts";
+import { chargeback, reportOutcome } from "./chargeback.ts";
 import { invoke } from "./invoke.ts";
 import { readTile, writeTrustedRoot } from "./log.ts";
 import { createOperator, type Operator } from "./operator.ts";
@@ -90,6 +91,9 @@ export function createGateway(parts: GatewayParts): Gateway {
     },
     listRecords: (principal, page) => listRecords(store, principal, page),
     findRecord: (principal, action) => findRecord(store, evidence, principal, action),
+    reportOutcome: (principal, task, outcome) =>
+      reportOutcome(parts.accounts.books, principal, task, outcome),
+    chargeback: (principal, request) => chargeback(parts.accounts.books, principal, request),
     jwks: async () => jwks(await signer.keys()),
     trustedRoot: () => writeTrustedRoot(noteSigner),
     checkpoint: () => evidence.checkpoint(),

@@ -5,10 +5,11 @@
  * Every method that takes a principal answers within that principal's tenant and nothing beyond it: another
  * tenant's run is as absent as one that never was.
  */
-import type { ClaimedWindow } from "../accounts/index.ts";
+import type { ChargebackPage, ChargebackRequest, ClaimedWindow, TaskReport } from "../accounts/index.ts";
 import type { Outcome, RunExplanation } from "../core/manifest/index.ts";
 import type { TileName } from "../core/merkle/index.ts";
 import type { CapabilityWord, JsonValue, Operation, Principal, TaskClass } from "../core/policy/index.ts";
+import type { TaskOutcome } from "../ports/index.ts";
 import type { Operator } from "./operator.ts";
 
 /** The gateway as its doors see it. Refusals are thrown as `GatewayError`; anything else thrown is a bug. */
@@ -71,6 +72,21 @@ export interface Gateway {
 
   /** @throws {GatewayError} `insufficient-scope`, `unknown-tool`, `evidence-unavailable` */
   findRecord(principal: Principal, action: string): Promise<string>;
+
+  /**
+   * Says how a business task ended; one that succeeded is billed, once, whoever says it how often. Needs `invoke`.
+   *
+   * @throws {GatewayError} `insufficient-scope`; `unknown-tool` when no run of it is sealed; `task-closed`
+   */
+  reportOutcome(principal: Principal, task: string, outcome: TaskOutcome): Promise<TaskReport>;
+
+  /**
+   * What runs cost and tasks were billed. Needs `evidence`; of other tenants, `operate`.
+   *
+   * @param request `where.tenant`: default one's own; `*` = all
+   * @throws {GatewayError} `insufficient-scope`, `invalid-request`
+   */
+  chargeback(principal: Principal, request: ChargebackRequest): Promise<ChargebackPage>;
 
   /** The public keys that verify manifests, as a JSON Web Key Set. Public. */
   jwks(): Promise<object>;

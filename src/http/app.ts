@@ -5,6 +5,7 @@ import { authenticate } from "./authenticate.ts";
 import type { App, AppEnv, AppOptions, LogEntry, Route } from "./context.ts";
 import { LOOPBACK_HOSTS, refuseAtDoor } from "./door.ts";
 import { answerProblem, PlainError } from "./problem.ts";
+import { accountRoutes } from "./routes/accounts.ts";
 import { documentRoutes } from "./routes/documents.ts";
 import { logRoutes } from "./routes/log.ts";
 import { operateRoutes } from "./routes/operate.ts";
@@ -59,6 +60,7 @@ export function createApp(gateway: Gateway, options: AppOptions): Hono<AppEnv> {
   const routes = [
     ...toolRoutes(app),
     ...runRoutes(app),
+    ...accountRoutes(app),
     ...documentRoutes(app),
     ...logRoutes(app),
     ...operateRoutes(app),

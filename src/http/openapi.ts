@@ -7,6 +7,7 @@
 import { z } from "zod";
 import type { RefusalCode } from "../core/errors.ts";
 import { SCOPES } from "../core/policy/index.ts";
+import { InvocationBody } from "./invocation.ts";
 import { OPERATIONS, type Operation } from "./operations.ts";
 import { problemExample } from "./pages/problem.ts";
 import { PROBLEMS, REFUSAL_CODES } from "./problem-table.ts";
@@ -108,7 +109,7 @@ function describeAnswer({ summary, answer, contentType = "application/json", bod
   const schema = answer === undefined ? {} : { schema: refTo(answer) };
   return {
     description: summary,
-    ...(body && { headers: INVOCATION_HEADERS }),
+    ...(body === InvocationBody && { headers: INVOCATION_HEADERS }),
     content: { [contentType]: schema },
   };
 }
@@ -120,7 +121,7 @@ function parametersOf({ path, body, query }: Operation): object {
     required: true,
     schema: PATH_PARAMETERS[name] ?? { type: "string" },
   }));
-  const inHeader = body ? REQUEST_HEADERS : [];
+  const inHeader = body === InvocationBody ? REQUEST_HEADERS : [];
   const inQuery = Object.entries(query?.shape ?? {}).map(([name, schema]) => ({
     name,
     in: "query",

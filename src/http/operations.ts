@@ -5,10 +5,12 @@ import { BUNDLE_MEDIA_TYPE } from "../core/manifest/index.ts";
 import type { ScopeName } from "../core/policy/index.ts";
 import { InvocationBody } from "./invocation.ts";
 import { RecordPageQuery, RunPageQuery } from "./query.ts";
+import { ChargebackParameters, OutcomeBody } from "./routes/accounts.ts";
 import { ActionPageQuery, ToolCommandBody, VersionPageQuery } from "./routes/operate.ts";
 import {
   ActionList,
   Capabilities,
+  Chargeback,
   CommandedTool,
   ExecutionManifest,
   Health,
@@ -21,6 +23,7 @@ import {
   RunExplanation,
   RunList,
   RunSummary,
+  TaskReport,
   ToolDetail,
   ToolList,
   ToolStates,
@@ -225,6 +228,26 @@ export const OPERATIONS: readonly Operation[] = [
     contentType: "application/openmetrics-text",
     refusals: READ,
     scope: "operate",
+  },
+  {
+    id: "reportOutcome",
+    method: "post",
+    path: "/v1/tasks/{task}/outcome",
+    summary: "How a business task ended; one that succeeded is billed, once",
+    body: OutcomeBody,
+    answer: TaskReport,
+    refusals: [...READ, "unknown-tool", "task-closed", "input-too-large"],
+    scope: "invoke",
+  },
+  {
+    id: "chargeback",
+    method: "get",
+    path: "/v1/chargeback",
+    summary: "What runs cost and tasks were billed, summed by what one asks for; JSON, or CSV if asked for",
+    query: ChargebackParameters,
+    answer: Chargeback,
+    refusals: READ,
+    scope: "evidence",
   },
   {
     id: "jwks",

@@ -137,7 +137,7 @@ export const PROBLEMS: Readonly<Record<RefusalCode, ProblemEntry>> = {
   },
   "unknown-tool": {
     status: 404,
-    title: "No such tool, function or run",
+    title: "No such tool, function, run or task",
     meaning: "There is none, or none that this principal may know of.",
     remedy: "GET /v1/tools lists the tools that these credentials reach, GET /v1/runs their runs.",
     members: [],
@@ -157,6 +157,21 @@ export const PROBLEMS: Readonly<Record<RefusalCode, ProblemEntry>> = {
     meaning: "The key already belongs to a run that was asked for something else. Nothing ran.",
     remedy: "Use a new key for a new request, or read the run that has the key.",
     members: [KEY_RUN],
+    retryAfter: false,
+  },
+  "task-closed": {
+    status: 409,
+    title: "The task has another outcome",
+    meaning: "How the task ended was reported before, and the first report stays. Nothing was billed now.",
+    remedy: "Work that goes on is a new task; what was billed wrongly is for the operator to settle.",
+    members: [
+      {
+        name: "outcome",
+        meaning: "How it was reported to have ended.",
+        schema: { type: "string", enum: ["succeeded", "failed"] },
+        example: "failed",
+      },
+    ],
     retryAfter: false,
   },
   "tool-suspended": {

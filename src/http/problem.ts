@@ -100,9 +100,11 @@ function describeRefusal(refusal: Refusal): Shown {
         { "www-authenticate": `Bearer realm="writ", error="insufficient_scope", scope="${refusal.scope}"` },
       );
     case "unknown-tool":
-      return show("There is no such tool, function or run for these credentials", {});
+      return show("There is no such tool, function, run or task for these credentials", {});
     case "run-conflict":
       return show("The run of that idempotency key is under way", { run: refusal.run }, retryAfter(refusal));
+    case "task-closed":
+      return show(`The task was reported before: it ${refusal.outcome}`, { outcome: refusal.outcome });
     case "key-reused":
       return show("The idempotency key belongs to another request", { run: refusal.run });
     case "input-too-large":

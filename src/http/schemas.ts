@@ -192,6 +192,54 @@ export const Reloaded = z
   })
   .meta({ id: "Reloaded" });
 
+const amount = z
+  .string()
+  .regex(/^\d+\.\d{9}$/)
+  .meta({ description: "In the currency's unit, exactly" });
+const currency = z.string().meta({ description: "ISO 4217; none where the operator has no prices" });
+const sum = z.number().min(0);
+
+/** Answer of `POST /v1/tasks/{task}/outcome`. */
+export const TaskReport = z
+  .object({
+    task: z.string(),
+    outcome: z.enum(["succeeded", "failed"]),
+    reportedAt: z.iso.datetime().meta({ description: "When it was first reported" }),
+    runs: z.int().min(0).meta({ description: "Runs of it that were sealed by now" }),
+    currency,
+    cost: amount,
+    billed: amount,
+    lines: z.array(z.object({ tool: z.string(), purpose: z.string(), class: z.string(), billed: amount })),
+  })
+  .meta({ id: "TaskReport" });
+
+/** Answer of `GET /v1/chargeback`. */
+export const Chargeback = z
+  .object({
+    currency,
+    by: z.array(z.string()),
+    from: z.iso.date(),
+    until: z.iso.date().meta({ description: "Not in it" }),
+    lines: z.array(
+      z.object({
+        keys: z.record(z.string(), z.string()).meta({ description: "What the line is of" }),
+        runs: sum,
+        bills: sum.meta({ description: "One for each tool of a task that succeeded" }),
+        fuel: sum,
+        egressBytes: sum,
+        wallMs: sum,
+        cost: amount,
+        billed: amount,
+        digest: z
+          .string()
+          .meta({ description: "sha256 of what the run's manifest signs, where lines are runs" })
+          .optional(),
+      }),
+    ),
+    next: z.string().meta({ description: "Pass as after for the page that follows" }).optional(),
+  })
+  .meta({ id: "Chargeback" });
+
 /** Answer of `/readyz`. */
 export const Readiness = z
   .object({ ready: z.boolean(), checks: z.array(z.object({ name: z.string(), ok: z.boolean() })) })

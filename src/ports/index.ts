@@ -38,6 +38,14 @@ export type {
   JournalStore,
   TenantKeyRow,
 } from "./journals.ts";
+export type {
+  BillLine,
+  ChargebackLine,
+  ChargebackQuery,
+  LedgerStore,
+  OutcomeReported,
+  TaskOutcome,
+} from "./ledger.ts";
 export type { LocalSocket, LocalSockets } from "./local-sockets.ts";
 export type { Observer } from "./observer.ts";
 export type { Outgoing, OutgoingAnswer, OutgoingOptions } from "./outgoing.ts";

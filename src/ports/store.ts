@@ -7,6 +7,7 @@
 import type { AccountStore, Claimed, RunClaims, RunSettlement } from "./accounts.ts";
 import type { ItemStore } from "./items.ts";
 import type { JournalStore } from "./journals.ts";
+import type { LedgerStore } from "./ledger.ts";
 import type { VersionStore } from "./versions.ts";
 
 /** The intention to run, written before anything runs. */
@@ -87,6 +88,8 @@ export interface Store {
   readonly versions: VersionStore;
   /** Budgets, keys, retries, loops and the ledger. */
   readonly accounts: AccountStore;
+  /** What runs cost and tasks are billed. */
+  readonly ledger: LedgerStore;
   /**
    * Durable when it resolves, and with it what the run claims, in one transaction.
    *

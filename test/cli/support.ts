@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runtime } from "#runtime";
+import { openBooks } from "../../src/books.ts";
 import { type CliWorld, runCli } from "../../src/cli/index.ts";
 import { readOffer } from "../../src/compose.ts";
 import { openKeys, openLocalGateway, openLog } from "../../src/local.ts";
@@ -64,6 +65,7 @@ export async function cli(args: readonly string[], changes: WorldChanges = {}): 
     openLog: (dataFolder, origin, signer) => openLog(runtime, dataFolder, origin, signer),
     openSignerService: (options, log) => openSignerService(runtime, options, log),
     rotateKeys: (options) => rotateKeys(runtime, options),
+    openBooks: (place, pricesFile) => openBooks(runtime, place, pricesFile),
     openRecords: (dataFolder) => openRecords(runtime, dataFolder),
     openReplayer: (dataFolder) => openReplayer(runtime, dataFolder),
     offer: () => readOffer(runtime),

@@ -73,6 +73,11 @@ async function serve(tools: typeof TOOLS): Promise<TestGateway> {
     };
     await writeFile(join(place, "policy.yaml"), JSON.stringify(policy));
   }
+  await mkdir(join(folder, "data"), { recursive: true });
+  await writeFile(
+    join(folder, "data", "prices.yaml"),
+    "{ currency: EUR, run: 0.001, fuel_per_1e9: 0.02, success: 0.1, tools: { plain: 0.25 } }",
+  );
   return await openTestGateway({ toolsFolder: join(folder, "tools"), dataFolder: join(folder, "data") });
 }
 
@@ -272,6 +277,76 @@ describe("loop caps", () => {
     const confident = await ask(SMALL, of(0.9));
     expect((await verified(confident)).task?.confidence).toBe(0.9);
     expect((await ask(SMALL, of(0.2))).status).toBe(200);
+  });
+});
+
+describe("the ledger", () => {
+  const finish = (outcome: string, task = "sale") =>
+    gateway.post(`/v1/tasks/${task}/outcome`, { outcome }, { authorization: `Bearer ${key}` });
+  const chargeback = (query: string) =>
+    gateway.get(`/v1/chargeback?${query}`, { authorization: `Bearer ${key}` });
+
+  it("bills a task that succeeded once, and leads from each line to a manifest", async () => {
+    const of = (tool: string) => ({
+      ...fast(tool),
+      body: { task: { id: "sale", class: "customer_visible" } },
+    });
+    expect((await finish("succeeded")).status).toBe(404);
+    const runs = [
+      await ask(SMALL, of("plain")),
+      await ask(SMALL, of("plain")),
+      await ask(SMALL, of("small")),
+    ];
+    const reports = await Promise.all([finish("succeeded"), finish("succeeded")]);
+    for (const { status, json } of reports) {
+      expect(status).toBe(200);
+      expect(json).toMatchObject({
+        ...{ task: "sale", outcome: "succeeded", runs: 3, currency: "EUR", billed: "0.350000000" },
+        lines: [
+          { tool: "plain", class: "customer_visible", billed: "0.250000000" },
+          { tool: "small", class: "customer_visible", billed: "0.100000000" },
+        ],
+      });
+    }
+    const [first, second] = reports;
+    expect(second?.text).toBe(first?.text);
+    expect(Number(first?.json.cost)).toBeGreaterThan(0.003);
+    const closed = await finish("failed");
+    expect(closed.status).toBe(409);
+    expect(closed.json).toMatchObject({ type: expect.stringMatching(/task-closed$/), outcome: "succeeded" });
+
+    const sums = await chargeback("by=task,class&task=sale");
+    expect(sums.json.lines).toEqual([
+      expect.objectContaining({
+        keys: { task: "sale", class: "customer_visible" },
+        ...{ runs: 3, bills: 2, billed: "0.350000000", cost: first?.json.cost },
+      }),
+    ]);
+    const lines = await chargeback("by=tool,run&task=sale&limit=1");
+    expect(lines.json.lines).toHaveLength(1);
+    const seen = [...lines.json.lines];
+    for (let { next } = lines.json; next !== undefined; ) {
+      const page = await chargeback(`by=tool,run&task=sale&limit=1&after=${next}`);
+      seen.push(...page.json.lines);
+      ({ next } = page.json);
+    }
+    const byRun = new Map(seen.map(({ keys, digest }) => [keys.run, digest]));
+    for (const { json } of runs) expect(byRun.get(json.run)).toBe(json.receipt.digest);
+    const csv = await chargeback("by=task&task=sale&format=csv");
+    expect(csv.headers.get("content-type")).toBe("text/csv; charset=utf-8");
+    expect(csv.text.split("\r\n")).toEqual([
+      "task,runs,bills,fuel,egress_bytes,wall_ms,cost,billed,currency",
+      expect.stringMatching(/^sale,3,2,\d+,0,\d+,0\.\d{9},0\.350000000,EUR$/),
+      "",
+    ]);
+  });
+
+  it("shows a tenant its own alone, and answers what is not its form with words", async () => {
+    expect((await chargeback("tenant=default")).status).toBe(200);
+    const operated = await chargeback("by=tenant&tenant=*");
+    expect([200, 403]).toContain(operated.status);
+    for (const query of ["by=colour", "by=tool,tool", "from=yesterday", "after=e30", "limit=0"])
+      expect([query, (await chargeback(query)).status]).toEqual([query, 400]);
   });
 });
 

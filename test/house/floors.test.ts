@@ -43,8 +43,9 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "prom-client": ["src/telemetry/"],
   tldts: ["src/core/policy/"],
   undici: ["src/broker/egress/"],
-  yaml: ["src/broker/", "src/core/policy/", "src/toolchain/"],
+  yaml: ["src/accounts/", "src/broker/", "src/core/policy/", "src/toolchain/"],
   zod: [
+    "src/accounts/",
     "src/core/",
     "src/http/",
     "src/broker/",

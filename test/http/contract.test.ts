@@ -158,11 +158,13 @@ const VALUES: Readonly<Record<string, string>> = {
   function: "forecast",
   run: RUN,
   action: ACTION,
+  task: "trip-42",
   code: "denied",
 };
 
 /** Bodies of operations that take another one than an invocation. */
 const BODIES: Readonly<Record<string, object>> = {
+  reportOutcome: { outcome: "succeeded" },
   commandTool: { command: { kind: "rollback" }, note: "x" },
 };
 

@@ -152,6 +152,24 @@ export function createFakeGateway(): FakeGateway {
       fake.invocations.push(request);
       return serve(fake.answer);
     },
+    reportOutcome: async (_principal, task, outcome) =>
+      serve({
+        ...{ task, outcome, reportedAt: "2026-11-20T09:30:00.000Z", runs: 1, currency: "EUR" },
+        ...{ cost: "0.000000001", billed: "0.100000000" },
+        lines: [{ tool: "weather", purpose: "p", class: "exploratory", billed: "0.100000000" }],
+      }),
+    chargeback: async (_principal, { by, from = "2026-11-01", until = "2026-12-01" }) =>
+      serve({
+        ...{ currency: "EUR", by, from, until },
+        lines: [
+          {
+            keys: { tool: "weather", task: "=1+1" },
+            ...{ runs: 1, bills: 0, fuel: 2, egressBytes: 3, wallMs: 4 },
+            ...{ cost: "0.000000001", billed: "0.000000000" },
+          },
+        ],
+        next: "WyJ3ZWF0aGVyIl0",
+      }),
     listTools: async () =>
       serve([{ name: "weather", description: "", digest: `sha256:${DIGEST}`, functions: [] }]),
     describeTool: async (_principal, tool) =>
@@ -263,6 +281,7 @@ export const REFUSALS: readonly Refusal[] = [
   { code: "unknown-tool" },
   { code: "run-conflict", run: RUN, retryAfterSeconds: 1 },
   { code: "key-reused", run: RUN },
+  { code: "task-closed", outcome: "failed" },
   { code: "input-too-large", limitBytes: 10 },
   { code: "component-refused", imports: ["wasi:keyvalue/store"] },
   {

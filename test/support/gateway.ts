@@ -47,6 +47,7 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     profilesFile: undefined,
     identityFile: undefined,
     reload: "asked",
+    pricesFile: undefined,
     executors: 2,
     spares: 0,
     executorRuntime: undefined,

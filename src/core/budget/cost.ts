@@ -21,6 +21,11 @@ export interface Prices {
   readonly tools: Readonly<Record<string, number>>;
 }
 
+/** What lines of a chargeback can be grouped by. `day` and `month` are UTC. */
+export const CHARGEBACK_KEYS = ["tenant", "purpose", "tool", "class", "task", "day", "month", "run"] as const;
+/** One of {@link CHARGEBACK_KEYS}. */
+export type ChargebackKey = (typeof CHARGEBACK_KEYS)[number];
+
 /** What one run used. */
 export interface RunUse {
   readonly fuel: number;
@@ -59,4 +64,10 @@ export function runCost(prices: Prices, { fuel, egressBytes, wallMs }: RunUse): 
 /** What is billed for a tool's part in a task that succeeded. */
 export function successPrice({ success, tools }: Prices, tool: string): number {
   return Object.hasOwn(tools, tool) ? (tools[tool] ?? success) : success;
+}
+
+/** @returns an amount in the currency's unit, exactly: `12.345000000` */
+export function formatAmount(nano: bigint | number): string {
+  const text = String(nano).padStart(10, "0");
+  return `${text.slice(0, -9)}.${text.slice(-9)}`;
 }

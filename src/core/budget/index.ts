@@ -1,5 +1,15 @@
 /** The budget room: the arithmetic of leases, windows, retries, loops and costs. Enter here only. */
-export { FREE, MOST_NANO, type Prices, type RunUse, runCost, successPrice } from "./cost.ts";
+export {
+  CHARGEBACK_KEYS,
+  type ChargebackKey,
+  FREE,
+  formatAmount,
+  MOST_NANO,
+  type Prices,
+  type RunUse,
+  runCost,
+  successPrice,
+} from "./cost.ts";
 export {
   BUDGET_NAMES,
   type Charge,

@@ -12,6 +12,7 @@ import { createAccounts } from "../accounts.ts";
 import { run as execute } from "../database.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
+import { createLedger } from "../ledger.ts";
 import * as queries from "../queries.ts";
 import { createRecords } from "../records.ts";
 import type { HeadsTable } from "../schema.ts";
@@ -61,6 +62,7 @@ export async function openPostgresStore(
     journals: createJournals(database, () => vacuum(server)),
     versions: createVersions(database),
     accounts: createAccounts(database),
+    ledger: createLedger(database),
     async recordIntent(intent, claims) {
       if (claims === undefined || claimsNothing(claims)) {
         await intents.add(intent);

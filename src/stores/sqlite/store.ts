@@ -8,6 +8,7 @@ import { claim, NOTHING_CLAIMED, orRefused, settle } from "../account-steps.ts";
 import { createAccounts } from "../accounts.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
+import { createLedger } from "../ledger.ts";
 import * as queries from "../queries.ts";
 import { createRecords } from "../records.ts";
 import { createVersions } from "../versions.ts";
@@ -125,6 +126,7 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
     }),
     versions: createVersions(steps),
     accounts: createAccounts(steps),
+    ledger: createLedger(steps),
     recordIntent: (intent, claims) =>
       orRefused(
         queue.write(

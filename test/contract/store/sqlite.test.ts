@@ -10,6 +10,7 @@ import { accountsSuite } from "./accounts.suite.ts";
 import { intentOf, sealOf } from "./intents.ts";
 import { itemsSuite } from "./items.suite.ts";
 import { journalsSuite } from "./journals.suite.ts";
+import { ledgerSuite } from "./ledger.suite.ts";
 import { type StoreSubject, storeSuite } from "./store.suite.ts";
 import { versionsSuite } from "./versions.suite.ts";
 
@@ -26,6 +27,7 @@ itemsSuite("SQLite", createSubject);
 journalsSuite("SQLite", createSubject);
 versionsSuite("SQLite", createSubject);
 accountsSuite("SQLite", createSubject);
+ledgerSuite("SQLite", createSubject);
 
 describe("openStore()", () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;

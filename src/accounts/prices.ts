@@ -1,0 +1,49 @@
+/** The operator's prices: a file of data, read whole or not at all. */
+import { parse } from "yaml";
+import { z } from "zod";
+import { FREE, MOST_NANO, type Prices } from "../core/budget/index.ts";
+import type { Files } from "../ports/index.ts";
+
+/** Billionths in a unit. */
+const NANO = 1e9;
+
+const price = z
+  .number()
+  .min(0)
+  .max(MOST_NANO / NANO)
+  .transform((units) => Math.round(units * NANO));
+
+const document = z.strictObject({
+  currency: z.string().regex(/^[A-Z]{3}$/, { error: "three capital letters" }),
+  run: price.default(0),
+  fuel_per_1e9: price.default(0),
+  egress_per_gib: price.default(0),
+  second: price.default(0),
+  success: price.default(0),
+  tools: z.record(z.string(), price).default({}),
+});
+
+/**
+ * Reads prices.
+ *
+ * @param path YAML or JSON; what is absent from it costs nothing
+ * @returns {@link FREE} when there is no such file
+ * @throws {Error} when it is not prices, with every fault
+ */
+export async function loadPrices(files: Pick<Files, "read">, path: string): Promise<Prices> {
+  const bytes = await files.read(path);
+  if (bytes === undefined) return FREE;
+  let value: unknown;
+  try {
+    value = parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes), { maxAliasCount: 0 });
+  } catch (cause) {
+    throw new Error(`Cannot read prices ${JSON.stringify(path)}: it is not YAML`, { cause });
+  }
+  const parsed = document.safeParse(value);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `/${issue.path.join("/")} ${issue.message}`);
+    throw new Error(`Cannot read prices ${JSON.stringify(path)}: ${faults.join("; ")}`);
+  }
+  const { fuel_per_1e9: fuel, egress_per_gib: egress, ...rest } = parsed.data;
+  return { ...rest, fuel, egress };
+}
