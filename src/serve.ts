@@ -19,7 +19,7 @@ import {
 import { canonicalJson, toHex } from "./core/digest.ts";
 import { createDemo, DEMO_ADDRESS, DEMO_KEY, DEMO_URL } from "./demo/index.ts";
 import type { Gateway } from "./gateway/index.ts";
-import { createApp } from "./http/index.ts";
+import { createApp, LOOPBACK_HOSTS } from "./http/index.ts";
 import { guardLog } from "./log-guard.ts";
 import { loadAllProfiles, loadOperatorFiles, profilesFileOf, stampFiles } from "./operator-files.ts";
 import { databaseOf, isShared, keysOf, nameDatabase } from "./place.ts";
@@ -298,25 +298,34 @@ function isAddressInUse(error: unknown): boolean {
   );
 }
 
-function listen(
+async function listen(
   runtime: Runtime,
   gateway: Gateway,
   config: ServeConfig,
   log: (line: object) => void,
 ): Promise<HttpServer> {
-  const { host, port, allowedHosts, publicUrl = baseUrl(host, port) } = config;
-  const app = createApp(gateway, {
+  const { host, port, publicUrl } = config;
+  // The port may be any that is free, and links name it: so nothing is answered before it is known.
+  let app: ReturnType<typeof createApp> | undefined;
+  const handle = (request: Request) => app?.fetch(request) ?? new Response(null, { status: 503 });
+  const server = await runtime.serve(handle, { hostname: host, port });
+  app = createApp(gateway, {
     version: VERSION,
-    baseUrl: publicUrl,
+    baseUrl: publicUrl ?? baseUrl(host, server.port),
     clock: runtime.clock,
     entropy: runtime.entropy,
     log,
-    // An empty list in the configuration means the door's own default: this machine's names.
-    ...(allowedHosts.length === 0 ? {} : { allowedHosts }),
+    allowedHosts: allowedHostsOf(config),
     allowedOrigins: config.allowedOrigins,
     maxBodyBytes: config.maxBodyBytes,
   });
-  return runtime.serve((request) => app.fetch(request), { hostname: host, port });
+  return server;
+}
+
+/** What the operator says, or this machine's names; and the name in the public URL, which others are told to use. */
+function allowedHostsOf({ allowedHosts, publicUrl }: ServeConfig): readonly string[] {
+  const named = allowedHosts.length === 0 ? LOOPBACK_HOSTS : allowedHosts;
+  return publicUrl === undefined ? named : [...named, new URL(publicUrl).hostname];
 }
 
 function describeTools(registry: Registry): RunningServer["tools"] {

@@ -68,7 +68,8 @@ export interface Identity {
    * Issues the first key of a new store, with every scope.
    *
    * @param owner default tenant `default`, tier `free`
-   * @returns undefined when the store has had a key, even if all are revoked by now
+   * @returns undefined when the store has had a key, even if all are revoked by now, and when tenants are listed and the
+   *   owner is not
    */
   bootstrapKey(owner?: { readonly tenant?: string; readonly tier?: string }): Promise<IssuedKey | undefined>;
 }
@@ -126,6 +127,8 @@ export function createIdentity(parts: IdentityParts): Identity {
     revokeKey: (id) => store.revokeKey(id, clock.nowMs()),
     listKeys: () => store.listKeys(),
     async bootstrapKey({ tenant = "default", tier = "free" } = {}) {
+      // A key of a tenant that is not listed would be good for nothing.
+      if (access.tenants !== undefined && !access.tenants.has(tenant)) return undefined;
       if ((await store.listKeys()).length > 0) return undefined;
       return await issueKey({ tenant, tier, scopes: SCOPE_NAMES, label: "bootstrap" });
     },

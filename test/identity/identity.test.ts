@@ -222,6 +222,12 @@ describe("bootstrapKey()", () => {
     expect(await identity.listKeys()).toHaveLength(1);
   });
 
+  it("issues none for a tenant that is not in the list of tenants", async () => {
+    identity.use({ tenants: new Map([["acme", { tier: "pro" }]]), issuers: [] });
+    expect(await identity.bootstrapKey()).toBeUndefined();
+    expect((await identity.bootstrapKey({ tenant: "acme" }))?.row.tenant).toBe("acme");
+  });
+
   it("revokeKey() says when there is no such key", async () => {
     expect(await identity.revokeKey("key_00000000")).toBe(false);
   });
