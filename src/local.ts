@@ -112,11 +112,14 @@ export async function openLog(
     },
     tile: (name) => readTile(store, name),
     async manifests(from, limit) {
+      const cosigned = await files.read(`${place.dataFolder}/${COSIGNED}`);
+      const note = cosigned && new TextDecoder().decode(cosigned);
       const seals = await store.listSeals(from, limit);
       return await Promise.all(
         seals.map(async ({ seal, known }) => ({
           sequence: seal.sequence,
-          text: await evidence.manifest(seal),
+          // Proven by the checkpoint that witnesses cosigned, when it covers them.
+          text: await evidence.manifest(seal, note),
           known,
         })),
       );

@@ -58,7 +58,7 @@ export async function audit(
   };
   // First the observer's files, then the log: what is admitted in between has a receipt without observation in neither.
   const lines = await readObserver(read, fault);
-  const { origin, size, faults: logFaults } = await verifyLog(read, trust.logs, earlier, () => undefined);
+  const { origin, size, faults: logFaults } = await verifyLog(read, trust, earlier, () => undefined);
   for (const text of logFaults) fault(text);
 
   const auditing = new Audit();

@@ -2,10 +2,11 @@
  * A log as a folder of files: written so that any web server or bucket can serve it, and read again without believing
  * anything in it but the checkpoint's signature.
  */
-import type { TrustedLog } from "../core/manifest/index.ts";
+import type { Trust } from "../core/manifest/index.ts";
 import {
   type Checkpoint,
   decodeEntries,
+  findCosigners,
   leafHash,
   openCheckpoint,
   parseCheckpoint,
@@ -30,6 +31,8 @@ export interface LogReport {
   readonly size: number;
   /** Each names a file and what is wrong with it; none = every entry is there, and is what was signed. */
   readonly faults: readonly string[];
+  /** Witnesses that cosigned its checkpoint; absent when nobody wants any. */
+  readonly cosigners?: readonly string[];
 }
 
 /** Faults beyond these are not collected: the log is bad already. */
@@ -138,11 +141,12 @@ async function exportArtifacts(log: OpenLog, files: Files, folder: string): Prom
  * signed by a log that is believed.
  *
  * @param read a file of the log, by its path; undefined when it is missing
+ * @param trust whose logs are believed, and which witnesses have to have cosigned the checkpoint
  * @param earlier checkpoints of the same log that somebody kept: the log must have begun as each of them says
  */
 export async function verifyLog(
   read: (path: string) => Promise<Uint8Array | undefined>,
-  logs: readonly TrustedLog[],
+  { logs, witnesses }: Pick<Trust, "logs" | "witnesses">,
   earlier: readonly { readonly name: string; readonly note: string }[],
   progress: Progress,
 ): Promise<LogReport> {
@@ -155,6 +159,11 @@ export async function verifyLog(
   }
   const { log, checkpoint } = opened;
   const size = Number(checkpoint.size);
+  const cosigners = witnesses && (await findCosigners(opened.note, witnesses, verifySignature));
+  if (cosigners !== undefined && cosigners.length < (witnesses?.quorum ?? 0))
+    fault(
+      `checkpoint: ${cosigners.length} of ${witnesses?.witnesses.length} witnesses cosigned it, wanted ${witnesses?.quorum}`,
+    );
   const kept: { readonly name: string; readonly checkpoint: Checkpoint }[] = [];
   for (const { name, note: text } of earlier) {
     const read = await openCheckpoint(text, [log], verifySignature);
@@ -186,7 +195,7 @@ export async function verifyLog(
     if (entries?.length !== width) {
       fault(`${path}: ${bytes === undefined ? "missing" : "malformed"}`);
       // Without these entries nothing after them can be hashed.
-      return { origin: log.origin, size, faults };
+      return { origin: log.origin, size, faults, ...(cosigners === undefined ? {} : { cosigners }) };
     }
     for (const entry of entries) {
       for (const tile of edge.append(leafHash(entry))) await compare(tile.level, tile.index, tile.hashes);
@@ -201,7 +210,7 @@ export async function verifyLog(
     if (width > 0) await compare(level, index, edge.tile(level)?.encode(width) ?? new Uint8Array());
   }
   if (!sameBytes(edge.root(), checkpoint.root)) fault("checkpoint: the entries do not hash to its root");
-  return { origin: log.origin, size, faults };
+  return { origin: log.origin, size, faults, ...(cosigners === undefined ? {} : { cosigners }) };
 }
 
 /** What a log of that size has files of. */

@@ -7,7 +7,7 @@ import { decodeText, readInput } from "./input.ts";
 import { exportLog, verifyLog } from "./log-files.ts";
 import { createPaint, formatCount, printable, printJson } from "./output.ts";
 import { sayProgress } from "./progress.ts";
-import { readTrust } from "./trust.ts";
+import { readTrust, WITNESSES_FLAG } from "./trust.ts";
 import type { CliWorld } from "./world.ts";
 
 interface ExportFlags {
@@ -21,6 +21,7 @@ interface ExportFlags {
 interface VerifyFlags {
   readonly trust?: readonly string[];
   readonly data?: string;
+  readonly witnesses?: string;
   readonly since?: readonly string[];
   readonly json?: boolean;
 }
@@ -68,6 +69,7 @@ export function addLog(program: Command, { world, end }: CommandContext): void {
     .description("Verifies an exported log, entry by entry; exit code 1 when anything is missing or changed")
     .argument("<folder>", "what writ log export wrote, or a copy of a log's files")
     .option("--trust <file...>", "trusted_root.json of the log (default: keys/ of the data folder)")
+    .option(...WITNESSES_FLAG)
     .option("--data <folder>", "the data folder whose log is trusted (WRIT_DATA)")
     .option("--since <checkpoint...>", "checkpoints kept from earlier: the log must have begun like that")
     .option("--json", "print JSON")
@@ -85,7 +87,7 @@ export function addLog(program: Command, { world, end }: CommandContext): void {
       );
       const progress = sayProgress(world, "verified");
       const read = (path: string) => world.runtime.files.read(`${folder}/${path}`);
-      const report = await verifyLog(read, trust.logs, earlier, progress);
+      const report = await verifyLog(read, trust, earlier, progress);
       const ok = report.faults.length === 0;
       if (flags.json) printJson(world, { ok, trust: source, ...report });
       else printReport(world, report, earlier.length);
@@ -95,7 +97,7 @@ export function addLog(program: Command, { world, end }: CommandContext): void {
 
 function printReport(
   world: CliWorld,
-  { origin, size, faults }: Awaited<ReturnType<typeof verifyLog>>,
+  { origin, size, faults, cosigners }: Awaited<ReturnType<typeof verifyLog>>,
   earlier: number,
 ): void {
   const paint = createPaint(world);
@@ -104,6 +106,9 @@ function printReport(
     world.runtime.print(`${paint.bad("not verified")}  ${formatCount(faults.length, "fault")}`);
   else {
     const since = earlier === 0 ? "" : `, consistent with ${formatCount(earlier, "earlier checkpoint")}`;
-    world.runtime.print(`${paint.good("verified")}  log ${printable(origin)}, ${size} entries${since}`);
+    const cosigned = cosigners === undefined ? "" : `, cosigned by ${printable(cosigners.join(", "))}`;
+    world.runtime.print(
+      `${paint.good("verified")}  log ${printable(origin)}, ${size} entries${since}${cosigned}`,
+    );
   }
 }

@@ -4,8 +4,10 @@ import {
   bundleVerifier,
   joinTrust,
   parseTrust,
+  parseWitnessDemand,
   type Trust,
 } from "../core/manifest/index.ts";
+import type { WitnessDemand } from "../core/merkle/index.ts";
 import { signatureVerifier } from "../identity/index.ts";
 import { loadConfig } from "./config.ts";
 import { readInput, readOptionalFile } from "./input.ts";
@@ -17,7 +19,15 @@ export interface TrustFlags {
   /** Files; all of them count. */
   readonly trust?: readonly string[];
   readonly data?: string | undefined;
+  /** File that says how many of which witnesses have to have cosigned. */
+  readonly witnesses?: string | undefined;
 }
+
+/** The flag of commands that can ask for witnesses. */
+export const WITNESSES_FLAG = [
+  "--witnesses <file>",
+  "witnesses that have to have cosigned: { quorum, witnesses: [{ key }] }, or the gateway's own file",
+] as const;
 
 /** Whom to believe, and the files that say so. */
 export interface ReadTrust {
@@ -41,9 +51,20 @@ export async function readTrust(world: CliWorld, flags: TrustFlags): Promise<Rea
     const files = await Promise.all(
       named.map(async (name) => ({ name, bytes: await readInput(world, name, "trusted keys") })),
     );
-    return { trust: joinTrust(files.map(({ name, bytes }) => parse(bytes, name))), source: named.join(", ") };
+    const trust = joinTrust(
+      files.map(({ name, bytes }) => parse(bytes, name)),
+      await readWitnesses(world, flags.witnesses),
+    );
+    return { trust, source: named.join(", ") };
   }
-  return await readOwnTrust(world, flags.data);
+  return await readOwnTrust(world, flags);
+}
+
+async function readWitnesses(world: CliWorld, path: string | undefined): Promise<WitnessDemand | undefined> {
+  if (path === undefined) return undefined;
+  const read = parseWitnessDemand(await readInput(world, path, "witnesses"));
+  if (read.ok) return read.demand;
+  throw new UsageError(`Cannot use witnesses ${JSON.stringify(path)}: ${read.detail}`);
 }
 
 /** Verifies many manifests against one trust, with the runtime's own cryptography. */
@@ -52,8 +73,8 @@ export function manifestVerifier({ runtime }: CliWorld, trust: Trust): BundleVer
   return bundleVerifier(trust, signatureVerifier(verification), (bytes) => verification.sha256(bytes));
 }
 
-async function readOwnTrust(world: CliWorld, data: string | undefined): Promise<ReadTrust> {
-  const { config } = await loadConfig(world, { dataFolder: data });
+async function readOwnTrust(world: CliWorld, flags: TrustFlags): Promise<ReadTrust> {
+  const { config } = await loadConfig(world, { dataFolder: flags.data });
   const folder = config.keysFolder ?? `${config.dataFolder}/keys`;
   const parts: Trust[] = [];
   const sources: string[] = [];
@@ -66,7 +87,8 @@ async function readOwnTrust(world: CliWorld, data: string | undefined): Promise<
     sources.push(name);
   }
   if (parts.some(({ keys }) => keys.length > 0)) {
-    return { trust: joinTrust(parts), source: sources.map((name) => `${folder}/${name}`).join(", ") };
+    const trust = joinTrust(parts, await readWitnesses(world, flags.witnesses));
+    return { trust, source: sources.map((name) => `${folder}/${name}`).join(", ") };
   }
   const places = ["trusted-keys.json", "jwks.json"].map((name) => `${folder}/${name}`);
   throw new UsageError(`Cannot verify: no trusted keys, neither ${places.join(" nor ")}`, [

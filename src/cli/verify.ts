@@ -10,7 +10,7 @@ import { readInput, STDIN } from "./input.ts";
 import { listRange } from "./log-range.ts";
 import { alignColumns, createPaint, type Paint, printable, printJson } from "./output.ts";
 import { readOnePolicy } from "./policy-files.ts";
-import { manifestVerifier, readTrust } from "./trust.ts";
+import { manifestVerifier, readTrust, WITNESSES_FLAG } from "./trust.ts";
 import { UsageError } from "./usage-error.ts";
 import { type AnswerCheck, type Compared, verifyDocument } from "./verify-answer.ts";
 import type { CliWorld } from "./world.ts";
@@ -18,6 +18,7 @@ import type { CliWorld } from "./world.ts";
 interface VerifyFlags {
   readonly trust?: readonly string[];
   readonly data?: string;
+  readonly witnesses?: string;
   readonly log?: string;
   readonly range: string;
   readonly logOrigin?: string;
@@ -49,6 +50,7 @@ export function addVerify(program: Command, { world, end }: CommandContext): voi
       "--trust <file...>",
       "trusted keys or a JWKS, and trusted_root.json of the log (default: keys/ of the data folder)",
     )
+    .option(...WITNESSES_FLAG)
     .option("--data <folder>", "the data folder whose keys are trusted (WRIT_DATA)")
     .option("--log <folder>", "verify manifests of a log: a data folder, or an export with --manifests")
     .option("--range <from..until>", "which of the log's; either end may be left out", "..")

@@ -12,6 +12,7 @@
  */
 import { GatewayError } from "../core/errors.ts";
 import { type ActionPredicate, missingFields, type RunPredicate } from "../core/manifest/index.ts";
+import { parseCheckpoint, parseNote } from "../core/merkle/index.ts";
 import type { ObservabilityField } from "../core/policy/index.ts";
 import type {
   Claimed,
@@ -107,10 +108,13 @@ export interface Evidence {
   /**
    * Writes the manifest of a sealed run, with the proof that the log has it.
    *
-   * @returns JSON text, the same that `seal` gave
+   * @param cosigned a checkpoint of this log that witnesses cosigned: when it covers the seal, the proof leads to it
+   * @returns JSON text, the same that `seal` gave but for that
    * @throws {GatewayError} `evidence-unavailable`
    */
-  manifest(seal: NonNullable<RunRow["seal"]>): Promise<string>;
+  manifest(seal: NonNullable<RunRow["seal"]>, cosigned?: string): Promise<string>;
+  /** The newest checkpoint that enough witnesses cosigned; undefined when there is none, or nobody is asked. */
+  cosigned(): string | undefined;
   /** The same as an object, with its receipt: what `seal` gave. @throws {GatewayError} `evidence-unavailable` */
   release(seal: NonNullable<RunRow["seal"]>): Promise<Sealed>;
   /**
@@ -238,9 +242,12 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       }
     },
 
-    async manifest(seal) {
+    async manifest(seal, cosigned) {
       try {
-        return await writeManifest(seal, await store.prove(seal.sequence), checkpoints);
+        const size = sizeOf(cosigned);
+        if (cosigned === undefined || size <= seal.sequence)
+          return await writeManifest(seal, await store.prove(seal.sequence), checkpoints);
+        return await writeManifest(seal, await store.prove(seal.sequence, size), checkpoints, cosigned);
       } catch (cause) {
         throw unavailable(
           `Cannot show manifest of run ${JSON.stringify(seal.run)}: no proof can be made`,
@@ -259,6 +266,8 @@ export function createEvidence(parts: EvidenceParts): Evidence {
         );
       }
     },
+
+    cosigned: () => witnessing?.note,
 
     async checkpoint() {
       try {
@@ -331,4 +340,10 @@ function toIntent(known: KnownBeforeRun, admittedAtMs: number): Intent {
 /** A caller that is told 503 comes back; five seconds is what a failed-over store or signer usually takes. */
 function unavailable(message: string, cause?: unknown): GatewayError {
   return new GatewayError(message, { code: "evidence-unavailable", retryAfterSeconds: 5 }, { cause });
+}
+
+/** Entries that a checkpoint covers; 0 when it is none. */
+function sizeOf(note: string | undefined): number {
+  const text = note === undefined ? undefined : parseNote(note)?.text;
+  return Number(parseCheckpoint(text ?? "")?.size ?? 0);
 }

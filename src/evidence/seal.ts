@@ -129,6 +129,7 @@ async function signStatement(
 /**
  * Writes the manifest of a stored seal with its proof.
  *
+ * @param cosigned a checkpoint that others signed too: stands in for ours when it is of the same head
  * @returns JSON text, the same that was released then, as long as the log's name and key are. A seal from before there
  *   was a log has no proof
  * @throws whatever the checkpoints' signer throws
@@ -137,9 +138,12 @@ export async function writeManifest(
   seal: Pick<Seal, "bundle" | "entry">,
   logged: Logged,
   checkpoints: Checkpoints,
+  cosigned?: string,
 ): Promise<string> {
   if (!isLogEntry(seal.entry)) return seal.bundle;
-  const checkpoint = await checkpoints.of(logged.head);
+  const own = await checkpoints.of(logged.head);
+  // Ours, and lines of others under it: what it leads to, and by which key, stays the same.
+  const checkpoint = cosigned?.startsWith(own.note) === true ? { ...own, note: cosigned } : own;
   // Written by ourselves, in the transaction that sealed it.
   const bundle: Bundle = JSON.parse(seal.bundle);
   return JSON.stringify(attach(bundle, seal.entry, logged, checkpoint));

@@ -82,7 +82,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     describeTool: async (principal, tool) => describeTool(registry.current(), principal, tool),
     listRuns: (principal, page) => listRuns(store, principal, page),
     findRun: (principal, run) => findRun(store, principal, run),
-    findManifest: (principal, run) => findManifest(store, evidence, principal, run),
+    findManifest: (principal, run, proof) => findManifest(store, evidence, principal, run, proof),
     explainRun: (principal, run) => explain(store, principal, run),
     async reload(principal) {
       requireScope(principal, "operate");

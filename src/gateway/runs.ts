@@ -25,15 +25,29 @@ export async function findRun(store: Store, principal: Principal, run: string): 
   return summarise(await requireRun(store, principal, run));
 }
 
-/** @throws {GatewayError} `insufficient-scope`, `unknown-tool`, `evidence-unavailable` while the run is open */
+/**
+ * @param proof `cosigned`: leading to a checkpoint that enough witnesses cosigned
+ * @throws {GatewayError} `insufficient-scope`, `unknown-tool`, `evidence-unavailable` while the run is open, or no
+ *   cosigned checkpoint covers it
+ */
 export async function findManifest(
   store: Store,
-  evidence: Pick<Evidence, "manifest">,
+  evidence: Pick<Evidence, "manifest" | "cosigned">,
   principal: Principal,
   run: string,
+  proof?: "cosigned",
 ): Promise<string> {
   const { seal } = await requireRun(store, principal, run);
-  if (seal !== undefined) return await evidence.manifest(seal);
+  if (seal !== undefined && proof === undefined) return await evidence.manifest(seal);
+  if (seal !== undefined) {
+    const note = evidence.cosigned();
+    const text = note === undefined ? "" : await evidence.manifest(seal, note);
+    if (note !== undefined && text.includes(JSON.stringify(note))) return text;
+    throw new GatewayError(`Cannot show the manifest of ${run}: no cosigned checkpoint covers it yet`, {
+      code: "evidence-unavailable",
+      retryAfterSeconds: 1,
+    });
+  }
   throw new GatewayError(`Cannot show the manifest of ${run}: the run is open`, {
     code: "evidence-unavailable",
     retryAfterSeconds: 1,

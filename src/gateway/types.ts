@@ -52,7 +52,7 @@ export interface Gateway {
    * @returns the execution manifest: JSON text of a Sigstore bundle v0.3, with the proof that the log has it
    * @throws {GatewayError} `unknown-tool`; `evidence-unavailable` while the run is open
    */
-  findManifest(principal: Principal, run: string): Promise<string>;
+  findManifest(principal: Principal, run: string, proof?: "cosigned"): Promise<string>;
 
   /**
    * @returns why a run was allowed or denied what it asked for, and the smallest change that would allow what was denied

@@ -4,7 +4,7 @@ import type { RefusalCode } from "../core/errors.ts";
 import { BUNDLE_MEDIA_TYPE } from "../core/manifest/index.ts";
 import type { ScopeName } from "../core/policy/index.ts";
 import { InvocationBody } from "./invocation.ts";
-import { RecordPageQuery, RunPageQuery } from "./query.ts";
+import { ManifestQuery, RecordPageQuery, RunPageQuery } from "./query.ts";
 import { ChargebackParameters, OutcomeBody } from "./routes/accounts.ts";
 import { ActionPageQuery, ToolCommandBody, VersionPageQuery } from "./routes/operate.ts";
 import {
@@ -137,6 +137,7 @@ export const OPERATIONS: readonly Operation[] = [
     method: "get",
     path: "/v1/runs/{run}/manifest",
     summary: "The execution manifest of a run, with the proof that the log has it",
+    query: ManifestQuery,
     answer: ExecutionManifest,
     contentType: BUNDLE_MEDIA_TYPE,
     refusals: [...READ, "unknown-tool", "evidence-unavailable"],

@@ -30,6 +30,16 @@ export const RecordPageQuery = z.strictObject({
     .optional(),
 });
 
+/** Query of `GET /v1/runs/{run}/manifest`. */
+export const ManifestQuery = z.strictObject({
+  proof: z
+    .literal("cosigned")
+    .meta({
+      description: "The proof leads to a checkpoint that witnesses cosigned; 503 until one covers the run",
+    })
+    .optional(),
+});
+
 /** Query of everything else. */
 const NoQuery = z.strictObject({});
 

@@ -138,9 +138,10 @@ export interface Store {
   /**
    * Proves a seal again, in the same head as when it was sealed.
    *
-   * @throws {RangeError} when there is no seal of that sequence
+   * @param atLeast in the first head with that many entries instead; a size that {@link Store.logHead} told is one
+   * @throws {RangeError} when there is no seal of that sequence, or no such head
    */
-  prove(sequence: number): Promise<Logged>;
+  prove(sequence: number, atLeast?: number): Promise<Logged>;
   /**
    * Proves that the log began as it was at a smaller size.
    *

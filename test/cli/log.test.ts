@@ -7,6 +7,7 @@ import { createEvidence } from "../../src/evidence/index.ts";
 import { openNoteSigner, openSigner } from "../../src/identity/index.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { completed, knownOf } from "../evidence/support.ts";
+import { testWitness } from "../support/witness.ts";
 import { cli, makeFolder, type TestFolder } from "./support.ts";
 
 const ORIGIN = "log.example";
@@ -143,6 +144,51 @@ describe("log verify", () => {
     const { code, out } = await cli(["log", "verify", exported, "--trust", trust, ...since]);
     expect(code).toBe(0);
     expect(out).toBe("verified  log log.example, 600 entries, consistent with 2 earlier checkpoints");
+  });
+});
+
+describe("--witnesses", () => {
+  it("demands cosignatures of a log and of a manifest in an export, offline", async () => {
+    const [one, two, three] = await Promise.all(
+      ["one.example", "two.example", "three.example"].map(testWitness),
+    );
+    if (!(one && two && three)) throw new TypeError("three witnesses were made");
+    const own = `${folder.path}/witnessed`;
+    await sealRuns(`${own}/data`, 0, 5);
+    const bare = ["log", "export", `${own}/bare`, "--manifests", "--data", `${own}/data`, ...EXPORT];
+    expect((await cli(bare)).code).toBe(0);
+    const note = await readFile(`${own}/bare/checkpoint`, "utf8");
+    // What a gateway with witnesses keeps.
+    await writeFile(
+      `${own}/data/cosigned-checkpoint`,
+      `${note}${await one.cosign(note)}${await two.cosign(note)}`,
+    );
+    const full = ["log", "export", `${own}/public`, "--manifests", "--data", `${own}/data`, ...EXPORT];
+    expect((await cli(full)).code).toBe(0);
+    const wanted = async (quorum: number) =>
+      await folder.put(
+        `witnesses-${quorum}.json`,
+        JSON.stringify({ quorum, witnesses: [one, two, three].map(({ key }) => ({ key })) }),
+      );
+    const keys = ["--trust", `${own}/public/jwks.json`, `${own}/public/trusted_root.json`];
+    for (const [where, quorum, code] of [
+      ["bare", 1, 1],
+      ["public", 2, 0],
+      ["public", 3, 1],
+    ] as const) {
+      const flags = [...keys, "--witnesses", await wanted(quorum)];
+      const ofLog = await cli(["log", "verify", `${own}/${where}`, ...flags]);
+      expect([ofLog.code, where, quorum]).toEqual([code, where, quorum]);
+      expect(ofLog.out).toMatch(
+        code === 0 ? /cosigned by one\.example, two\.example$/ : /of 3 witnesses cosigned it, wanted/,
+      );
+      const manifest = `${own}/${where}/manifests/0/3.sigstore.json`;
+      const ofManifest = await cli(["verify", manifest, ...flags]);
+      expect(ofManifest.code).toBe(code);
+      expect(ofManifest.out).toMatch(code === 0 ? /✓ witnesses +2 of 3/ : /✗ witnesses/);
+    }
+    const refused = await cli(["verify", `${own}/public/manifests`, ...keys, "--witnesses", await wanted(4)]);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringMatching(/quorum is 4/)]);
   });
 });
 

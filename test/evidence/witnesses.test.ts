@@ -2,8 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { createOutgoing } from "../../src/broker/index.ts";
-import { sha256Bytes } from "../../src/core/digest.ts";
-import { encodeBase64, parseWitnessFile } from "../../src/core/manifest/index.ts";
+import { parseWitnessDemand, parseWitnessFile, verifyBundle } from "../../src/core/manifest/index.ts";
 import {
   type Bytes,
   cosignedAt,
@@ -14,17 +13,16 @@ import {
   verifyConsistency,
 } from "../../src/core/merkle/index.ts";
 import { createEvidence, type Evidence, type WitnessPolicy } from "../../src/evidence/index.ts";
+import { findManifest } from "../../src/gateway/runs.ts";
 import { verifySignature } from "../../src/identity/index.ts";
 import type { HttpServer } from "../../src/ports/index.ts";
 import { noFaults } from "../support/sqlite.ts";
+import { testWitness } from "../support/witness.ts";
 import { completed, knownOf, type TestGateway, TRUST, testStorage } from "./support.ts";
 
 /** A witness as C2SP tlog-witness says one is, of one log. */
 async function startWitness(name: string) {
-  const pair = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as CryptoKeyPair;
-  const raw = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
-  const typed = Uint8Array.from([4, ...raw]);
-  const id = sha256Bytes(Uint8Array.from([...new TextEncoder().encode(`${name}\n`), ...typed])).slice(0, 4);
+  const { key, cosign } = await testWitness(name);
   const state = {
     size: 0n,
     root: new Uint8Array() as Bytes,
@@ -46,31 +44,19 @@ async function startWitness(name: string) {
     const claim = { oldSize: state.size, oldRoot: state.root, size, root, path };
     if (state.size > 0n && !verifyConsistency(claim)) return new Response("", { status: 422 });
     [state.size, state.root] = [size, root];
-    const time = 1_700_000_000n;
-    const text = parseNote(note)?.text ?? "";
-    const signed = new TextEncoder().encode(`cosignature/v1\ntime ${time}\n${text}`);
-    const signature = new Uint8Array(await crypto.subtle.sign("Ed25519", pair.privateKey, signed));
-    if (state.answers === "wrong") signature[3] = (signature[3] ?? 0) ^ 1;
-    const stamp = new Uint8Array(8);
-    new DataView(stamp.buffer).setBigUint64(0, time);
-    return new Response(`\u2014 ${name} ${encodeBase64(Uint8Array.from([...id, ...stamp, ...signature]))}\n`);
+    const line = await cosign(note);
+    const wrong = (letter: string) => (letter === "A" ? "B" : "A");
+    return new Response(state.answers === "wrong" ? line.replace(/.(?=.{20}\n$)/, wrong) : line);
   }
   const server = await runtime.serve(answer, { hostname: "127.0.0.1", port: 0 });
-  const hex = Buffer.from(id).toString("hex");
-  return {
-    name,
-    state,
-    server,
-    key: `${name}+${hex}+${encodeBase64(typed)}`,
-    url: `http://127.0.0.1:${server.port}`,
-  };
+  return { name, state, server, key, url: `http://127.0.0.1:${server.port}` };
 }
 
-type TestWitness = Awaited<ReturnType<typeof startWitness>>;
+type RunningWitness = Awaited<ReturnType<typeof startWitness>>;
 
 let storage: Awaited<ReturnType<typeof testStorage>>;
 let gateway: TestGateway;
-let witnesses: TestWitness[];
+let witnesses: RunningWitness[];
 let kept: string | undefined;
 const servers: HttpServer[] = [];
 
@@ -204,6 +190,118 @@ describe("witnesses", () => {
     await seal(second);
     await ask(second);
     expect(await cosigners(await second.checkpoint())).toHaveLength(3);
+  });
+});
+
+describe("manifests that witnesses stand behind", () => {
+  /** What a verifier wants, from a file as simple as can be. */
+  function trustOf(quorum: number, keys: readonly string[]) {
+    const text = JSON.stringify({ quorum, witnesses: keys.map((key) => ({ key })) });
+    const read = parseWitnessDemand(new TextEncoder().encode(text));
+    return { ...TRUST, witnesses: read.ok ? read.demand : expect.fail(read.detail) };
+  }
+  const sealRow = async (sequence: number) => {
+    const [row] = await gateway.store.listSeals(sequence, 1);
+    return row?.seal ?? expect.fail("no seal");
+  };
+  const verify = (text: string, trust: ReturnType<typeof trustOf>) =>
+    verifyBundle(new TextEncoder().encode(text), trust, verifySignature);
+
+  it("verify by the bundle alone, at any size the log had when they cosigned", async () => {
+    const evidence = witnessed();
+    const keys = witnesses.map(({ key }) => key);
+    for (let n = 0; n < 7; n++) await seal(evidence);
+    await ask(evidence);
+    for (let n = 0; n < 4; n++) await seal(evidence);
+    const note = evidence.cosigned() ?? expect.fail("nobody cosigned");
+    for (let sequence = 0; sequence < 7; sequence++) {
+      const text = await evidence.manifest(await sealRow(sequence), note);
+      const report = await verify(text, trustOf(3, keys));
+      expect(report).toMatchObject({ ok: true, log: { index: BigInt(sequence) } });
+      const [check] = report.checks.filter(({ check: name }) => name === "witnesses");
+      expect(check?.detail).toBe("3 of 3 cosigned it: one.example, two.example, three.example; wanted 3");
+      // As it was released, before anybody cosigned: nobody stands behind it.
+      const released = await verify(await evidence.manifest(await sealRow(sequence)), trustOf(1, keys));
+      expect(released.checks.at(-1)).toMatchObject({ check: "witnesses", ok: false });
+    }
+    // What came after the cosigned checkpoint is proven by its own.
+    const late = await evidence.manifest(await sealRow(8), note);
+    expect(late).toBe(await evidence.manifest(await sealRow(8)));
+  });
+
+  it("do not verify by fewer than were asked for, by strangers, or by a cosignature of another checkpoint", async () => {
+    const evidence = witnessed();
+    await seal(evidence);
+    const early = await evidence.checkpoint();
+    await seal(evidence);
+    if (witnesses[2]) witnesses[2].state.answers = "no";
+    await ask(evidence);
+    const note = evidence.cosigned() ?? expect.fail("nobody cosigned");
+    const bundle = JSON.parse(await evidence.manifest(await sealRow(0), note));
+    const keys = witnesses.map(({ key }) => key);
+    expect((await verify(JSON.stringify(bundle), trustOf(2, keys))).ok).toBe(true);
+    expect((await verify(JSON.stringify(bundle), trustOf(3, keys))).checks.at(-1)?.check).toBe("witnesses");
+
+    const stranger = await testWitness("stranger.example");
+    const impostor = await testWitness("three.example");
+    const [lineOfOne = ""] = note.split("\n").filter((line) => line.includes("one.example"));
+    for (const lines of [
+      await stranger.cosign(note),
+      await impostor.cosign(note),
+      `${lineOfOne}\n`,
+      // Of the log as it was before.
+      await (await testWitness("four.example")).cosign(early),
+    ]) {
+      const forged = structuredClone(bundle);
+      forged.verificationMaterial.tlogEntries[0].inclusionProof.checkpoint.envelope = `${note}${lines}`;
+      const report = await verify(JSON.stringify(forged), trustOf(3, keys));
+      expect(report.checks.at(-1)).toMatchObject({ check: "witnesses", ok: false });
+    }
+  });
+
+  it("are given to whoever asks for that, once a cosigned checkpoint covers them", async () => {
+    const evidence = witnessed();
+    const principal = { id: "key:1", tenant: "acme", tier: "free", scopes: ["evidence"] } as const;
+    await seal(evidence);
+    const { run } = await sealRow(0);
+    const find = () => findManifest(gateway.store, evidence, principal, run, "cosigned");
+    await expect(find()).rejects.toMatchObject({ code: "evidence-unavailable" });
+    await ask(evidence);
+    const trust = trustOf(
+      3,
+      witnesses.map(({ key }) => key),
+    );
+    expect((await verify(await find(), trust)).ok).toBe(true);
+    // A later one waits for the next round.
+    await seal(evidence);
+    const later = (await sealRow(1)).run;
+    const tooEarly = findManifest(gateway.store, evidence, principal, later, "cosigned");
+    await expect(tooEarly).rejects.toMatchObject({ code: "evidence-unavailable" });
+  });
+
+  it("can not be asked for where no log is", async () => {
+    const evidence = witnessed();
+    await seal(evidence);
+    const trust = { ...trustOf(1, [witnesses[0]?.key ?? ""]), logRequired: false };
+    const report = await verify(await evidence.manifest(await sealRow(0)), trust);
+    expect(report.checks.at(-1)).toMatchObject({ check: "witnesses", ok: false });
+  });
+});
+
+describe("parseWitnessDemand()", () => {
+  it("refuses what would count one witness twice, or ask for more than there are", () => {
+    const read = (document: object) => parseWitnessDemand(new TextEncoder().encode(JSON.stringify(document)));
+    const [one, two] = witnesses.map(({ key }) => key);
+    expect(read({ quorum: 2, witnesses: [{ key: one }, { key: two }] }).ok).toBe(true);
+    for (const hostile of [
+      {},
+      { quorum: 0, witnesses: [{ key: one }] },
+      { quorum: 2, witnesses: [{ key: one }] },
+      { quorum: 1, witnesses: [] },
+      { quorum: 2, witnesses: [{ key: one }, { key: one }] },
+      { quorum: 1, witnesses: [{ key: "one.example+00000000+AAAA" }] },
+    ])
+      expect(read(hostile), JSON.stringify(hostile)).toMatchObject({ ok: false });
   });
 });
 

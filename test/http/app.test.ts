@@ -130,6 +130,13 @@ test.for([
   expect(gateway.invocations.map((request) => request.traceparent)).toEqual([expected]);
 });
 
+test("createApp() refuses to prove a manifest in a way that it does not know", async () => {
+  const { app } = createTestApp();
+  expect((await app.request(get(`/v1/runs/${RUN}/manifest?proof=cosigned`))).status).toBe(200);
+  for (const query of ["proof=other", "proof=cosigned&proof=cosigned", "more=1"])
+    expect((await app.request(get(`/v1/runs/${RUN}/manifest?${query}`))).status, query).toBe(400);
+});
+
 test("createApp() sends a manifest byte for byte as it was sealed", async () => {
   const { app, gateway } = createTestApp();
   const response = await app.request(get(`/v1/runs/${RUN}/manifest`));

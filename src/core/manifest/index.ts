@@ -89,4 +89,4 @@ export type {
 } from "./types.ts";
 export { HOST_LIMITS, PAYLOAD_TYPE, PREDICATE_TYPE } from "./types.ts";
 export { type BundleVerifier, bundleVerifier, verifyBundle } from "./verify.ts";
-export { parseWitnessFile, type WitnessFile } from "./witness-file.ts";
+export { parseWitnessDemand, parseWitnessFile, type WitnessFile } from "./witness-file.ts";

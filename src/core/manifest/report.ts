@@ -5,7 +5,7 @@ import type { RunPredicate } from "./types.ts";
 /** Larger manifests are refused unread. */
 export const MAX_BUNDLE_BYTES = 8 * 1024 * 1024;
 
-/** The checks, in the order they are made. `compare-*` are made only when there is something to compare with. */
+/** The checks, in the order they are made. `witnesses` and `compare-*` are made only when somebody wants them. */
 export type CheckName =
   | "size"
   | "bundle"
@@ -15,6 +15,7 @@ export type CheckName =
   | "key-hint"
   | "log-entry"
   | "checkpoint"
+  | "witnesses"
   | "log-inclusion"
   | "statement"
   | "predicate-type"

@@ -8,6 +8,7 @@
 import { z } from "zod";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
 import type { Fault } from "../errors.ts";
+import type { WitnessDemand } from "../merkle/index.ts";
 import { isP256Spki, spkiFromJwk, thumbprint } from "./ecdsa.ts";
 import { parseStrictJson } from "./strict-json.ts";
 import { readTrustedRoot } from "./trusted-root.ts";
@@ -47,6 +48,8 @@ export interface Trust {
    * then a log entry is not looked at at all.
    */
   readonly logRequired: boolean;
+  /** How many of which witnesses must have cosigned the checkpoint that a manifest is proven by; absent = nobody. */
+  readonly witnesses?: WitnessDemand;
 }
 
 const trustedKeysSchema = z.strictObject({
@@ -101,12 +104,17 @@ export function parseTrust(
   return { ok: true, trust: { keys: read.keys, logs: [], logRequired } };
 }
 
-/** Puts together what several documents say. One that asks for no log speaks for all: the operator named it. */
-export function joinTrust(parts: readonly Trust[]): Trust {
+/**
+ * Puts together what several documents say. One that asks for no log speaks for all: the operator named it.
+ *
+ * @param witnesses what is wanted of witnesses beside that
+ */
+export function joinTrust(parts: readonly Trust[], witnesses?: WitnessDemand): Trust {
   return {
     keys: parts.flatMap(({ keys }) => keys),
     logs: parts.flatMap(({ logs }) => logs),
     logRequired: parts.every(({ logRequired }) => logRequired),
+    ...(witnesses === undefined ? {} : { witnesses }),
   };
 }
 

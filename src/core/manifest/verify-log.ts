@@ -4,7 +4,14 @@
  */
 import { z } from "zod";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
-import { type CheckpointReader, leafHash, type Sha256, verifyInclusion } from "../merkle/index.ts";
+import {
+  type CheckpointReader,
+  leafHash,
+  type Note,
+  type Sha256,
+  verifyInclusion,
+  type WitnessDemand,
+} from "../merkle/index.ts";
 import { ENTRY_KIND, encodeLogEntry } from "./log-entry.ts";
 import type { Demand } from "./report.ts";
 import type { Trust, TrustedLog } from "./trust.ts";
@@ -40,6 +47,14 @@ export interface SignedParts {
   readonly tlogEntries: readonly z.infer<typeof tlogEntrySchema>[];
 }
 
+/** With what a verifier of many manifests looks at logs. */
+export interface LogReading {
+  readonly checkpoints: CheckpointReader<TrustedLog>;
+  readonly sha256: Sha256;
+  /** Who cosigned a checkpoint; looked for once. */
+  readonly cosigners: (note: Note, demand: WitnessDemand) => Promise<readonly string[]>;
+}
+
 /** A manifest that was found in a log. */
 export interface InLog {
   readonly log: TrustedLog;
@@ -52,7 +67,7 @@ export interface InLog {
  * Demands that a manifest is in a trusted log.
  *
  * @param signed with a signature that holds under the key `spki`
- * @param reading `checkpoints`: of the logs that are trusted; `sha256`: the hash to use
+ * @param reading `checkpoints`: of the logs that are trusted
  * @param demand told of each check; ends verification at the first that does not hold
  * @returns where it was found; undefined when the trust asks for no log
  */
@@ -60,11 +75,14 @@ export async function verifyLogEntry(
   signed: SignedParts,
   spki: Uint8Array,
   trust: Trust,
-  { checkpoints, sha256 }: { readonly checkpoints: CheckpointReader<TrustedLog>; readonly sha256: Sha256 },
+  reading: LogReading,
   demand: Demand,
 ): Promise<InLog | undefined> {
+  const { checkpoints, sha256 } = reading;
   const [entry, ...more] = signed.tlogEntries;
   if (!trust.logRequired) {
+    if (trust.witnesses !== undefined)
+      demand("witnesses", false, "witnesses cosign a log, and the trust asks for none");
     demand("log-entry", true, "the trust asks for no log; none was looked at");
     return undefined;
   }
@@ -101,6 +119,13 @@ export async function verifyLogEntry(
     same,
     same ? `signed by log ${log.origin}, ${checkpoint.size} entries` : "not the one that the proof names",
   );
+
+  if (trust.witnesses !== undefined) {
+    const { quorum, witnesses } = trust.witnesses;
+    const names = await reading.cosigners(opened.note, trust.witnesses);
+    const found = `${names.length} of ${witnesses.length} cosigned it${names.length === 0 ? "" : ": "}${names.join(", ")}`;
+    demand("witnesses", names.length >= quorum, `${found}; wanted ${quorum}`);
+  }
 
   const path = proof.hashes.map(decodeBase64);
   const index = BigInt(proof.logIndex);

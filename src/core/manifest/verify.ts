@@ -10,7 +10,7 @@
 import { z } from "zod";
 import { decodeBase64 } from "../base64.ts";
 import { canonicalJson, sha256Bytes, sha256Hex, toHex } from "../digest.ts";
-import { CheckpointReader, type Sha256 } from "../merkle/index.ts";
+import { CheckpointReader, findCosigners, type Note, type Sha256 } from "../merkle/index.ts";
 import { ACTION_TYPE, type ActionPredicate, ActionPredicateSchema, createActionStatement } from "./action.ts";
 import { derToRaw, isHighS } from "./ecdsa.ts";
 import { parseInstant } from "./instant.ts";
@@ -28,7 +28,13 @@ import { BUNDLE_MEDIA_TYPE, createStatement, pae } from "./statement.ts";
 import { parseStrictJson } from "./strict-json.ts";
 import type { Trust, TrustedKey, TrustedKeys } from "./trust.ts";
 import { PAYLOAD_TYPE, PREDICATE_TYPE, type RunPredicate } from "./types.ts";
-import { type InLog, type SignedParts, tlogEntrySchema, verifyLogEntry } from "./verify-log.ts";
+import {
+  type InLog,
+  type LogReading,
+  type SignedParts,
+  tlogEntrySchema,
+  verifyLogEntry,
+} from "./verify-log.ts";
 
 // Strict on purpose: the bundle around the envelope is not signed, so what we do not know we do not let pass.
 const bundleSchema = z.strictObject({
@@ -79,7 +85,17 @@ export function bundleVerifier(
     return spki === undefined ? [] : [{ key, spki }];
   });
   const checkpoints = new CheckpointReader(trust.logs, verifySignature);
-  const reading = { checkpoints, sha256 };
+  // By the note that the reader of checkpoints remembers, so for as long as it does.
+  const cosigners = new WeakMap<Note, Promise<readonly string[]>>();
+  const reading: LogReading = {
+    checkpoints,
+    sha256,
+    cosigners(note, demand) {
+      const found = cosigners.get(note) ?? findCosigners(note, demand, verifySignature);
+      cosigners.set(note, found);
+      return found;
+    },
+  };
   return async (bundleBytes, comparison = {}) => {
     const checks: Check[] = [];
     const demand: Demand = (check, ok, detail) => {

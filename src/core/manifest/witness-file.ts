@@ -1,6 +1,6 @@
 /** The operator's file about witnesses of the log: who they are, how many have to cosign, and what if they do not. */
 import { z } from "zod";
-import { parseWitnessKey, type WitnessKey } from "../merkle/index.ts";
+import { parseWitnessKey, sameBytes, type WitnessDemand, type WitnessKey } from "../merkle/index.ts";
 import { parseStrictJson } from "./strict-json.ts";
 
 /** What the file says. */
@@ -42,25 +42,62 @@ export function parseWitnessFile(
   const json = parseStrictJson(bytes);
   if (!json.ok) return { ok: false, detail: json.reason };
   const read = fileSchema.safeParse(json.value);
-  if (!read.success) {
-    const [issue] = read.error.issues;
-    const place = (issue?.path ?? []).map((part) => `/${String(part)}`).join("");
-    return { ok: false, detail: `${place || "/"} ${issue?.message}` };
-  }
+  if (!read.success) return { ok: false, detail: describeIssue(read.error) };
   const { quorum, on_unmet: onUnmet, max_age_seconds: maxAge } = read.data;
-  const witnesses: WitnessFile["witnesses"][number][] = [];
-  for (const [
-    index,
-    { key: text, url, allow_addresses: allowAddresses = [] },
-  ] of read.data.witnesses.entries()) {
-    const key = parseWitnessKey(text);
-    if (key === undefined) return { ok: false, detail: `/witnesses/${index}/key is no key of a witness` };
-    // One witness under two entries would count twice.
-    if (witnesses.some((other) => other.key.name === key.name))
-      return { ok: false, detail: `/witnesses/${index}/key names ${key.name} again` };
-    witnesses.push({ key, url: url.endsWith("/") ? url : `${url}/`, allowAddresses });
-  }
-  if (quorum > witnesses.length)
-    return { ok: false, detail: `/quorum is ${quorum}, and there are ${witnesses.length} witnesses` };
+  const keys = readKeys(read.data.witnesses.map(({ key }) => key));
+  if (typeof keys === "string") return { ok: false, detail: keys };
+  if (quorum > keys.length) return { ok: false, detail: describeQuorum(quorum, keys.length) };
+  const witnesses = read.data.witnesses.flatMap(({ url, allow_addresses: allowAddresses = [] }, index) => {
+    const key = keys[index];
+    return key === undefined ? [] : [{ key, url: url.endsWith("/") ? url : `${url}/`, allowAddresses }];
+  });
   return { ok: true, file: { witnesses, quorum, onUnmet, maxAgeMs: maxAge * 1000 } };
+}
+
+/** What a verifier reads of it: where witnesses are, and what a gateway does without them, is none of its business. */
+const demandSchema = z.looseObject({
+  quorum: z.int().min(1),
+  witnesses: z.array(z.looseObject({ key: z.string() })).min(1),
+});
+
+/**
+ * Reads what a verifier wants of witnesses: the operator's own file, or `{ "quorum": 2, "witnesses": [{ "key": … }] }`.
+ *
+ * @returns what is wanted, or what is wrong with the file
+ */
+export function parseWitnessDemand(
+  bytes: Uint8Array,
+): { readonly ok: true; readonly demand: WitnessDemand } | { readonly ok: false; readonly detail: string } {
+  const json = parseStrictJson(bytes);
+  if (!json.ok) return { ok: false, detail: json.reason };
+  const read = demandSchema.safeParse(json.value);
+  if (!read.success) return { ok: false, detail: describeIssue(read.error) };
+  const keys = readKeys(read.data.witnesses.map(({ key }) => key));
+  if (typeof keys === "string") return { ok: false, detail: keys };
+  const { quorum } = read.data;
+  if (quorum > keys.length) return { ok: false, detail: describeQuorum(quorum, keys.length) };
+  return { ok: true, demand: { quorum, witnesses: keys } };
+}
+
+/** @returns the keys; or which of them is none, or is there twice: it would count twice */
+function readKeys(texts: readonly string[]): readonly WitnessKey[] | string {
+  const keys: WitnessKey[] = [];
+  for (const [index, text] of texts.entries()) {
+    const key = parseWitnessKey(text);
+    if (key === undefined) return `/witnesses/${index}/key is no key of a witness`;
+    // One key under two names would count twice as well.
+    if (keys.some(({ name, spki }) => name === key.name || sameBytes(spki, key.spki)))
+      return `/witnesses/${index}/key names ${key.name} again`;
+    keys.push(key);
+  }
+  return keys;
+}
+
+function describeIssue({ issues: [issue] }: z.ZodError): string {
+  const place = (issue?.path ?? []).map((part) => `/${String(part)}`).join("");
+  return `${place || "/"} ${issue?.message}`;
+}
+
+function describeQuorum(quorum: number, count: number): string {
+  return `/quorum is ${quorum}, and there are ${count} witnesses`;
 }

@@ -63,6 +63,30 @@ export async function cosignedAt(
   return undefined;
 }
 
+/** How many of which witnesses a verifier wants to have cosigned. */
+export interface WitnessDemand {
+  /** 1 to as many as there are. */
+  readonly quorum: number;
+  readonly witnesses: readonly WitnessKey[];
+}
+
+/**
+ * Looks for cosignatures of all of them.
+ *
+ * @param note attacker-controlled
+ * @returns names of those who cosigned, each once
+ */
+export async function findCosigners(
+  note: Note,
+  { witnesses }: WitnessDemand,
+  verify: VerifyEd25519,
+): Promise<readonly string[]> {
+  const names: string[] = [];
+  for (const witness of witnesses)
+    if ((await cosignedAt(note, witness, verify)) !== undefined) names.push(witness.name);
+  return names;
+}
+
 /**
  * Writes what a witness is sent.
  *

@@ -11,8 +11,10 @@ export {
 } from "./checkpoint.ts";
 export {
   cosignedAt,
+  findCosigners,
   formatAddCheckpoint,
   parseWitnessKey,
+  type WitnessDemand,
   type WitnessKey,
 } from "./cosignature.ts";
 export { type FullTile, TileNodes, TreeEdge } from "./edge.ts";

@@ -6,7 +6,7 @@ import { BUNDLE_MEDIA_TYPE, explanationLines } from "../../core/manifest/index.t
 import { answerJson, answerText } from "../answers.ts";
 import { principalOf } from "../authenticate.ts";
 import type { App, AppContext, Route } from "../context.ts";
-import { RUN_ID, readRunPage, refuseQuery } from "../query.ts";
+import { ManifestQuery, RUN_ID, readQuery, readRunPage, refuseQuery } from "../query.ts";
 
 /** Routes under `/v1/runs`. */
 export function runRoutes(app: App): readonly Route[] {
@@ -41,10 +41,10 @@ async function findRun(context: AppContext, app: App): Promise<Response> {
 
 async function findManifest(context: AppContext, app: App): Promise<Response> {
   const principal = principalOf(context);
-  refuseQuery(context);
+  const { proof } = readQuery(context, ManifestQuery);
   const run = runId(context);
   // Text, not an object: the bytes that were sealed are the bytes that are sent.
-  return answerText(await app.gateway.findManifest(principal, run), 200, {
+  return answerText(await app.gateway.findManifest(principal, run, proof), 200, {
     "content-type": BUNDLE_MEDIA_TYPE,
     "content-disposition": `attachment; filename="${run}.sigstore.json"`,
   });

@@ -89,8 +89,11 @@ export async function openPostgresStore(
       await tree.follow(head, database.read);
       return head;
     },
-    async prove(sequence) {
-      const [head] = sequence < 0 ? [] : (await database.read(queries.selectHeadAfter(sequence))).map(toHead);
+    async prove(sequence, atLeast = 0) {
+      const [head] =
+        sequence < 0
+          ? []
+          : (await database.read(queries.selectHeadAfter(Math.max(sequence, atLeast - 1)))).map(toHead);
       if (head === undefined) throw new RangeError(`Cannot prove seal ${sequence}: there is none`);
       return { sequence, head, path: await tree.path(sequence, head, database.read) };
     },

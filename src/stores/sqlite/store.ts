@@ -158,8 +158,8 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
         return insertSeal(seal);
       }, prove),
     logHead: async () => log.head(),
-    async prove(sequence) {
-      const [head] = connection.read(queries.selectHeadAfter(sequence));
+    async prove(sequence, atLeast = 0) {
+      const [head] = connection.read(queries.selectHeadAfter(Math.max(sequence, atLeast - 1)));
       if (head === undefined) throw new RangeError(`Cannot prove seal ${sequence}: there is none`);
       const { size, root } = head;
       return { sequence, head: { size, root: Uint8Array.from(root) }, path: log.path(sequence, size) };

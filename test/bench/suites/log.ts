@@ -31,7 +31,9 @@ export const log: Suite = {
     // As the store keeps them: full tiles; the nodes above are computed when a proof asks.
     const tiles = new Map<string, Uint8Array>();
     const open = new Map<string, TileNodes>();
+    let reads = 0;
     const readFull = (level: number, index: number) => {
+      reads++;
       const key = `${level}/${index}`;
       const nodes = open.get(key) ?? new TileNodes(tiles.get(key));
       open.set(key, nodes);
@@ -57,19 +59,38 @@ export const log: Suite = {
       });
       const root = edge.root();
       const [prove, verify, grow]: number[][] = [[], [], []];
+      // What does not depend on the machine: hashes of the longest proofs, and the most tiles that one asked for.
+      const most = { inclusion: 0, consistency: 0, tiles: 0 };
       for (let n = 0; n < SAMPLES; n++) {
         const index = Math.floor((size * n) / SAMPLES);
+        reads = 0;
         const [a, path] = timed(() => proveInclusion(index, size, node));
+        most.tiles = Math.max(most.tiles, reads);
+        most.inclusion = Math.max(most.inclusion, path.length);
         const claim = { index: BigInt(index), size: BigInt(size), leaf: leafOf(index), path };
         const [b, isThere] = timed(() => verifyInclusion(claim, root));
         const oldSize = index + 1;
         const [c, growth] = timed(() => proveConsistency(oldSize, size, node));
+        most.consistency = Math.max(most.consistency, growth.length);
         if (!isThere || (n === 0 && !consistent(oldSize, growth, leafOf(0), size, root)))
           throw new Error(`A proof of ${size} entries does not hold`);
         prove?.push(a);
         verify?.push(b);
         grow?.push(c);
       }
+      // A proof has a hash for each level of the tree at most, two where two trees are compared.
+      const levels = Math.ceil(Math.log2(size));
+      if (most.inclusion > levels || most.consistency > 2 * levels)
+        throw new Error(`Proofs of ${size} entries have ${most.inclusion} and ${most.consistency} hashes`);
+      figures.push(
+        { name: `hashes of an inclusion proof at most, of ${size}`, value: most.inclusion, unit: "hashes" },
+        {
+          name: `hashes of a consistency proof at most, of ${size}`,
+          value: most.consistency,
+          unit: "hashes",
+        },
+        { name: `nodes asked of tiles for a proof at most, of ${size}`, value: most.tiles, unit: "nodes" },
+      );
       rows.prove.push(rowOf(name, prove ?? []));
       rows.verify.push(rowOf(name, verify ?? []));
       rows.grow.push(rowOf(name, grow ?? []));
@@ -79,7 +100,7 @@ export const log: Suite = {
       figures.push({ name: `${kind}, largest to smallest`, value: last / first, unit: "times" });
     }
     say("durable appends, 256 at once");
-    figures.push(await durable(folder, quick ? 2_000 : 20_000));
+    figures.push(...(await durable(folder, quick ? 2_000 : 50_000)));
     return {
       tables: [
         { title: "inclusion proof, made from tiles", rows: rows.prove },
@@ -112,7 +133,7 @@ function consistent(
 }
 
 /** Denials, which are intent and seal in one write, through the store with its syncs. */
-async function durable(folder: string, count: number): Promise<Figure> {
+async function durable(folder: string, count: number): Promise<readonly Figure[]> {
   const store = await openStore(runtime.openSqlite(join(folder, "log.sqlite")));
   const at = performance.now();
   for (let n = 0; n < count; n += 256) {
@@ -128,10 +149,19 @@ async function durable(folder: string, count: number): Promise<Figure> {
     );
   }
   const seconds = (performance.now() - at) / 1000;
+  const proving: number[] = [];
+  for (let n = 0; n < SAMPLES; n++) {
+    const before = performance.now();
+    await store.prove(Math.floor((count * n) / SAMPLES));
+    proving.push(performance.now() - before);
+  }
   await store.close();
-  return {
-    name: "durable appends with intent and seal, 256 at once",
-    value: count / seconds,
-    unit: "entries per second",
-  };
+  return [
+    {
+      name: "durable appends with intent and seal, 256 at once",
+      value: count / seconds,
+      unit: "entries per second",
+    },
+    { name: `proof from the store's rows, of ${count}`, value: rowOf("", proving).p50, unit: "ms" },
+  ];
 }
