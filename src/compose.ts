@@ -25,6 +25,7 @@ import { createSandbox } from "./sandbox/index.ts";
 import { openSigners } from "./signers.ts";
 import { createMetrics } from "./telemetry/index.ts";
 import { openVersions } from "./versions.ts";
+import { countingSpawns, openWatching, type WatchSettings } from "./watching.ts";
 import { readWitnesses } from "./witnesses.ts";
 
 /** Version of Writ, as manifests and `writ --version` say it. */
@@ -70,6 +71,8 @@ export interface HouseOptions {
   readonly versioned?: { readonly offer: ComponentDescription; readonly activateNew: boolean };
   /** Tenants and issuers of tokens; absent = keys alone, of any tenant. */
   readonly access?: Access;
+  /** What is counted, judged and told of runs; absent = nothing. */
+  readonly watch?: WatchSettings;
   readonly profiles: ReadonlyMap<string, SecretProfile>;
   /** The operator's folders by name; default none. */
   readonly mounts?: ReadonlyMap<string, Mount>;
@@ -145,24 +148,19 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       clock,
       entropy,
       files,
-      spawn: (role, cage) => {
-        metrics.executorStarted(role);
-        return runtime.spawnExecutor(role, { runtime: options.executorRuntime ?? runtime.name, ...cage });
-      },
+      spawn: countingSpawns(metrics, runtime.spawnExecutor, options.executorRuntime ?? runtime.name),
       cages: CAGES[options.isolation],
       cacheFolder: `${dataFolder}/cache`,
       executors: options.executors,
       spares: options.spares,
       queue: 1000,
     });
-    const identity = createIdentity({
-      ...{ store, clock, entropy, log },
-      outgoing: createOutgoing({
-        clock,
-        resolver: runtime.resolver,
-        ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
-      }),
+    const outgoing = createOutgoing({
+      clock,
+      resolver: runtime.resolver,
+      ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
     });
+    const identity = createIdentity({ store, clock, entropy, log, outgoing });
     if (options.access !== undefined) identity.use(options.access);
     const accounts = openAccounts(runtime, options.keysFolder, store, options.prices);
     const stopGivingBack = accounts.watch((error) => log({ event: "leases-failed", error: String(error) }));
@@ -199,6 +197,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
           await prepareTool(sandbox, registry.current(), tool);
         },
       });
+    const watching = options.watch && openWatching(options.watch, { runtime, store, metrics, outgoing, log });
     return {
       ...(inForce === undefined ? {} : { board: inForce.board }),
       gateway: createGateway({
@@ -216,8 +215,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         clock,
         entropy,
         versions,
-        sinks: options.versioned === undefined ? [] : [metrics],
-        metrics: () => metrics.render([]),
+        ...watching,
         diagnose: options.diagnose,
         ...(options.reload === undefined ? {} : { reload: options.reload }),
       }),
@@ -233,6 +231,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         stopErasing();
         await inForce?.stop();
         stopGivingBack();
+        await watching?.stop();
         await sandbox.close();
         await observing.close();
         await store.close();

@@ -7,7 +7,7 @@ import { openKeys, openLocalGateway, openLog } from "./local.ts";
 import { openRecords, openReplayer } from "./records.ts";
 import { startServer } from "./serve.ts";
 import { openSignerService, rotateKeys } from "./signers.ts";
-import { openTools } from "./versions.ts";
+import { openReport, openTools } from "./versions.ts";
 
 const world: CliWorld = {
   runtime,
@@ -17,6 +17,7 @@ const world: CliWorld = {
   readStdin: () => runtime.readStdin(),
   startServer: (config, say) => startServer(runtime, config, say),
   openLocalGateway: (options) => openLocalGateway(runtime, options),
+  reportSlos: (place, sloFile) => openReport(runtime, place, sloFile),
   openTools: (place) => openTools(runtime, place),
   openKeys: (place, identityFile) => openKeys(runtime, place, identityFile),
   openLog: (place, origin, signer) => openLog(runtime, place, origin, signer),

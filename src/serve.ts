@@ -29,6 +29,7 @@ import { describeVersion, holdRegistry, type Registry } from "./registry/index.t
 import { Reloader } from "./reload.ts";
 import { isFirst, joinLog } from "./shared-log.ts";
 import { writePublicKeys } from "./signers.ts";
+import { readSloSettings } from "./slo.ts";
 
 /** How long requests under way may take to finish once the gateway is told to stop. */
 const GRACE_MS = 10_000;
@@ -95,6 +96,7 @@ export async function startServer(
       signer: config.signer,
       registry: holder,
       reload: async (actor) => await (await reloader.promise).reload(actor),
+      watch: { slo: await readSloSettings(runtime, config.sloFile, dataFolder) },
       versioned: { offer, activateNew: config.newVersions === "activate" },
       access,
       prices: await loadPrices(runtime.files, pricesFile),

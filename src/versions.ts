@@ -2,11 +2,13 @@
 import type { DataPlace, Tools } from "./cli/index.ts";
 import type { ComponentDescription } from "./core/component/index.ts";
 import { toHex } from "./core/digest.ts";
+import type { SloReport } from "./core/slo/index.ts";
 import type { Evidence } from "./evidence/index.ts";
 import { ActionKeeper, newActionId, type Versions } from "./gateway/index.ts";
 import { databaseOf, openExisting } from "./place.ts";
 import type { Runtime, Store } from "./ports/index.ts";
 import { type Board, commandTool, createBoard, type RegistrySource, type Tool } from "./registry/index.ts";
+import { readSloSettings, reportSlos } from "./slo.ts";
 
 /** Pause between two looks at what operators did and nobody has signed. */
 const ACTIONS_MS = 500;
@@ -63,6 +65,25 @@ export function openVersions(parts: VersionParts): { readonly board: Board; stop
       await board.stop();
     },
   };
+}
+
+/**
+ * How service levels stand, by the database and the operator's file.
+ *
+ * @throws {Error} when there is no data, or the file is not understood
+ */
+export async function openReport(
+  runtime: Runtime,
+  place: DataPlace,
+  sloFile: string | undefined,
+): Promise<SloReport> {
+  const { file } = await readSloSettings(runtime, sloFile, place.dataFolder);
+  const store = await openExisting(runtime, databaseOf(place), "service levels");
+  try {
+    return await reportSlos(runtime, store, file);
+  } finally {
+    await store.close();
+  }
 }
 
 /** @throws {Error} when there is no data, so that a wrong folder does not look like one without tools */

@@ -82,12 +82,13 @@ export function createOutgoing({
   }
 
   return {
-    post: (url, body, options) =>
-      send(
-        url,
-        { method: "POST", headers: [["content-type", "text/plain"]], body: new TextEncoder().encode(body) },
-        options,
-      ),
+    post(url, body, { contentType = "text/plain", headers = [], ...options }) {
+      const said: Header[] = [
+        ["content-type", contentType],
+        ...headers.map(([name, value]): Header => [name, value]),
+      ];
+      return send(url, { method: "POST", headers: said, body: new TextEncoder().encode(body) }, options);
+    },
     get: (url, options) =>
       send(
         url,

@@ -74,6 +74,7 @@ export async function loadConfig(
     logOrigin: find("logOrigin"),
     signer: find("signer"),
     witnessesFile: find("witnessesFile"),
+    sloFile: find("sloFile"),
     publicUrl: find("publicUrl"),
     demo: find("demo"),
     maxBodyBytes: find("maxBodyBytes"),

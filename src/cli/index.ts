@@ -22,6 +22,7 @@ import { addReplay } from "./replay.ts";
 import { addRun } from "./run.ts";
 import { addServe } from "./serve.ts";
 import { addSigner } from "./signer.ts";
+import { addSlo } from "./slo.ts";
 import { addTools } from "./tools.ts";
 import { addVerify } from "./verify.ts";
 import type { CliWorld } from "./world.ts";
@@ -103,6 +104,7 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     addKeys,
     addTools,
     addChargeback,
+    addSlo,
     addExplain,
     addReplay,
     addJournal,

@@ -43,6 +43,8 @@ export interface ServeConfig {
   readonly signer: string | undefined;
   /** File that names witnesses of the log, and how many have to cosign; undefined = nobody is asked. */
   readonly witnessesFile: string | undefined;
+  /** File of service levels; undefined = `slo.yaml` in the data folder when it is there, else the defaults. */
+  readonly sloFile: string | undefined;
   /** Where strangers reach this gateway, when that is not where it listens; without a trailing slash. */
   readonly publicUrl: string | undefined;
   /** Whether the sample API is served beside the gateway. */
@@ -266,6 +268,14 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     flag: "--witnesses <file>",
     variable: "WRIT_WITNESSES",
     help: "witnesses of the log, and how many have to cosign",
+    schema: path.optional(),
+    fromText: text,
+    initial: () => undefined,
+  },
+  sloFile: {
+    flag: "--slo <file>",
+    variable: "WRIT_SLO",
+    help: "service levels, alerts and webhooks; default: slo.yaml in the data folder",
     schema: path.optional(),
     fromText: text,
     initial: () => undefined,

@@ -8,6 +8,7 @@ import type { TileName } from "../core/merkle/index.ts";
 import type { ProfileNode } from "../core/metering/index.ts";
 import type { Principal, Scope } from "../core/policy/index.ts";
 import type { ToolCommand } from "../core/rollout/index.ts";
+import type { SloReport } from "../core/slo/index.ts";
 import type { Gateway } from "../gateway/index.ts";
 import type {
   Erasure,
@@ -38,6 +39,8 @@ export interface CliWorld {
   startServer(config: ServeConfig, say: (line: string) => void): Promise<RunningServer>;
   /** A gateway for one component and one policy, with evidence in the data folder and no socket. */
   openLocalGateway(options: LocalGatewayOptions): Promise<LocalGateway>;
+  /** How service levels stand. @param sloFile the operator's file; undefined = `slo.yaml` there, or the defaults */
+  reportSlos(place: DataPlace, sloFile: string | undefined): Promise<SloReport>;
   /** Versions of a data folder's tools, whether or not a gateway runs on it. */
   openTools(place: DataPlace): Promise<Tools>;
   /** `identityFile`: where tenants are listed; undefined = `identity.yaml` in the data folder, when it is there. */

@@ -49,6 +49,8 @@ export interface GatewayParts {
   readonly versions: Versions;
   /** Counters and histograms, as OpenMetrics text; default: there are none. */
   readonly metrics?: Operator["metrics"];
+  /** How service levels stand; default: nothing is promised. */
+  readonly slo?: Operator["slo"];
   /** Told of every run that is over; default: nobody is. */
   readonly sinks?: readonly TelemetrySink[];
   /** Reads the operator's files again; absent = there are none. */
@@ -67,6 +69,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       entropy,
       metrics:
         parts.metrics ?? (async () => ({ contentType: "application/openmetrics-text", text: "# EOF\n" })),
+      slo: parts.slo ?? (async () => ({ objectives: [], alerts: [] })),
     }),
     authenticate: (authorization) => identity.authenticate(authorization),
     // The registry is asked for once: a run and its callees keep what was in force when it began.

@@ -10,3 +10,4 @@ export type { Versions } from "./predicate.ts";
 export { type ReplayedTool, type ReplayReport, replay, replayRun } from "./replay.ts";
 export { ActionKeeper, describeChange } from "./tool-actions.ts";
 export type * from "./types.ts";
+export { versionOf } from "./watch.ts";

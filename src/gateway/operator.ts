@@ -5,6 +5,7 @@
 import { GatewayError } from "../core/errors.ts";
 import type { Principal } from "../core/policy/index.ts";
 import type { ToolCommand, ToolState } from "../core/rollout/index.ts";
+import type { SloReport } from "../core/slo/index.ts";
 import type { Clock, Entropy, ToolAction, VersionStore } from "../ports/index.ts";
 import { commandTool, policyIdsOf } from "../registry/index.ts";
 import { newActionId } from "./ids.ts";
@@ -26,7 +27,9 @@ export interface Operator {
   listActions(
     page: ActionPage,
   ): Promise<{ readonly actions: readonly OperatorAction[]; readonly next?: string }>;
-  /** Counters and histograms of this gateway: OpenMetrics text. */
+  /** How service levels stand, over all gateways. @throws whatever the store throws */
+  slo(): Promise<SloReport>;
+  /** Counters and histograms of this gateway, and service levels: OpenMetrics text. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
@@ -85,12 +88,14 @@ export interface OperatorParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly metrics: Operator["metrics"];
+  readonly slo: Operator["slo"];
 }
 
 /** Creates the operator's side of a gateway. */
-export function createOperator({ versions, clock, entropy, metrics }: OperatorParts): Operator {
+export function createOperator({ versions, clock, entropy, metrics, slo }: OperatorParts): Operator {
   return {
     metrics,
+    slo,
     listTools: async () => (await versions.states()).rows.map(({ state }) => state),
     async describeTool(tool, { limit, before }) {
       const row = (await versions.states()).rows.find(({ state }) => state.tool === tool);

@@ -79,6 +79,7 @@ interface Noted {
   /** Of a run that was refused before it began: the code. */
   refused: string | undefined;
   queuedMs: number;
+  evidence: string;
 }
 
 /** One invocation: the run that a principal called, and those that it called. */
@@ -114,8 +115,12 @@ class InvocationWatch {
         },
         seal: (predicate, ...rest) =>
           this.#step(this.#ending(predicate), "seal", () => evidence.seal(predicate, ...rest)),
-        refuse: (predicate) =>
-          this.#step(this.#ending(predicate), "refuse", () => evidence.refuse(predicate)),
+        refuse: async (predicate) => {
+          const noted = this.#ending(predicate);
+          const recorded = await this.#step(noted, "refuse", () => evidence.refuse(predicate));
+          if (noted !== undefined) noted.evidence = recorded.run;
+          return recorded;
+        },
       },
       sandbox: {
         ...sandbox,
@@ -152,6 +157,7 @@ class InvocationWatch {
       end: undefined,
       refused: undefined,
       queuedMs: 0,
+      evidence: run,
     };
     this.#runs.set(run, noted);
     return noted;
@@ -206,6 +212,7 @@ class InvocationWatch {
       queuedMs: noted.queuedMs,
       fuelUsed: end?.budget?.fuel.used ?? 0,
       egressBytes: end?.budget?.egress_bytes.used ?? 0,
+      evidence: noted.evidence,
       children: this.#childrenOf(noted, spanId),
     };
   }

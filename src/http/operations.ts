@@ -23,6 +23,7 @@ import {
   RunExplanation,
   RunList,
   RunSummary,
+  SloReport,
   TaskReport,
   ToolDetail,
   ToolList,
@@ -219,6 +220,16 @@ export const OPERATIONS: readonly Operation[] = [
     answer: ExecutionManifest,
     contentType: BUNDLE_MEDIA_TYPE,
     refusals: [...READ, "unknown-tool", "evidence-unavailable"],
+    scope: "operate",
+  },
+  {
+    id: "slo",
+    method: "get",
+    path: "/v1/slo",
+    summary:
+      "How service levels stand over all gateways: latency, rejections, evidence, rollbacks; and alerts",
+    answer: SloReport,
+    refusals: READ,
     scope: "operate",
   },
   {

@@ -339,3 +339,34 @@ export const ActionList = z
     next: z.string().meta({ description: "Pass as before for the page that follows" }).optional(),
   })
   .meta({ id: "ActionList" });
+
+const rate = z.number().nullable();
+
+/** Answer of `GET /v1/slo`. */
+export const SloReport = z
+  .object({
+    objectives: z.array(
+      z.object({
+        name: z.enum(["latency", "rejection-rate", "evidence-completeness", "rollback-activation"]),
+        tool: z.string().optional(),
+        value: rate.meta({ description: "What was measured; null when there was nothing to measure" }),
+        target: z.number(),
+        unit: z.enum(["ms", "share"]),
+        met: z.boolean().nullable(),
+        budgetLeft: rate.meta({ description: "What is left of the error budget, of 1; below 0 = overspent" }),
+        events: z.int(),
+      }),
+    ),
+    alerts: z.array(
+      z.object({
+        name: z.string(),
+        firing: z.boolean(),
+        burn: z
+          .object({ long: rate, short: rate })
+          .nullable()
+          .meta({ description: "How fast the error budget is spent in both windows; 1 = as fast as it may" }),
+        detail: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: "SloReport" });

@@ -47,8 +47,9 @@ export type {
   TaskOutcome,
 } from "./ledger.ts";
 export type { LocalSocket, LocalSockets } from "./local-sockets.ts";
+export type { AlertRow, ClaimedAlert, Count, MeasureStore } from "./measures.ts";
 export type { Observer } from "./observer.ts";
-export type { Outgoing, OutgoingAnswer, OutgoingOptions } from "./outgoing.ts";
+export type { Outgoing, OutgoingAnswer, OutgoingBody, OutgoingOptions } from "./outgoing.ts";
 export type {
   PostgresConnection,
   PostgresFailure,

@@ -1,17 +1,25 @@
 /** Requests of the gateway itself, to places that its operator named. Guests' requests go another way. */
 export interface Outgoing {
   /**
-   * Posts text. Goes through the same checks as every request: strict URL, every address judged, no redirects.
+   * Posts text, plain unless it is said to be something else. Goes through the same checks as every request: strict URL, every address judged, no redirects.
    *
    * @throws when there is no answer, or a longer one
    */
-  post(url: string, body: string, options: OutgoingOptions): Promise<OutgoingAnswer>;
+  post(url: string, body: string, options: OutgoingOptions & OutgoingBody): Promise<OutgoingAnswer>;
   /**
    * Reads a document, by the same checks; the URL's query goes along.
    *
    * @throws when there is no answer, or a longer one
    */
   get(url: string, options: OutgoingOptions): Promise<OutgoingAnswer>;
+}
+
+/** What is said of a body. */
+export interface OutgoingBody {
+  /** Default `text/plain`. */
+  readonly contentType?: string;
+  /** Sent beside it. Not from strangers: names and values are the gateway's own. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
 }
 
 /** How far one request may go. */

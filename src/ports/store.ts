@@ -8,6 +8,7 @@ import type { AccountStore, Claimed, RunClaims, RunSettlement } from "./accounts
 import type { ItemStore } from "./items.ts";
 import type { JournalStore } from "./journals.ts";
 import type { LedgerStore } from "./ledger.ts";
+import type { MeasureStore } from "./measures.ts";
 import type { VersionStore } from "./versions.ts";
 
 /** The intention to run, written before anything runs. */
@@ -84,6 +85,8 @@ export interface Store {
   readonly items: ItemStore;
   /** Journals of runs: encrypted, and erasable. */
   readonly journals: JournalStore;
+  /** What was counted, and which alerts fire. */
+  readonly measures: MeasureStore;
   /** Versions of tools, and which are in force. */
   readonly versions: VersionStore;
   /** Budgets, keys, retries, loops and the ledger. */

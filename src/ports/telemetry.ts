@@ -49,6 +49,8 @@ export interface RunSeen {
   readonly queuedMs: number;
   readonly fuelUsed: number;
   readonly egressBytes: number;
+  /** The run whose seal is its evidence: its own, but for denials that share a statement. */
+  readonly evidence: string;
   /** Runs that it called. */
   readonly children: readonly RunSeen[];
 }

@@ -175,7 +175,8 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
           queuedMs += clock.monotonicMs() - askedAt;
           let reusable = false;
           try {
-            const { end, inputs } = await runIn(loan, run, prepared, leftMs, revocation);
+            const { end: seen, inputs } = await runIn(loan, run, prepared, leftMs, revocation);
+            const end = afterRevocation(seen, revocation.reason);
             // Lost with its executor, and nobody outside has seen anything of it: it begins again, by itself, so that
             // whatever happens then is its own doing. INVARIANT: a run that asked the broker for anything never does.
             const again = !alone && elapsed() < run.timeToLiveMs && revocation.reason === undefined;
@@ -200,6 +201,12 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
     },
     close: () => pool.close(),
   };
+}
+
+/** A run that was to end anyway, and went with an executor that was ended for another one, ends for its own reason. */
+function afterRevocation(end: LinkEnd, reason: string | undefined): LinkEnd {
+  if (end.kind !== "lost" || reason === undefined) return end;
+  return { kind: "stopped", outcome: { kind: "revoked", reason } };
 }
 
 /** A run that was revoked before it had an executor. */

@@ -252,6 +252,19 @@ export const MIGRATIONS: readonly Migration[] = [
 `,
     { kind: "append-only", table: "task_outcomes", same: "tenant = NEW.tenant AND task = NEW.task" },
   ],
+  [
+    `
+  CREATE TABLE measures (
+    resolution_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, tool TEXT NOT NULL, version TEXT NOT NULL,
+    measure TEXT NOT NULL, key TEXT NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (resolution_ms, at_ms, tool, version, measure, key)
+  ) STRICT;
+  CREATE TABLE alerts (
+    name TEXT PRIMARY KEY NOT NULL, firing INTEGER NOT NULL, since_ms INTEGER NOT NULL, change INTEGER NOT NULL,
+    told INTEGER NOT NULL, attempts INTEGER NOT NULL, claimed_until_ms INTEGER NOT NULL, detail TEXT NOT NULL
+  ) STRICT;
+  `,
+  ],
 ];
 
 /** Of a table whose rows are each about one run. */

@@ -179,6 +179,31 @@ export interface ClaimsTable {
   value: string;
 }
 
+/** What was counted in a minute or an hour. */
+export interface MeasuresTable {
+  resolution_ms: number;
+  at_ms: number;
+  tool: string;
+  version: string;
+  measure: string;
+  key: string;
+  count: number;
+}
+
+/** Alerts that were ever heard of. */
+export interface AlertsTable {
+  name: string;
+  /** 1 = it fires. */
+  firing: number;
+  since_ms: number;
+  change: number;
+  /** The change that was told last. */
+  told: number;
+  attempts: number;
+  claimed_until_ms: number;
+  detail: string;
+}
+
 /** The database, as Kysely sees it. */
 export interface Tables {
   runs: RunsTable;
@@ -201,4 +226,6 @@ export interface Tables {
   tool_actions: ToolActionsTable;
   tool_settlements: ToolSettlementsTable;
   gateways: GatewaysTable;
+  measures: MeasuresTable;
+  alerts: AlertsTable;
 }

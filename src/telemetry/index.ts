@@ -3,3 +3,6 @@
  * and never decides anything about one.
  */
 export { createMetrics, type GaugeReading, type Metrics } from "./metrics.ts";
+export { createMonitor, type Monitor, type MonitorParts } from "./monitor.ts";
+export { createRecorder, type Recorder } from "./recorder.ts";
+export { createWebhooks, type Webhook } from "./webhooks.ts";

@@ -10,7 +10,7 @@ import { readOffer } from "../../src/compose.ts";
 import { openKeys, openLocalGateway, openLog } from "../../src/local.ts";
 import { openRecords, openReplayer } from "../../src/records.ts";
 import { openSignerService, rotateKeys } from "../../src/signers.ts";
-import { openTools } from "../../src/versions.ts";
+import { openReport, openTools } from "../../src/versions.ts";
 
 /** The project's folder. */
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -61,6 +61,7 @@ export async function cli(args: readonly string[], changes: WorldChanges = {}): 
     startServer: unexpected("a server"),
     openLocalGateway: (options) => openLocalGateway(runtime, options),
     openKeys: (dataFolder) => openKeys(runtime, dataFolder),
+    reportSlos: (dataFolder, sloFile) => openReport(runtime, dataFolder, sloFile),
     openTools: (dataFolder) => openTools(runtime, dataFolder),
     openLog: (dataFolder, origin, signer) => openLog(runtime, dataFolder, origin, signer),
     openSignerService: (options, log) => openSignerService(runtime, options, log),

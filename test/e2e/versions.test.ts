@@ -9,7 +9,7 @@ import { joinTrust, parseTrust, verifyBundle } from "../../src/core/manifest/ind
 import type { ToolCommand } from "../../src/core/rollout/index.ts";
 import { verifySignature } from "../../src/identity/index.ts";
 import type { ToolAction } from "../../src/ports/index.ts";
-import { openTools } from "../../src/versions.ts";
+import { openReport, openTools } from "../../src/versions.ts";
 import { type Answer, callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
 
 let folder: string;
@@ -209,5 +209,18 @@ describe("an operator over HTTP", () => {
     expect(metrics.text).toContain('writ_step_seconds_bucket{le="0.00025",step="seal"}');
     expect(metrics.text).toMatch(/writ_executor_starts_total\{role="run"\} [1-9]/);
     expect((await callGateway(gateway.server.url, "/metrics", {})).status).toBe(401);
+
+    // Counted by the minute and written by the second; evidence is looked for a moment after a run.
+    const standing = async () => (await get("/v1/slo")).json.objectives;
+    const find = async (name: string) =>
+      (await standing()).find((one: { name: string; tool?: string }) => one.name === name);
+    for (let attempt = 0; attempt < 100 && !((await find("evidence-completeness"))?.events > 40); attempt++)
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await find("evidence-completeness")).toMatchObject({ value: 1, met: true, budgetLeft: 1 });
+    expect(await find("latency")).toMatchObject({ unit: "ms", met: true, tool: "hash" });
+    expect((await find("rollback-activation")).value).toBeLessThan(1_000);
+    expect((await get("/metrics")).text).toMatch(/writ_slo_value\{objective="latency",tool="hash"\} [0-9.]+/);
+    const report = await openReport(runtime, { dataFolder: join(folder, "data") }, undefined);
+    expect(report.objectives.map(({ name }) => name)).toContain("rollback-activation");
   }, 30_000);
 });

@@ -146,6 +146,24 @@ export function createFakeGateway(): FakeGateway {
           ],
           next: ACTION,
         }),
+      slo: async () =>
+        serve({
+          objectives: [
+            {
+              name: "latency",
+              tool: "weather",
+              value: 12.5,
+              target: 2000,
+              unit: "ms" as const,
+              met: true,
+              budgetLeft: 0.75,
+              events: 40,
+            },
+          ],
+          alerts: [
+            { name: "latency:weather:fast", firing: false, burn: { long: 0.5, short: null }, detail: "d" },
+          ],
+        }),
       metrics: async () => serve({ contentType: "application/openmetrics-text", text: "# EOF\n" }),
     },
     invoke: async (_principal, request) => {

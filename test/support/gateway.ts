@@ -56,6 +56,7 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     logOrigin: "log.example",
     signer: undefined,
     witnessesFile: undefined,
+    sloFile: undefined,
     publicUrl: undefined,
     demo: false,
     maxBodyBytes: 2 ** 20,

@@ -28,6 +28,7 @@ export function runSeen(changes: Partial<RunSeen> = {}): RunSeen {
     queuedMs: 10,
     fuelUsed: 500,
     egressBytes: 70,
+    evidence: changes.run ?? "run_01J00000000000000000000000",
     children: [],
     ...changes,
   };

@@ -115,6 +115,11 @@ export function operateRoutes(app: App): readonly Route[] {
       };
       return answerJson(await operator.listActions(page));
     }),
+    route("GET", "/v1/slo", async (context) => {
+      refuseQuery(context);
+      const { objectives, alerts } = await operator.slo();
+      return answerJson({ objectives, alerts });
+    }),
     route("GET", "/metrics", async (context) => {
       refuseQuery(context);
       const { contentType, text } = await operator.metrics();

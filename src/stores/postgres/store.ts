@@ -13,6 +13,7 @@ import { run as execute } from "../database.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
 import { createLedger } from "../ledger.ts";
+import { createMeasures } from "../measures.ts";
 import * as queries from "../queries.ts";
 import { createRecords } from "../records.ts";
 import type { HeadsTable } from "../schema.ts";
@@ -60,6 +61,7 @@ export async function openPostgresStore(
     ...createRecords(database),
     items: withAnyKey(createItems(database)),
     journals: createJournals(database, () => vacuum(server)),
+    measures: createMeasures(database),
     versions: createVersions(database),
     accounts: createAccounts(database),
     ledger: createLedger(database),

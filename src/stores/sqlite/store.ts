@@ -9,6 +9,7 @@ import { createAccounts } from "../accounts.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
 import { createLedger } from "../ledger.ts";
+import { createMeasures } from "../measures.ts";
 import * as queries from "../queries.ts";
 import { createRecords } from "../records.ts";
 import { createVersions } from "../versions.ts";
@@ -124,6 +125,7 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
       // The pages were zeroed (`secure_delete`); what they held is still in the log of writes until that is truncated.
       database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     }),
+    measures: createMeasures(steps),
     versions: createVersions(steps),
     accounts: createAccounts(steps),
     ledger: createLedger(steps),

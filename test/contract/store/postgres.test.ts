@@ -12,6 +12,7 @@ import { intentOf, sealOf } from "./intents.ts";
 import { itemsSuite } from "./items.suite.ts";
 import { journalsSuite } from "./journals.suite.ts";
 import { ledgerSuite } from "./ledger.suite.ts";
+import { measuresSuite } from "./measures.suite.ts";
 import { type StoreSubject, storeSuite } from "./store.suite.ts";
 import { versionsSuite } from "./versions.suite.ts";
 
@@ -293,3 +294,4 @@ describe("durability", () => {
     });
   });
 });
+measuresSuite("PostgreSQL", createSubject);

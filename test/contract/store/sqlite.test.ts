@@ -11,6 +11,7 @@ import { intentOf, sealOf } from "./intents.ts";
 import { itemsSuite } from "./items.suite.ts";
 import { journalsSuite } from "./journals.suite.ts";
 import { ledgerSuite } from "./ledger.suite.ts";
+import { measuresSuite } from "./measures.suite.ts";
 import { type StoreSubject, storeSuite } from "./store.suite.ts";
 import { versionsSuite } from "./versions.suite.ts";
 
@@ -28,6 +29,7 @@ journalsSuite("SQLite", createSubject);
 versionsSuite("SQLite", createSubject);
 accountsSuite("SQLite", createSubject);
 ledgerSuite("SQLite", createSubject);
+measuresSuite("SQLite", createSubject);
 
 describe("openStore()", () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;

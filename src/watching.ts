@@ -1,0 +1,51 @@
+/** Who looks over the gateway's shoulder, and what of it can be asked: metrics, service levels, traces. */
+import type { GatewayParts } from "./gateway/index.ts";
+import type { Cage, Outgoing, Runtime, Store } from "./ports/index.ts";
+import { openSlos, readingsOf, type SloSettings } from "./slo.ts";
+import type { Metrics } from "./telemetry/index.ts";
+
+/** What an operator wants to be told. */
+export interface WatchSettings {
+  readonly slo: SloSettings;
+}
+
+/** What the gateway is given, and how it ends. */
+export interface Watching extends Pick<GatewayParts, "sinks" | "metrics" | "slo"> {
+  /** Writes what was counted, and stops looking. */
+  stop(): Promise<void>;
+}
+
+/** Begins to watch. */
+export function openWatching(
+  settings: WatchSettings,
+  parts: {
+    readonly runtime: Pick<Runtime, "clock" | "entropy">;
+    readonly store: Store;
+    readonly metrics: Metrics;
+    readonly outgoing: Outgoing;
+    readonly log: (line: object) => void;
+  },
+): Watching {
+  const { metrics } = parts;
+  const slos = openSlos({ ...parts, settings: settings.slo });
+  const report = () => slos.monitor.report();
+  return {
+    sinks: [metrics, slos.sink],
+    slo: report,
+    // A scrape must not fail with the store: what this process counted is worth something by itself.
+    metrics: async () => metrics.render(await report().then(readingsOf, () => [])),
+    stop: () => slos.stop(),
+  };
+}
+
+/** Counts the processes that are started. */
+export function countingSpawns(
+  metrics: Metrics,
+  spawn: Runtime["spawnExecutor"],
+  runtime: Cage["runtime"],
+): Runtime["spawnExecutor"] {
+  return (role, cage) => {
+    metrics.executorStarted(role);
+    return spawn(role, { runtime, ...cage });
+  };
+}
