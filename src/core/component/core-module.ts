@@ -3,10 +3,12 @@
  * Code and data, nearly all of a component's bytes, are passed over unread; whether they are valid is for the engine to
  * say.
  */
+import { readCoreTypes } from "./core-signatures.ts";
 import { LIMITS } from "./limits.ts";
 import type { Reader } from "./reader.ts";
 import type { CoreExport, CoreImport, CoreKind, CoreModule } from "./wit.ts";
 
+const TYPE_SECTION = 1;
 const IMPORT_SECTION = 2;
 const FUNCTION_SECTION = 3;
 const EXPORT_SECTION = 7;
@@ -26,32 +28,46 @@ export function readCoreModule(module: Reader): CoreModule {
   for (const [index, wanted] of [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00].entries()) {
     if (module.byte() !== wanted) throw module.refusal("is no core module of version 1", offset + index);
   }
+  let types: readonly (string | undefined)[] = [];
+  /** Of each function, those that are imported first. */
+  const functions: number[] = [];
   const imports: CoreImport[] = [];
   const exports: CoreExport[] = [];
   while (!module.done) {
     const id = module.byte();
     const section = module.window(module.u32(), `core module at ${offset}, section ${id}`);
-    if (id === IMPORT_SECTION) {
+    if (id === TYPE_SECTION) {
+      types = readCoreTypes(section);
+      section.finish();
+    } else if (id === IMPORT_SECTION) {
       const names = new Set<string>();
-      for (const item of section.vector(() => coreImport(section), 4)) {
+      for (const { type, ...item } of section.vector(() => coreImport(section), 4)) {
         const name = JSON.stringify([item.module, item.name]);
         // A component's core modules are linked by name: two imports of one name could not be told apart.
         if (names.has(name))
           throw section.refusal(`the core import "${item.module}" "${item.name}" is there twice`);
         names.add(name);
-        imports.push(item);
+        if (item.kind === "func") functions.push(type);
+        imports.push({ ...item, ...(item.kind === "func" && signed(types[type])) });
       }
       section.finish();
     } else if (id === EXPORT_SECTION) {
-      for (const item of section.vector(() => coreExport(section), 3)) exports.push(item);
+      for (const { index, ...item } of section.vector(() => coreExport(section), 3))
+        exports.push({ ...item, ...(item.kind === "func" && signed(types[functions[index] ?? -1])) });
       section.finish();
     } else if (id === FUNCTION_SECTION) {
-      section.budget.spend("coreFunctions", section.u32());
+      const count = section.u32();
+      section.budget.spend("coreFunctions", count);
+      for (let left = count; left > 0; left--) functions.push(section.u32());
     } else if (id === CODE_SECTION) {
       passBodies(section);
     }
   }
   return { offset, byteLength: module.end - offset, imports, exports };
+}
+
+function signed(signature: string | undefined): { readonly signature?: string } {
+  return signature === undefined ? {} : { signature };
 }
 
 /** Passes over the bodies of a code section, none of which may be too long. */
@@ -74,25 +90,32 @@ function passBodies(section: Reader): void {
  *
  * @param types how many types there are so far; default not known, the engine will say
  */
-export function coreImport(reader: Reader, types?: number): CoreImport {
+export function coreImport(reader: Reader, types?: number): CoreImport & { readonly type: number } {
   const module = reader.name();
   const name = reader.name();
-  return { module, name, kind: coreExternType(reader, types) };
+  return { module, name, ...coreExternType(reader, types) };
 }
 
-function coreExport(reader: Reader): CoreExport {
+function coreExport(reader: Reader): CoreExport & { readonly index: number } {
   const name = reader.name();
   const kind = coreKind(reader, reader.byte());
-  reader.u32();
-  return { name, kind };
+  return { name, kind, index: reader.u32() };
 }
 
-/** Passes over the type of a core import or export; `types` as for {@link coreImport}. */
-export function coreExternType(reader: Reader, types = Number.POSITIVE_INFINITY): CoreKind {
+/**
+ * Reads the type of a core import or export; `types` as for {@link coreImport}.
+ *
+ * @returns `type`: the index of a function's type or a tag's, else -1
+ */
+export function coreExternType(
+  reader: Reader,
+  types = Number.POSITIVE_INFINITY,
+): { readonly kind: CoreKind; readonly type: number } {
   const kind = coreKind(reader, reader.byte());
+  let type = -1;
   switch (kind) {
     case "func":
-      coreTypeIndex(reader, types);
+      type = coreTypeIndex(reader, types);
       break;
     case "table":
       coreValueType(reader);
@@ -107,16 +130,17 @@ export function coreExternType(reader: Reader, types = Number.POSITIVE_INFINITY)
       break;
     case "tag":
       reader.oneOf([0x00], "tag attribute");
-      coreTypeIndex(reader, types);
+      type = coreTypeIndex(reader, types);
       break;
   }
-  return kind;
+  return { kind, type };
 }
 
-function coreTypeIndex(reader: Reader, types: number): void {
+function coreTypeIndex(reader: Reader, types: number): number {
   const { at } = reader;
   const index = reader.u32();
   if (index >= types) throw reader.refusal(`there is no core type ${index}, only ${types} so far`, at);
+  return index;
 }
 
 function coreKind(reader: Reader, byte: number): CoreKind {

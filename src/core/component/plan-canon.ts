@@ -11,6 +11,16 @@ import {
   TASK_BUILTINS,
 } from "./link-plan.ts";
 import type { FuncNode } from "./nodes.ts";
+import {
+  asyncSignature,
+  CALLBACK,
+  liftedSignature,
+  postReturnSignature,
+  REALLOC,
+  requireSignature,
+  type SignatureOf,
+  trampolineSignature,
+} from "./plan-signatures.ts";
 import { PlanTypes } from "./plan-types.ts";
 import type { CanonBuiltin, CanonOptions, Definition } from "./recipe.ts";
 
@@ -21,8 +31,22 @@ export class CanonPlanner {
   readonly functions: PlanFunction[] = [];
   readonly trampolines: PlanTrampoline[] = [];
 
-  constructor(budget: Budget) {
+  readonly #signatureOf: SignatureOf;
+
+  /** @param signatureOf for functions that core modules export */
+  constructor(budget: Budget, signatureOf: SignatureOf) {
     this.types = new PlanTypes(budget);
+    this.#signatureOf = signatureOf;
+  }
+
+  /** The type that a core function has, where it is known. */
+  coreSignature(item: PlanCoreItem): string | undefined {
+    if (item.kind === "export") return this.#signatureOf(item);
+    const trampoline = at(this.trampolines, item.index, "trampoline");
+    return trampolineSignature(trampoline, this.types.types, (func) => {
+      const { signature } = at(this.functions, func, "function");
+      return at(this.types.signatures, signature, "signature");
+    });
   }
 
   /** The number of a function type, as it is in one component instance. */
@@ -44,10 +68,20 @@ export class CanonPlanner {
     if (options.async && callback === null)
       throw misfit("canon lift async without a callback is not supported; build it for WASI 0.2");
     if (!options.async && callback !== null) throw misfit("canon lift has a callback and is not async");
+    const { types, signatures } = this.types;
+    const wanted = at(signatures, signature, "signature");
+    const func = at(frame.core.func, core, "core function");
+    const inside = options.async ? asyncSignature(types, wanted) : liftedSignature(types, wanted);
+    requireSignature("what canon lift names", this.coreSignature(func), inside);
+    if (callback !== null) requireSignature("the callback", this.coreSignature(callback), CALLBACK);
+    if (resolved.postReturn !== null) {
+      const found = this.coreSignature(resolved.postReturn);
+      requireSignature("the post-return", found, postReturnSignature(types, wanted));
+    }
     return (
       this.functions.push({
         kind: "lifted",
-        core: at(frame.core.func, core, "core function"),
+        core: func,
         signature,
         options: resolved,
         callback,
@@ -109,11 +143,13 @@ export class CanonPlanner {
   #options(options: CanonOptions, frame: Frame): PlanOptions {
     const find = (space: readonly PlanCoreItem[], index: number | undefined, what: string) =>
       index === undefined ? null : at(space, index, what);
+    const realloc = find(frame.core.func, options.realloc, "core function");
+    if (realloc !== null) requireSignature("the realloc", this.coreSignature(realloc), REALLOC);
     return {
       instance: frame.id,
       encoding: options.encoding,
       memory: find(frame.core.memory, options.memory, "core memory"),
-      realloc: find(frame.core.func, options.realloc, "core function"),
+      realloc,
       postReturn: find(frame.core.func, options.postReturn, "core function"),
     };
   }

@@ -12,6 +12,7 @@ import type { Budget } from "./limits.ts";
 import type { LinkPlan, PlanCoreInstance, PlanCoreItem, PlanResource } from "./link-plan.ts";
 import type { Extern, InstanceNode } from "./nodes.ts";
 import { CanonPlanner } from "./plan-canon.ts";
+import { DESTRUCTOR, requireSignature } from "./plan-signatures.ts";
 import type { Definition, NamedReference, Recipe, Reference } from "./recipe.ts";
 import type { ComponentDescription, CoreModule } from "./wit.ts";
 
@@ -46,7 +47,7 @@ class Planner {
   constructor(coreModules: readonly CoreModule[], budget: Budget) {
     this.#coreModules = coreModules;
     this.#budget = budget;
-    this.#canon = new CanonPlanner(budget);
+    this.#canon = new CanonPlanner(budget, (item) => this.#signatureOf(item));
   }
 
   plan(recipe: Recipe): LinkPlan {
@@ -132,11 +133,9 @@ class Planner {
       }
       case "resource": {
         const { destructor, node } = definition;
-        const own: PlanResource = {
-          kind: "defined",
-          instance: frame.id,
-          destructor: destructor === undefined ? null : at(frame.core.func, destructor, "core function"),
-        };
+        const end = destructor === undefined ? null : at(frame.core.func, destructor, "core function");
+        if (end !== null) requireSignature("the destructor", this.#canon.coreSignature(end), DESTRUCTOR);
+        const own: PlanResource = { kind: "defined", instance: frame.id, destructor: end };
         frame.bindResource(node, this.#canon.resources.push(own) - 1);
         break;
       }
@@ -181,11 +180,17 @@ class Planner {
       given.set(name, at(frame.coreInstances, instance, "core instance"));
     }
     this.#budget.spend("copies", core.imports.length + core.exports.length);
-    const imports = core.imports.map(({ module: from, name, kind }) => {
+    const imports = core.imports.map(({ module: from, name, kind, signature }) => {
       const found = given.get(from)?.get(name);
       if (found === undefined) throw misfit(`the core import "${from}" "${name}" is not given`);
       if (found.sort !== kind)
         throw misfit(`the core import "${from}" "${name}" is a ${kind}, given a ${found.sort}`);
+      if (signature !== undefined && found.item.kind === "trampoline")
+        requireSignature(
+          `what is given for the core import "${from}" "${name}"`,
+          this.#canon.coreSignature(found.item),
+          signature,
+        );
       return { module: from, name, item: found.item };
     });
     const instance = this.#instances.push({ module: this.#moduleNumber(index), imports }) - 1;
@@ -197,6 +202,13 @@ class Planner {
         ]),
       ),
     );
+  }
+
+  /** Of a function that a core instance exports. */
+  #signatureOf({ instance, name }: PlanCoreItem & { kind: "export" }): string | undefined {
+    const { module } = at(this.#instances, instance, "core instance");
+    const { exports } = at(this.#coreModules, at(this.#modules, module, "core module"), "core module");
+    return exports.find((it) => it.name === name)?.signature;
   }
 
   /** Modules that are never instantiated are not carried along. */

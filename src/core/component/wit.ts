@@ -109,12 +109,16 @@ export interface CoreImport {
   readonly module: string;
   readonly name: string;
   readonly kind: CoreKind;
+  /** Of a function: its type, `i32 i64 -> i32`. */
+  readonly signature?: string;
 }
 
 /** An export of a core module. */
 export interface CoreExport {
   readonly name: string;
   readonly kind: CoreKind;
+  /** As an import's. */
+  readonly signature?: string;
 }
 
 /** The sorts of core WebAssembly that cross a module's border. */

@@ -13,16 +13,6 @@ export interface Known {
  */
 export const KNOWN: readonly Known[] = [
   {
-    script: "async/validate-no-async-abi-for-sync-type.wast",
-    lines: [11],
-    why: "canon lift async of a function type that is not async: its task runs in the same way",
-  },
-  {
-    script: "validation/abi.wast",
-    lines: [200, 214, 250, 257],
-    why: "core signatures of lifted functions, realloc and post-return are not compared: JavaScript stands between, drops what is too much, and a missing value reads as zero or traps",
-  },
-  {
     script: "validation/annotated-names.wast",
     lines: [176],
     why: "a resource that is put into an instance under a name is the resource itself, which has a name there",
@@ -39,10 +29,5 @@ export const KNOWN: readonly Known[] = [
     script: "validation/instantiation.wast",
     lines: [297, 305, 313, 321],
     why: "a core module as an argument is not held against its declaration; modules are linked by the engine, which refuses what does not fit",
-  },
-  {
-    script: "validation/resources.wast",
-    lines: [750],
-    why: "a destructor's core signature is not compared, as above",
   },
 ];

@@ -118,6 +118,7 @@ describe("decode() of a world with every kind of type", async () => {
       module: "cm32p2|a:b/canvas@1",
       name: "paint",
       kind: "func",
+      signature: expect.stringMatching(/^(i32|i64|f32|f64)( (i32|i64|f32|f64))* -> /),
     });
     expect(main?.exports).toContainEqual({ name: "cm32p2_memory", kind: "memory" });
     expect(description.producers).toContainEqual(

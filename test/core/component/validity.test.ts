@@ -1,5 +1,6 @@
 /** What does not fit together by the specification's rules is refused when it is decoded, though nothing would run it. */
 import { describe, expect, it } from "vitest";
+import { planLinks } from "../../../src/core/component/index.ts";
 import { decodeOrRefusal, fromWat } from "./support.ts";
 
 /** A component, and the refusal that it gets; `valid` is the nearest one that is right. */
@@ -140,5 +141,77 @@ describe("decode() of a component that contradicts itself", () => {
       ${pairs("g", leaf)} (instance (instantiate $c (with "x" (type $g59)))))`;
     expect(decodeOrRefusal(await fromWat(wat("u8 u8")))).toBeTypeOf("object");
     expect(decodeOrRefusal(await fromWat(wat("u8 s8")))).toMatch(/is not what is wanted/);
+  });
+});
+
+/** Core functions at a border: of the signature that the canonical ABI gives them, and of another. */
+const SIGNATURES: readonly (readonly [
+  what: string,
+  right: string,
+  wrong: string,
+  wat: (core: string) => string,
+])[] = [
+  [
+    "what canon lift names",
+    "(param i32 i64) (result i32)",
+    "(param i32 i32) (result i32)",
+    (core) => `(core module $m (func (export "f") ${core} unreachable)) (core instance $i (instantiate $m))
+      (func (param "a" u8) (param "b" u64) (result s8) (canon lift (core func $i "f")))`,
+  ],
+  [
+    "the realloc",
+    "(param i32 i32 i32 i32) (result i32)",
+    "(param i32 i32 i32 i64) (result i32)",
+    (
+      core,
+    ) => `(core module $m (memory (export "m") 1) (func (export "f") (param i32 i32)) (func (export "r") ${core} unreachable))
+      (core instance $i (instantiate $m))
+      (func (param "a" string) (canon lift (core func $i "f") (memory (core memory $i "m")) (realloc (core func $i "r"))))`,
+  ],
+  [
+    "the post-return",
+    "(param i32)",
+    "(param i64)",
+    (core) => `(core module $m (func (export "f") (result i32) unreachable) (func (export "p") ${core}))
+      (core instance $i (instantiate $m)) (func (result u8) (canon lift (core func $i "f") (post-return (core func $i "p"))))`,
+  ],
+  [
+    "the destructor",
+    "(param i32)",
+    "(param f32)",
+    (core) => `(core module $m (func (export "d") ${core})) (core instance $i (instantiate $m))
+      (type (resource (rep i32) (dtor (core func $i "d"))))`,
+  ],
+  [
+    `what is given for the core import "" "f"`,
+    "(param i32 i64 i32)",
+    "(param i32 i32 i32)",
+    (core) => `(import "f" (func $f (param "a" u8) (param "b" s64) (result (tuple u8 u8))))
+      (core module $l (memory (export "m") 1)) (core instance $l (instantiate $l))
+      (core func $g (canon lower (func $f) (memory (core memory $l "m"))))
+      (core module $m (import "" "f" (func ${core})))
+      (core instance (instantiate $m (with "" (instance (export "f" (func $g))))))`,
+  ],
+];
+
+describe("planLinks() of a component whose core functions have another type than their canonical definitions", () => {
+  it.each(SIGNATURES)("refuses %s", async (what, right, wrong, wat) => {
+    const bytes = async (core: string) => fromWat(`(component ${wat(core)})`);
+    expect(planLinks(await bytes(right)).plan).toBeDefined();
+    const refused = await bytes(wrong);
+    expect(() => planLinks(refused)).toThrow(`${what} is`);
+  });
+
+  it("reads types of structs, arrays and recursion groups for what they are", async () => {
+    const wat = (param: string) => `(component
+      (core module $m
+        (rec (type (struct (field i8) (field (mut i64)))) (type (sub (array (mut i16)))))
+        (type $f (sub final (func (param i32)))) (type $g (func (param i64)))
+        (func (export "f") (type ${param})))
+      (core instance $i (instantiate $m))
+      (func (param "a" u8) (canon lift (core func $i "f"))))`;
+    expect(planLinks(await fromWat(wat("$f"))).plan).toBeDefined();
+    const refused = await fromWat(wat("$g"));
+    expect(() => planLinks(refused)).toThrow("of type (i64 -> ), wanted (i32 -> )");
   });
 });
