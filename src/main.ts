@@ -6,7 +6,7 @@ import { PROJECT_FOLDER, readOffer, VERSION } from "./compose.ts";
 import { openKeys, openLocalGateway, openLog } from "./local.ts";
 import { openRecords, openReplayer } from "./records.ts";
 import { startServer } from "./serve.ts";
-import { openSignerService, rotateKeys } from "./signers.ts";
+import { makeKeys, openSignerService, rotateKeys } from "./signers.ts";
 import { openReport, openTools } from "./versions.ts";
 
 const world: CliWorld = {
@@ -22,6 +22,7 @@ const world: CliWorld = {
   openKeys: (place, identityFile) => openKeys(runtime, place, identityFile),
   openLog: (place, origin, signer) => openLog(runtime, place, origin, signer),
   openSignerService: (options, log) => openSignerService(runtime, options, log),
+  makeKeys: (options) => makeKeys(runtime, options),
   rotateKeys: (options) => rotateKeys(runtime, options),
   openRecords: (place) => openRecords(runtime, place),
   openBooks: (place, pricesFile) => openBooks(runtime, place, pricesFile),

@@ -1,4 +1,5 @@
 /** Where keys and runtime meet: signers over files or over a socket, the signing process, rotation. */
+import { toHex } from "./core/digest.ts";
 import { writeTrustedRoot } from "./gateway/index.ts";
 import {
   CHECKPOINT_KEY,
@@ -70,6 +71,36 @@ export async function openSignerService(
   const signers = await openSigners(runtime, { ...options, address: undefined });
   await writePublicKeys(runtime, options.keysFolder, signers);
   return await serveSigner(options.socketPath, { sockets: runtime.sockets, log, ...signers });
+}
+
+/** Files of a keys folder that hold secrets. */
+const SECRET_FILES = ["manifest.pem", "checkpoint.pem", "journals.key"] as const;
+const MASTER_KEY_BYTES = 32;
+
+/**
+ * Makes the keys that a folder lacks: for gateways that share them, and can not each make their own.
+ *
+ * @returns the files that were made, and the public ids of the signing keys
+ */
+export async function makeKeys(
+  runtime: Runtime,
+  { keysFolder, origin }: Pick<SignerPlace, "keysFolder" | "origin">,
+): Promise<{
+  readonly made: readonly string[];
+  readonly keyIds: Readonly<Record<"manifest" | "checkpoint", string>>;
+}> {
+  const { files, entropy } = runtime;
+  const made: string[] = [];
+  for (const name of SECRET_FILES)
+    if ((await files.mode(`${keysFolder}/${name}`)) === undefined) made.push(name);
+  const signers = await openSigners(runtime, { keysFolder, origin, address: undefined });
+  if (made.includes("journals.key")) {
+    const key = `${toHex(entropy.bytes(MASTER_KEY_BYTES))}\n`;
+    await files.write(`${keysFolder}/journals.key`, key, { mode: 0o600 });
+  }
+  await writePublicKeys(runtime, keysFolder, signers);
+  const [manifest, checkpoint] = [await signers.signer.keys(), await signers.noteSigner.keys()];
+  return { made, keyIds: { manifest: manifest[0]?.keyId ?? "", checkpoint: checkpoint[0]?.keyId ?? "" } };
 }
 
 /** Which keys to rotate, and how. */

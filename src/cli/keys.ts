@@ -8,6 +8,7 @@ import type { KeyRow } from "../ports/index.ts";
 import { loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
+import { addKeysInit } from "./keys-init.ts";
 import { alignColumns, printable, printJson } from "./output.ts";
 import { UsageError } from "./usage-error.ts";
 import type { CliWorld, Keys, SigningKeyState } from "./world.ts";
@@ -122,6 +123,8 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
       else world.runtime.printError(`writ: Cannot revoke ${JSON.stringify(id)}: there is no such key`);
       if (!revoked) end(EXIT.refused);
     });
+
+  addKeysInit(keys, { world, end });
 
   keys
     .command("rotate")

@@ -52,6 +52,11 @@ export interface CliWorld {
     options: { readonly keysFolder: string; readonly origin: string; readonly socketPath: string },
     log: (line: object) => void,
   ): Promise<{ close(): Promise<void> }>;
+  /** Makes the keys that a folder lacks. @returns the files that were made, and the public ids of signing keys by kind */
+  makeKeys(options: { readonly keysFolder: string; readonly origin: string }): Promise<{
+    readonly made: readonly string[];
+    readonly keyIds: Readonly<Record<"manifest" | "checkpoint", string>>;
+  }>;
   /** Makes new signing keys, and gives the old ones an end. */
   rotateKeys(options: {
     readonly keysFolder: string;

@@ -122,6 +122,20 @@ describe("keys rotate", () => {
     await data.remove();
   });
 
+  it("init makes what a folder lacks, for its owner alone, and keeps what is there", async () => {
+    const folder = await makeFolder();
+    const init = ["keys", "init", "--keys", `${folder.path}/shared`, "--log-origin", "log.example"];
+    const first = JSON.parse((await cli([...init, "--json"])).out);
+    expect(first.made).toEqual(["manifest.pem", "checkpoint.pem", "journals.key"]);
+    for (const name of first.made)
+      expect(await runtime.files.mode(`${folder.path}/shared/${name}`), name).toBe(0o600);
+    await runtime.files.remove(`${folder.path}/shared/journals.key`);
+    const second = JSON.parse((await cli([...init, "--json"])).out);
+    expect(second).toEqual({ ...first, made: ["journals.key"] });
+    expect((await cli(init)).out).toContain("all there");
+    await folder.remove();
+  });
+
   for (const flags of [
     ["--overlap", "1"],
     ["--kind", "tls"],

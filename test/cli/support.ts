@@ -9,7 +9,7 @@ import { type CliWorld, runCli } from "../../src/cli/index.ts";
 import { readOffer } from "../../src/compose.ts";
 import { openKeys, openLocalGateway, openLog } from "../../src/local.ts";
 import { openRecords, openReplayer } from "../../src/records.ts";
-import { openSignerService, rotateKeys } from "../../src/signers.ts";
+import { makeKeys, openSignerService, rotateKeys } from "../../src/signers.ts";
 import { openReport, openTools } from "../../src/versions.ts";
 
 /** The project's folder. */
@@ -64,6 +64,7 @@ export async function cli(args: readonly string[], changes: WorldChanges = {}): 
     reportSlos: (dataFolder, sloFile) => openReport(runtime, dataFolder, sloFile),
     openTools: (dataFolder) => openTools(runtime, dataFolder),
     openLog: (dataFolder, origin, signer) => openLog(runtime, dataFolder, origin, signer),
+    makeKeys: (options) => makeKeys(runtime, options),
     openSignerService: (options, log) => openSignerService(runtime, options, log),
     rotateKeys: (options) => rotateKeys(runtime, options),
     openBooks: (place, pricesFile) => openBooks(runtime, place, pricesFile),
