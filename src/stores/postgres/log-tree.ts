@@ -9,11 +9,13 @@
 import type { CompiledQuery } from "kysely";
 import {
   type Bytes,
+  emptyRoot,
   type FullTile,
   HASH_BYTES,
   leafHash,
   proveConsistency,
   proveInclusion,
+  rootOf,
   sameBytes,
   TILE_LEVELS,
   TILE_WIDTH,
@@ -38,10 +40,21 @@ export class LogTree {
   #edge: TreeEdge | undefined;
   /** By level and index, least recently made first. A full tile never changes, unless its transaction failed. */
   readonly #tiles = new Map<string, TileNodes>();
+  #seen: LogHead = { size: 0, root: emptyRoot() };
 
   /** Entries that are known: whoever asks for those behind them can hand them to {@link LogTree.follow}. */
   get size(): number | undefined {
     return this.#edge?.size;
+  }
+
+  /** The newest head that is known to be committed: whatever the database says later, it has to begin with this. */
+  get seen(): LogHead {
+    return this.#seen;
+  }
+
+  /** Remembers a committed head for as long as this process lives. */
+  saw(head: LogHead): void {
+    if (head.size > this.#seen.size) this.#seen = head;
   }
 
   /** Forgets what may not be true. */
@@ -60,8 +73,10 @@ export class LogTree {
       const edge = this.#edge;
       if (edge === undefined || head.size - edge.size > FAR) {
         const fresh = await loadEdge(head, read);
+        await this.#requireGrowth(fresh, head, read);
         if (this.#edge !== edge) continue;
         this.#edge = fresh;
+        this.saw(head);
         return fresh;
       }
       if (edge.size >= head.size) return edge;
@@ -74,7 +89,9 @@ export class LogTree {
         edge,
         rows.map(({ entry }) => entry),
       );
-      if (edge.size === head.size) this.#require(edge, head);
+      if (edge.size !== head.size) continue;
+      this.#require(edge, head);
+      this.saw(head);
     }
   }
 
@@ -136,6 +153,16 @@ export class LogTree {
     this.#remember(`${level}/${index}`, tile);
   }
 
+  /** A database that was taken back and grew again hashes well, and is another history. */
+  async #requireGrowth(fresh: TreeEdge, head: LogHead, read: Read): Promise<void> {
+    const { size, root } = this.#seen;
+    if (size === 0 || size > head.size) return;
+    const was = await this.#withTiles(read, (readFull) =>
+      rootOf(size, (level, at) => fresh.node(level, at, readFull)),
+    );
+    if (!sameBytes(was, root)) throw new Error(takenBack(`does not begin with the ${size}`));
+  }
+
   #require(edge: TreeEdge, head: LogHead): void {
     if (sameBytes(edge.root(), head.root)) return;
     this.forget();
@@ -147,6 +174,15 @@ export class LogTree {
     const [oldest] = this.#tiles.keys();
     if (this.#tiles.size > MAX_CACHED_TILES && oldest !== undefined) this.#tiles.delete(oldest);
   }
+}
+
+/**
+ * A database that forgot what was committed: a standby that lagged, or a copy from before.
+ *
+ * @param what it is or has, up to the number of entries
+ */
+export function takenBack(what: string): string {
+  return `Cannot go on with the log: its database ${what} entries that were committed before; restore the newer one`;
 }
 
 /** The edge of a head, from what the database has of each level. */

@@ -21,7 +21,7 @@ import type { LeaseColumns } from "../account-queries.ts";
 import { settlements } from "../account-steps.ts";
 import * as queries from "../queries.ts";
 import type { Settled } from "./batcher.ts";
-import type { LogTree, Read } from "./log-tree.ts";
+import { type LogTree, type Read, takenBack } from "./log-tree.ts";
 import { closeRuns, endLeases, insertRefused, insertSeals } from "./sealing-queries.ts";
 import {
   BEGIN,
@@ -95,7 +95,9 @@ export class Sealer {
       const [result] = await connection.send([this.#statements.of(query)]);
       return rowsOf(result);
     };
+    const least = this.#tree.seen.size;
     const { closed, admitted, leases, newest } = await this.#begin(connection, group);
+    if (newest.size < least) throw new Error(takenBack(`has ${newest.size} of ${least}`));
     const edge = await this.#tree.follow(newest, read);
 
     const accepted: Sealing[] = [];
@@ -125,6 +127,7 @@ export class Sealer {
       ...settlementsOf(accepted, leases).map((query) => this.#statements.of(query)),
       COMMIT,
     ]);
+    this.#tree.saw(head);
     // A crash before this line leaves seals that are durable and that nobody was told of; never the reverse.
     const settled: Settled<Logged>[] = [];
     for (const [index, sequence] of sequences.entries()) {

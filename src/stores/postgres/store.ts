@@ -21,7 +21,7 @@ import { createVersions } from "../versions.ts";
 import { Batcher, type Settled } from "./batcher.ts";
 import { requireDurability } from "./durability.ts";
 import { withAnyKey } from "./item-keys.ts";
-import { join, LogTree, readHashes } from "./log-tree.ts";
+import { join, LogTree, readHashes, takenBack } from "./log-tree.ts";
 import { migrate } from "./migrate.ts";
 import { EMPTY, Sealer, type Sealing } from "./sealer.ts";
 import { insertIntents } from "./sealing-queries.ts";
@@ -55,7 +55,13 @@ export async function openPostgresStore(
   const intents = new Batcher<Intent, void>((group) => admit(server, group), nextTurn);
   const seals = new Batcher<Sealing, Logged>((group) => sealer.seal(group), nextTurn);
 
-  const newestHead = async () => (await database.read(queries.selectNewestHead())).map(toHead)[0] ?? EMPTY;
+  const newestHead = async (): Promise<LogHead> => {
+    // Known before it is asked: what is committed by then the answer has to have.
+    const least = tree.seen.size;
+    const head = (await database.read(queries.selectNewestHead())).map(toHead)[0] ?? EMPTY;
+    if (head.size < least) throw new Error(takenBack(`has ${head.size} of ${least}`));
+    return head;
+  };
 
   return {
     ...createRecords(database),

@@ -186,6 +186,56 @@ describe("openPostgresStore()", () => {
   });
 });
 
+describe("a database that was taken back", () => {
+  const SEALED = 300;
+  const AS_A_REPLICA = "SET session_replication_role = replica";
+
+  /** What a standby that lagged, or a copy from before, is to a gateway that goes on running. */
+  async function takeBack(url: string, size: number): Promise<void> {
+    await postgres.run(
+      url,
+      AS_A_REPLICA,
+      `DELETE FROM heads WHERE size > ${size}`,
+      `DELETE FROM seals WHERE sequence >= ${size}`,
+      ...(size < 256 ? ["DELETE FROM tiles"] : []),
+    );
+  }
+
+  // Heads are those of commits: of 30 each.
+  for (const size of [270, 90, 0]) {
+    it(`to ${size} of ${SEALED} entries is noticed by whoever saw more, and not gone on with`, async () => {
+      const url = await postgres.createSchema();
+      await withStores(url, 2, async ([one, other]) => {
+        for (let n = 0; n < SEALED; n += 30)
+          await Promise.all(
+            Array.from({ length: 30 }, (_, at) =>
+              one?.recordRefusal(intentOf(n + at), sealOf(intentOf(n + at))),
+            ),
+          );
+        expect((await other?.logHead())?.size).toBe(SEALED);
+        await takeBack(url, size);
+        for (const store of [one, other]) {
+          await expect(store?.recordRefusal(intentOf(900), sealOf(intentOf(900)))).rejects.toThrow(
+            `has ${size} of 300 entries`,
+          );
+          await expect(store?.logHead()).rejects.toThrow("restore the newer one");
+        }
+        // Somebody who saw nothing goes on, and makes it as long as it was: it is another history all the same.
+        await withStores(url, 1, async ([stranger]) => {
+          const intents = Array.from({ length: SEALED - size + 1 }, (_, n) => intentOf(1000 + n));
+          await Promise.all(intents.map((intent) => stranger?.recordRefusal(intent, sealOf(intent))));
+        });
+        for (const store of [one, other]) {
+          await expect(store?.logHead()).rejects.toThrow(
+            /do not hash to its head|does not begin with the 300 entries/,
+          );
+          await expect(store?.recordRefusal(intentOf(901), sealOf(intentOf(901)))).rejects.toThrow();
+        }
+      });
+    });
+  }
+});
+
 describe("migrate()", () => {
   const migrateTo = async (url: string, migrations: readonly Migration[]) => {
     const server = await runtime.openPostgres(url);
