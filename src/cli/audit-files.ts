@@ -57,7 +57,7 @@ export async function audit(
     }
   };
   // First the observer's files, then the log: what is admitted in between has a receipt without observation in neither.
-  const lines = await readObserver(read, fault);
+  const lines = await readObservers(read, ["observer", ...(source.otherObservers ?? [])], fault);
   const { origin, size, faults: logFaults } = await verifyLog(read, trust, earlier, () => undefined);
   for (const text of logFaults) fault(text);
 
@@ -97,19 +97,20 @@ export async function audit(
   return { origin, size, faults, counts, gaps: gaps.slice(0, MAX_KEPT) };
 }
 
-async function readObserver(
+async function readObservers(
   read: (path: string) => Promise<Uint8Array | undefined>,
+  folders: readonly string[],
   fault: (text: string) => void,
 ): Promise<readonly ObservedLine[]> {
   const all: ObservedLine[] = [];
-  for (const name of OBSERVER_FILES) {
-    const bytes = await read(`observer/${name}`);
+  for (const path of folders.flatMap((folder) => OBSERVER_FILES.map((name) => `${folder}/${name}`))) {
+    const bytes = await read(path);
     if (bytes === undefined) {
-      fault(`observer/${name}: missing`);
+      fault(`${path}: missing`);
       continue;
     }
     const { lines, faults } = readObservations(new TextDecoder().decode(bytes));
-    for (const text of faults) fault(`observer/${name}: ${text}`);
+    for (const text of faults) fault(`${path}: ${text}`);
     for (const line of lines) all.push(line);
   }
   return all;

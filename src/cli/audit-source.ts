@@ -9,12 +9,28 @@ import type { Artifacts, OpenLog } from "./world.ts";
 export interface AuditSource {
   /** @returns undefined when there is no such file @throws when it can not be read */
   read(path: string): Promise<Uint8Array | undefined>;
+  /** Folders of observers' files beyond `observer`: those of other gateways on the same database; default none. */
+  readonly otherObservers?: readonly string[];
   /** When the evidence was taken; undefined when nobody says. */
   readonly takenAtMs: number | undefined;
   /** Whether a run's journal is kept, or was erased as it may be; absent where nobody can say. */
   readonly hasJournal?: (run: string) => Promise<boolean>;
   /** Manifests whose run the database does not know, by path; of an export nobody can say. */
   readonly orphans: ReadonlySet<string>;
+}
+
+/** Evidence with what the observers of other gateways saw. @param folders each with an observer's files */
+export function withObservers(
+  source: AuditSource,
+  { files }: Runtime,
+  folders: readonly string[],
+): AuditSource {
+  const inFolder = (path: string) => folders.some((folder) => path.startsWith(`${folder}/`));
+  return {
+    ...source,
+    otherObservers: folders,
+    read: (path) => (inFolder(path) ? files.read(path) : source.read(path)),
+  };
 }
 
 /** Where the manifest of a sequence is. */

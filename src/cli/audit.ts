@@ -1,7 +1,7 @@
 /** `writ audit`: whether the evidence is all there, recomputed from files by whoever does not want to take our word. */
 import type { Command } from "commander";
 import { type AuditReport, audit } from "./audit-files.ts";
-import { openData, openExport } from "./audit-source.ts";
+import { openData, openExport, withObservers } from "./audit-source.ts";
 import { loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -16,6 +16,7 @@ interface AuditFlags {
   readonly logOrigin?: string;
   readonly signer?: string;
   readonly since?: readonly string[];
+  readonly observer?: readonly string[];
   readonly settled?: boolean;
   readonly json?: boolean;
 }
@@ -33,6 +34,7 @@ export function addAudit(program: Command, { world, end }: CommandContext): void
     .argument("<folder>", "what writ log export --manifests wrote, or a gateway's data folder")
     .option("--trust <file...>", "JWKS and trusted_root.json (default: keys/ of the data folder)")
     .option("--since <checkpoint...>", "checkpoints kept from earlier: the log must have begun like that")
+    .option("--observer <folder...>", "observers' folders of the other gateways on the same database")
     .option("--settled", "nothing is under way any more: young runs without manifest are gaps too")
     .option("--log-origin <host>", "name of a data folder's log (WRIT_LOG_ORIGIN)")
     .option("--signer <address>", "unix:<path> of the signing process, if any (WRIT_SIGNER)")
@@ -46,6 +48,7 @@ look whole: keep checkpoints elsewhere, and give them with --since.
 
 Examples:
   writ audit ./.writ
+  writ audit ./gateway-1 --observer ./gateway-2/observer ./gateway-3/observer
   writ log export ./public --manifests && writ audit ./public --trust jwks.json trusted_root.json`,
     )
     .action(async (folder: string, flags: AuditFlags) => {
@@ -60,7 +63,12 @@ Examples:
 async function run(world: CliWorld, folder: string, flags: AuditFlags): Promise<AuditReport> {
   const { runtime } = world;
   const { files, clock } = runtime;
-  const isData = (await files.mode(`${folder}/writ.sqlite`)) !== undefined;
+  // The lock is in every gateway's folder; the record may be in a database that it shares.
+  const modes = await Promise.all(
+    ["writ.sqlite", "lock.sqlite"].map((name) => files.mode(`${folder}/${name}`)),
+  );
+  const isData = modes.some((mode) => mode !== undefined);
+  const others = flags.observer ?? [];
   const { trust } = await readTrust(world, isData ? { ...flags, data: folder } : flags);
   const earlier = await Promise.all(
     (flags.since ?? []).map(async (name) => ({
@@ -72,7 +80,14 @@ async function run(world: CliWorld, folder: string, flags: AuditFlags): Promise<
   const settled = flags.settled === true;
   const verify = manifestVerifier(world, trust);
   if (!isData)
-    return await audit(await openExport(runtime, folder), trust, earlier, settled, verify, progress);
+    return await audit(
+      withObservers(await openExport(runtime, folder), runtime, others),
+      trust,
+      earlier,
+      settled,
+      verify,
+      progress,
+    );
   const { config } = await loadConfig(world, {
     dataFolder: folder,
     logOrigin: flags.logOrigin,
@@ -81,7 +96,8 @@ async function run(world: CliWorld, folder: string, flags: AuditFlags): Promise<
   const log = await world.openLog(config, config.logOrigin, config.signer);
   try {
     const observed = (name: string) => files.read(`${folder}/observer/${name}`);
-    return await audit(openData(log, observed, clock.nowMs()), trust, earlier, settled, verify, progress);
+    const source = withObservers(openData(log, observed, clock.nowMs()), runtime, others);
+    return await audit(source, trust, earlier, settled, verify, progress);
   } finally {
     await log.close();
   }

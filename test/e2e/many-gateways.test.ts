@@ -7,6 +7,7 @@ import { runtime } from "#runtime";
 import { parseCheckpoint, parseNote, parseProof } from "../../src/core/merkle/index.ts";
 import { openKeys, openLog } from "../../src/local.ts";
 import { openRecords } from "../../src/records.ts";
+import { cli } from "../cli/support.ts";
 import { openTestGateway, type TestGateway } from "../support/gateway.ts";
 import { postgresOfFile } from "../support/postgres.ts";
 import { hashAlone } from "../support/small-tools.ts";
@@ -112,6 +113,22 @@ describe("gateways on one PostgreSQL", () => {
     );
     await expect(open("misnamed", { logOrigin: "other.example" })).rejects.toThrow(
       'its log is "log.example", and this gateway\'s would be "other.example"; start it with --log-origin log.example',
+    );
+  });
+
+  it("are audited together: what one of them admitted, only its own observer has seen", async () => {
+    const env = { WRIT_DATABASE_URL: databaseUrl, WRIT_KEYS: keysFolder, WRIT_LOG_ORIGIN: "log.example" };
+    const audit = async (...more: string[]) => {
+      const { out } = await cli(["audit", join(folder, "first"), "--json", ...more], { env });
+      return JSON.parse(out);
+    };
+    const whole = await audit("--observer", join(folder, "second", "observer"));
+    expect([whole.faults, whole.gaps, whole.ok]).toEqual([[], [], true]);
+    expect(whole.counts.matched).toBe(whole.counts.admitted);
+    const half = await audit();
+    expect(half.ok).toBe(false);
+    expect(new Set(half.gaps.map((gap: { class: string }) => gap.class))).toEqual(
+      new Set(["receipt-without-observation"]),
     );
   });
 
