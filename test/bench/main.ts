@@ -19,8 +19,10 @@ import { intake } from "./suites/intake.ts";
 import { log } from "./suites/log.ts";
 import { metering } from "./suites/metering.ts";
 import { nan } from "./suites/nan.ts";
+import { pass } from "./suites/pass.ts";
 import { sandbox } from "./suites/sandbox.ts";
 import { steps } from "./suites/steps.ts";
+import { wasmtime } from "./suites/wasmtime.ts";
 import { workerd } from "./suites/workerd.ts";
 
 const SUITES: readonly Suite[] = [
@@ -33,6 +35,8 @@ const SUITES: readonly Suite[] = [
   log,
   intake,
   metering,
+  pass,
+  wasmtime,
   nan,
   growth,
   workerd,

@@ -39,22 +39,46 @@ export function assemble(
   const { module } = context;
   const { contents, instantiationFuel } = writeContents(context, bodies);
   const hints = context.hints.write();
-  const writer = new Writer(module.bytes.length + bodies.length);
-  writer.copy(module.bytes, 0, 8);
+  const sections: WrittenSection[] = [];
   let next = 0;
   const writeUpTo = (rank: number): void => {
     for (; next <= rank; next += 1) {
-      if (ORDER[next] === SECTION.code && hints !== undefined) writer.section(SECTION.custom, hints);
-      const content = contents.get(ORDER[next] ?? -1);
-      if (content !== undefined) writer.sectionOf(ORDER[next] ?? 0, content);
+      const id = ORDER[next] ?? 0;
+      if (id === SECTION.code && hints !== undefined) sections.push({ id: SECTION.custom, parts: [hints] });
+      const parts = contents.get(id);
+      if (parts !== undefined) sections.push({ id, parts });
     }
   };
   for (const section of module.sections) {
     if (section.id !== SECTION.custom) writeUpTo(ORDER.indexOf(section.id));
-    else if (survives(section)) writer.section(SECTION.custom, writeCustom(context, section));
+    else if (survives(section)) sections.push({ id: SECTION.custom, parts: [writeCustom(context, section)] });
   }
   writeUpTo(ORDER.length - 1);
-  return { out: writer.toBytes(), instantiationFuel };
+  return { out: join(module.bytes.subarray(0, 8), sections), instantiationFuel };
+}
+
+interface WrittenSection {
+  readonly id: number;
+  readonly parts: readonly Writer[];
+}
+
+/** Puts sections behind each other in bytes of exactly their length: a second copy of a large module would be one too many. */
+function join(preamble: Uint8Array, sections: readonly WrittenSection[]): Uint8Array<ArrayBuffer> {
+  const heads = sections.map(({ id, parts }) => {
+    const head = new Writer(16);
+    head.byte(id);
+    head.u32(parts.reduce((sum, { length }) => sum + length, 0));
+    return head;
+  });
+  const pieces = sections.flatMap(({ parts }, i) => [heads[i] ?? new Writer(), ...parts]);
+  const out = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, preamble.length));
+  out.set(preamble);
+  let at = preamble.length;
+  for (const piece of pieces) {
+    out.set(piece.view, at);
+    at += piece.length;
+  }
+  return out;
 }
 
 /** The contents of all sections that the metered module has, by id. */

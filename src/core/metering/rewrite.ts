@@ -72,7 +72,10 @@ export function rewriteCode(context: RewriteContext): RewrittenCode {
     regions += plan.regions;
   });
   const bounded = graph.bound.filter((each) => each !== undefined).length;
-  return { content, bounded, regions, ...countSites(sites) };
+  const counts = countSites(sites);
+  code.release();
+  sites.release();
+  return { content, bounded, regions, ...counts };
 }
 
 function countSites(sites: Sites): Pick<RewrittenCode, "charges" | "chargeSizes" | "checks"> {

@@ -58,6 +58,12 @@ export class ScannedCode {
     return this.#code.view;
   }
 
+  /** Gives the memory back, at once: the engine's collector may not come by before the next large step needs as much. */
+  release(): void {
+    this.#code.release();
+    this.#stops.buffer.transfer(0);
+  }
+
   /** Offset of a stop's operator. */
   offsetOf(stop: number): number {
     return this.#stops[stop * 2] ?? 0;
@@ -182,11 +188,7 @@ export class ScannedCode {
 
   #add(offset: number, run: number): void {
     const at = this.#count * 2;
-    if (at === this.#stops.length) {
-      const grown = new Int32Array(at * 2);
-      grown.set(this.#stops);
-      this.#stops = grown;
-    }
+    if (at === this.#stops.length) this.#stops = new Int32Array(this.#stops.buffer.transfer(at * 8));
     this.#stops[at] = offset;
     this.#stops[at + 1] = run;
     this.#count += 1;

@@ -28,15 +28,16 @@ export class Sites {
    */
   add(offset: number, units: number, checks: boolean, waits: boolean): void {
     const at = this.#count * STRIDE;
-    if (at === this.#numbers.length) {
-      const grown = new Int32Array(at * 2);
-      grown.set(this.#numbers);
-      this.#numbers = grown;
-    }
+    if (at === this.#numbers.length) this.#numbers = new Int32Array(this.#numbers.buffer.transfer(at * 8));
     this.#numbers[at] = offset;
     this.#numbers[at + 1] = units;
     this.#numbers[at + 2] = (checks ? CHECKS : 0) + (waits ? WAITS : 0);
     this.#count += 1;
+  }
+
+  /** Gives the memory back, at once. */
+  release(): void {
+    this.#numbers.buffer.transfer(0);
   }
 
   /** Offset of the operator in front of which a site stands. */

@@ -67,6 +67,15 @@ const HASHES = sized({
   xxh32: 1_000_000,
   siphash: 1_000_000,
 });
+/** The programs that import nothing: modules beside their sources. */
+export const C_PROGRAMS: readonly {
+  readonly suite: string;
+  readonly path: string;
+  readonly workloads: readonly Workload[];
+}[] = [
+  { suite: "C kernels", path: join(PROGRAMS, "kernels.wasm"), workloads: KERNELS },
+  { suite: "hash functions", path: join(PROGRAMS, "hashes.wasm"), workloads: HASHES },
+];
 const SCRIPT = { json: 300, strings: 4000, sorting: 3000, objects: 6000, numbers: 40_000, calls: 17 };
 
 /**
@@ -76,8 +85,7 @@ const SCRIPT = { json: 300, strings: 4000, sorting: 3000, objects: 6000, numbers
  */
 export async function loadPrograms(cache: string): Promise<readonly Program[]> {
   return [
-    await cProgram("C kernels", "kernels.wasm", KERNELS),
-    await cProgram("hash functions", "hashes.wasm", HASHES),
+    ...(await Promise.all(C_PROGRAMS.map(cProgram))),
     await sqlite(),
     await rust(),
     await script("QuickJS", cache, sized(SCRIPT), buildQuickJs),
@@ -89,8 +97,8 @@ function sized(sizes: Readonly<Record<string, number>>): readonly Workload[] {
   return Object.entries(sizes).map(([name, size]) => ({ name, size }));
 }
 
-async function cProgram(suite: string, file: string, workloads: readonly Workload[]): Promise<Program> {
-  const wasm = new Uint8Array(await readFile(join(PROGRAMS, file)));
+async function cProgram({ suite, path, workloads }: (typeof C_PROGRAMS)[number]): Promise<Program> {
+  const wasm = new Uint8Array(await readFile(path));
   return {
     suite,
     modules: [wasm],

@@ -9,7 +9,7 @@ const utf8 = new TextEncoder();
 
 /** A growing byte buffer with the encodings of the binary format. */
 export class Writer {
-  #bytes: Uint8Array;
+  #bytes: Uint8Array<ArrayBuffer>;
   #length = 0;
 
   /** @param capacity bytes to reserve at first; default 256 */
@@ -133,11 +133,9 @@ export class Writer {
     this.sized(content);
   }
 
-  /** Writes one section whose content is in parts. */
-  sectionOf(id: number, parts: readonly Writer[]): void {
-    this.byte(id);
-    this.u32(parts.reduce((sum, { length }) => sum + length, 0));
-    for (const part of parts) this.copy(part.view);
+  /** Gives the memory back, at once. The writer is not used again. */
+  release(): void {
+    this.#bytes.buffer.transfer(0);
   }
 
   /** A copy of what has been written. */
