@@ -9,7 +9,8 @@ import { ProtocolViolation } from "./capability.ts";
 import type { EgressResponse, ErrorCode } from "./egress/index.ts";
 
 interface Body {
-  readonly response: EgressResponse;
+  /** Let go of at the end: a run may make many requests, and what they were must not be kept for it. */
+  response: EgressResponse | undefined;
   /** Notes a failure of the body in its request's event, and names it for the guest. */
   readonly fail: (error: unknown) => ErrorCode;
   /** Set when nothing more will come: the end was seen, or the error that every later read repeats. */
@@ -55,22 +56,22 @@ export class HttpBodies {
   }
 
   async #next(body: Body, maxBytes: number): Promise<HostReply> {
-    if (body.ended === undefined) {
+    const { response } = body;
+    if (response !== undefined) {
       try {
-        const bytes = await body.response.read(maxBytes);
-        if (bytes !== undefined) return { kind: "ok", value: readValue(false), body: bytes };
-        body.trailers = body.response.trailers().map(([name, value]) => [name, value]);
-        this.#end(body, {});
+        const bytes = await response.read(maxBytes);
+        if (bytes === undefined || response.ended) {
+          body.trailers = response.trailers().map(([name, value]) => [name, value]);
+          this.#end(body, {});
+        }
+        if (bytes !== undefined) return { kind: "ok", value: readValue(body), body: bytes };
       } catch (error) {
         this.#end(body, { error: body.fail(error) });
       }
     }
     const error = body.ended?.error;
     return error === undefined
-      ? {
-          kind: "ok",
-          value: { ...readValue(true), ...(body.trailers?.length ? { trailers: body.trailers } : {}) },
-        }
+      ? { kind: "ok", value: readValue(body) }
       : { kind: "error", error: { ...error } };
   }
 
@@ -83,11 +84,13 @@ export class HttpBodies {
   #end(body: Body, ended: NonNullable<Body["ended"]>): void {
     if (body.ended !== undefined) return;
     body.ended = ended;
-    body.response.close();
+    body.response?.close();
+    body.response = undefined;
     this.#open -= 1;
   }
 }
 
-function readValue(end: boolean): { readonly end: boolean } {
-  return { end } satisfies HttpReadValue;
+function readValue({ ended, trailers = [] }: Body): { readonly end: boolean; trailers?: [string, string][] } {
+  const value = { end: ended !== undefined, ...(trailers.length > 0 ? { trailers } : {}) };
+  return value satisfies HttpReadValue;
 }

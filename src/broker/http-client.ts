@@ -45,6 +45,7 @@ const sendArgs = z.strictObject({
   firstByteTimeoutMs: milliseconds,
   betweenBytesTimeoutMs: milliseconds,
   stream: z.int().nonnegative().optional(),
+  beginBytes: z.int().nonnegative().optional(),
 });
 const pushArgs = z.strictObject({ stream: z.int().nonnegative(), end: z.boolean() });
 const abortArgs = z.strictObject({ stream: z.int().nonnegative() });
@@ -138,7 +139,12 @@ class HttpClient {
 
   async #exchange(
     permit: Permit,
-    { connectTimeoutMs, firstByteTimeoutMs, betweenBytesTimeoutMs: idleTimeoutMs }: z.infer<typeof sendArgs>,
+    {
+      beginBytes = 0,
+      connectTimeoutMs,
+      firstByteTimeoutMs,
+      betweenBytesTimeoutMs: idleTimeoutMs,
+    }: z.infer<typeof sendArgs>,
     headers: readonly (readonly [string, string])[],
     body: RequestBody,
     profile: SecretProfile | undefined,
@@ -168,13 +174,20 @@ class HttpClient {
         event.result += "; not searched for secrets: it is compressed";
       const visible = (fields: typeof headers) =>
         this.#withoutEcho(event, responseHeaders(fields, [], permit.responseHeaders));
+      const { echo } = this.#context;
       const value: HttpSendValue = {
         status: response.status,
         headers: visible(response.headers),
         body: this.bodies.add(
           {
-            ...response,
+            status: response.status,
+            headers: response.headers,
             read: this.#reader(event, response),
+            buffered: false,
+            // Behind the filter there may be more than the connection still has.
+            get ended() {
+              return !echo.active && response.ended;
+            },
             trailers: () => visible(response.trailers()),
             close() {
               response.close();
@@ -184,7 +197,11 @@ class HttpClient {
           fail,
         ),
       };
-      return { kind: "ok", value: { ...value } };
+      if (beginBytes < 1 || echo.active || !response.buffered) return { kind: "ok", value: { ...value } };
+      // A short body comes in one piece with its head: it costs the guest no second question.
+      const first = await this.bodies.read(value.body, Math.min(beginBytes, MAX_READ));
+      if (first.kind !== "ok" || first.body === undefined) return { kind: "ok", value: { ...value } };
+      return { kind: "ok", value: { ...value, ...Object(first.value) }, body: first.body };
     } catch (error) {
       return { kind: "error", error: { ...fail(error) } };
     } finally {

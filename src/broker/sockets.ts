@@ -60,6 +60,8 @@ export function createSockets(context: RunContext): Capability {
 interface Open {
   readonly connection: EgressConnection;
   readonly event: EventDraft;
+  /** By the guest: what it was still waiting for then did not fail. */
+  closed: boolean;
 }
 
 class Sockets {
@@ -113,7 +115,7 @@ class Sockets {
       if (this.#context.echo.active) event.result += "; not searched for secrets";
       const handle = this.#nextHandle;
       this.#nextHandle += 1;
-      this.#open.set(handle, { connection, event });
+      this.#open.set(handle, { connection, event, closed: false });
       return { kind: "ok", value: { handle } };
     } catch (error) {
       return this.#fail(event, error);
@@ -123,7 +125,8 @@ class Sockets {
   }
 
   async read(handle: number, maxBytes: number): Promise<HostReply> {
-    const { connection, event } = this.held(handle);
+    const open = this.held(handle);
+    const { connection } = open;
     try {
       const bytes = await connection.read(maxBytes);
       return {
@@ -132,22 +135,24 @@ class Sockets {
         ...(bytes === undefined ? {} : { body: bytes }),
       };
     } catch (error) {
-      return this.#break(event, error);
+      return this.#break(open, error);
     }
   }
 
   async write(handle: number, bytes: Uint8Array): Promise<HostReply> {
-    const { connection, event } = this.held(handle);
+    const open = this.held(handle);
     try {
-      await connection.write(bytes);
+      await open.connection.write(bytes);
       return OK;
     } catch (error) {
-      return this.#break(event, error);
+      return this.#break(open, error);
     }
   }
 
   close(handle: number): void {
-    this.held(handle).connection.close();
+    const open = this.held(handle);
+    open.closed = true;
+    open.connection.close();
     this.#open.delete(handle);
   }
 
@@ -183,9 +188,10 @@ class Sockets {
   }
 
   /** A connection that ended badly. What it is called stays in its event. */
-  #break(event: EventDraft, thrown: unknown): HostReply {
+  #break({ event, closed }: Open, thrown: unknown): HostReply {
     const { book } = this.#context;
     const word = socketErrorOf(wordOf(thrown));
+    if (closed) return refuse(word);
     event.effect = "failed";
     event.result = book.exhausted ? "exhausted" : word;
     return book.stopped ?? refuse(word);

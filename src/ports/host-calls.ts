@@ -75,17 +75,19 @@ export interface HttpSendArgs {
    * `http-client/push { stream, end }`. Absent = they are all of it.
    */
   readonly stream?: number;
+  /** Most bytes of the response's body that may travel beside its head, if they are there already; default 0. */
+  readonly beginBytes?: number;
 }
 
-/** Value of a successful `http-client/send`. */
-export interface HttpSendValue {
+/** Value of a successful `http-client/send`; what has arrived of the body may travel beside it. */
+export interface HttpSendValue extends Partial<HttpReadValue> {
   readonly status: number;
   readonly headers: readonly (readonly [string, string])[];
   /** Handle of the body, for `http-client/read` and `/close`. */
   readonly body: number;
 }
 
-/** Value of a successful `http-client/read`; the bytes travel beside it. `end` = nothing follows. */
+/** Value of a successful `http-client/read`; the bytes travel beside it. `end` = nothing follows them, and the handle need not be closed. */
 export interface HttpReadValue {
   readonly end: boolean;
   /** At the end: fields behind the body. */

@@ -5,7 +5,7 @@
 import type { InputTrace } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
 import type { HostReply, RunHost } from "../ports/index.ts";
-import { encodeFrame } from "./pipe/frames.ts";
+import { encodeFramePieces } from "./pipe/frames.ts";
 import type { GuestEnd, ReportFrame } from "./pipe/messages.ts";
 
 /** An honest executor has one call of a run under way, or some pipelined writes; see `MOST_UNDER_WAY` in its context. */
@@ -154,7 +154,7 @@ export class Flight {
     // Revoked: it did what no honest executor does, or must not go on. It is not asked to end; it is ended.
     if (reply.kind === "stop" && reply.outcome.kind === "revoked")
       return this.#kill({ kind: "stopped", outcome: reply.outcome });
-    await this.#powers.write(encodeReply(report.call, reply));
+    await Promise.all(encodeReply(report.call, reply).map((piece) => this.#powers.write(piece)));
     // Only now: an executor that does not read its replies must not make us keep more and more of them.
     this.#callsUnderWay -= 1;
     this.#bytesUnderWay -= report.body.length;
@@ -208,8 +208,8 @@ export class Flight {
   }
 }
 
-function encodeReply(call: number, reply: HostReply): Uint8Array {
-  if (reply.kind !== "ok") return encodeFrame({ type: "reply", call, reply });
+function encodeReply(call: number, reply: HostReply): readonly Uint8Array[] {
+  if (reply.kind !== "ok") return encodeFramePieces({ type: "reply", call, reply });
   const { body, ...head } = reply;
-  return encodeFrame({ type: "reply", call, reply: head }, body);
+  return encodeFramePieces({ type: "reply", call, reply: head }, body);
 }

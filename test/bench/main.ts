@@ -14,6 +14,7 @@ import { cage } from "./suites/cage.ts";
 import { egress } from "./suites/egress.ts";
 import { evidence } from "./suites/evidence.ts";
 import { growth } from "./suites/growth.ts";
+import { guestHttp } from "./suites/guest-http.ts";
 import { http } from "./suites/http.ts";
 import { intake } from "./suites/intake.ts";
 import { log } from "./suites/log.ts";
@@ -27,6 +28,7 @@ import { workerd } from "./suites/workerd.ts";
 
 const SUITES: readonly Suite[] = [
   egress,
+  guestHttp,
   http,
   steps,
   sandbox,

@@ -259,6 +259,16 @@ describe("a connection", () => {
     expect(await connect(host, "127.0.0.1", server.port)).toMatchObject({ kind: "stop" });
   });
 
+  it("is no failure when the guest closes it while it waits", async () => {
+    const server = await listenTcp();
+    const { host } = open([{ host: "api.test", port: server.port }]);
+    const handle = await reach(host, "api.test", server.port);
+    const waiting = read(host, handle);
+    await call(host, "sockets/close", { handle });
+    expect(await waiting).toEqual({ kind: "error", error: "connection-reset" });
+    expect(host.events.at(-1)).toMatchObject({ effect: "allowed", result: "connected to 127.0.0.1" });
+  });
+
   it.each<[string, JsonValue]>([
     ["sockets/read", { handle: 7, maxBytes: 1 }],
     ["sockets/write", { handle: 7 }],

@@ -14,6 +14,7 @@ import { sha256Hex } from "../../src/core/digest.ts";
 
 const run = promisify(execFile);
 const SOURCES = fileURLToPath(new URL("sources/", import.meta.url));
+const WASI = fileURLToPath(new URL("../../wit/deps/", import.meta.url));
 const ADAPTERS = new URL("../../node_modules/@bytecodealliance/jco/lib/", import.meta.url);
 
 /** Where guests are kept unless `WRIT_GUESTS` says otherwise. */
@@ -36,6 +37,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
   rust: cargo("rust", "rust_probe"),
   "rust-command": cargo("rust-command", "rust-command"),
   "rust-http": cargo("rust-http", "rust_http"),
+  "rust-net": cargo("rust-net", "rust_net"),
   go: {
     probe: ["go", "version"],
     install: "Go 1.24 or newer",
@@ -63,6 +65,17 @@ const recipes: Readonly<Record<string, Recipe>> = {
       const args = ["-d", "../probe.wit", "-w", "probe", "componentize", "app", "-o", "out.wasm"];
       await run("componentize-py", args, { cwd: join(work, "python") });
       return readFile(join(work, "python/out.wasm"));
+    },
+  },
+  "python-web": {
+    probe: ["componentize-py", "--version"],
+    install: "pip install componentize-py",
+    async build(work) {
+      const folder = join(work, "python-web");
+      await cp(WASI, join(folder, "wit/deps"), { recursive: true });
+      const args = ["-q", "-d", "wit", "-w", "web", "componentize", "app", "-o", "out.wasm"];
+      await run("componentize-py", args, { cwd: folder });
+      return readFile(join(folder, "out.wasm"));
     },
   },
   c: {
@@ -100,8 +113,10 @@ function cargo(folder: string, crate: string): Recipe {
     ],
     install: "rustup target add wasm32-wasip2",
     async build(work) {
-      await run("cargo", args, { cwd: join(work, folder) });
-      return readFile(join(work, folder, "target/wasm32-wasip2/release", `${crate}.wasm`));
+      // One for all of them: most of each is what the others are built of too.
+      const target = join(work, "target");
+      await run("cargo", args, { cwd: join(work, folder), env: { ...process.env, CARGO_TARGET_DIR: target } });
+      return readFile(join(target, "wasm32-wasip2/release", `${crate}.wasm`));
     },
   };
 }

@@ -134,6 +134,7 @@ describe("a TCP connection of a guest", () => {
   it.each([
     ["options", "true 7 1000 false 0.0.0.0 127.0.0.1 true"],
     ["read after end", ""],
+    ["kept pollables", "200009 true"],
   ])("answers %s", async (what, ok) => {
     const end = await ask(granted(), "probe", { what, port: server.port });
     expect(end.outcome).toEqual({ kind: "completed" });

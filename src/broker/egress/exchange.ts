@@ -6,6 +6,7 @@
  */
 import type { Client } from "undici";
 import type { Clock } from "../../ports/index.ts";
+import { BodyReader, lengthOf, reasonOf } from "./body-reader.ts";
 import type { Connection } from "./connection.ts";
 import { EgressFailure, EgressSpent } from "./errors.ts";
 import type { Header } from "./headers.ts";
@@ -44,6 +45,10 @@ export interface EgressResponse {
    * @throws {EgressFailure | EgressSpent | Error} when the body ends badly; see `wordOf`
    */
   read(maxBytes: number): Promise<Uint8Array | undefined>;
+  /** Whether the next bytes are here already: `read` would not wait for the server. */
+  readonly buffered: boolean;
+  /** Whether `read` has given all that the response's length promised; where it names none, only `undefined` says so. */
+  readonly ended: boolean;
   /** Fields behind the body, as received; whole once `read` has given `undefined`. */
   trailers(): readonly Header[];
   /** Ends the exchange; unless the body was read to its end, the connection with it. Idempotent. */
@@ -101,11 +106,23 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
       responseHeaders: "raw",
     };
     const response = await connection.client.request(request);
-    const end = () => close(true);
+    const fields = pairs(response.headers);
+    const reader = new BodyReader(response.body, {
+      length: lengthOf(permit.method, response.statusCode, fields),
+      options,
+      ended,
+      onEnd: () => close(true),
+    });
     return {
       status: response.statusCode,
-      headers: pairs(response.headers),
-      read: readerOf(response.body, options, ended, end),
+      headers: fields,
+      read: (maxBytes) => reader.read(maxBytes),
+      get buffered() {
+        return reader.buffered;
+      },
+      get ended() {
+        return reader.ended;
+      },
       trailers: () => trailersOf(response.trailers),
       close,
     };
@@ -149,11 +166,6 @@ async function* metered(
   onLast();
 }
 
-/** Why it really ended: what our own abort set off elsewhere (a closed socket, an aborted stream) is only an echo. */
-function reasonOf(error: unknown, signal: AbortSignal): unknown {
-  return signal.aborted && !(error instanceof EgressSpent) ? signal.reason : error;
-}
-
 /**
  * Exact bytes of the request, as undici writes it: the tests compare this with what a raw server receives. Of a body
  * that comes in pieces, only the head and the last chunk: the pieces are charged when they leave.
@@ -174,39 +186,6 @@ function requestSize({ permit, headers, keep }: ExchangeOptions, body: RequestBo
   }
   const hasLength = body.length > 0 || method === "POST" || method === "PUT" || method === "PATCH";
   return size([...lines, ...(hasLength ? [`content-length: ${body.length}`] : []), ""]) + body.length;
-}
-
-function readerOf(
-  body: AsyncIterable<unknown>,
-  { clock, idleTimeoutMs }: ExchangeOptions,
-  ended: AbortController,
-  onEnd: () => void,
-): (maxBytes: number) => Promise<Uint8Array | undefined> {
-  const chunks = body[Symbol.asyncIterator]();
-  let rest: Uint8Array = new Uint8Array(0);
-  return async (maxBytes) => {
-    while (rest.length === 0) {
-      const cancel = clock.after(idleTimeoutMs, () =>
-        ended.abort(new EgressFailure({ tag: "connection-read-timeout" })),
-      );
-      try {
-        const next = await chunks.next();
-        if (next.done === true) {
-          onEnd();
-          return undefined;
-        }
-        if (!(next.value instanceof Uint8Array)) throw new TypeError("Cannot read body: wanted bytes");
-        rest = next.value;
-      } catch (error) {
-        throw reasonOf(error, ended.signal);
-      } finally {
-        cancel();
-      }
-    }
-    const taken = rest.subarray(0, maxBytes);
-    rest = rest.subarray(taken.length);
-    return taken;
-  };
 }
 
 /** @param raw with `responseHeaders: "raw"` a flat list of names and values, though its type says otherwise */

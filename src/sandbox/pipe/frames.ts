@@ -37,6 +37,23 @@ export function encodeFrame(head: object, body: Uint8Array = NO_BYTES): Uint8Arr
   return frame;
 }
 
+/** Room that a body is given before it has come; then it is doubled. */
+const STEP_BYTES = 1024 * 1024;
+/** Bodies from here on are written by themselves: to join them to their head would copy what is written once. */
+const LARGE_BODY_BYTES = 16 * 1024;
+
+/**
+ * {@link encodeFrame}, in pieces that are to be written one behind the other and nothing between them.
+ *
+ * @param body must stay as it is until it is written
+ */
+export function encodeFramePieces(head: object, body: Uint8Array = NO_BYTES): readonly Uint8Array[] {
+  if (body.length < LARGE_BODY_BYTES) return [encodeFrame(head, body)];
+  const frame = encodeFrame(head);
+  new DataView(frame.buffer).setUint32(0, frame.length - 4 + body.length, true);
+  return [frame, body];
+}
+
 /**
  * Cuts a stream of chunks into frames.
  *
@@ -51,36 +68,77 @@ export async function* readFrames(
   limitBytes: number,
   headLimitBytes: () => number = () => limitBytes,
 ): AsyncGenerator<Frame> {
+  /** What has arrived of the frame's beginning, its header and its head, and how much of it is looked at next. */
   let pieces: Uint8Array[] = [];
   let held = 0;
   let wanted = HEADER_BYTES;
+  /** The frame whose body is still coming, how long that is, and how much of it is there. */
+  let frame: { readonly head: Frame["head"]; readonly bytes: number; body: Uint8Array } | undefined;
+  let filled = 0;
   for await (const chunk of chunks) {
-    pieces.push(chunk);
-    held += chunk.length;
-    if (held < wanted) continue;
-    let bytes = pieces.length === 1 ? chunk : concatBytes(pieces, held);
-    while (bytes.length >= HEADER_BYTES) {
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      const total = view.getUint32(0, true);
-      const headLength = view.getUint32(4, true);
-      if (total < 4 || total > limitBytes) {
-        throw new FrameError(`Cannot read a frame of ${total} bytes: the limit is ${limitBytes}`);
+    let rest = chunk;
+    while (rest.length > 0) {
+      if (frame === undefined) {
+        pieces.push(rest);
+        held += rest.length;
+        // Not joined before: whoever writes byte by byte must not have us copy all of it for each.
+        if (held < wanted) break;
+        const bytes: Uint8Array = pieces.length === 1 ? rest : concatBytes(pieces, held);
+        const lengths = readLengths(bytes, limitBytes, headLimitBytes);
+        if (held < lengths.bodyAt) {
+          pieces = [bytes];
+          wanted = lengths.bodyAt;
+          break;
+        }
+        pieces = [];
+        held = 0;
+        wanted = HEADER_BYTES;
+        const head = parseHead(bytes.subarray(HEADER_BYTES, lengths.bodyAt));
+        // Of its own: what the frame holds must not change when the next chunk arrives. No more than a step of it at
+        // first: whoever announces a large body has not sent it yet.
+        frame = {
+          head,
+          bytes: lengths.bodyBytes,
+          body: new Uint8Array(Math.min(lengths.bodyBytes, STEP_BYTES)),
+        };
+        filled = 0;
+        rest = bytes.subarray(lengths.bodyAt);
       }
-      if (headLength > total - 4)
-        throw new FrameError(`Cannot read a head of ${headLength} bytes in a frame of ${total}`);
-      if (headLength > headLimitBytes())
-        throw new FrameError(`Cannot read a head of ${headLength} bytes: the limit is ${headLimitBytes()}`);
-      wanted = 4 + total;
-      if (bytes.length < wanted) break;
-      const head = parseHead(bytes.subarray(HEADER_BYTES, HEADER_BYTES + headLength));
-      // A copy: what the frame holds must not change when the next chunk arrives.
-      yield { head, body: bytes.slice(HEADER_BYTES + headLength, wanted) };
-      bytes = bytes.subarray(wanted);
-      wanted = HEADER_BYTES;
+      const taken: Uint8Array = rest.subarray(0, frame.bytes - filled);
+      if (filled + taken.length > frame.body.length) {
+        const longer = new Uint8Array(
+          Math.min(frame.bytes, Math.max(2 * frame.body.length, filled + taken.length)),
+        );
+        longer.set(frame.body.subarray(0, filled));
+        frame.body = longer;
+      }
+      frame.body.set(taken, filled);
+      filled += taken.length;
+      rest = rest.subarray(taken.length);
+      if (filled < frame.bytes) break;
+      const { head, body }: Frame = frame;
+      frame = undefined;
+      yield { head, body };
     }
-    pieces = bytes.length === 0 ? [] : [bytes];
-    held = bytes.length;
   }
+}
+
+/** @param bytes a whole header at least; attacker-controlled */
+function readLengths(
+  bytes: Uint8Array,
+  limitBytes: number,
+  headLimitBytes: () => number,
+): { readonly bodyAt: number; readonly bodyBytes: number } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const total = view.getUint32(0, true);
+  const headLength = view.getUint32(4, true);
+  if (total < 4 || total > limitBytes)
+    throw new FrameError(`Cannot read a frame of ${total} bytes: the limit is ${limitBytes}`);
+  if (headLength > total - 4)
+    throw new FrameError(`Cannot read a head of ${headLength} bytes in a frame of ${total}`);
+  if (headLength > headLimitBytes())
+    throw new FrameError(`Cannot read a head of ${headLength} bytes: the limit is ${headLimitBytes()}`);
+  return { bodyAt: HEADER_BYTES + headLength, bodyBytes: total - 4 - headLength };
 }
 
 /** Joins chunks whose lengths add up to `length`. */

@@ -2,6 +2,6 @@
 # Builds the programs of the metering benchmark. Only needed when a source changes: the modules are kept beside them.
 set -e
 cd "$(dirname "$0")"
-for name in kernels hashes; do
+for name in kernels hashes fetch; do
   clang --target=wasm32 -O2 -nostdlib -ffreestanding -Wl,--no-entry -Wl,--strip-debug -o "$name.wasm" "$name.c"
 done

@@ -241,28 +241,43 @@ export class FutureTrailers {
   }
 }
 
+/** What came of a body together with its head. */
+export interface BodyBeginning extends HttpReadValue {
+  readonly bytes: Uint8Array;
+}
+
 /** The body of a response, pulled from the broker piece by piece. */
-export function brokerSource(context: GuestContext, handle: number): BodySource {
+export function brokerSource(context: GuestContext, handle: number, beginning: BodyBeginning): BodySource {
   let closed = false;
+  let ended = false;
+  let first: Uint8Array | undefined = beginning.bytes.length > 0 ? beginning.bytes : undefined;
   let trailers: Fields | undefined;
+  const note = ({ end, trailers: fields = [] }: HttpReadValue) => {
+    ended ||= end;
+    if (fields.length > 0)
+      trailers = Fields.immutable(fields.map(([name, text]) => [name, fromLatin1(text)] as const));
+  };
+  note(beginning);
   return {
     get trailers() {
       return trailers;
     },
     async read(limit) {
+      const begun = first;
+      first = undefined;
       if (closed) return undefined;
+      if (begun !== undefined) return begun;
+      if (ended) return undefined;
       const { value, body } = await context.call("http-client/read", { handle, maxBytes: limit });
-      if (body.length > 0) return body;
       // From the broker, which is ours; another shape is a bug and ends the run.
-      const { end, trailers: fields = [] } = value as unknown as HttpReadValue;
-      if (!end) throw new TypeError("The broker sent neither bytes nor an end");
-      if (fields.length > 0)
-        trailers = Fields.immutable(fields.map(([name, text]) => [name, fromLatin1(text)] as const));
-      return undefined;
+      note(value as unknown as HttpReadValue);
+      if (body.length === 0 && !ended) throw new TypeError("The broker sent neither bytes nor an end");
+      return body.length === 0 ? undefined : body;
     },
     close() {
-      // Once: to the broker, a second use of the handle is a forgery.
-      if (!closed) context.send("http-client/close", { handle });
+      // Once, and not after its end, when there is no connection left to close: to the broker, a second use of the
+      // handle is a forgery.
+      if (!closed && !ended) context.send("http-client/close", { handle });
       closed = true;
     },
   };

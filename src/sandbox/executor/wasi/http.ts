@@ -5,6 +5,7 @@
  * The server's half of the types is in `http-server.ts`.
  */
 import type { JsonValue } from "../../../core/policy/index.ts";
+import type { HttpSendValue } from "../../../ports/index.ts";
 import type { Binding } from "../binding.ts";
 import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
@@ -19,7 +20,7 @@ import {
 import { Fields, fromLatin1, toLatin1 } from "./http-fields.ts";
 import { createServerTypes } from "./http-server.ts";
 import { Pollable, type Readiness, readinessOf } from "./poll.ts";
-import { IoError } from "./streams.ts";
+import { CHUNK_BYTES, IoError } from "./streams.ts";
 
 interface Tagged {
   readonly tag: string;
@@ -280,12 +281,13 @@ async function send(
   body: OutgoingBody | undefined,
   nextStream: () => number,
 ): Promise<IncomingResponse> {
-  const { value } = await begin(context, args, body, nextStream);
-  const { status, headers, handle } = readResponse(value);
+  const asked = { ...args, beginBytes: CHUNK_BYTES };
+  const { value, body: first } = await begin(context, asked, body, nextStream);
+  const { status, headers, handle, beginning } = readResponse(value);
   return new IncomingResponse(
     status,
     Fields.immutable(headers),
-    new IncomingBody(brokerSource(context, handle)),
+    new IncomingBody(brokerSource(context, handle, { ...beginning, bytes: first })),
   );
 }
 
@@ -320,13 +322,10 @@ async function begin(
 
 function readResponse(value: JsonValue) {
   // From the broker, which is ours: a wrong shape here is a bug and ends the run.
-  const { status, headers, body } = value as {
-    readonly status: number;
-    readonly headers: readonly (readonly [string, string])[];
-    readonly body: number;
-  };
+  const { status, headers, body, end = false, trailers = [] } = value as unknown as HttpSendValue;
   return {
     status,
+    beginning: { end, trailers },
     headers: headers.map(([name, text]) => [name, fromLatin1(text)] as const),
     handle: body,
   };

@@ -6,7 +6,7 @@
 import type { Binding } from "../binding.ts";
 import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
-import { Pollable, type Readiness, readinessOf, readyPollable } from "./poll.ts";
+import { Pollable, type Readiness, readinessOf } from "./poll.ts";
 import { type Family, type IpSocketAddress, nowhere, placeOf } from "./sockets-address.ts";
 import { CHUNK_BYTES, InputStream, IoError, OutputStream } from "./streams.ts";
 
@@ -138,8 +138,13 @@ export class TcpSocket {
   }
 
   subscribe(): Pollable {
-    const { phase } = this.#state;
-    return phase.kind === "connecting" ? new Pollable(phase.readiness) : readyPollable();
+    const state = this.#state;
+    // Of whatever is under way when it is asked: programs subscribe once, before they connect.
+    return new Pollable({
+      isReady: () => state.phase.kind !== "connecting" || state.phase.readiness.isReady(),
+      whenReady: () =>
+        state.phase.kind === "connecting" ? state.phase.readiness.whenReady() : Promise.resolve(),
+    });
   }
 
   shutdown(type: "receive" | "send" | "both"): void {

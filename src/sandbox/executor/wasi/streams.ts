@@ -6,7 +6,7 @@
  */
 import type { Binding } from "../binding.ts";
 import { GuestError } from "../guard.ts";
-import { Pollable, readinessOf, readyPollable } from "./poll.ts";
+import { Pollable } from "./poll.ts";
 
 /** Where an input stream's bytes come from. */
 export interface ByteSource {
@@ -93,8 +93,10 @@ export class InputStream {
 
   subscribe(): Pollable {
     const state = this.#state;
-    if (state.buffered.length > 0 || state.ended) return readyPollable();
-    return new Pollable(readinessOf(this.#fill()));
+    const isReady = () => state.buffered.length > 0 || state.ended;
+    if (!isReady()) void this.#fill();
+    // As the stream is whenever it is asked, and not as it once was: wasi-libc keeps one for the life of a socket.
+    return new Pollable({ isReady, whenReady: () => this.#fill() });
   }
 
   #take(length: bigint): Uint8Array {
@@ -175,8 +177,17 @@ export class OutputStream {
   }
 
   subscribe(): Pollable {
-    if (this.#sink.room() > 0) return readyPollable();
-    return new Pollable(readinessOf(this.#sink.flush()));
+    const sink = this.#sink;
+    // A sink that failed is ready to say so.
+    const isReady = () => {
+      try {
+        return sink.room() > 0;
+      } catch {
+        return true;
+      }
+    };
+    const settled = () => undefined;
+    return new Pollable({ isReady, whenReady: () => sink.flush().then(settled, settled) });
   }
 
   writeZeroes(length: bigint): void {

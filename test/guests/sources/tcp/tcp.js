@@ -108,6 +108,38 @@ const PROBES = {
     socket.shutdown("receive");
     return readAll(input);
   },
+  "kept pollables"(port) {
+    const socket = createTcpSocket("ipv4");
+    const ready = socket.subscribe();
+    socket.startConnect(network(), place(resolved("api.test")[0], port));
+    let waits = 0;
+    const patient = (pollable, call) =>
+      waiting(() => {
+        waits += 1;
+        return pollable;
+      }, call);
+    const [input, output] = patient(ready, () => socket.finishConnect());
+    const [readable, writable] = [input.subscribe(), output.subscribe()];
+    for (let n = 0; n < 3; n += 1) {
+      while (Number(output.checkWrite()) === 0) writable.block();
+      output.write(bytes("hello"));
+    }
+    socket.shutdown("send");
+    let length = 0;
+    for (;;) {
+      try {
+        const piece = input.read(65_536);
+        length += piece.length;
+        if (piece.length > 0) continue;
+        waits += 1;
+        readable.block();
+      } catch (error) {
+        if (word(error) !== "closed") throw error;
+        // A pollable that was always ready would be asked thousands of times.
+        return `${length} ${waits < 200}`;
+      }
+    }
+  },
   "half a life"(port) {
     const { socket, input, output } = connected(resolved("api.test")[0], port);
     output[Symbol.dispose]();
