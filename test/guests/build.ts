@@ -115,7 +115,10 @@ function cargo(folder: string, crate: string): Recipe {
     async build(work) {
       // One for all of them: most of each is what the others are built of too.
       const target = join(work, "target");
-      await run("cargo", args, { cwd: join(work, folder), env: { ...process.env, CARGO_TARGET_DIR: target } });
+      await run("cargo", args, {
+        cwd: join(work, folder),
+        env: { ...process.env, CARGO_TARGET_DIR: target },
+      });
       return readFile(join(target, "wasm32-wasip2/release", `${crate}.wasm`));
     },
   };
