@@ -1,6 +1,6 @@
 /** What the command line opens without a server: a gateway for one component, and the keys of a data folder. */
 import type { Artifacts, DataPlace, Keys, LocalGateway, LocalGatewayOptions, OpenLog } from "./cli/index.ts";
-import { makeDataFolder, openHouse, prepareTools, readOffer, readProfiles } from "./compose.ts";
+import { makeDataFolder, openHouse, prepareTools, readMounts, readOffer, readProfiles } from "./compose.ts";
 import { readPolicy } from "./core/policy/index.ts";
 import { createEvidence } from "./evidence/index.ts";
 import { readTile, writeTrustedRoot } from "./gateway/index.ts";
@@ -43,6 +43,7 @@ export async function openLocalGateway(
     profiles: await readProfiles(runtime, profilesFile),
     ...(options.onProfile && { onProfile: (nodes, fuelUsed) => options.onProfile?.({ nodes, fuelUsed }) }),
     allowAddresses: options.allowAddresses,
+    mounts: await readMounts(runtime, options.mounts),
     executors: 1,
     spares: 0,
     executorRuntime: undefined,

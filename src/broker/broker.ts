@@ -210,11 +210,14 @@ async function serve(
 function mountOf(mounts: ReadonlyMap<string, Mount>, name: string, since: string): Mount {
   const mount = mounts.get(name);
   if (mount !== undefined) return mount;
-  throw new GatewayError(`Cannot open a run: mount "${name}" is not among the operator's folders`, {
-    code: "tool-suspended",
-    reason: "a folder that its policy mounts is not configured",
-    since,
-  });
+  throw new GatewayError(
+    `Cannot open a run: mount "${name}" is not among the operator's folders; name it with --mounts`,
+    {
+      code: "tool-suspended",
+      reason: "a folder that its policy mounts is not configured",
+      since,
+    },
+  );
 }
 
 /**

@@ -23,6 +23,8 @@ export interface CallFlags {
   readonly purpose?: string;
   readonly profiles?: string;
   readonly allowAddress?: readonly string[];
+  /** Each as `name=path`, by comma. */
+  readonly mounts?: string;
   readonly data?: string;
 }
 
@@ -56,7 +58,11 @@ export async function readCall(
   const callee = findCallee(intake, path, name);
   const input = await readRunInput(world, callee, flags);
   const policy = await choosePolicy(world, path, callee, flags);
-  const { config } = await loadConfig(world, { dataFolder: flags.data, profilesFile: flags.profiles });
+  const { config } = await loadConfig(world, {
+    dataFolder: flags.data,
+    profilesFile: flags.profiles,
+    mounts: flags.mounts,
+  });
   return {
     key: callee.key,
     input,
@@ -70,6 +76,7 @@ export async function readCall(
       dataFolder: config.dataFolder,
       profilesFile: config.profilesFile,
       allowAddresses: flags.allowAddress ?? [],
+      mounts: config.mounts,
     },
   };
 }

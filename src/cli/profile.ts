@@ -37,6 +37,7 @@ export function addProfile(program: Command, { world, end }: CommandContext): vo
     .option("--top <n>", "functions to list", "15")
     .option("--profiles <file>", "secret profiles (WRIT_PROFILES)")
     .option("--allow-address <cidr...>", "non-public addresses that may be reached, such as 127.0.0.1/32")
+    .option("--mounts <list>", "folders that the policy may mount read-only, as name=path (WRIT_MOUNTS)")
     .option("--data <folder>", "keys, evidence and caches (WRIT_DATA)")
     .option("--json", "print JSON: every function, and how the run ended")
     .addHelpText(

@@ -33,6 +33,7 @@ export function addRun(program: Command, { world, end }: CommandContext): void {
     .option("--manifest <file>", "write the signed execution manifest to this file")
     .option("--profiles <file>", "secret profiles (WRIT_PROFILES)")
     .option("--allow-address <cidr...>", "non-public addresses that may be reached, such as 127.0.0.1/32")
+    .option("--mounts <list>", "folders that the policy may mount read-only, as name=path (WRIT_MOUNTS)")
     .option("--data <folder>", "keys, evidence and caches (WRIT_DATA)")
     .option("--json", "print the answer as the gateway gives it over HTTP")
     .addHelpText(

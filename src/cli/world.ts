@@ -124,6 +124,8 @@ export interface LocalGatewayOptions {
   readonly profilesFile: string | undefined;
   /** CIDR blocks that may be reached although they are not public. */
   readonly allowAddresses: readonly string[];
+  /** Folders that the policy may mount, each as `name=path`. */
+  readonly mounts: readonly string[];
   /** Where given, runs are profiled and each is told here. */
   readonly onProfile?: (profile: RunProfile) => void;
 }

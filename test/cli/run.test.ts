@@ -1,9 +1,10 @@
 /** `writ run` with real components in the real sandbox, and what it refuses before anything runs. */
-import { readFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import type { LocalGatewayOptions } from "../../src/cli/index.ts";
 import { openLocalGateway } from "../../src/local.ts";
+import { npmGuest } from "../guests/npm-guests.ts";
 import { builtTool, cli, makeFolder, policyText, stdin, type TestFolder } from "./support.ts";
 
 let folder: TestFolder;
@@ -118,6 +119,42 @@ describe("run", () => {
     expect(code).toBe(1);
     expect(shown[0]).toMatch(/^stdout: rogue rogue/);
   });
+
+  it("mounts the folders that are named, and says how to name one that is not", async () => {
+    const component = `${folder.path}/reach.wasm`;
+    await writeFile(component, await npmGuest("reach"));
+    await mkdir(`${folder.path}/reference`);
+    await writeFile(`${folder.path}/reference/read.me`, "from the operator");
+    const profiles = await folder.put(
+      "profiles.yaml",
+      'cloud: { secret: { value: a-secret-of-the-cloud }, audience: ["https://api.example.com"], inject: { bearer: true } }',
+    );
+    await chmod(profiles, 0o600);
+    const policy = await folder.put(
+      "reach.yaml",
+      policyText({
+        tool_id: "reach",
+        functions: '{ "reach/file": { operation: read } }',
+        config: "{}",
+        keyvalue: "{ buckets: [none], bytes: 0 }",
+        secret_profile: "cloud",
+        secret_operations: "[sign, reveal]",
+        filesystem: "{ mounts: [{ name: reference, path: /data }] }",
+        budget:
+          "{ fuel: 2e8, memory_bytes: 64MiB, egress_bytes: 0, requests: 0, output_bytes: 4KiB, log_bytes: 4KiB }",
+      }),
+    );
+    const input = '{"root":"/data","operation":"read","path":"read.me","value":""}';
+    const args = [component, "file", "--input", input, "--policy", policy, "--profiles", profiles];
+    const without = await run(args);
+    expect(without.code).toBe(2);
+    expect(without.err).toMatch(
+      /mount "reference" is not among the operator's folders; name it with --mounts/,
+    );
+    const { code, out, err } = await run([...args, "--mounts", `reference=${folder.path}/reference`]);
+    expect([code, JSON.parse(out)]).toEqual([0, { ok: "from the operator" }]);
+    expect(err).toMatch(/filesystem\.mounts/);
+  }, 120_000);
 
   it("gives a closed policy to a component without one: its request is denied, and the event says so", async () => {
     const args = [builtTool("rogue"), "reach-host", "--input", '{"url":"https://example.com/"}'];
