@@ -161,6 +161,50 @@ describe("run() of a guest that wants memory", () => {
   });
 });
 
+describe("run() of a guest that wants tables", () => {
+  /** `run` says how many elements a table grew by, one instance's or both. */
+  const tables = (instances: number) => `(component
+    (core module $m (table 0 funcref)
+      (func (export "grow") (result i32) (local $n i32)
+        loop $again (if (i32.ne (table.grow (ref.null func) (i32.const 1000)) (i32.const -1))
+          (then (local.set $n (i32.add (local.get $n) (i32.const 1000))) (br $again))) end local.get $n))
+    ${Array.from(
+      { length: instances },
+      (_, n) => `(core instance $i${n} (instantiate $m))
+      (alias core export $i${n} "grow" (core func $grow${n}))`,
+    ).join(" ")}
+    (core module $main ${Array.from({ length: instances }, (_, n) => `(import "m" "${n}" (func $g${n} (result i32)))`).join("")}
+      (func (export "run") (result i32) i32.const 0 ${Array.from({ length: instances }, (_, n) => `call $g${n} i32.add`).join(" ")}))
+    (core instance $main (instantiate $main (with "m" (instance
+      ${Array.from({ length: instances }, (_, n) => `(export "${n}" (func $grow${n}))`).join("")}))))
+    (func (export "run") (result u32) (canon lift (core func $main "run"))))`;
+
+  it.each([1, 4])(
+    "gives it a million elements at most, in tables of %d instances together",
+    async (instances) => {
+      const end = await box.call(await componentOf(tables(instances)), "run", {}, { fuel: 1e9 });
+      expect(end).toMatchObject({ outcome: { kind: "completed" }, output: 1_000_000 });
+    },
+  );
+
+  it("is refused when it needs more from the start", async () => {
+    const component = await componentOf(guest(`(table 1000001 funcref) (func (export "run"))`));
+    await expect(box.call(component, "run", {})).rejects.toMatchObject({
+      code: "component-refused",
+      message: expect.stringContaining("table elements"),
+    });
+  });
+
+  it("pays for the tables of many instances as for one", async () => {
+    const many = Array.from({ length: 200 }, (_, n) => `(core instance $i${n} (instantiate $m))`).join(" ");
+    const component =
+      await componentOf(`(component (core module $m (table 16000 funcref) (func (export "run"))) ${many}
+      (func (export "run") (canon lift (core func $i0 "run"))))`);
+    const end = await box.call(component, "run", {}, { fuel: 1_000_000 });
+    expect(end.outcome).toEqual({ kind: "exhausted", budget: "fuel" });
+  });
+});
+
 describe("shareMemory()", () => {
   const PAGE = 65_536;
   it.each([

@@ -1,9 +1,12 @@
 /**
- * How the memory cap is shared among the core modules of a component. The metering pass writes a maximum into one
- * module; a component of fifty modules must not get the cap fifty times.
+ * How the caps on memory and on tables are shared among the core modules of a component. The metering pass writes a
+ * maximum into one module; a component of fifty modules must not get the cap fifty times.
  */
 
+const TABLE_SECTION = 4;
 const MEMORY_SECTION = 5;
+/** Table elements that a module may always have: the tables of a component of many small modules are small. */
+const FEWEST_ELEMENTS = 16_384;
 const PAGE_BYTES = 65_536;
 
 /** Memories that a module defines, together. */
@@ -28,16 +31,32 @@ export function shareMemory(modules: readonly Uint8Array[], capBytes: number): r
   return needs.map(({ minimumBytes, maximumBytes }) => (maximumBytes > 0 ? minimumBytes + part : 0));
 }
 
+/**
+ * Shares a number of table elements among core instances: each whose module defines tables may have an equal part, and
+ * a module that needs more from the start is refused by the metering pass.
+ *
+ * @param modules valid core modules, one for each core instance
+ * @returns elements of all tables of one such module
+ */
+export function shareTables(modules: readonly Uint8Array[], elements: number): number {
+  const owners = modules.filter((wasm) => findSection(wasm, TABLE_SECTION) !== undefined).length;
+  return Math.max(FEWEST_ELEMENTS, Math.floor(elements / Math.max(1, owners)));
+}
+
 /** @param wasm a valid core module */
 export function readMemoryNeed(wasm: Uint8Array): MemoryNeed {
-  let at = 8;
-  while (at < wasm.length) {
-    const id = wasm[at];
+  const section = findSection(wasm, MEMORY_SECTION);
+  return section === undefined ? { minimumBytes: 0, maximumBytes: 0 } : readSection(wasm, section);
+}
+
+/** @returns where its content begins */
+function findSection(wasm: Uint8Array, wanted: number): number | undefined {
+  for (let at = 8; at < wasm.length; ) {
     const size = readLeb(wasm, at + 1);
-    if (id === MEMORY_SECTION) return readSection(wasm, size.next);
+    if (wasm[at] === wanted) return size.next;
     at = size.next + size.value;
   }
-  return { minimumBytes: 0, maximumBytes: 0 };
+  return undefined;
 }
 
 function readSection(wasm: Uint8Array, start: number): MemoryNeed {

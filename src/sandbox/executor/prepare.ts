@@ -5,13 +5,13 @@
  */
 import { type CoreModule, type LinkPlan, planLinks } from "../../core/component/index.ts";
 import { GatewayError, refuseComponent } from "../../core/errors.ts";
-import { addProfile, instrument } from "../../core/metering/index.ts";
+import { addProfile, DEFAULT_MAX_TABLE_ELEMENTS, instrument } from "../../core/metering/index.ts";
 import type { ExecutorHost, PreparationStep } from "../../ports/index.ts";
 import { concatBytes, encodeFrame, readFrames } from "../pipe/frames.ts";
 import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
 import { IMAGE_NAME, splitModule } from "./image.ts";
 import type { PreparedLinks } from "./load.ts";
-import { shareMemory } from "./memories.ts";
+import { shareMemory, shareTables } from "./memories.ts";
 
 const LARGEST_COMMAND_BYTES = 128 * 1024 * 1024;
 
@@ -135,10 +135,12 @@ function meter(
 ) {
   const perInstance = plan.instances.map(({ module }) => originals[module] ?? new Uint8Array(0));
   const caps = shareMemory(perInstance, maxMemoryBytes);
+  const maxTableElements = shareTables(perInstance, DEFAULT_MAX_TABLE_ELEMENTS);
   return originals.map((bytes, module) => {
     const first = plan.instances.findIndex((it) => it.module === module);
     const { wasm, stats } = instrument(profiled ? addProfile(bytes, module) : bytes, {
       maxMemoryBytes: Math.max(0, caps[first] ?? 0),
+      maxTableElements,
       canonicalNans,
       allowRelaxedSimd: relaxedSimd,
     });

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { runtime } from "#runtime";
 import type { JsonValue } from "../../../src/core/policy/index.ts";
 import type { ExecutorProcess, HostReply, SandboxComponent, SystemCage } from "../../../src/ports/index.ts";
-import { componentOf, LOG_IMPORT, MEMORY_MODULE, sampleTool } from "../../support/components.ts";
+import { npmGuest } from "../../guests/npm-guests.ts";
+import { admit, componentOf, LOG_IMPORT, MEMORY_MODULE, sampleTool } from "../../support/components.ts";
 import { ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../../support/guests.ts";
 import { openSandbox, type TestSandbox } from "../../support/sandbox.ts";
 import { type Row, rowOf } from "../harness.ts";
@@ -15,6 +16,8 @@ import type { Figure, Suite, SuiteContext, SuiteOutput } from "../suite.ts";
 
 const MIB = 1024 * 1024;
 const TINY_BYTES = 64 * 1024;
+/** For a function of the QuickJS guest that waits for its host. */
+const NOTE = { level: "info", context: "bench", message: "waits" };
 /** One page, with room for what a call needs. */
 const SMALL_MEMORY = MEMORY_MODULE.replace(
   '(memory (export "memory") 32)',
@@ -43,6 +46,7 @@ async function measure(folder: string, quick: boolean, say: SuiteContext["say"])
   const spin = await componentOf(SPIN_GUEST);
   const echo = await componentOf(ECHO_GUEST);
   const rogue = await sampleTool("rogue");
+  const quickjs = await admit(await npmGuest("reach"));
   const tiny = await componentOf(`(component ${LOG_IMPORT} ${SMALL_MEMORY} ${LOGGING_PART})`);
 
   say("a neighbour beside spinning guests");
@@ -52,6 +56,7 @@ async function measure(folder: string, quick: boolean, say: SuiteContext["say"])
   say("suspended runs");
   const figures = [
     ...(await suspend(cacheFolder, "tiny", tiny, TINY_BYTES, quick ? 100 : 10_000, "run", { n: 1 })),
+    ...(await suspend(cacheFolder, "QuickJS", quickjs, 16 * MIB, quick ? 10 : 500, "note", NOTE)),
     ...(await suspend(cacheFolder, "StarlingMonkey", rogue, 64 * MIB, quick ? 3 : 20, "flood-log", {})),
   ];
   say("starting executors in each cage");
