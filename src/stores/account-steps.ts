@@ -65,8 +65,6 @@ export function* claim(claims: RunClaims): Steps<Extract<Claimed, { kind: "ok" }
   if (key !== undefined) yield* claimKey(claims, key);
   if (loop !== undefined) yield* claimLoop(claims, loop);
   const retryOf = attempt === undefined ? undefined : yield* claimAttempt(claims, attempt);
-  const held: WindowAmounts[] = [];
-  for (const taken of windows) held.push(yield* takeFromWindow(claims, taken));
   if (windows.length > 0 || attempt !== undefined) {
     const lease: Held = {
       tenant: claims.tenant,
@@ -76,6 +74,9 @@ export function* claim(claims: RunClaims): Steps<Extract<Claimed, { kind: "ok" }
     };
     yield* execute(queries.insertLease(run, claims.expiresAtMs, JSON.stringify(lease)));
   }
+  // Windows last: their rows are what many runs want at once, and are locked from here to the commit.
+  const held: WindowAmounts[] = [];
+  for (const taken of windows) held.push(yield* takeFromWindow(claims, taken));
   return { kind: "ok", held, ...(retryOf === undefined ? {} : { retryOf }) };
 }
 

@@ -10,6 +10,7 @@ import { PROJECT_FOLDER } from "../../src/compose.ts";
 import { load, provenance } from "./machine.ts";
 import { format, keep } from "./report.ts";
 import type { Suite } from "./suite.ts";
+import { accounts } from "./suites/accounts.ts";
 import { cage } from "./suites/cage.ts";
 import { egress } from "./suites/egress.ts";
 import { evidence } from "./suites/evidence.ts";
@@ -31,6 +32,7 @@ const SUITES: readonly Suite[] = [
   guestHttp,
   http,
   steps,
+  accounts,
   sandbox,
   cage,
   evidence,

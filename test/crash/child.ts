@@ -1,6 +1,7 @@
 /**
- * A process to be killed or to have its disk fail: the evidence of a gateway without its sandbox. Closes what is open,
- * then admits, observes and seals runs, and says each on its output once it may be released.
+ * A process to be killed or to have its disk fail: evidence and accounts of a gateway without its sandbox. Closes what is
+ * open, then admits, observes and seals runs, and says each on its output once it may be released. Each run takes from a
+ * window, is entered in the ledger, and belongs to a task; tasks are few, and reported again and again.
  *
  * Arguments: folder, runs under way at once, how many (0 = until it is killed), and `persist` for callers who come back when
  * they were refused.
@@ -12,6 +13,7 @@ import { openSigners } from "../../src/signers.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { predicateOf } from "../core/manifest/fixtures.ts";
 import { knownOf } from "../evidence/support.ts";
+import { claimsOf, settle, TASK_PRICE, taskOf } from "./accounts.ts";
 
 const [folder = "", atOnce = "1", count = "0", persist = ""] = runtime.args;
 /** Pause of a caller who was refused and comes back. */
@@ -30,7 +32,7 @@ const { observer, close } = await openObserver({
   open: (name) => runtime.openAppend(`${folder}/observer/${name}`),
   onError: () => undefined,
 });
-const evidence = createEvidence({ store, clock, ...signers });
+const evidence = createEvidence({ store, clock, ...signers, settle });
 const { sealed, failed } = await evidence.reconcile(Number.POSITIVE_INFINITY);
 writeSync(1, `reconciled ${sealed} ${failed}\n`);
 
@@ -40,15 +42,19 @@ async function work(): Promise<void> {
   while (left-- > 0) {
     const run = `run_${Array.from(entropy.bytes(26), (byte) => "0123456789ABCDEFGHJKMNPQRSTVWXYZ"[byte & 31]).join("")}`;
     const now = new Date(clock.nowMs()).toISOString();
+    const task = { id: taskOf(run), class: "exploratory" } as const;
     const predicate = predicateOf({
-      ...{ run, started_at: now, finished_at: now, events: [] },
+      ...{ run, started_at: now, finished_at: now, events: [], task },
       budget: null,
     });
     try {
       await observer.admitted({ run, tenant: "acme", effect: "allow" });
-      await evidence.admit(knownOf(predicate));
+      await evidence.admit(knownOf(predicate), claimsOf(predicate, clock.nowMs()));
       const { receipt } = await evidence.seal(predicate, []);
       writeSync(1, `released ${receipt.sequence} ${run} ${receipt.digest}\n`);
+      const of = { tenant: predicate.tenant, task: task.id };
+      const reported = await store.ledger.reportOutcome(of, "succeeded", () => TASK_PRICE, clock.nowMs());
+      if (reported.kind === "reported") writeSync(1, `billed ${task.id}\n`);
     } catch (error) {
       writeSync(1, `refused ${error instanceof Error && "code" in error ? error.code : String(error)}\n`);
       if (persist === "" || clock.monotonicMs() > GIVE_UP_MS) continue;

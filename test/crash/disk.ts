@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runtime } from "#runtime";
-import { examine, listen, type Released, start, withFolder } from "./processes.ts";
+import { examine, listen, Released, start, withFolder } from "./processes.ts";
 
 /** Calls on the file before a run begins: opening the log of writes, and the first look for open runs. */
 const BEFORE = { pwrite64: 3, fsync: 2 } as const;
@@ -35,8 +35,8 @@ export async function failing(
     const at = BEFORE[call] + 1 + Math.floor((cell * OF_A_RUN[call]) / cells);
     const faults = await withFolder(async (folder) => {
       // Keys and tables are there: what fails is writing evidence.
-      await listen(start(folder, ["1", "1"]), new Map());
-      const released: Released = new Map();
+      await listen(start(folder, ["1", "1"]), new Released());
+      const released = new Released();
       const inject = ["-e", `trace=${call}`, "-e", `inject=${call}:error=${error}:when=${at}`];
       const prefix = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", `${folder}/writ.sqlite-wal`, ...inject];
       // Whoever is refused comes back: the same process has to release all of them.
@@ -61,7 +61,7 @@ export async function failing(
 /** Whatever is released was synced before: the last write to the log of the database is followed by a sync. */
 export async function syncing(): Promise<readonly string[]> {
   return await withFolder(async (folder) => {
-    await listen(start(folder, ["1", "1"]), new Map());
+    await listen(start(folder, ["1", "1"]), new Released());
     const trace = join(folder, "trace");
     const prefix = [
       "strace",
@@ -75,7 +75,7 @@ export async function syncing(): Promise<readonly string[]> {
       "-e",
       "trace=pwrite64,write,fdatasync,fsync",
     ];
-    const released: Released = new Map();
+    const released = new Released();
     await listen(start(folder, ["1", "20"], prefix), released);
     const faults: string[] = [];
     let [unsynced, checked] = [0, 0];

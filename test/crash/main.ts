@@ -7,14 +7,14 @@
 import { spawnSync } from "node:child_process";
 import { runtime } from "#runtime";
 import { failing, syncing, WAYS } from "./disk.ts";
-import { examine, listen, type Released, start, withFolder } from "./processes.ts";
+import { examine, listen, Released, start, withFolder } from "./processes.ts";
 
 const AT_ONCE = 8;
 
 /** Kills a process again and again, somewhere between its first moment and its hundredth run. */
 async function killing(kills: number): Promise<readonly string[]> {
   return await withFolder(async (folder) => {
-    const released: Released = new Map();
+    const released = new Released();
     for (let kill = 0; kill < kills; kill++) {
       const child = start(folder, [String(AT_ONCE)]);
       let lines = 0;

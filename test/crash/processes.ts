@@ -10,10 +10,13 @@ import { createEvidence } from "../../src/evidence/index.ts";
 import { signatureVerifier } from "../../src/identity/index.ts";
 import { openSigners, writePublicKeys } from "../../src/signers.ts";
 import { openStore } from "../../src/stores/index.ts";
+import { examineBooks, settle } from "./accounts.ts";
 
 const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));
-/** What a process released before it ended: by run, what its receipt said. */
-export type Released = Map<string, { readonly sequence: number; readonly digest: string }>;
+/** What a process released before it ended: by run, what its receipt said; and the tasks that it said were billed. */
+export class Released extends Map<string, { readonly sequence: number; readonly digest: string }> {
+  readonly billed = new Set<string>();
+}
 
 /** Starts a process, behind `prefix` if there is one. See `child.ts` for its arguments. */
 export function start(folder: string, args: readonly string[], prefix: readonly string[] = []): ChildProcess {
@@ -38,6 +41,8 @@ export async function listen(
       lines.push(line);
       const [, sequence, run = "", digest = ""] = /^released (\d+) (\S+) (\S+)$/.exec(line) ?? [];
       if (sequence !== undefined) released.set(run, { sequence: Number(sequence), digest });
+      const [, task] = /^billed (\S+)$/.exec(line) ?? [];
+      if (task !== undefined) released.billed.add(task);
       onLine(line);
     }
   });
@@ -64,11 +69,11 @@ export async function examine(folder: string, released: Released): Promise<reado
   );
   const trust = joinTrust(parts.flatMap((part) => (part.ok ? [part.trust] : [])));
   const store = await openStore(runtime.openSqlite(`${folder}/writ.sqlite`));
-  const evidence = createEvidence({ store, clock: runtime.clock, ...signers });
+  const evidence = createEvidence({ store, clock: runtime.clock, ...signers, settle });
   await evidence.reconcile(Number.POSITIVE_INFINITY);
   if ((await store.openRuns(Number.MAX_SAFE_INTEGER, 1)).length > 0) faults.push("a run stayed open");
   const verify = signatureVerifier(runtime.verification);
-  const seen = new Set<string>();
+  const seen = new Map<string, string>();
   let sequence = 0;
   for (;;) {
     const page = await store.listSeals(sequence, 500);
@@ -76,7 +81,7 @@ export async function examine(folder: string, released: Released): Promise<reado
       if (seal.sequence !== sequence++)
         faults.push(`sequence ${seal.sequence} where ${sequence - 1} was due`);
       if (seen.has(seal.run) || !known) faults.push(`${seal.run} is sealed twice, or by nobody`);
-      seen.add(seal.run);
+      seen.set(seal.run, seal.outcome);
       const mine = released.get(seal.run);
       if (mine !== undefined && (mine.sequence !== seal.sequence || mine.digest !== seal.digest))
         faults.push(`${seal.run} was released as something else`);
@@ -88,11 +93,12 @@ export async function examine(folder: string, released: Released): Promise<reado
   }
   for (const run of released.keys())
     if (!seen.has(run)) faults.push(`${run} was released and has no manifest`);
+  faults.push(...(await examineBooks(store, seen, released.billed)));
   await store.close();
   const observed = readObservations(await readFile(`${folder}/observer/admissions.log`, "utf8"));
   faults.push(...observed.faults);
   const admitted = new Set(observed.lines.map(({ run }) => run));
-  for (const run of seen)
+  for (const run of seen.keys())
     if (!admitted.has(run)) faults.push(`${run} has a manifest, and nobody observed it`);
   return faults;
 }

@@ -26,8 +26,17 @@ export interface BenchHouse {
   close(): Promise<void>;
 }
 
-/** Opens one on a folder. */
-export async function openBenchHouse(folder: string, registry: Registry, executors = 1): Promise<BenchHouse> {
+/**
+ * Opens one on a folder.
+ *
+ * @param books `bare`: nothing is settled or entered in the ledger
+ */
+export async function openBenchHouse(
+  folder: string,
+  registry: Registry,
+  executors = 1,
+  books: "kept" | "bare" = "kept",
+): Promise<BenchHouse> {
   const { clock, entropy } = runtime;
   const watch = new StopWatch();
   const files = watch.around(runtime.files, { read: "    files.read of the prepared component" });
@@ -73,7 +82,10 @@ export async function openBenchHouse(folder: string, registry: Registry, executo
   );
   const accounts = openAccounts(runtime, folder, store);
   const evidence = watch.around(
-    createEvidence({ store, signer, noteSigner, clock, settle: accounts.settlementOf }),
+    createEvidence({
+      ...{ store, signer, noteSigner, clock },
+      ...(books === "bare" ? {} : { settle: accounts.settlementOf }),
+    }),
     {
       admit: "  evidence.admit",
       seal: "  evidence.seal",
