@@ -197,7 +197,9 @@ export async function openHouse(options: HouseOptions): Promise<House> {
           await prepareTool(sandbox, registry.current(), tool);
         },
       });
-    const watching = options.watch && openWatching(options.watch, { runtime, store, metrics, outgoing, log });
+    const watching =
+      options.watch &&
+      (await openWatching(options.watch, { runtime, store, metrics, outgoing, log, version: VERSION }));
     return {
       ...(inForce === undefined ? {} : { board: inForce.board }),
       gateway: createGateway({

@@ -96,7 +96,12 @@ export async function startServer(
       signer: config.signer,
       registry: holder,
       reload: async (actor) => await (await reloader.promise).reload(actor),
-      watch: { slo: await readSloSettings(runtime, config.sloFile, dataFolder) },
+      watch: {
+        slo: await readSloSettings(runtime, config.sloFile, dataFolder),
+        ...(config.otlpEndpoint === undefined
+          ? {}
+          : { traces: { endpoint: config.otlpEndpoint, allowAddresses: config.otlpAllow } }),
+      },
       versioned: { offer, activateNew: config.newVersions === "activate" },
       access,
       prices: await loadPrices(runtime.files, pricesFile),

@@ -2,11 +2,13 @@
 import type { GatewayParts } from "./gateway/index.ts";
 import type { Cage, Outgoing, Runtime, Store } from "./ports/index.ts";
 import { openSlos, readingsOf, type SloSettings } from "./slo.ts";
-import type { Metrics } from "./telemetry/index.ts";
+import { type Metrics, openTraces, type TraceOptions } from "./telemetry/index.ts";
 
 /** What an operator wants to be told. */
 export interface WatchSettings {
   readonly slo: SloSettings;
+  /** Where traces go; absent = nowhere, and nothing of them is made. */
+  readonly traces?: Pick<TraceOptions, "endpoint" | "allowAddresses">;
 }
 
 /** What the gateway is given, and how it ends. */
@@ -16,25 +18,31 @@ export interface Watching extends Pick<GatewayParts, "sinks" | "metrics" | "slo"
 }
 
 /** Begins to watch. */
-export function openWatching(
+export async function openWatching(
   settings: WatchSettings,
   parts: {
     readonly runtime: Pick<Runtime, "clock" | "entropy">;
     readonly store: Store;
     readonly metrics: Metrics;
     readonly outgoing: Outgoing;
+    /** Of Writ. */
+    readonly version: string;
     readonly log: (line: object) => void;
   },
-): Watching {
+): Promise<Watching> {
   const { metrics } = parts;
+  const traces = settings.traces && (await openTraces({ ...settings.traces, ...parts, ...parts.runtime }));
   const slos = openSlos({ ...parts, settings: settings.slo });
   const report = () => slos.monitor.report();
   return {
-    sinks: [metrics, slos.sink],
+    sinks: [metrics, slos.sink, ...(traces === undefined ? [] : [traces])],
     slo: report,
     // A scrape must not fail with the store: what this process counted is worth something by itself.
     metrics: async () => metrics.render(await report().then(readingsOf, () => [])),
-    stop: () => slos.stop(),
+    async stop() {
+      await slos.stop();
+      await traces?.stop();
+    },
   };
 }
 

@@ -75,6 +75,8 @@ export async function loadConfig(
     signer: find("signer"),
     witnessesFile: find("witnessesFile"),
     sloFile: find("sloFile"),
+    otlpEndpoint: find("otlpEndpoint"),
+    otlpAllow: find("otlpAllow"),
     publicUrl: find("publicUrl"),
     demo: find("demo"),
     maxBodyBytes: find("maxBodyBytes"),

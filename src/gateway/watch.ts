@@ -36,7 +36,9 @@ export async function watchInvocation<P extends WatchedParts>(
   request: InvocationRequest,
   invoke: (parts: P) => Promise<InvocationAnswer>,
 ): Promise<InvocationAnswer> {
-  const watch = new InvocationWatch(clock, entropy);
+  const [, , parentSpanId, flags = "01"] = request.traceparent?.split("-") ?? [];
+  // The last bit of the flags; see https://www.w3.org/TR/trace-context/#sampled-flag
+  const watch = new InvocationWatch(clock, entropy, (Number.parseInt(flags, 16) & 1) === 1);
   let spanId: string | undefined;
   try {
     const answer = await invoke({ ...parts, ...watch.parts(parts) });
@@ -49,7 +51,7 @@ export async function watchInvocation<P extends WatchedParts>(
     }
     throw error;
   } finally {
-    const seen = watch.finish(spanId, request.traceparent?.split("-")[2]);
+    const seen = watch.finish(spanId, parentSpanId);
     if (seen !== undefined) tell(sinks, (sink) => sink.run(seen));
   }
 }
@@ -86,11 +88,13 @@ interface Noted {
 class InvocationWatch {
   readonly #clock: Clock;
   readonly #entropy: Entropy;
+  readonly #sampled: boolean;
   /** In the order in which they were let in, the principal's first. */
   readonly #runs = new Map<string, Noted>();
 
-  constructor(clock: Clock, entropy: Entropy) {
+  constructor(clock: Clock, entropy: Entropy, sampled: boolean) {
     this.#clock = clock;
+    this.#sampled = sampled;
     this.#entropy = entropy;
   }
 
@@ -202,6 +206,7 @@ class InvocationWatch {
       traceId: said.trace_id,
       spanId,
       parentSpanId,
+      sampled: this.#sampled,
       outcome: refused ?? (isSealed ? end.outcome.kind : "unsealed"),
       kind: refused !== undefined ? "refused" : isDenied ? "denied" : "ran",
       startedAtMs: noted.startedAtMs,

@@ -34,6 +34,8 @@ export interface RunSeen {
   readonly spanId: string;
   /** Of the caller, when he has one. */
   readonly parentSpanId: string | undefined;
+  /** Whether whoever began the trace wants it recorded. */
+  readonly sampled: boolean;
   /** Name of the outcome; of what was refused before it ran, the refusal's code; `unsealed` = its evidence failed. */
   readonly outcome: string;
   /** `ran`: it has an outcome. `denied`: by policy. `refused`: it was let in and could not begin. */

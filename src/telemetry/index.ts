@@ -5,4 +5,5 @@
 export { createMetrics, type GaugeReading, type Metrics } from "./metrics.ts";
 export { createMonitor, type Monitor, type MonitorParts } from "./monitor.ts";
 export { createRecorder, type Recorder } from "./recorder.ts";
+export { openTraces, type TraceOptions, type Traces } from "./traces.ts";
 export { createWebhooks, type Webhook } from "./webhooks.ts";

@@ -57,6 +57,8 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     signer: undefined,
     witnessesFile: undefined,
     sloFile: undefined,
+    otlpEndpoint: undefined,
+    otlpAllow: [],
     publicUrl: undefined,
     demo: false,
     maxBodyBytes: 2 ** 20,

@@ -13,6 +13,7 @@ export function runSeen(changes: Partial<RunSeen> = {}): RunSeen {
     traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
     spanId: "00f067aa0ba902b7",
     parentSpanId: undefined,
+    sampled: true,
     outcome: "completed",
     kind: "ran",
     startedAtMs: 1_770_000_000_000,
