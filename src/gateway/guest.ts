@@ -19,14 +19,14 @@ export interface Ended {
  * @param journal the host to run it with, and what goes along
  */
 export async function runGuest(
-  { sandbox, registry }: Pick<InvokeParts, "sandbox" | "registry">,
+  { sandbox, registry, clock }: Pick<InvokeParts, "sandbox" | "registry" | "clock">,
   admission: Admission,
   policy: Policy,
   settings: GuestSettings,
   journal: JournaledRun,
 ): Promise<Ended> {
   const { host, inputs } = journal;
-  const { run, principal, tool, callee, request, traceId } = admission;
+  const { run, principal, tool, callee, request, traceId, beganMs } = admission;
   try {
     const end = await sandbox.run({
       run,
@@ -38,7 +38,8 @@ export async function runGuest(
       fuel: policy.budget.fuel,
       memoryBytes: policy.budget.memory_bytes,
       outputBytes: policy.budget.output_bytes,
-      timeToLiveMs: policy.max_duration_ms,
+      // Of a run whose time is over before it begins the sandbox says so: it has a millisecond, and ends.
+      timeToLiveMs: Math.max(1, policy.max_duration_ms - (clock.monotonicMs() - beganMs)),
       settings,
       info: { traceId, tool: tool.name, purpose: request.purpose },
       relaxedSimd: policy.relaxed_simd === "allow",

@@ -49,6 +49,8 @@ async function perform(
 ): Promise<Performed> {
   const { accounts, clock, entropy, evidence, observer, sandbox } = parts;
   const trace = continueTrace(request.traceparent, entropy);
+  // From here on its time to live is spent: by the store and by waiting for an executor as well as by the guest.
+  const beganMs = clock.monotonicMs();
 
   // Which function of which version of which tool.
   const run = newRunId(clock, entropy);
@@ -81,6 +83,7 @@ async function perform(
     callee,
     decision,
     startedAtMs: clock.nowMs(),
+    beganMs,
     ...(caller === undefined ? {} : { caller }),
   };
   // Counted by somebody else than whoever keeps the evidence: what is missing there is missed here.
@@ -159,10 +162,9 @@ function openCalls(
   { record }: Allowed,
   traceparent: string,
 ): ToolCalls {
-  const { run, principal, tool, request, caller } = admission;
+  const { run, principal, tool, request, caller, beganMs } = admission;
   const { clock } = parts;
-  const startedAt = clock.monotonicMs();
-  const leftMs = () => record.policy.max_duration_ms - (clock.monotonicMs() - startedAt);
+  const leftMs = () => record.policy.max_duration_ms - (clock.monotonicMs() - beganMs);
   const own = { run, tool: tool.name, request, traceparent, record, leftMs, caller };
   return createToolCalls(own, async (asked, by) => {
     const { answer, predicate } = await perform(parts, principal, asked, by);

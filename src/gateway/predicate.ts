@@ -26,6 +26,8 @@ export interface Admission {
   readonly callee: ToolFunction;
   readonly decision: Decision;
   readonly startedAtMs: number;
+  /** The same moment, or a little before it, by the clock that does not jump: its time to live counts from here. */
+  readonly beganMs: number;
   /** The run that calls, when a run does and not a principal. */
   readonly caller?: Caller;
 }

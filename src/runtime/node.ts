@@ -32,6 +32,14 @@ const SELF: Self = {
   knowsFlag: (flag) => process.allowedNodeEnvironmentFlags.has(flag),
 };
 
+// Whoever reads our output may have read enough, as `head` does. What is printed after that is told to nobody, and is no
+// failure; Deno does the same by itself.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 /** What this process can do, on Node. */
 export const runtime: Runtime = {
   name: "node",

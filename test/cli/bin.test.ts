@@ -51,6 +51,22 @@ describe("writ.mjs", () => {
   }
 });
 
+for (const name of ["node", "deno"]) {
+  it(`writ.mjs ends quietly through ${name} when nobody reads on`, async () => {
+    const node = join(ROOT, "node_modules", ".bin", "node");
+    const args = [join(ROOT, "src", "bin", "writ.mjs"), "policy", "capabilities", "--markdown"];
+    const env = { ...process.env, WRIT_RUNTIME: name };
+    const child = spawn(node, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    // As `head -0` does.
+    child.stdout.destroy();
+    let err = "";
+    child.stderr.on("data", (chunk) => {
+      err += chunk;
+    });
+    expect([await new Promise((resolve) => child.once("close", resolve)), err]).toEqual([0, ""]);
+  });
+}
+
 describe("test.mjs", () => {
   it("ends with the sum alone on the last line, and counts a run without tests as failed", async () => {
     const one = { WRIT_TEST_RUNTIMES: "node" };

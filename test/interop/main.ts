@@ -8,6 +8,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runtime } from "#runtime";
+import { examineExport } from "./export.ts";
 import { MUTATIONS } from "./mutations.ts";
 import { makeSamples, type Samples } from "./samples.ts";
 import {
@@ -70,12 +71,14 @@ try {
       runtime.setExitCode(1);
     }
   }
-  const witnessed = await examineWitness(folder);
-  if (typeof witnessed === "string") runtime.print(`skipped: ${witnessed}`);
-  else {
-    for (const fault of witnessed) {
-      runtime.print(`  ${fault}`);
-      runtime.setExitCode(1);
+  for (const examineMore of [examineWitness, examineExport]) {
+    const found = await examineMore(folder);
+    if (typeof found === "string") runtime.print(`skipped: ${found}`);
+    else {
+      for (const fault of found) {
+        runtime.print(`  ${fault}`);
+        runtime.setExitCode(1);
+      }
     }
   }
 } finally {
