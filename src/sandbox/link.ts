@@ -241,6 +241,8 @@ export function createLink(
     if (known !== undefined) return known.promise;
     const loading = Promise.withResolvers<void>();
     loads.set(command.key, loading);
+    watch.loads(body.length);
+    void loading.promise.then(() => watch.loaded(body.length));
     void write(encodeFrame(command, body));
     return loading.promise;
   }

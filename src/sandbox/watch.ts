@@ -13,6 +13,8 @@ const TICK_MS = 8;
 const ALLOWANCE_BYTES = 48 * 1024 * 1024;
 /** What ended runs may have left for the collector, at most, when the runs that are left are measured. */
 const MOST_LEFT_BEHIND_BYTES = 256 * 1024 * 1024;
+/** What a component takes of an executor that loads it, as a multiple of its bytes: text, code, and what compiling needs. */
+const LOADED_TIMES = 10;
 /** Computing for as long without a word makes an executor give way to others. */
 const LONG_TURN_MS = 40;
 
@@ -26,6 +28,10 @@ export interface Watched {
 export interface Watch {
   began(): void;
   ended(run: Watched): void;
+  /** It is given a component of so many bytes: the host's own work, which is no run's, whoever is under way meanwhile. */
+  loads(bytes: number): void;
+  /** It has loaded it. */
+  loaded(bytes: number): void;
   /** The executor said something: what computes has paused. */
   heard(): void;
   /** It gives way to other processes and cannot be told to do so no longer. */
@@ -50,6 +56,8 @@ export function createWatch<R extends Watched>(
   let seen = new Set<R>();
   let floorBytes = 0;
   let leftBehindBytes = 0;
+  /** What components that are on their way may take. */
+  let loadingBytes = 0;
 
   function schedule(): void {
     if (ticking) return;
@@ -81,7 +89,9 @@ export function createWatch<R extends Watched>(
     }
     let granted = 0;
     for (const { memoryBytes } of present) granted += memoryBytes;
-    const most = floorBytes + granted + Math.min(leftBehindBytes, MOST_LEFT_BEHIND_BYTES) + ALLOWANCE_BYTES;
+    // An executor that never says that it has loaded gains no more than this.
+    const others = Math.min(leftBehindBytes + loadingBytes, MOST_LEFT_BEHIND_BYTES);
+    const most = floorBytes + granted + others + ALLOWANCE_BYTES;
     if (bytes <= most) return;
     const computing = [...present].filter(({ waiting }) => !waiting);
     exceeded(present.size === 1 ? [...present][0] : computing.length === 1 ? computing[0] : undefined);
@@ -106,6 +116,13 @@ export function createWatch<R extends Watched>(
     },
     ended({ memoryBytes }) {
       leftBehindBytes += memoryBytes;
+    },
+    loads(bytes) {
+      loadingBytes += LOADED_TIMES * bytes;
+    },
+    loaded(bytes) {
+      loadingBytes -= LOADED_TIMES * bytes;
+      leftBehindBytes += LOADED_TIMES * bytes;
     },
     heard() {
       heardAtMs = clock.monotonicMs();

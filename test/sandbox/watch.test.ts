@@ -137,6 +137,23 @@ describe("createWatch() of memory", () => {
     expect(stays.waiting).toBe(false);
   });
 
+  it("does not hold against a run what its executor is given to load meanwhile, up to a bound", () => {
+    const { clock, state, watch, begin, exceeded } = setUp();
+    const run = begin(16);
+    clock.tick(20);
+    watch.loads(12 * MIB);
+    state.bytes += (16 + 100) * MIB;
+    clock.tick(20);
+    watch.loaded(12 * MIB);
+    clock.tick(100);
+    expect(exceeded).toEqual([]);
+    // An executor that never says that it has loaded, whatever it is given.
+    for (let index = 0; index < 100; index += 1) watch.loads(12 * MIB);
+    state.bytes += 256 * MIB;
+    clock.tick(20);
+    expect(exceeded.at(-1)).toBe(run);
+  });
+
   it("stops looking when nothing runs", () => {
     const { clock, state, begin, end, exceeded } = setUp();
     end(begin(8));
