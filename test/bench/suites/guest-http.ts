@@ -148,10 +148,10 @@ export const guestHttp: Suite = {
         });
 
         context.say(`${path}, ${CONCURRENT} at once`);
-        const each = path === "/1MB" ? 3 : 30;
+        const each = path === "/1MB" ? 1 : 20;
         const rates: number[][] = subjects.map(() => []);
         for (const { run } of subjects) await rate(run, 1);
-        for (let turn = 0; turn < (context.quick ? 1 : 7); turn += 1)
+        for (let turn = 0; turn < (context.quick ? 1 : 5); turn += 1)
           for (const [index, { run }] of subjects.entries()) rates[index]?.push(await rate(run, each));
         const [own = [], ours = []] = rates;
         const ratios = ours.map((value, turn) => value / (own[turn] ?? value));

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { CAPABILITIES, CAPABILITY_WORDS, capabilityOf, needsOf } from "../../../src/core/policy/index.ts";
+import {
+  CAPABILITIES,
+  CAPABILITY_WORDS,
+  capabilityOf,
+  capabilityPage,
+  changeForDecision,
+  changeForImport,
+  needsOf,
+} from "../../../src/core/policy/index.ts";
 
 describe("capabilityOf()", () => {
   const table = [
@@ -47,7 +55,57 @@ describe("needsOf()", () => {
   });
 });
 
+/** A denial of each capability that a call can meet; of the others a decision denies the whole run. */
+const DENIED_CALLS = {
+  "http-client": {
+    import: "wasi:http/outgoing-handler#handle",
+    target: "GET https://api.test:443/",
+    clause: "network_allowlist",
+    result: "HTTP-request-denied",
+  },
+  secrets: { import: "writ:host/secrets#get", target: "cloud", clause: "secret_profile", result: "unknown" },
+  keyvalue: { import: "wasi:keyvalue/store#open", target: "cart", clause: "keyvalue.buckets" },
+  filesystem: {
+    import: "wasi:filesystem/types#[method]descriptor.write",
+    target: "/",
+    clause: "filesystem.scratch_bytes",
+    result: "over quota: more than 10 bytes",
+  },
+  sockets: {
+    import: "wasi:sockets/tcp#[method]tcp-socket.start-connect",
+    target: "tcp://db.test:5432",
+    clause: "sockets",
+    result: "access-denied",
+  },
+  tools: { import: "writ:host/tools#invoke", target: "hash hash/sha256", clause: "tools" },
+  signing: { import: "writ:host/signing#sign", target: "cloud", clause: "secret_operations" },
+  reveal: { import: "writ:host/reveal#reveal", target: "cloud", clause: "secret_operations" },
+} as const;
+
 describe("CAPABILITIES", () => {
+  const asked = { tool: "t", function: "f", purpose: "p" };
+
+  it.each(CAPABILITIES.map((row) => [row.word, row] as const))(
+    "%s is on the page, with every import",
+    (word, row) => {
+      const line = capabilityPage([row])
+        .split("\n")
+        .find((text) => text.startsWith(`| ${word} |`));
+      for (const name of row.interfaces) expect(line).toContain(`\`${name}\``);
+      expect(line).toContain(row.sentence);
+    },
+  );
+
+  it.each(CAPABILITIES.flatMap((row) => (row.clause === null ? [] : [[row.word, row.clause] as const])))(
+    "%s has a change that unlocks it, written in its own clause",
+    (word, clause) => {
+      const denied = Object.entries(DENIED_CALLS).find(([name]) => name === word)?.[1];
+      const decided = changeForDecision({ clause, effect: "deny", detail: "" }, asked);
+      const change = denied === undefined ? decided : changeForImport(denied);
+      expect(change).toMatch(new RegExp(`^(add to|set|raise) ${clause}\\b`));
+    },
+  );
+
   it("puts every interface in one row only, and every word in one row", () => {
     const interfaces = CAPABILITIES.flatMap((row) => row.interfaces);
     expect(new Set(interfaces).size).toBe(interfaces.length);
