@@ -19,6 +19,7 @@ import { guestHttp } from "./suites/guest-http.ts";
 import { http } from "./suites/http.ts";
 import { intake } from "./suites/intake.ts";
 import { log } from "./suites/log.ts";
+import { many } from "./suites/many.ts";
 import { metering } from "./suites/metering.ts";
 import { nan } from "./suites/nan.ts";
 import { pass } from "./suites/pass.ts";
@@ -38,6 +39,7 @@ const SUITES: readonly Suite[] = [
   evidence,
   log,
   intake,
+  many,
   metering,
   pass,
   wasmtime,

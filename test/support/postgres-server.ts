@@ -27,13 +27,14 @@ export interface TestPostgres {
   remove(): Promise<void>;
 }
 
-/** @param settings for `postgresql.conf`, by name @returns undefined where there is no PostgreSQL for this machine */
+/** @param settings for `postgresql.conf`, by name @param place of its data; default: memory, if there is room @returns undefined where there is no PostgreSQL for this machine */
 export async function startPostgres(
   settings: Readonly<Record<string, string>> = {},
+  place?: string,
 ): Promise<TestPostgres | undefined> {
   const found = await findPrograms();
   if (found === undefined) return undefined;
-  const folder = await mkdtemp(join(await placeForData(), "writ-postgres-"));
+  const folder = await mkdtemp(join(place ?? (await placeForData()), "writ-postgres-"));
   const programs = asRoot ? await reachable(found, folder) : found;
   if (asRoot) await chown(folder, NOBODY.uid, NOBODY.gid);
   const data = join(folder, "data");

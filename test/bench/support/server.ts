@@ -21,8 +21,9 @@ export function startGateway(
   host: "node" | "deno",
   dataFolder: string,
   executors: number,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<RunningServer> {
-  const flags = { port: 0, data: dataFolder, tools: TOOLS_FOLDER, executors, "log-level": "info" };
+  const flags = { port: 0, data: dataFolder, tools: TOOLS_FOLDER, executors, "log-level": "info", ...more };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return start(host, [join(PROJECT_FOLDER, "src", "main.ts"), "serve", "--json", ...args]);
 }
@@ -42,7 +43,12 @@ async function start(host: "node" | "deno", args: readonly string[]): Promise<Ru
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const lines = createInterface(child.stdout);
   const line = await Promise.race([
-    new Promise<string>((resolve) => lines.once("line", resolve)),
+    // What it logs before, about preparing tools, has no URL.
+    new Promise<string>((resolve) => {
+      lines.on("line", (text) => {
+        if (text.startsWith('{"url"')) resolve(text);
+      });
+    }),
     ended.then(() => {
       throw new Error(`${args[0]} ended before it listened; set WRIT_BENCH_STDERR=1 to see why`);
     }),
