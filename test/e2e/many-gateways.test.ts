@@ -1,5 +1,5 @@
 /** Gateways that share a PostgreSQL: what one says holds on the others, and a database that goes away and comes back. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,6 +7,7 @@ import { runtime } from "#runtime";
 import { parseCheckpoint, parseNote, parseProof } from "../../src/core/merkle/index.ts";
 import { openKeys, openLog } from "../../src/local.ts";
 import { openRecords } from "../../src/records.ts";
+import { openTools } from "../../src/versions.ts";
 import { cli } from "../cli/support.ts";
 import { openTestGateway, type TestGateway } from "../support/gateway.ts";
 import { postgresOfFile } from "../support/postgres.ts";
@@ -21,6 +22,23 @@ let first: TestGateway;
 let second: TestGateway;
 let authorization: string;
 
+/** Runs that the limited tool's policy gives a tenant in a day. */
+const LIMIT = 10;
+
+/** The same tool under another name, and a policy that counts. */
+async function limit(from: string, to: string): Promise<void> {
+  await cp(from, to, { recursive: true });
+  for (const [name, change] of [
+    ["tool.json", (text: string) => JSON.stringify({ ...JSON.parse(text), name: "limited" })],
+    [
+      "policy.yaml",
+      (text: string) =>
+        `${text.replace("tool_id: hash", "tool_id: limited")}windows: [{ per: 1d, runs: ${LIMIT} }]\n`,
+    ],
+  ] as const)
+    await writeFile(join(to, name), change(await readFile(join(to, name), "utf8")));
+}
+
 const open = (name: string, changes = {}) =>
   openTestGateway({
     dataFolder: join(folder, name),
@@ -33,6 +51,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "writ-many-"));
   databaseUrl = await postgres.createSchema();
   toolsFolder = await hashAlone(folder);
+  await limit(join(toolsFolder, "hash"), join(toolsFolder, "limited"));
   keysFolder = join(folder, "keys");
   first = await open("first");
   second = await open("second");
@@ -44,9 +63,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const invoke = (gateway: TestGateway, as = authorization) =>
+const invoke = (gateway: TestGateway, tool = "hash", as = authorization) =>
   gateway.post(
-    "/v1/tools/hash/sha256",
+    `/v1/tools/${tool}/sha256`,
     { input: { data: "aGVsbG8=" }, purpose: "support-chat" },
     { authorization: as },
   );
@@ -101,10 +120,36 @@ describe("gateways on one PostgreSQL", () => {
       scopes: ["invoke"],
       label: "x",
     });
-    for (const gateway of [first, second]) expect((await invoke(gateway, `Bearer ${text}`)).status).toBe(200);
+    for (const gateway of [first, second])
+      expect((await invoke(gateway, "hash", `Bearer ${text}`)).status).toBe(200);
     await keys.revoke(row.id);
-    for (const gateway of [first, second]) expect((await invoke(gateway, `Bearer ${text}`)).status).toBe(401);
+    for (const gateway of [first, second])
+      expect((await invoke(gateway, "hash", `Bearer ${text}`)).status).toBe(401);
     await keys.close();
+  });
+
+  it("stop a tool on all of them by one word, and let it go again", async () => {
+    const tools = await openTools(runtime, { dataFolder: folder, databaseUrl });
+    for (const [command, status] of [
+      [{ kind: "suspend", reason: "drill" }, 409],
+      [{ kind: "resume" }, 200],
+    ] as const) {
+      const done = await tools.command("hash", command, "for the test");
+      if (done.kind !== "changed") throw new Error(JSON.stringify(done));
+      expect(await tools.inForce(done.generation)).toEqual({ gateways: 2, behind: [] });
+      for (const gateway of [first, second]) expect((await invoke(gateway)).status).toBe(status);
+    }
+    await tools.close();
+  });
+
+  it("count one budget: what all of them let in together is what the policy gives", async () => {
+    const asked = Array.from({ length: 3 * LIMIT }, (_, n) =>
+      invoke(n % 2 === 0 ? first : second, "limited"),
+    );
+    const answers = await Promise.all(asked);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(LIMIT);
+    const refused = answers.filter(({ json }) => json.type?.endsWith("/problems/budget-spent"));
+    expect(refused).toHaveLength(2 * LIMIT);
   });
 
   it("do not let in a gateway with other keys, or another name for the log", async () => {
