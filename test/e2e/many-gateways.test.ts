@@ -1,5 +1,5 @@
 /** Gateways that share a PostgreSQL: what one says holds on the others, and a database that goes away and comes back. */
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -11,7 +11,7 @@ import { openTools } from "../../src/versions.ts";
 import { cli } from "../cli/support.ts";
 import { openTestGateway, type TestGateway } from "../support/gateway.ts";
 import { postgresOfFile } from "../support/postgres.ts";
-import { hashAlone } from "../support/small-tools.ts";
+import { addLimited, hashAlone } from "../support/small-tools.ts";
 
 const postgres = postgresOfFile();
 let folder: string;
@@ -25,20 +25,6 @@ let authorization: string;
 /** Runs that the limited tool's policy gives a tenant in a day. */
 const LIMIT = 10;
 
-/** The same tool under another name, and a policy that counts. */
-async function limit(from: string, to: string): Promise<void> {
-  await cp(from, to, { recursive: true });
-  for (const [name, change] of [
-    ["tool.json", (text: string) => JSON.stringify({ ...JSON.parse(text), name: "limited" })],
-    [
-      "policy.yaml",
-      (text: string) =>
-        `${text.replace("tool_id: hash", "tool_id: limited")}windows: [{ per: 1d, runs: ${LIMIT} }]\n`,
-    ],
-  ] as const)
-    await writeFile(join(to, name), change(await readFile(join(to, name), "utf8")));
-}
-
 const open = (name: string, changes = {}) =>
   openTestGateway({
     dataFolder: join(folder, name),
@@ -51,7 +37,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "writ-many-"));
   databaseUrl = await postgres.createSchema();
   toolsFolder = await hashAlone(folder);
-  await limit(join(toolsFolder, "hash"), join(toolsFolder, "limited"));
+  await addLimited(toolsFolder, LIMIT);
   keysFolder = join(folder, "keys");
   first = await open("first");
   second = await open("second");

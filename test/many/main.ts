@@ -23,11 +23,13 @@ import { openDatabase } from "../../src/place.ts";
 import { openSigners, writePublicKeys } from "../../src/signers.ts";
 import { type GatewayProcess, invokeTool, kill, Processes } from "../support/gateway-process.ts";
 import { startPostgres } from "../support/postgres-server.ts";
-import { hashAlone } from "../support/small-tools.ts";
+import { addLimited, hashAlone } from "../support/small-tools.ts";
 
 const GATEWAYS = 3;
 const CALLERS = 12;
 const KILL_EVERY_MS = 1_500;
+/** Runs of the limited tool that its policy gives; asked for until there are none, through every kill. */
+const LIMIT = 200;
 
 /** What a caller was told of a run. */
 interface Told {
@@ -56,6 +58,7 @@ if (postgres === undefined) {
 async function attempt(server: NonNullable<typeof postgres>, processes: Processes): Promise<boolean> {
   const folder = await processes.folder();
   const tools = await hashAlone(folder);
+  await addLimited(tools, LIMIT);
   const keys = join(folder, "keys");
   const start = (n: number) =>
     processes.start(join(folder, `gateway-${n}`), [
@@ -78,7 +81,9 @@ async function attempt(server: NonNullable<typeof postgres>, processes: Processe
       if (gateway === undefined) await pause(20);
       else {
         try {
-          const answer = await invokeTool(gateway, key, "hash/sha256", { data: "aGVsbG8=" }, "support-chat");
+          const tool = Math.random() < 0.2 ? "limited" : "hash";
+          const input = { data: "aGVsbG8=" };
+          const answer = await invokeTool(gateway, key, `${tool}/sha256`, input, "support-chat");
           if (answer.status === 200) told.push(read(answer.json));
           else {
             const code = String(answer.json?.type ?? answer.status).replace(/.*\//, "");
@@ -171,6 +176,7 @@ async function examine(url: string, keysFolder: string, told: readonly Told[]): 
   }
   const edge = new TreeEdge(0);
   const closed = new Set<string>();
+  let limited = 0;
   for (let sequence = 0; ; ) {
     const page = await store.listSeals(sequence, 500);
     for (const { seal, known } of page) {
@@ -178,6 +184,8 @@ async function examine(url: string, keysFolder: string, told: readonly Told[]): 
         faults.push(`sequence ${seal.sequence} where ${sequence - 1} was due`);
       if (closed.has(seal.run) || !known) faults.push(`${seal.run} is sealed twice, or by nobody`);
       closed.add(seal.run);
+      const row = await store.findRunOfAnyTenant(seal.run);
+      if (row?.intent.tool === "limited" && seal.outcome !== "denied") limited++;
       const one = byRun.get(seal.run);
       if (one !== undefined && (one.sequence !== seal.sequence || one.digest !== seal.digest))
         faults.push(`${seal.run} was told as something else`);
@@ -197,6 +205,30 @@ async function examine(url: string, keysFolder: string, told: readonly Told[]): 
   for (const run of open) if (!closed.has(run)) faults.push(`${run} was admitted and has no manifest`);
   if (Math.max(0, ...rootsTold.keys()) > edge.size) faults.push("a checkpoint covers more than the log has");
   console.log(`${edge.size} seals without a gap, ${rootsTold.size} checkpoints of one history`);
+  if (limited > LIMIT) faults.push(`${limited} runs were let in where ${LIMIT} were given`);
+  console.log(`${limited} runs of ${LIMIT} that a policy gives`);
+  await examineLedger(url, faults);
   for (const one of stores) await one.close();
   return faults;
+}
+
+/** What the books say of themselves: nothing is booked twice, and nothing that has no seal. */
+async function examineLedger(url: string, faults: string[]): Promise<void> {
+  const server = await runtime.openPostgres(url);
+  const connection = await server.connect();
+  const [costs, leases] = await connection.send([
+    {
+      text: `SELECT count(*) AS entries, count(DISTINCT ledger.run) AS runs, count(seals.run) AS sealed
+        FROM ledger LEFT JOIN seals ON seals.run = ledger.run WHERE kind = 'cost'`,
+    },
+    { text: "SELECT count(*) AS left FROM leases" },
+  ]);
+  const { entries, runs, sealed } = (costs?.rows[0] ?? {}) as Readonly<Record<string, number>>;
+  const { left } = (leases?.rows[0] ?? {}) as Readonly<Record<string, number>>;
+  if (entries !== runs || entries !== sealed)
+    faults.push(`the ledger has ${entries} costs of ${runs} runs, ${sealed} of them sealed`);
+  if (left !== 0) faults.push(`${left} leases are held by nobody`);
+  console.log(`${entries} costs in the ledger, each of one sealed run; ${left} leases left`);
+  connection.release();
+  await server.close();
 }

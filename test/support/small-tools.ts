@@ -1,5 +1,5 @@
-/** A tools folder with the one tool that is prepared in no time. */
-import { cp } from "node:fs/promises";
+/** A tools folder with the one tool that is prepared in no time, and the same again under a budget that runs share. */
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PROJECT } from "./gateway.ts";
 
@@ -8,4 +8,17 @@ export async function hashAlone(folder: string): Promise<string> {
   const tools = join(folder, "tools");
   await cp(join(PROJECT, ".writ", "tools", "hash"), join(tools, "hash"), { recursive: true });
   return tools;
+}
+
+/** Adds the hash tool as `limited`, under a policy that gives a tenant so many runs in a day. */
+export async function addLimited(tools: string, runs: number): Promise<void> {
+  const [from, to] = [join(tools, "hash"), join(tools, "limited")];
+  await cp(from, to, { recursive: true });
+  const file = JSON.parse(await readFile(join(from, "tool.json"), "utf8"));
+  await writeFile(join(to, "tool.json"), JSON.stringify({ ...file, name: "limited" }));
+  const policy = (await readFile(join(from, "policy.yaml"), "utf8")).replace(
+    "tool_id: hash",
+    "tool_id: limited",
+  );
+  await writeFile(join(to, "policy.yaml"), `${policy}windows: [{ per: 1d, runs: ${runs} }]\n`);
 }
