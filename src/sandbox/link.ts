@@ -247,6 +247,20 @@ export function createLink(
     return loading.promise;
   }
 
+  /** Not waited for: a run may come to its end before its executor is ready, and is told so then. */
+  async function begin(flight: Flight, command: RunCommand, component: LoadCommand, body: Uint8Array) {
+    const isUnderWay = () => flights.get(command.run) === flight;
+    // Nothing of a tenant's is sent to a process before it is known to be caged.
+    await greeted.promise.then(
+      () => (isUnderWay() ? load(component, body) : undefined),
+      () => undefined,
+    );
+    if (!isUnderWay()) return;
+    flight.begun = true;
+    watch.began();
+    void write(encodeFrame(command));
+  }
+
   return {
     load,
     knows: (key) => loads.has(key),
@@ -272,16 +286,7 @@ export function createLink(
       flights.set(command.run, flight);
       const cancel = clock.after(deadlineMs, () => expire(flight));
       revocation?.tell((reason) => revoke(flight, reason));
-      // Nothing of a tenant's is sent to a process before it is known to be caged.
-      await greeted.promise.then(
-        () => (flights.get(command.run) === flight ? load(component, body) : undefined),
-        () => undefined,
-      );
-      if (flights.get(command.run) === flight) {
-        flight.begun = true;
-        watch.began();
-        void write(encodeFrame(command));
-      }
+      void begin(flight, command, component, body);
       try {
         return await flight.ended;
       } finally {

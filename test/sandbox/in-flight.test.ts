@@ -7,11 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kill } from "node:process";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
 import type { HostReply, SandboxComponent } from "../../src/ports/index.ts";
 import { componentOf, LOG_IMPORT, MEMORY_MODULE } from "../support/components.ts";
 import { ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../support/guests.ts";
 import { alive } from "../support/processes.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
+import { createScriptedExecutor, READY } from "../support/scripted-executor.ts";
 
 const OK: HostReply = { kind: "ok", value: null };
 const LOST = { kind: "revoked", reason: "executor-lost" };
@@ -160,6 +162,39 @@ describe("a run whose time is over before its executor is ready", () => {
     expect(end).toMatchObject({ outcome: { kind: "timed-out" }, fuelUsed: 0 });
     expect((await opened.call(echo, "run", { n: 2 })).output).toBe(2);
     expect(executors(opened)).toHaveLength(2);
+  });
+});
+
+describe("a run whose executor is slow to start", () => {
+  it("is told that its time is over when it is, and not when the executor is ready", async () => {
+    const greet = Promise.withResolvers<void>();
+    const commands: unknown[] = [];
+    box = await openSandbox({
+      executors: 1,
+      most: 2,
+      cacheFolder,
+      spawn: (role) =>
+        role === "prepare"
+          ? runtime.spawnExecutor(role)
+          : createScriptedExecutor((command, mouth) => {
+              commands.push(command["type"]);
+              // The first one is what the sandbox waits for; the second takes its time.
+              if (command["type"] !== "start") return;
+              if (commands.length === 1) mouth.say(READY);
+              else void greet.promise.then(() => mouth.say(READY));
+            }),
+    });
+    await box.sandbox.prepare(echo, 64 << 20);
+    const first = box.call(echo, "run", { n: 1 }, { tenant: "a", timeToLiveMs: 300 });
+    const second = box.call(echo, "run", { n: 1 }, { tenant: "b", timeToLiveMs: 300 });
+    // Neither waits for the other's executor to speak.
+    expect((await second).outcome.kind).toBe("timed-out");
+    expect((await first).outcome.kind).toBe("timed-out");
+    // Far below the twenty seconds that an executor has to start.
+    expect((await second).wallMs).toBeLessThan(10_000);
+    greet.resolve();
+    await pause(50);
+    expect(commands.filter((type) => type === "run")).toEqual([]);
   });
 });
 
