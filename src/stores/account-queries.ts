@@ -6,6 +6,7 @@ import { type CompiledQuery, sql } from "kysely";
 import type { WindowAmounts, WindowClaim } from "../core/budget/index.ts";
 import type { AnswerPlace, AttemptClaim, KeyClaim, LoopClaim, RunClaims } from "../ports/index.ts";
 import { db } from "./queries.ts";
+import { statement } from "./statement.ts";
 
 /** Whose. */
 export type Owner = Pick<RunClaims, "tenant" | "tool">;
@@ -15,7 +16,7 @@ const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 /** Takes from a window what there is room for: no row when there is not. */
 export function takeFromWindow({ tenant, tool }: Owner, claim: WindowClaim): CompiledQuery<WindowAmounts> {
   const { take, limit, per_seconds, starts_at_ms } = claim;
-  return sql<WindowAmounts>`
+  return statement<WindowAmounts>`
     insert into budget_windows as w
       (tenant, tool, class, per_seconds, starts_at_ms, ends_at_ms, runs, fuel, egress_bytes, wall_ms)
     values (${tenant}, ${tool}, ${claim.class}, ${per_seconds}, ${starts_at_ms}, ${starts_at_ms + per_seconds * 1000},
@@ -27,7 +28,7 @@ export function takeFromWindow({ tenant, tool }: Owner, claim: WindowClaim): Com
       and w.fuel + excluded.fuel <= ${limit.fuel ?? NO_LIMIT}
       and w.egress_bytes + excluded.egress_bytes <= ${limit.egress_bytes ?? NO_LIMIT}
       and w.wall_ms + excluded.wall_ms <= ${limit.wall_ms ?? NO_LIMIT}
-    returning runs, fuel, egress_bytes, wall_ms`.compile(db);
+    returning runs, fuel, egress_bytes, wall_ms`;
 }
 
 /** What is held of a window. */
@@ -35,10 +36,10 @@ export function selectWindow(
   { tenant, tool }: Owner,
   claim: Pick<WindowClaim, "class" | "per_seconds" | "starts_at_ms">,
 ): CompiledQuery<WindowAmounts> {
-  return sql<WindowAmounts>`
+  return statement<WindowAmounts>`
     select runs, fuel, egress_bytes, wall_ms from budget_windows
     where tenant = ${tenant} and tool = ${tool} and class = ${claim.class}
-      and per_seconds = ${claim.per_seconds} and starts_at_ms = ${claim.starts_at_ms}`.compile(db);
+      and per_seconds = ${claim.per_seconds} and starts_at_ms = ${claim.starts_at_ms}`;
 }
 
 /** Gives back to a window; one that was forgotten needs nothing back. */
@@ -47,18 +48,16 @@ export function giveToWindow(
   claim: WindowClaim,
   back: WindowAmounts,
 ): CompiledQuery {
-  return sql`
+  return statement`
     update budget_windows set runs = runs - ${back.runs}, fuel = fuel - ${back.fuel},
       egress_bytes = egress_bytes - ${back.egress_bytes}, wall_ms = wall_ms - ${back.wall_ms}
     where tenant = ${tenant} and tool = ${tool} and class = ${claim.class}
-      and per_seconds = ${claim.per_seconds} and starts_at_ms = ${claim.starts_at_ms}`.compile(db);
+      and per_seconds = ${claim.per_seconds} and starts_at_ms = ${claim.starts_at_ms}`;
 }
 
 /** Adds a lease. `held`: JSON, for whoever gives it back. */
 export function insertLease(run: string, expiresAtMs: number, held: string): CompiledQuery {
-  return sql`insert into leases (run, expires_at_ms, held) values (${run}, ${expiresAtMs}, ${held})`.compile(
-    db,
-  );
+  return statement`insert into leases (run, expires_at_ms, held) values (${run}, ${expiresAtMs}, ${held})`;
 }
 
 /** A lease as it is kept. */
@@ -69,13 +68,13 @@ export interface LeaseColumns {
 
 /** Ends a lease: whoever gets the row is the one that gives back. */
 export function deleteLease(run: string): CompiledQuery<LeaseColumns> {
-  return sql<LeaseColumns>`delete from leases where run = ${run} returning run, held`.compile(db);
+  return statement<LeaseColumns>`delete from leases where run = ${run} returning run, held`;
 }
 
 /** Leases whose runs can not be under way any more. */
 export function selectExpired(nowMs: number, limit: number): CompiledQuery<{ run: string }> {
-  return sql<{ run: string }>`
-    select run from leases where expires_at_ms <= ${nowMs} order by expires_at_ms limit ${limit}`.compile(db);
+  return statement<{ run: string }>`
+    select run from leases where expires_at_ms <= ${nowMs} order by expires_at_ms limit ${limit}`;
 }
 
 /** Puts a run under its key, or finds the run that has it. */
@@ -83,11 +82,11 @@ export function claimKey(
   { tenant, tool, function: name, run, atMs }: RunClaims,
   key: KeyClaim,
 ): CompiledQuery<{ run: string; body: string; expires_at_ms: number }> {
-  return sql<{ run: string; body: string; expires_at_ms: number }>`
+  return statement<{ run: string; body: string; expires_at_ms: number }>`
     insert into idempotency_keys as k (tenant, tool, function, key, body, run, at_ms, expires_at_ms)
     values (${tenant}, ${tool}, ${name}, ${key.hash}, ${key.body}, ${run}, ${atMs}, ${key.expiresAtMs})
     on conflict (tenant, tool, function, key) do update set run = k.run
-    returning run, body, expires_at_ms`.compile(db);
+    returning run, body, expires_at_ms`;
 }
 
 /** Gives an expired key to another run. */
@@ -95,10 +94,10 @@ export function renewKey(
   { tenant, tool, function: name, run, atMs }: RunClaims,
   key: KeyClaim,
 ): CompiledQuery {
-  return sql`
+  return statement`
     update idempotency_keys set body = ${key.body}, run = ${run}, at_ms = ${atMs},
       expires_at_ms = ${key.expiresAtMs}, key_id = null, content = null
-    where tenant = ${tenant} and tool = ${tool} and function = ${name} and key = ${key.hash}`.compile(db);
+    where tenant = ${tenant} and tool = ${tool} and function = ${name} and key = ${key.hash}`;
 }
 
 /** A key as it is kept. */
@@ -115,22 +114,20 @@ export function selectKeyedRun(
   hash: string,
   nowMs: number,
 ): CompiledQuery<KeyRowColumns> {
-  return sql<KeyRowColumns>`
+  return statement<KeyRowColumns>`
     select run, body, key_id, content from idempotency_keys
     where tenant = ${tenant} and tool = ${tool} and function = ${name} and key = ${hash}
-      and expires_at_ms > ${nowMs}`.compile(db);
+      and expires_at_ms > ${nowMs}`;
 }
 
 /** Keeps the answer of a run's key. */
 export function answerKey(run: string, keyId: string, content: Uint8Array): CompiledQuery {
-  return sql`update idempotency_keys set key_id = ${keyId}, content = ${content} where run = ${run}`.compile(
-    db,
-  );
+  return statement`update idempotency_keys set key_id = ${keyId}, content = ${content} where run = ${run}`;
 }
 
 /** Forgets a run's key. */
 export function releaseKey(run: string): CompiledQuery {
-  return sql`delete from idempotency_keys where run = ${run}`.compile(db);
+  return statement`delete from idempotency_keys where run = ${run}`;
 }
 
 /** Notes an attempt, or finds the one before it. */
@@ -138,11 +135,11 @@ export function claimAttempt(
   { tenant, tool, function: name, run, atMs }: RunClaims,
   { fingerprint }: AttemptClaim,
 ): CompiledQuery<{ run: string; at_ms: number }> {
-  return sql<{ run: string; at_ms: number }>`
+  return statement<{ run: string; at_ms: number }>`
     insert into attempts as a (tenant, tool, function, fingerprint, run, at_ms)
     values (${tenant}, ${tool}, ${name}, ${fingerprint}, ${run}, ${atMs})
     on conflict (tenant, tool, function, fingerprint) do update set run = a.run
-    returning run, at_ms`.compile(db);
+    returning run, at_ms`;
 }
 
 /** The run is the newest attempt now. */
@@ -150,16 +147,14 @@ export function renewAttempt(
   { tenant, tool, function: name, run, atMs }: RunClaims,
   { fingerprint }: AttemptClaim,
 ): CompiledQuery {
-  return sql`
+  return statement`
     update attempts set run = ${run}, at_ms = ${atMs}
-    where tenant = ${tenant} and tool = ${tool} and function = ${name} and fingerprint = ${fingerprint}`.compile(
-    db,
-  );
+    where tenant = ${tenant} and tool = ${tool} and function = ${name} and fingerprint = ${fingerprint}`;
 }
 
 /** Forgets the attempt that a run is, if it is the newest. */
 export function deleteAttempt(run: string): CompiledQuery {
-  return sql`delete from attempts where run = ${run}`.compile(db);
+  return statement`delete from attempts where run = ${run}`;
 }
 
 /** Locks and reads the books of a retry budget, new ones if need be. */
@@ -167,18 +162,18 @@ export function lockRetries(
   { tenant, tool, atMs }: RunClaims,
   operation: string,
 ): CompiledQuery<{ state: string }> {
-  return sql<{ state: string }>`
+  return statement<{ state: string }>`
     insert into retry_budgets as r (tenant, tool, operation, state, at_ms)
     values (${tenant}, ${tool}, ${operation}, ${"[]"}, ${atMs})
     on conflict (tenant, tool, operation) do update set at_ms = excluded.at_ms
-    returning state`.compile(db);
+    returning state`;
 }
 
 /** Writes the books that {@link lockRetries} read. */
 export function writeRetries({ tenant, tool }: Owner, operation: string, state: string): CompiledQuery {
-  return sql`
+  return statement`
     update retry_budgets set state = ${state}
-    where tenant = ${tenant} and tool = ${tool} and operation = ${operation}`.compile(db);
+    where tenant = ${tenant} and tool = ${tool} and operation = ${operation}`;
 }
 
 /** Locks and reads what is known of a task, a new one if need be. */
@@ -186,11 +181,11 @@ export function lockLoop(
   { tenant, tool, atMs }: RunClaims,
   { task }: LoopClaim,
 ): CompiledQuery<{ low: number; last_at_ms: number }> {
-  return sql<{ low: number; last_at_ms: number }>`
+  return statement<{ low: number; last_at_ms: number }>`
     insert into task_loops as t (tenant, tool, task, low, last_at_ms, at_ms)
     values (${tenant}, ${tool}, ${task}, ${0}, ${0}, ${atMs})
     on conflict (tenant, tool, task) do update set at_ms = excluded.at_ms
-    returning low, last_at_ms`.compile(db);
+    returning low, last_at_ms`;
 }
 
 /** Writes what {@link lockLoop} read. */
@@ -200,9 +195,9 @@ export function writeLoop(
   low: number,
   lastAtMs: number,
 ): CompiledQuery {
-  return sql`
+  return statement`
     update task_loops set low = ${low}, last_at_ms = ${lastAtMs}
-    where tenant = ${tenant} and tool = ${tool} and task = ${task}`.compile(db);
+    where tenant = ${tenant} and tool = ${tool} and task = ${task}`;
 }
 
 /** Keeps an output, unless a newer one is kept. */
@@ -210,12 +205,12 @@ export function putLastGood(
   { tenant, tool, function: name, input }: AnswerPlace,
   row: { readonly run: string; readonly keyId: string; readonly content: Uint8Array; readonly atMs: number },
 ): CompiledQuery {
-  return sql`
+  return statement`
     insert into last_good as g (tenant, tool, function, input, run, key_id, content, at_ms)
     values (${tenant}, ${tool}, ${name}, ${input}, ${row.run}, ${row.keyId}, ${row.content}, ${row.atMs})
     on conflict (tenant, tool, function, input) do update set
       run = excluded.run, key_id = excluded.key_id, content = excluded.content, at_ms = excluded.at_ms
-    where g.at_ms <= excluded.at_ms`.compile(db);
+    where g.at_ms <= excluded.at_ms`;
 }
 
 /** A kept output as it is kept. */
@@ -233,9 +228,9 @@ export function selectLastGood({
   function: name,
   input,
 }: AnswerPlace): CompiledQuery<LastGoodColumns> {
-  return sql<LastGoodColumns>`
+  return statement<LastGoodColumns>`
     select run, key_id, content, at_ms from last_good
-    where tenant = ${tenant} and tool = ${tool} and function = ${name} and input = ${input}`.compile(db);
+    where tenant = ${tenant} and tool = ${tool} and function = ${name} and input = ${input}`;
 }
 
 /** What is over, and how it is known: by table, the column that says when. */

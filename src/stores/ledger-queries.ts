@@ -3,6 +3,7 @@ import { type CompiledQuery, type RawBuilder, sql } from "kysely";
 import type { ChargebackKey } from "../core/budget/index.ts";
 import type { BillLine, ChargebackQuery, RunCost, TaskOutcome } from "../ports/index.ts";
 import { db } from "./queries.ts";
+import { statement } from "./statement.ts";
 
 /** Whose task. */
 export interface TaskName {
@@ -13,13 +14,11 @@ export interface TaskName {
 /** Books what a run cost, once: a second entry of one run is refused by the table. */
 export function insertCost(run: string, digest: string, cost: RunCost): CompiledQuery {
   const { tenant, tool, purpose, task, fuel, egressBytes, wallMs, amount, atMs } = cost;
-  return sql`
+  return statement`
     insert into ledger (entry, kind, debit, credit, amount, tenant, tool, purpose, class, task, run, digest,
       fuel, egress_bytes, wall_ms, day, at_ms)
     values (${run}, ${"cost"}, ${"cost-of-runs"}, ${"resources"}, ${amount}, ${tenant}, ${tool}, ${purpose}, ${cost.class},
-      ${task ?? null}, ${run}, ${digest}, ${fuel}, ${egressBytes}, ${wallMs}, ${dayOf(atMs)}, ${atMs})`.compile(
-    db,
-  );
+      ${task ?? null}, ${run}, ${digest}, ${fuel}, ${egressBytes}, ${wallMs}, ${dayOf(atMs)}, ${atMs})`;
 }
 
 /** Books what a tool's part in a task is billed at, once. */
@@ -30,11 +29,11 @@ export function insertBill(
   atMs: number,
 ): CompiledQuery {
   const { tool, purpose, amount } = line;
-  return sql`
+  return statement`
     insert into ledger (entry, kind, debit, credit, amount, tenant, tool, purpose, class, task, run, digest,
       fuel, egress_bytes, wall_ms, day, at_ms)
     values (${entry}, ${"bill"}, ${"receivable"}, ${"revenue"}, ${amount}, ${tenant}, ${tool}, ${purpose}, ${line.class},
-      ${task}, ${null}, ${null}, ${0}, ${0}, ${0}, ${dayOf(atMs)}, ${atMs})`.compile(db);
+      ${task}, ${null}, ${null}, ${0}, ${0}, ${0}, ${dayOf(atMs)}, ${atMs})`;
 }
 
 /** Parts of a task: what its runs were of. */
@@ -49,10 +48,10 @@ export interface TaskPartColumns {
 
 /** What the runs of a task were of, and what they cost. */
 export function selectTaskParts({ tenant, task }: TaskName): CompiledQuery<TaskPartColumns> {
-  return sql<TaskPartColumns>`
+  return statement<TaskPartColumns>`
     select tool, purpose, class, max(entry) as newest, count(*) as runs, cast(sum(amount) as text) as cost
     from ledger where tenant = ${tenant} and task = ${task} and kind = ${"cost"}
-    group by tool, purpose, class`.compile(db);
+    group by tool, purpose, class`;
 }
 
 /** Records how a task ended, unless that is recorded. @returns a query with a row when it was not */
@@ -61,9 +60,9 @@ export function insertOutcome(
   outcome: TaskOutcome,
   atMs: number,
 ): CompiledQuery<object> {
-  return sql<object>`
+  return statement<object>`
     insert into task_outcomes (tenant, task, outcome, at_ms) values (${tenant}, ${task}, ${outcome}, ${atMs})
-    on conflict (tenant, task) do nothing returning task`.compile(db);
+    on conflict (tenant, task) do nothing returning task`;
 }
 
 /** How a task ended. */
@@ -71,15 +70,15 @@ export function selectOutcome({
   tenant,
   task,
 }: TaskName): CompiledQuery<{ outcome: TaskOutcome; at_ms: number }> {
-  return sql<{ outcome: TaskOutcome; at_ms: number }>`
-    select outcome, at_ms from task_outcomes where tenant = ${tenant} and task = ${task}`.compile(db);
+  return statement<{ outcome: TaskOutcome; at_ms: number }>`
+    select outcome, at_ms from task_outcomes where tenant = ${tenant} and task = ${task}`;
 }
 
 /** What a task was billed. */
 export function selectBills({ tenant, task }: TaskName): CompiledQuery<BillLine> {
-  return sql<BillLine>`
+  return statement<BillLine>`
     select tool, purpose, class, amount from ledger
-    where tenant = ${tenant} and task = ${task} and kind = ${"bill"} order by tool`.compile(db);
+    where tenant = ${tenant} and task = ${task} and kind = ${"bill"} order by tool`;
 }
 
 /** What a key is in SQL: an expression without a value of anybody's in it. */
@@ -123,11 +122,11 @@ export function selectChargeback({ by, where, from, until, limit, after }: Charg
 
 /** Debits and credits of every account. */
 export function selectBalances(): CompiledQuery<{ account: string; amount: string }> {
-  return sql<{ account: string; amount: string }>`
+  return statement<{ account: string; amount: string }>`
     select account, cast(sum(amount) as text) as amount from (
       select debit as account, amount from ledger
       union all select credit, -amount from ledger) as sides
-    group by account order by account`.compile(db);
+    group by account order by account`;
 }
 
 /** UTC. */

@@ -243,6 +243,27 @@ export function accountsSuite(name: string, createSubject: () => Promise<StoreSu
       }
     });
 
+    it("multiplies an outage by little, and lets no tenant drain another's budget", async () => {
+      const budget = { ratio: 0.2, min_per_second: 0.1, ttl_seconds: 10 };
+      let n = 0;
+      let served = 0;
+      const asked = 60;
+      // A minute in which nothing ends well: a request a second, each tried again four times in the second after.
+      for (let second = 0; second < asked; second++) {
+        const of = (tenant: string) => ({
+          tenant,
+          atMs: 1_000_000 + second * 1000,
+          attempt: { ...attempt, budget, fingerprint: `${tenant} ${second}` },
+        });
+        for (let again = 0; again < 5; again++) if ((await admit(n++, of("acme"))).kind === "ok") served++;
+        expect((await admit(n++, of("other"))).kind).toBe("ok");
+      }
+      expect(served).toBeGreaterThan(asked);
+      expect(served).toBeLessThanOrEqual(asked * 1.2 + 0.1 * (60 + 10));
+      const last = { ...attempt, budget, fingerprint: "other 59" };
+      expect((await admit(n, { tenant: "other", atMs: 1_060_000, attempt: last })).kind).toBe("ok");
+    });
+
     it("lets no retry through that may be none, whatever the budget has", async () => {
       const none = { ...attempt, mayRetry: false, budget: { ...attempt.budget, ratio: 10 } };
       expect((await admit(1, { attempt: none })).kind).toBe("ok");

@@ -1,0 +1,21 @@
+/**
+ * Statements of the hot path, in SQL that both databases read: the text of each is joined once, because compiling takes
+ * longer than running it. What stands in `${…}` is a parameter, always: no text from outside ever becomes SQL.
+ */
+import { CompiledQuery } from "kysely";
+
+/** By call site: a template's strings are the same object every time. */
+const texts = new WeakMap<TemplateStringsArray, string>();
+
+/** As a template's tag: `statement<{ run: string }>`select run from runs where tool = ${tool}``. */
+export function statement<Row>(
+  strings: TemplateStringsArray,
+  ...values: readonly unknown[]
+): CompiledQuery<Row> {
+  let text = texts.get(strings);
+  if (text === undefined) {
+    text = strings.join("?");
+    texts.set(strings, text);
+  }
+  return CompiledQuery.raw(text, [...values]) as CompiledQuery<Row>;
+}
