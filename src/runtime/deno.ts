@@ -77,12 +77,14 @@ export const runtime: Runtime = {
       detached: true,
     }).spawn();
     const diagnostics = readTail(child.stderr, 4096);
+    const writer = child.stdin.getWriter();
     let ended = false;
     const exited = child.status.then(async ({ code }) => {
       ended = true;
+      // Nobody closes it otherwise: a descriptor for each executor that ever was.
+      writer.abort().catch(() => undefined);
       return { code, diagnostics: await diagnostics };
     });
-    const writer = child.stdin.getWriter();
     // Writing to a child that died is an ordinary end, reported by `write` and `exited`, never an uncaught error.
     writer.closed.catch(() => undefined);
     return {

@@ -170,6 +170,21 @@ describe("spawnExecutor()", () => {
     await expect(child.write(encodeFrame({ type: "run" }))).rejects.toThrow();
   });
 
+  it("leaves no descriptor open of a process that is gone", async () => {
+    const open = async () => (await readdir("/proc/self/fd")).length;
+    const live = async () => {
+      const child = runtime.spawnExecutor("run");
+      for await (const _ of readFrames(child.output, 1 << 20)) break;
+      child.kill();
+      await child.exited;
+    };
+    await live();
+    const before = await open();
+    for (let n = 0; n < 6; n += 1) await live();
+    // What is closed is closed a moment later.
+    await expect.poll(open, { timeout: 5000 }).toBeLessThan(before + 3);
+  });
+
   it("starts a process that ends by itself when nobody speaks to it any more", async () => {
     const child = runtime.spawnExecutor("prepare");
     await child.write(
