@@ -5,7 +5,7 @@ import type { JsonValue } from "../../src/core/policy/index.ts";
 import { replay } from "../../src/gateway/replay.ts";
 import type { SandboxComponent } from "../../src/ports/index.ts";
 import { npmGuest } from "../guests/npm-guests.ts";
-import { admit, sampleTool } from "../support/components.ts";
+import { admit, componentOf, sampleTool } from "../support/components.ts";
 import { EACH_RUNTIME } from "../support/each-runtime.ts";
 import { createFakeRunHost } from "../support/fake-run-host.ts";
 import { recordRun } from "../support/journals.ts";
@@ -87,6 +87,46 @@ describe("replay()", () => {
       expect(report.outputHash.seen).toBe(report.outputHash.expected);
     });
   }
+
+  it("repeats NaNs to the bit, whatever the engine's processor and compilers make of them", async () => {
+    // Bits of 0/0, of the root of a negative number and of inf - inf; often enough that it is compiled twice.
+    const component = await componentOf(`(component
+      (core module $m
+        (func (export "nans") (param $zero i32) (result i64)
+          (local $n i32) (local $z f64) (local $bits i64)
+          (local.set $z (f64.convert_i32_u (local.get $zero)))
+          (loop $more
+            (local.set $bits (i64.xor (i64.rotl (local.get $bits) (i64.const 7))
+              (i64.reinterpret_f64 (f64.div (local.get $z) (local.get $z)))))
+            (local.set $bits (i64.xor (i64.rotl (local.get $bits) (i64.const 7))
+              (i64.reinterpret_f64 (f64.sqrt (f64.sub (local.get $z) (f64.const 1))))))
+            (local.set $bits (i64.add (local.get $bits)
+              (i64.reinterpret_f64 (f64.sub (f64.div (f64.const 1) (local.get $z)) (f64.div (f64.const 1) (local.get $z))))))
+            (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 100000))))
+          (local.get $bits)))
+      (core instance $i (instantiate $m))
+      (func (export "nans") (param "zero" u32) (result u64) (canon lift (core func $i "nans"))))`);
+    const nan = 0x7ff8000000000000n;
+    let bits = 0n;
+    const turn = () => BigInt.asUintN(64, (bits << 7n) | (bits >> 57n));
+    for (let n = 0; n < 100_000; n++) {
+      bits = turn() ^ nan;
+      bits = turn() ^ nan;
+      bits = BigInt.asUintN(64, bits + nan);
+    }
+    const ends = new Set<string>();
+    for (const on of ["node", "deno"] as const) {
+      const recorded = await recordRun(boxes[on], component, "nans", { zero: 0 }, {});
+      expect(recorded.end.outcome).toEqual({ kind: "completed" });
+      // What the processor gives for 0/0 has the other sign; what is recorded is the canonical NaN.
+      expect(String(recorded.end.output)).toBe(String(bits));
+      ends.add(JSON.stringify([recorded.end.output, recorded.end.fuelUsed]));
+      const { sandbox } = on === "node" ? boxes.deno : boxes.node;
+      const report = await replay(sandbox, recorded.tool, readJournal(recorded.text));
+      expect([report.verdict, report.divergence]).toEqual(["identical", undefined]);
+    }
+    expect(ends.size).toBe(1);
+  });
 
   it("gives replies and timers in the order in which they came", { timeout: 120_000 }, async () => {
     const input = {
