@@ -17,6 +17,7 @@ import { evidence } from "./suites/evidence.ts";
 import { growth } from "./suites/growth.ts";
 import { guestHttp } from "./suites/guest-http.ts";
 import { http } from "./suites/http.ts";
+import { identity } from "./suites/identity.ts";
 import { intake } from "./suites/intake.ts";
 import { log } from "./suites/log.ts";
 import { many } from "./suites/many.ts";
@@ -38,6 +39,7 @@ const SUITES: readonly Suite[] = [
   cage,
   evidence,
   log,
+  identity,
   intake,
   many,
   metering,
