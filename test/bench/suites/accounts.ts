@@ -1,11 +1,15 @@
 /** What budgets, retries, loops and the ledger add to an invocation: the bare story beside it, taking turns. */
 import { join } from "node:path";
-import type { Policy } from "../../../src/core/policy/index.ts";
+import { runtime } from "#runtime";
+import { type Policy, readPolicy } from "../../../src/core/policy/index.ts";
 import type { InvocationRequest } from "../../../src/gateway/index.ts";
+import { openAccounts } from "../../../src/kept.ts";
 import type { Registry } from "../../../src/registry/index.ts";
+import { openStore } from "../../../src/stores/index.ts";
 import { planFor, rowOf } from "../harness.ts";
-import type { Suite } from "../suite.ts";
+import type { Figure, Suite } from "../suite.ts";
 import { type BenchHouse, openBenchHouse } from "../support/house.ts";
+import { predicateOf } from "../support/predicate.ts";
 import { loadTools, pick } from "../support/tools.ts";
 
 /** Room for all that the suite does: what is measured is the counting, not the refusing. */
@@ -29,7 +33,7 @@ const ASKED: InvocationRequest = {
 export const accounts: Suite = {
   name: "accounts",
   about: "the invocation with two windows, a retry budget, a loop cap and the ledger, beside one with none",
-  async run({ folder, seconds }) {
+  async run({ folder, quick, seconds }) {
     const { tool } = pick(await loadTools(), "hash", "hash/fnv1a64");
     const policies = tool.policies.map((record) => ({ ...record, policy: { ...record.policy, ...CLAUSES } }));
     const find = () => ({ ...tool, policies });
@@ -77,13 +81,17 @@ export const accounts: Suite = {
       const [first] = rows;
       return {
         tables: [{ title: "gateway.invoke of hash, on SQLite", rows }],
-        figures: rows.slice(1).map((row) => ({
-          name: row.name,
-          value: row.p50 - (first?.p50 ?? Number.NaN),
-          unit: "ms more at p50 than bare",
-        })),
+        figures: [
+          ...rows.slice(1).map((row) => ({
+            name: row.name,
+            value: row.p50 - (first?.p50 ?? Number.NaN),
+            unit: "ms more at p50 than bare",
+          })),
+          ...(await measureProcessor(quick)),
+        ],
         notes: [
           "each subject has its own gateway and database; what they claim goes into the intent's transaction",
+          "processor time is of intent and seal on a database in memory: it says on a busy machine too what is added",
         ],
       };
     } finally {
@@ -96,3 +104,61 @@ async function invoke(house: BenchHouse, more: Partial<InvocationRequest> = {}):
   const { outcome } = await house.gateway.invoke(house.principal, { ...ASKED, ...more });
   if (outcome.kind !== "completed") throw new Error(`hash ended as ${JSON.stringify(outcome)}`);
 }
+
+/** What is added to intent and seal in processor time: rounds of each in turn, median of the differences. */
+async function measureProcessor(quick: boolean): Promise<readonly Figure[]> {
+  const store = await openStore(runtime.openSqlite(":memory:"), { nextTurn: queueMicrotask });
+  const books = openAccounts(runtime, "/nowhere", store);
+  const { policy } = readPolicy(POLICY, "bench");
+  let n = 0;
+  const one = async (kind: "bare" | "ledger" | "full") => {
+    const predicate = predicateOf(n++);
+    const { run, tenant, tool, function: name } = predicate;
+    const atMs = runtime.clock.nowMs();
+    const identity = {
+      ...({ run, tenant, tool, function: name, operation: "read", purpose: "benchmark" } as const),
+      ...({ input: { n }, task: { id: "bench", class: "exploratory", confidence: 0.9 } } as const),
+      startedAtMs: atMs,
+    };
+    const intent = { run, tenant, tool, function: name, admittedAtMs: atMs, predicate: "{}" };
+    await store.recordIntent(intent, kind === "full" ? books.claimsOf(identity, policy) : undefined);
+    const seal = { run, outcome: "completed", digest: run, bundle: "{}", entry: run, sealedAtMs: atMs };
+    await store.seal(seal, kind === "bare" ? undefined : books.settlementOf(predicate));
+  };
+  const rounds: { readonly bare: number; readonly ledger: number; readonly full: number }[] = [];
+  for (let round = 0; round < (quick ? 5 : 60); round++) {
+    const used = { bare: 0, ledger: 0, full: 0 };
+    for (const kind of ["bare", "ledger", "full"] as const) {
+      const before = process.cpuUsage();
+      for (let turn = 0; turn < 50; turn++) await one(kind);
+      const { user, system } = process.cpuUsage(before);
+      used[kind] = (user + system) / 50 / 1000;
+    }
+    rounds.push(used);
+  }
+  await store.close();
+  // The first rounds are of cold code.
+  const warm = rounds.slice(2);
+  const median = (of: (round: (typeof rounds)[number]) => number) =>
+    warm.map(of).sort((a, b) => a - b)[Math.floor(warm.length / 2)] ?? Number.NaN;
+  const unit = "ms of processor time more than bare";
+  return [
+    { name: "the ledger", value: median(({ bare, ledger }) => ledger - bare), unit },
+    {
+      name: "ledger, two windows, retry budget, loop cap",
+      value: median(({ bare, full }) => full - bare),
+      unit,
+    },
+  ];
+}
+
+const POLICY = JSON.stringify({
+  ...{ tool_id: "hash", tenant_tier: ["free"], purpose: ["benchmark"], max_duration_ms: 1000 },
+  functions: { "hash/fnv1a64": { operation: "read" } },
+  budget: {
+    ...{ fuel: 1e8, memory_bytes: "1MiB", egress_bytes: 0, requests: 0, output_bytes: 1024, log_bytes: 0 },
+  },
+  windows: CLAUSES.windows,
+  retry_budget: CLAUSES.retry_budget,
+  loop_cap: CLAUSES.loop_cap,
+});
