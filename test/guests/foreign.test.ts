@@ -85,7 +85,9 @@ for (const guest of ["rust", "python"]) {
 
 describeGuest("rust-command", () => {
   it("is told no by sockets and files in words that it understands", async () => {
-    const { outcome, printed } = await call("rust-command", "run", {});
+    const denied: CallOptions["reply"] = ({ name }) =>
+      name.startsWith("sockets/") ? { kind: "error", error: "access-denied" } : { kind: "ok", value: null };
+    const { outcome, printed } = await call("rust-command", "run", {}, denied);
     expect(outcome).toEqual({ kind: "completed" });
     for (const what of ["tcp", "dns", "udp", "listen"])
       expect(printed).toContain(`${what}: Err("Permission denied`);

@@ -61,11 +61,14 @@ export class TcpSocket {
     if (state.phase.kind === "connecting") throw new GuestError("concurrency-conflict");
     if (state.phase.kind !== "new") throw new GuestError("invalid-state");
     const place = placeOf(remote, state.family);
-    const connected = state.context.call("sockets/connect", place).then(
-      // From the broker, which is ours.
-      ({ value }): Connected => ({ kind: "connected", remote, handle: (value as { handle: number }).handle }),
-      (error: unknown): Failed => ({ kind: "failed", error }),
-    );
+    const connected = state.context
+      .call("sockets/connect", place)
+      // From the broker, which is ours; another shape is a bug, and ends the run when the guest asks how it went.
+      .then(({ value }): Connected => {
+        const { handle } = value as { readonly handle: number };
+        return { kind: "connected", remote, handle };
+      })
+      .catch((error: unknown): Failed => ({ kind: "failed", error }));
     const phase: Extract<Phase, { kind: "connecting" }> = {
       kind: "connecting",
       readiness: readinessOf(
