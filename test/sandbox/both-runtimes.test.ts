@@ -63,7 +63,7 @@ describe.each(TOOLS)("run() of %s %s", (tool, func, input, kind) => {
     const component = await sampleTool(tool);
     const ends = [];
     for (const box of boxes) {
-      const { wallMs, host, ...end } = await box.call(component, func, input, {
+      const { wallMs, queuedMs, host, ...end } = await box.call(component, func, input, {
         reply: answerHttp,
         fuel: 1e9,
       });
