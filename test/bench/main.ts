@@ -27,6 +27,7 @@ import { pass } from "./suites/pass.ts";
 import { sandbox } from "./suites/sandbox.ts";
 import { steps } from "./suites/steps.ts";
 import { wasmtime } from "./suites/wasmtime.ts";
+import { watching } from "./suites/watching.ts";
 import { workerd } from "./suites/workerd.ts";
 
 const SUITES: readonly Suite[] = [
@@ -47,6 +48,7 @@ const SUITES: readonly Suite[] = [
   wasmtime,
   nan,
   growth,
+  watching,
   workerd,
 ];
 const USAGE = `npm run bench [-- suite …] [--quick] [--host node|deno] [--no-keep]\n\n${SUITES.map(({ name, about }) => `  ${name.padEnd(9)} ${about}`).join("\n")}`;

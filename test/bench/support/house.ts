@@ -9,7 +9,7 @@ import { createGateway, type Gateway } from "../../../src/gateway/index.ts";
 import { createApp } from "../../../src/http/index.ts";
 import { createIdentity, openNoteSigner, openSigner } from "../../../src/identity/index.ts";
 import { openAccounts, openJournals } from "../../../src/kept.ts";
-import type { ExecutorProcess, SqliteDatabase, Store } from "../../../src/ports/index.ts";
+import type { ExecutorProcess, SqliteDatabase, Store, TelemetrySink } from "../../../src/ports/index.ts";
 import { holdRegistry, type Registry } from "../../../src/registry/index.ts";
 import { createSandbox } from "../../../src/sandbox/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
@@ -30,12 +30,14 @@ export interface BenchHouse {
  * Opens one on a folder.
  *
  * @param books `bare`: nothing is settled or entered in the ledger
+ * @param sinksOf who is told of runs
  */
 export async function openBenchHouse(
   folder: string,
   registry: Registry,
   executors = 1,
   books: "kept" | "bare" = "kept",
+  sinksOf: (store: Store) => readonly TelemetrySink[] = () => [],
 ): Promise<BenchHouse> {
   const { clock, entropy } = runtime;
   const watch = new StopWatch();
@@ -117,6 +119,7 @@ export async function openBenchHouse(
       clock,
       entropy,
       versions,
+      sinks: sinksOf(store),
       diagnose: () => undefined,
     }),
     { authenticate: "  gateway.authenticate", invoke: "gateway.invoke" },
