@@ -85,17 +85,26 @@ export class ActionKeeper {
   async #settleAll(): Promise<boolean> {
     const { store, clock } = this.#parts;
     let settled = true;
-    for (const action of await store.versions.listActions(undefined, PAGE)) {
+    const newestFirst = await store.versions.listActions(undefined, PAGE);
+    for (const [index, action] of newestFirst.entries()) {
       const taken = takenOutOfForce(action);
       if (taken.length === 0 || action.settledMs !== undefined) continue;
-      if (clock.nowMs() - action.atMs < SETTLED_MS) settled = false;
-      else await store.versions.settleAction(action.id, await this.#lastAdmittedAfter(action, taken));
+      if (clock.nowMs() - action.atMs < SETTLED_MS) {
+        settled = false;
+        continue;
+      }
+      const back = newestFirst.slice(0, index).findLast((later) => bringsBack(later, action.tool, taken));
+      const untilMs = Math.min(action.atMs + SETTLED_MS, back?.atMs ?? Number.POSITIVE_INFINITY);
+      await store.versions.settleAction(action.id, await this.#lastAdmitted(action, taken, untilMs));
     }
     return settled;
   }
 
-  /** @returns ms from the action to the last run of those versions that was admitted; 0 = none was */
-  async #lastAdmittedAfter(action: ToolAction, taken: readonly number[]): Promise<number> {
+  /**
+   * @param untilMs by then a run of those versions is no sign of a gateway that lagged
+   * @returns ms from the action to the last run of those versions that was admitted; 0 = none was
+   */
+  async #lastAdmitted(action: ToolAction, taken: readonly number[], untilMs: number): Promise<number> {
     const { store } = this.#parts;
     const made = new Set<string>();
     for (const number of taken) {
@@ -109,7 +118,7 @@ export class ActionKeeper {
       const rows = await store.scanRuns(after, RUNS);
       for (const { intent } of rows) {
         if (intent.tool !== action.tool || intent.admittedAtMs <= lastMs) continue;
-        if (intent.admittedAtMs <= action.atMs + SETTLED_MS && made.has(madeOf(intent.predicate)))
+        if (intent.admittedAtMs <= untilMs && made.has(madeOf(intent.predicate)))
           lastMs = intent.admittedAtMs;
       }
       const last = rows.at(-1)?.intent;
@@ -131,6 +140,11 @@ function madeOf(predicate: string): string {
 function takenOutOfForce({ before, after }: ToolAction): readonly number[] {
   const still = served(after);
   return served(before).filter((version) => !still.includes(version));
+}
+
+/** Whether a later action puts one of those versions in force again: runs of it are right from then on. */
+function bringsBack(later: ToolAction, tool: string, taken: readonly number[]): boolean {
+  return later.tool === tool && served(later.after).some((version) => taken.includes(version));
 }
 
 function served(state: ToolState | undefined): readonly number[] {
