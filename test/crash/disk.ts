@@ -9,7 +9,7 @@ import { examine, listen, Released, start, withFolder } from "./processes.ts";
 
 /** Calls on the file before a run begins: opening the log of writes, and the first look for open runs. */
 const BEFORE = { pwrite64: 3, fsync: 2 } as const;
-/** Calls on the file that one run makes: its intent and its seal; the last sync is that of closing. */
+/** Calls on the file that one run makes: its intent, its seal, and what is billed for its task. */
 const OF_A_RUN = { pwrite64: 30, fsync: 3 } as const;
 
 /** What fails, and how. */
