@@ -3,8 +3,9 @@
  * caller sees all faults with their paths at once. The JSON is attacker-controlled: members are looked up as own
  * properties only, so that `__proto__` or `constructor` is a name like any other.
  */
+
+import { decodeBase64 } from "../base64.ts";
 import type { Fault } from "../errors.ts";
-import { decodeBase64 } from "./base64.ts";
 import {
   bigBounds,
   decimalPattern,

@@ -4,7 +4,7 @@
  * The limit counts the JSON text while it is converted, before each part is built (`output-meter.ts`). Members are read as own data
  * properties; nothing the guest supplied is ever called.
  */
-import { encodeBase64 } from "./base64.ts";
+import { encodeBase64 } from "../base64.ts";
 import { bigBounds, integerBounds, isBareOption, isBytes, type Json } from "./json-type.ts";
 import { lowerCamel } from "./names.ts";
 import { Meter } from "./output-meter.ts";

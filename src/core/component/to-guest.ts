@@ -3,7 +3,7 @@
  *
  * Objects have no prototype: a flag called `to-string` would find a member in one.
  */
-import { decodeBase64 } from "./base64.ts";
+import { decodeBase64 } from "../base64.ts";
 import { isBareOption } from "./json-type.ts";
 import { lowerCamel } from "./names.ts";
 import type { WitFunction, WitType } from "./wit.ts";
