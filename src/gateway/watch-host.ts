@@ -1,5 +1,6 @@
 /** A run's host with its calls noted: what was asked, how long it took, and what kind of reply it was. */
-import type { Clock, HostCallSeen, RunHost } from "../ports/index.ts";
+import { withCalls } from "../journal/index.ts";
+import type { Clock, HostCall, HostCallSeen, HostReply, RunHost } from "../ports/index.ts";
 
 /** Calls of one run that are told one by one; a guest makes as many as it likes. */
 const MOST_CALLS = 128;
@@ -17,42 +18,25 @@ export function watchHost(
   clock: Clock,
 ): { readonly host: RunHost; readonly calls: SeenCalls } {
   const seen: HostCallSeen[] = [];
-  const { release } = host;
-  const watched: RunHost = {
-    async call(call) {
-      if (seen.length >= MOST_CALLS) return await host.call(call);
-      const fromMs = clock.monotonicMs();
-      const note = (reply: HostCallSeen["reply"], failed: boolean) =>
-        void seen.push({
-          name: NAME.test(call.name) ? call.name : "other",
-          fromMs,
-          untilMs: clock.monotonicMs(),
-          failed,
-          reply,
-        });
-      try {
-        const reply = await host.call(call);
-        note(reply.kind, reply.kind !== "ok");
-        return reply;
-      } catch (error) {
-        note("stop", true);
-        throw error;
-      }
-    },
-    ...(release === undefined ? {} : { release: release.bind(host) }),
-    close: () => host.close(),
-    get events() {
-      return host.events;
-    },
-    get usage() {
-      return host.usage;
-    },
-    get denial() {
-      return host.denial;
-    },
-    get diagnostics() {
-      return host.diagnostics;
-    },
-  };
-  return { host: watched, calls: { seen } };
+  async function call(asked: HostCall): Promise<HostReply> {
+    if (seen.length >= MOST_CALLS) return await host.call(asked);
+    const fromMs = clock.monotonicMs();
+    const note = (reply: HostCallSeen["reply"], failed: boolean) =>
+      void seen.push({
+        name: NAME.test(asked.name) ? asked.name : "other",
+        fromMs,
+        untilMs: clock.monotonicMs(),
+        failed,
+        reply,
+      });
+    try {
+      const reply = await host.call(asked);
+      note(reply.kind, reply.kind !== "ok");
+      return reply;
+    } catch (error) {
+      note("stop", true);
+      throw error;
+    }
+  }
+  return { host: withCalls(host, call), calls: { seen } };
 }

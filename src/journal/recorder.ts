@@ -14,6 +14,7 @@ import {
 } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
 import type { HostCall, HostReply, RunHost, SandboxEnd } from "../ports/index.ts";
+import { withCalls } from "./forward.ts";
 
 /** How much a journal may hold, and what happens when it is more. */
 export interface JournalBounds {
@@ -71,7 +72,7 @@ export function createRecorder(head: JournalHead, bounds: JournalBounds, host: R
 
   if (head.kind === "full") write(writeHead(head));
   return {
-    host: head.kind === "full" ? forward(host, call) : host,
+    host: head.kind === "full" ? withCalls(host, call) : host,
     finish(end) {
       if (head.kind === "kept") write(writeHead(head));
       const text = writeEnd(describe(end, bounds.output, host.denial));
@@ -79,26 +80,6 @@ export function createRecorder(head: JournalHead, bounds: JournalBounds, host: R
       if (bounds.over === "drop") return { text: undefined, end };
       const { output: _, ...rest } = end;
       return { text: undefined, end: { ...rest, outcome: OVER, outputBytes: 0 } };
-    },
-  };
-}
-
-/** The same host, but for its calls. */
-function forward(host: RunHost, call: RunHost["call"]): RunHost {
-  return {
-    call,
-    close: () => host.close(),
-    get events() {
-      return host.events;
-    },
-    get usage() {
-      return host.usage;
-    },
-    get denial() {
-      return host.denial;
-    },
-    get diagnostics() {
-      return host.diagnostics;
     },
   };
 }

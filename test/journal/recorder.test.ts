@@ -33,6 +33,19 @@ function record(bounds: Partial<JournalBounds> = {}, faults: FakeRunHostFaults =
 }
 
 describe("createRecorder()", () => {
+  it("leaves the search for secrets in place, whatever of the run it keeps", () => {
+    const release = () => ({ output: "[redacted]", withheld: true });
+    for (const kind of ["full", "kept"] as const) {
+      const recorder = createRecorder(
+        { ...journalHead({ input: 1 }), kind },
+        { bytes: 10_000, over: "stop", output: true },
+        createFakeRunHost({ search: release }),
+      );
+      expect(recorder.host.release?.("a secret")).toEqual(release());
+    }
+    expect(record().recorder.host.release).toBeUndefined();
+  });
+
   it("notes calls as they are made and replies as they are given, each to its own", async () => {
     const first = Promise.withResolvers<void>();
     const { recorder } = record(

@@ -6,6 +6,8 @@ export interface FakeRunHostFaults {
   /** Answers call number `index`; default: an ok without a value. A throw is a broker with a bug. */
   readonly reply?: (call: HostCall, index: number) => HostReply | Promise<HostReply>;
   readonly denial?: RunHost["denial"];
+  /** Searches outputs; default: there is nothing to look for. */
+  readonly search?: NonNullable<RunHost["release"]>;
 }
 
 /** A {@link RunHost} and what it saw. */
@@ -28,6 +30,7 @@ export function createFakeRunHost(faults: FakeRunHostFaults = {}): FakeRunHost {
       calls.push(call);
       return faults.reply?.(call, calls.length - 1) ?? { kind: "ok", value: null };
     },
+    ...(faults.search === undefined ? {} : { release: faults.search }),
     close() {
       closed += 1;
     },
