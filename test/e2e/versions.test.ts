@@ -161,7 +161,7 @@ describe("versions", () => {
     await restart();
     expect(predicateOf(await hash()).policy_id).toBe(policyIdBefore);
     const { settledMs } = await settled(action);
-    expect(settledMs).toBeLessThan(1_000);
+    expect(settledMs).toBeLessThan(10_000);
     expect(await statementOf(action)).toMatchObject({
       kind: "rollback",
       changes: ["hash: version 1 is active, was 2", "note: for the test"],
@@ -218,7 +218,7 @@ describe("an operator over HTTP", () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await find("evidence-completeness")).toMatchObject({ value: 1, met: true, budgetLeft: 1 });
     expect(await find("latency")).toMatchObject({ unit: "ms", met: true, tool: "hash" });
-    expect((await find("rollback-activation")).value).toBeLessThan(1_000);
+    expect((await find("rollback-activation")).value).toBeLessThan(10_000);
     expect((await get("/metrics")).text).toMatch(/writ_slo_value\{objective="latency",tool="hash"\} [0-9.]+/);
     const report = await openReport(runtime, { dataFolder: join(folder, "data") }, undefined);
     expect(report.objectives.map(({ name }) => name)).toContain("rollback-activation");

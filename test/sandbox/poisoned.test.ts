@@ -102,8 +102,11 @@ describe("an executor in which a guest came to a bad end", () => {
     expect(ends.filter(({ outcome }) => outcome.kind !== "trapped")).toEqual([]);
     const [executor, ...more] = executors(box);
     expect(more).toEqual([]);
-    // Far less than the 1.6 GB that went through it.
-    expect(memoryOf(executor?.process.pid ?? 0).nowBytes).toBeLessThan(600 * MIB);
+    // Far less than the 1.6 GB that went through it, as soon as its collector has had time: a busy machine gives it none
+    // during the burst, and what is really kept grows by each of these runs.
+    const heldBytes = () => memoryOf(executor?.process.pid ?? 0).nowBytes;
+    for (let again = 0; again < 200 && heldBytes() > 400 * MIB; again += 1) await call(trap, "run", {});
+    expect(heldBytes() / MIB).toBeLessThan(400);
   });
 
   it("is replaced when the guest had to be killed", async () => {
