@@ -88,7 +88,8 @@ async function runSuite(suite: Suite, hostRuntime: "node" | "deno"): Promise<voi
     const measured = await suite.run({ quick, seconds: quick ? 0.3 : 4, folder, host: hostRuntime, say });
     const output = { ...measured, notes: [...measured.notes, ...warnings(Math.max(before, load()))] };
     for (const line of format(output)) console.log(line);
-    if (values["no-keep"]) return;
+    // A peer that is missing leaves nothing to keep, and does not replace what was measured when it was there.
+    if (values["no-keep"] || output.tables.length + output.figures.length === 0) return;
     const path = await keep(join(PROJECT_FOLDER, "test", "bench", "results"), {
       schema: 1,
       suite: suite.name,
