@@ -23,6 +23,7 @@ import type { Mount } from "./mounts.ts";
 import { observeEgress } from "./observed-egress.ts";
 import type { SecretProfile } from "./profiles.ts";
 import type { ToolCall, ToolCallEnd } from "./tool-call.ts";
+import type { RunTrace } from "./trace-context.ts";
 
 /** What is looked for in a run's output, and whether finding it lets the run go on. */
 interface Releasing {
@@ -73,6 +74,8 @@ export interface OpenRun {
   readonly observe?: (target: string) => Promise<void>;
   /** Runs other tools' functions for this run; absent = every such call is answered `unavailable`. */
   readonly callTool?: (call: ToolCall) => Promise<ToolCallEnd>;
+  /** The trace that the run is part of, for requests whose rule lets it go along; absent = none does. */
+  readonly trace?: RunTrace;
   /** Default: 10,000 events, 1,000,000 calls. */
   readonly limits?: Partial<CallLimits>;
 }
@@ -114,6 +117,7 @@ export function createBroker(parts: BrokerOptions): Broker {
       observe,
       limits,
       callTool,
+      trace,
     } = run;
     const most = { events: 10_000, calls: 1_000_000, ...limits };
     const book = new RunBook(budget, clock, startedAtMs, most, caller);
@@ -139,6 +143,7 @@ export function createBroker(parts: BrokerOptions): Broker {
       openCallee: (callee) => openRun(callee, book),
       ...(callTool === undefined ? {} : { callTool }),
       ...(pool === undefined ? {} : { pool }),
+      ...(trace === undefined ? {} : { trace }),
       ...(items === undefined || owner === undefined ? {} : { keeping: { items, owner } }),
     };
     return hostOf(
@@ -189,14 +194,14 @@ async function serve(
   book: RunBook,
   handlers: ReadonlyMap<string, CallHandler>,
   clock: Clock,
-  { name, args, body, fuelUsed = 0 }: HostCall,
+  { name, args, body, fuelUsed = 0, spanId }: HostCall,
 ): Promise<HostReply> {
   if (book.stopped !== undefined) return book.stopped;
   if (!book.countCall() && book.stopped !== undefined) return book.stopped;
   const handler = handlers.get(name);
   if (handler === undefined) return book.stop({ kind: "revoked", reason: "protocol" });
   try {
-    const reply = await untilStopped(book, clock, handler(args, body, fuelUsed));
+    const reply = await untilStopped(book, clock, handler(args, body, fuelUsed, spanId));
     // A budget may have run out, or the run may have been closed, while this call waited.
     return book.stopped ?? reply ?? book.stop({ kind: "revoked", reason: "closed" });
   } catch (error) {

@@ -9,6 +9,7 @@ import type { AddressBlock, Egress } from "./egress/index.ts";
 import type { Mount } from "./mounts.ts";
 import type { SecretProfile } from "./profiles.ts";
 import type { ToolCall, ToolCallEnd } from "./tool-call.ts";
+import type { RunTrace } from "./trace-context.ts";
 
 /** Everything a capability may use while it serves one run. */
 export interface RunContext {
@@ -25,6 +26,8 @@ export interface RunContext {
   readonly egress: Egress;
   /** Runs of one such name may share connections; absent = none are shared. */
   readonly pool?: string;
+  /** The trace that the run is part of; absent = none goes out. */
+  readonly trace?: RunTrace;
   /** Where this run's tool keeps what it keeps; a grant to keep anything opens no run without it. */
   readonly keeping?: Keeping;
   /** Runs another tool's function; a grant to call any opens no run without it. */
@@ -52,12 +55,14 @@ export interface Keeping {
 /**
  * Serves one call by name; `args` are hostile until parsed.
  *
- * `fuelUsed` is what the executor says the run has spent: it can lie, and then it lies about its own fuel alone.
+ * `fuelUsed` is what the executor says the run has spent: it can lie, and then it lies about its own fuel alone. `spanId`
+ * is whoever watches' name for the call.
  */
 export type CallHandler = (
   args: JsonValue,
   body: Uint8Array,
   fuelUsed: number,
+  spanId?: string,
 ) => HostReply | Promise<HostReply>;
 
 /** A line of captured text, for the operator. */

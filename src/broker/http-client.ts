@@ -25,6 +25,7 @@ import {
 import { HttpBodies } from "./http-bodies.ts";
 import { HttpUploads, Upload } from "./http-uploads.ts";
 import type { SecretProfile } from "./profiles.ts";
+import { type RequestTrace, traceOfRequest } from "./trace-context.ts";
 
 const IMPORT = "wasi:http/outgoing-handler#handle";
 
@@ -57,7 +58,8 @@ export function createHttpClient(context: RunContext): Capability {
   const client = new HttpClient(context);
   return {
     calls: {
-      "http-client/send": (args, body) => client.send(parseArgs(sendArgs, args), body),
+      "http-client/send": (args, body, _fuelUsed, spanId) =>
+        client.send(parseArgs(sendArgs, args), body, spanId),
       "http-client/push": async (args, body) => {
         const { stream, end } = parseArgs(pushArgs, args);
         const taken = await client.uploads.held(stream).push(body, end);
@@ -94,19 +96,19 @@ class HttpClient {
   }
 
   /** @param body all of it, or with `stream` its beginning: then the rest is pushed */
-  async send(args: z.infer<typeof sendArgs>, body: Uint8Array): Promise<HostReply> {
-    if (args.stream === undefined) return this.#send(args, body);
+  async send(args: z.infer<typeof sendArgs>, body: Uint8Array, spanId?: string): Promise<HostReply> {
+    if (args.stream === undefined) return this.#send(args, body, spanId);
     const upload = this.uploads.begin(args.stream);
     // Not awaited: it is taken when the connection is there.
     void upload.push(body, false);
-    const reply = await this.#send(args, upload);
+    const reply = await this.#send(args, upload, spanId);
     // After an answer the body may go on; without one nobody takes what is still to come.
     if (reply.kind !== "ok") upload.fail();
     return reply;
   }
 
-  async #send(args: z.infer<typeof sendArgs>, body: RequestBody): Promise<HostReply> {
-    const { book, grants } = this.#context;
+  async #send(args: z.infer<typeof sendArgs>, body: RequestBody, spanId?: string): Promise<HostReply> {
+    const { book, grants, trace: runTrace } = this.#context;
     const permit = permitRequest(grantOf(grants, "http-client")?.rules ?? [], args);
     if (permit.kind === "denied") return this.#deny(permit.label, permit.clause, permit.word);
     const profile = this.#audience(permit);
@@ -116,7 +118,8 @@ class HttpClient {
       profile === undefined
         ? args.headers
         : args.headers.filter(([name]) => name.toLowerCase() !== "accept-encoding");
-    const fields = requestHeaders(asked, injection, permit.requestHeaders);
+    const trace = permit.traced && runTrace !== undefined ? traceOfRequest(runTrace, spanId) : undefined;
+    const fields = requestHeaders(asked, injection, permit.requestHeaders, trace?.fields);
     if (fields.kind === "invalid") {
       return this.#deny(permit.label, "headers: not header fields", { tag: "HTTP-protocol-error" });
     }
@@ -129,12 +132,16 @@ class HttpClient {
       return { kind: "error", error: { tag: result } };
     }
     if (book.charge("requests", 1) < 1) return stopOf(this.#context);
-    const clause = permit.clause + injectionNote(profile, fields.replaced) + certificateNote(profile, permit);
+    const clause =
+      permit.clause +
+      injectionNote(profile, fields.replaced) +
+      certificateNote(profile, permit) +
+      traceNote(trace, fields.untraced);
     // Written before anything leaves; "unfinished" is what stays when the run ends before the request does.
     const result = "unfinished";
     const event = book.write({ import: IMPORT, effect: "allowed", target: permit.label, clause, result });
     if (event === undefined) return stopOf(this.#context);
-    return this.#exchange(withQuery(permit, profile), args, fields.headers, body, profile, event);
+    return this.#exchange(withQuery(permit, profile), args, fields.headers, body, profile, event, trace);
   }
 
   async #exchange(
@@ -149,6 +156,7 @@ class HttpClient {
     body: RequestBody,
     profile: SecretProfile | undefined,
     event: EventDraft,
+    trace: RequestTrace | undefined,
   ): Promise<HostReply> {
     const { book, egress, open, pool } = this.#context;
     const fail = (error: unknown) => this.#fail(event, error);
@@ -173,7 +181,7 @@ class HttpClient {
       if (this.#context.echo.active && coding !== undefined && coding !== "identity")
         event.result += "; not searched for secrets: it is compressed";
       const visible = (fields: typeof headers) =>
-        this.#withoutEcho(event, responseHeaders(fields, [], permit.responseHeaders));
+        this.#withoutEcho(event, responseHeaders(fields, trace?.names ?? [], permit.responseHeaders));
       const { echo } = this.#context;
       const value: HttpSendValue = {
         status: response.status,
@@ -328,4 +336,10 @@ function injectionNote(profile: SecretProfile | undefined, replaced: boolean): s
   const where = profile.query === undefined ? profile.header : `query ${profile.query}`;
   if (where === "") return "";
   return `; secret_profile ${profile.name} as ${where}${replaced ? ", in place of the guest's" : ""}`;
+}
+
+/** What the event says about the trace: the span that went along, and whether the guest named one that did not. */
+function traceNote(trace: RequestTrace | undefined, untraced: boolean): string {
+  const sent = trace === undefined ? "" : `; trace_context of span ${trace.spanId}`;
+  return untraced ? `${sent}; the guest's own trace context not sent` : sent;
 }

@@ -9,6 +9,7 @@ import { ISOLATION_LEVELS, type Policy } from "../core/policy/index.ts";
 import type { KnownBeforeRun } from "../evidence/index.ts";
 import type { Claimed, RunClaims, RunHost, Sandbox } from "../ports/index.ts";
 import type { ToolCalls } from "./call-tool.ts";
+import type { Trace } from "./ids.ts";
 import type { Allowed, InvokeParts } from "./parts.ts";
 import type { Admission } from "./predicate.ts";
 import type { InvocationRequest } from "./types.ts";
@@ -28,12 +29,13 @@ export async function begin(
   calls: ToolCalls,
   identity: RunIdentity,
   claims: RunClaims,
+  trace: Trace,
 ): Promise<Begun> {
   try {
     requireIsolation(parts.sandbox, decision.record.policy);
     requireValidInput(admission);
     requireTask(decision.record.policy, admission.request);
-    const host = openHost(parts, admission, decision, calls);
+    const host = openHost(parts, admission, decision, calls, trace);
     return { host, claimed: await admit(parts, known, host, identity, claims) };
   } catch (error) {
     const reason = error instanceof GatewayError ? error.code : "internal";
@@ -78,8 +80,9 @@ function openHost(
   admission: Admission,
   decision: Allowed,
   calls: ToolCalls,
+  { traceparent }: Trace,
 ): RunHost {
-  const { startedAtMs, principal, tool, run, caller } = admission;
+  const { startedAtMs, principal, tool, run, caller, request } = admission;
   const { policyId, policy } = decision.record;
   const owner = { tenant: principal.tenant, tool: tool.name };
   // Connections are shared by runs of one tenant under one policy, and by no others.
@@ -94,6 +97,7 @@ function openHost(
     pool,
     observe,
     callTool: calls.call,
+    trace: { traceparent, ...(request.tracestate === undefined ? {} : { tracestate: request.tracestate }) },
   };
   return caller === undefined ? broker.openRun(opened) : caller.open(opened);
 }

@@ -116,6 +116,7 @@ export function createToolCalls(
           purpose: asked.purpose ?? request.purpose,
           ...(request.task === undefined ? {} : { task: request.task }),
           traceparent: own.traceparent,
+          ...(request.tracestate === undefined ? {} : { tracestate: request.tracestate }),
         },
         caller,
       );

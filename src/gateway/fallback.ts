@@ -54,12 +54,13 @@ export async function fallBack(
       const caller = callerOf(parts, admission, record, tool, name);
       if (!mayCall(caller, tool)) return undefined;
       caller.family.runs += 1;
-      const { input, purpose, task } = admission.request;
+      const { input, purpose, task, tracestate } = admission.request;
       try {
         const answer = await runTool(
           {
             ...{ tool, function: name, input, purpose, traceparent },
             ...(task === undefined ? {} : { task }),
+            ...(tracestate === undefined ? {} : { tracestate }),
           },
           caller,
         );

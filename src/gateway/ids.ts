@@ -39,6 +39,8 @@ function digitsOf(value: bigint, length: number): string {
 export interface Trace {
   /** 32 lower-case hex digits. */
   readonly traceId: string;
+  /** Our span: 16 lower-case hex digits. */
+  readonly spanId: string;
   /** As it goes out: the caller's trace, our span. */
   readonly traceparent: string;
 }
@@ -51,5 +53,6 @@ export interface Trace {
  */
 export function continueTrace(traceparent: string | undefined, entropy: Entropy): Trace {
   const [, traceId = toHex(entropy.bytes(16)), , flags = "01"] = traceparent?.split("-") ?? [];
-  return { traceId, traceparent: `00-${traceId}-${toHex(entropy.bytes(8))}-${flags}` };
+  const spanId = toHex(entropy.bytes(8));
+  return { traceId, spanId, traceparent: `00-${traceId}-${spanId}-${flags}` };
 }

@@ -55,6 +55,7 @@ async function perform(
   // Which function of which version of which tool.
   const run = newRunId(clock, entropy);
   const { tool, callee } = findCallee(parts.registry, principal, request, run);
+  parts.watcher?.span(run, trace.spanId);
 
   // May they? A crash here leaves nothing, and nothing ran.
   const decision = decide(
@@ -107,7 +108,7 @@ async function perform(
   // runs, and with it what the run takes from the budgets that it shares. A crash after this line leaves an open run
   // for the reconciler, and what it took goes back when that seals it, or when the lease expires.
   const calls = openCalls(parts, admission, decision, trace.traceparent);
-  const { host, claimed } = await begin(parts, admission, decision, asked, calls, identity, claims);
+  const { host, claimed } = await begin(parts, admission, decision, asked, calls, identity, claims, trace);
   const known = claimed.retryOf === undefined ? asked : { ...asked, retry_of: claimed.retryOf };
 
   // What the policy asks to keep beside digests is noted while it runs.

@@ -8,6 +8,12 @@ import type { Clock, Entropy, Observer, RunHost, Sandbox } from "../ports/index.
 import type { Registry } from "../registry/index.ts";
 import type { Versions } from "./predicate.ts";
 
+/** Told of a run what passes through none of the rooms that are watched. */
+export interface RunWatcher {
+  /** Its span, 16 hex digits: before anything else of it. */
+  span(run: string, spanId: string): void;
+}
+
 /** What an invocation needs of the rest of the house. */
 export interface InvokeParts {
   /** What was in force when the run began; its callees are found in it too. */
@@ -21,6 +27,8 @@ export interface InvokeParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly versions: Versions;
+  /** Absent = nobody watches. */
+  readonly watcher?: RunWatcher;
   /** Given what a guest logged and printed, bounded by its log budget: for the operator, never for the caller. */
   readonly diagnose: (run: string, diagnostics: RunHost["diagnostics"]) => void;
 }

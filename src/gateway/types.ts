@@ -127,6 +127,8 @@ export interface InvocationRequest {
   readonly idempotencyKey?: string;
   /** A valid W3C traceparent of version 00, or absent: then a new trace begins. */
   readonly traceparent?: string;
+  /** A valid W3C tracestate that came with it: goes along where the trace does, unchanged. */
+  readonly tracestate?: string;
 }
 
 /** The piece of work a run belongs to, as the caller names it. */

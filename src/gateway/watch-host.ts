@@ -12,25 +12,31 @@ export interface SeenCalls {
   readonly seen: readonly HostCallSeen[];
 }
 
-/** @returns the same host, and what is noted of it */
+/**
+ * @param newSpanId names a call; those that are not noted have no name, and what they lead to belongs to the run
+ * @returns the same host, and what is noted of it
+ */
 export function watchHost(
   host: RunHost,
   clock: Clock,
+  newSpanId: () => string,
 ): { readonly host: RunHost; readonly calls: SeenCalls } {
   const seen: HostCallSeen[] = [];
   async function call(asked: HostCall): Promise<HostReply> {
     if (seen.length >= MOST_CALLS) return await host.call(asked);
+    const spanId = newSpanId();
     const fromMs = clock.monotonicMs();
     const note = (reply: HostCallSeen["reply"], failed: boolean) =>
       void seen.push({
         name: NAME.test(asked.name) ? asked.name : "other",
+        spanId,
         fromMs,
         untilMs: clock.monotonicMs(),
         failed,
         reply,
       });
     try {
-      const reply = await host.call(asked);
+      const reply = await host.call({ ...asked, spanId });
       note(reply.kind, reply.kind !== "ok");
       return reply;
     } catch (error) {

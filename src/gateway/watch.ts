@@ -8,6 +8,7 @@ import { GatewayError } from "../core/errors.ts";
 import type { RunPredicate } from "../core/manifest/index.ts";
 import type { Evidence, KnownBeforeRun } from "../evidence/index.ts";
 import type { Clock, Entropy, Observer, RunSeen, Sandbox, Step, TelemetrySink } from "../ports/index.ts";
+import type { InvokeParts } from "./parts.ts";
 import type { InvocationAnswer, InvocationRequest } from "./types.ts";
 import { type SeenCalls, watchHost } from "./watch-host.ts";
 
@@ -39,11 +40,8 @@ export async function watchInvocation<P extends WatchedParts>(
   const [, , parentSpanId, flags = "01"] = request.traceparent?.split("-") ?? [];
   // The last bit of the flags; see https://www.w3.org/TR/trace-context/#sampled-flag
   const watch = new InvocationWatch(clock, entropy, (Number.parseInt(flags, 16) & 1) === 1);
-  let spanId: string | undefined;
   try {
-    const answer = await invoke({ ...parts, ...watch.parts(parts) });
-    spanId = answer.traceparent.split("-")[2];
-    return answer;
+    return await invoke({ ...parts, ...watch.parts(parts) });
   } catch (error) {
     if (error instanceof GatewayError) {
       const refusal = { code: error.code, ...(error.code === "unknown-tool" ? {} : { tool: request.tool }) };
@@ -51,7 +49,7 @@ export async function watchInvocation<P extends WatchedParts>(
     }
     throw error;
   } finally {
-    const seen = watch.finish(spanId, parentSpanId);
+    const seen = watch.finish(parentSpanId);
     if (seen !== undefined) tell(sinks, (sink) => sink.run(seen));
   }
 }
@@ -91,6 +89,8 @@ class InvocationWatch {
   readonly #sampled: boolean;
   /** In the order in which they were let in, the principal's first. */
   readonly #runs = new Map<string, Noted>();
+  /** Their spans. */
+  readonly #spans = new Map<string, string>();
 
   constructor(clock: Clock, entropy: Entropy, sampled: boolean) {
     this.#clock = clock;
@@ -98,8 +98,11 @@ class InvocationWatch {
     this.#entropy = entropy;
   }
 
-  parts({ observer, evidence, sandbox }: WatchedParts): WatchedParts {
+  parts({ observer, evidence, sandbox }: WatchedParts): WatchedParts & Pick<InvokeParts, "watcher"> {
     return {
+      watcher: {
+        span: (run, spanId) => void this.#spans.set(run, spanId),
+      },
       observer: {
         ...observer,
         admitted: (observed) =>
@@ -131,7 +134,7 @@ class InvocationWatch {
         run: async (run) => {
           const noted = this.#runs.get(run.run);
           if (noted === undefined) return await sandbox.run(run);
-          const { host, calls } = watchHost(run.host, this.#clock);
+          const { host, calls } = watchHost(run.host, this.#clock, () => toHex(this.#entropy.bytes(8)));
           noted.calls = calls;
           const end = await this.#step(noted, "run", () => sandbox.run({ ...run, host }));
           noted.queuedMs = end.queuedMs ?? 0;
@@ -142,16 +145,16 @@ class InvocationWatch {
   }
 
   /** @returns the principal's run with the others in it; undefined when none was let in */
-  finish(spanId: string | undefined, parentSpanId: string | undefined): RunSeen | undefined {
+  finish(parentSpanId: string | undefined): RunSeen | undefined {
     const [root] = this.#runs.values();
-    return root && this.#describe(root, spanId ?? root.spanId, parentSpanId);
+    return root && this.#describe(root, parentSpanId);
   }
 
   #begin(run: string): Noted {
     const fromMs = this.#clock.monotonicMs();
     const noted: Noted = {
       run,
-      spanId: toHex(this.#entropy.bytes(8)),
+      spanId: this.#spans.get(run) ?? toHex(this.#entropy.bytes(8)),
       fromMs,
       startedAtMs: this.#clock.nowMs(),
       steps: [],
@@ -189,8 +192,8 @@ class InvocationWatch {
     }
   }
 
-  #describe(noted: Noted, spanId: string, parentSpanId: string | undefined): RunSeen | undefined {
-    const { end, known, refused, steps } = noted;
+  #describe(noted: Noted, parentSpanId: string | undefined): RunSeen | undefined {
+    const { spanId, end, known, refused, steps } = noted;
     const said = end ?? known;
     // Refused before anything of it was written down: the door has counted it.
     if (said === undefined) return undefined;
@@ -218,14 +221,14 @@ class InvocationWatch {
       fuelUsed: end?.budget?.fuel.used ?? 0,
       egressBytes: end?.budget?.egress_bytes.used ?? 0,
       evidence: noted.evidence,
-      children: this.#childrenOf(noted, spanId),
+      children: this.#childrenOf(noted),
     };
   }
 
-  #childrenOf({ run }: Noted, spanId: string): readonly RunSeen[] {
+  #childrenOf({ run, spanId }: Noted): readonly RunSeen[] {
     return [...this.#runs.values()]
       .filter(({ end, known }) => (end ?? known)?.parent?.run === run)
-      .map((child) => this.#describe(child, child.spanId, spanId))
+      .map((child) => this.#describe(child, spanId))
       .filter((seen) => seen !== undefined);
   }
 }

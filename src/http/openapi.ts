@@ -53,6 +53,12 @@ const INVOCATION_HEADERS = {
 const REQUEST_HEADERS = [
   { name: "traceparent", in: "header", description: "W3C trace context", schema: { type: "string" } },
   {
+    name: "tracestate",
+    in: "header",
+    description: "W3C trace context: goes on, unchanged, where a policy lets the trace go on",
+    schema: { type: "string" },
+  },
+  {
     name: "Idempotency-Key",
     in: "header",
     description:

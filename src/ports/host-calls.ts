@@ -18,6 +18,8 @@ export interface HostCall {
   readonly fuelUsed?: number;
   /** Of a noted run: what reached the guest since its last call. */
   readonly trace?: InputTrace;
+  /** Span of the call, 16 hex digits, where somebody watches: said by the gateway and by no executor. */
+  readonly spanId?: string;
 }
 
 /** The broker's reply. */

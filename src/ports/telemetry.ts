@@ -16,6 +16,8 @@ export interface Step {
 
 /** A call of a guest to its host. */
 export interface HostCallSeen extends Step {
+  /** 16 hex digits; a request that it led to may have told it to a service. */
+  readonly spanId: string;
   /** `ok`, `error` (a word of the interface), or `stop`. */
   readonly reply: "ok" | "error" | "stop";
 }

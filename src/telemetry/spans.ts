@@ -88,7 +88,6 @@ export function spansOf(seen: RunSeen, source: SpanSource): readonly Span[] {
         span({
           ...call,
           kind: CLIENT,
-          spanId: source.newSpanId(),
           parentSpanId: spanId,
           attributes: { "writ.reply": call.reply },
         }),

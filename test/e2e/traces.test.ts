@@ -1,9 +1,12 @@
 /** Traces of a whole gateway, received by a collector that reads OTLP over HTTP strictly, as its JSON encoding is defined. */
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { openTestGateway, type TestGateway } from "../support/gateway.ts";
+import { openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
 
 const nanoseconds = z.string().regex(/^[1-9][0-9]{18}$/);
 const value = z.union([
@@ -51,6 +54,10 @@ const Export = z.strictObject({
 const bodies: string[] = [];
 let status = 200;
 let collector: Server;
+/** A service that is told of traces at one of its paths, and what it was told. */
+let service: Server;
+const told: { readonly path: string; readonly traceparent: unknown; readonly tracestate: unknown }[] = [];
+let folder: string;
 let gateway: TestGateway;
 
 beforeAll(async () => {
@@ -70,7 +77,32 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
   const { port } = collector.address() as AddressInfo;
+  service = createServer(({ url = "", headers: { traceparent, tracestate } }, response) => {
+    told.push({ path: url.replace(/\?.*/, ""), traceparent, tracestate });
+    response
+      .writeHead(200, {
+        "content-type": "application/json",
+        ...(traceparent && { traceresponse: traceparent }),
+      })
+      .end(JSON.stringify({ temperature_c: 1, summary: "fog" }));
+  });
+  await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
+  folder = await mkdtemp(join(tmpdir(), "writ-traces-"));
+  const weather = join(folder, "weather");
+  await cp(join(PROJECT, ".writ/tools/weather"), weather, { recursive: true });
+  const policy = await readFile(join(weather, "policy.yaml"), "utf8");
+  const place = `host: 127.0.0.1, scheme: http, port: ${servicePort()}, methods: [GET]`;
+  const rules = [
+    `{ ${place}, paths: ["/traced"], trace_context: propagate }`,
+    `{ ${place}, paths: ["/untraced"] }`,
+  ];
+  await writeFile(
+    join(weather, "policy.yaml"),
+    policy.replace("network_allowlist:", `network_allowlist:\n  - ${rules.join("\n  - ")}`),
+  );
   gateway = await openTestGateway({
+    toolsFolder: folder,
+    egressAllow: ["127.0.0.1/32"],
     demo: true,
     otlpEndpoint: `http://127.0.0.1:${port}/v1/traces`,
     otlpAllow: ["127.0.0.1/32"],
@@ -78,8 +110,16 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   await gateway?.close();
-  await new Promise((resolve) => collector.close(resolve));
+  for (const server of [collector, service]) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+  await rm(folder, { recursive: true, force: true });
 });
+
+function servicePort(): number {
+  return (service.address() as AddressInfo).port;
+}
 
 const spans = () =>
   bodies.flatMap((body) =>
@@ -156,6 +196,40 @@ describe("traces", () => {
     expect(found.find(({ name }) => name === "run weather")?.status).toEqual({ code: 2 });
     expect(found.map(({ name }) => name).toSorted()).toEqual(["observe", "refuse", "run weather"]);
     expect(spans().filter(({ traceId }) => traceId === quiet)).toEqual([]);
+  });
+
+  it("go on into a guest's requests where the policy says so, with the span that the export has", async () => {
+    const trace = "5".repeat(32);
+    const ask = (path: string) =>
+      gateway.post(
+        "/v1/tools/weather/weather/forecast-from",
+        {
+          input: {
+            url: `http://127.0.0.1:${servicePort()}${path}`,
+            place: { latitude: 1, longitude: 2 },
+          },
+          purpose: "travel-planning",
+        },
+        { traceparent: `00-${trace}-00f067aa0ba902b7-01`, tracestate: "rojo=1, congo=2" },
+      );
+    const [traced, untraced] = [await ask("/traced"), await ask("/untraced")];
+    expect([traced.json.outcome, untraced.json.outcome]).toEqual([
+      { kind: "completed" },
+      { kind: "completed" },
+    ]);
+    const found = await spansOf(trace, 12);
+    const [run] = found.filter(({ name }) => name === "run");
+    const send = found.find(
+      ({ name, parentSpanId }) => name === "http-client/send" && parentSpanId === run?.spanId,
+    );
+    expect(told).toEqual([
+      { path: "/traced", traceparent: `00-${trace}-${send?.spanId}-01`, tracestate: "rojo=1,congo=2" },
+      { path: "/untraced", traceparent: undefined, tracestate: undefined },
+    ]);
+    // Signed, so that a manifest leads to the span; and a manifest shows which rules a run had.
+    const { predicate } = JSON.parse(atob(traced.json.manifest.dsseEnvelope.payload));
+    expect(predicate.trace_id).toBe(trace);
+    expect(predicate.events[0].clause).toContain(`; trace_context of span ${send?.spanId}`);
   });
 
   it("cost nothing when the collector is away, and go on when it is back", async () => {

@@ -130,6 +130,29 @@ test.for([
   expect(gateway.invocations.map((request) => request.traceparent)).toEqual([expected]);
 });
 
+test.for([
+  ["absent", undefined, undefined],
+  ["of two systems", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"],
+  ["with space between members", "rojo=1 ,\t congo=2,", "rojo=1,congo=2"],
+  ["of a tenant of a system", "fw529a3039@dt=FfAiRb;x:1", "fw529a3039@dt=FfAiRb;x:1"],
+  ["empty", "", undefined],
+  ["without a value", "rojo=", undefined],
+  ["without a key", "=1", undefined],
+  ["in capitals", "Rojo=1", undefined],
+  ["with a key twice", "rojo=1,rojo=2", undefined],
+  ["with an equals sign in a value", "rojo=a=b", undefined],
+  ["with other letters", "rojo=ü", undefined],
+  ["of too many members", Array.from({ length: 33 }, (_, n) => `k${n}=1`).join(","), undefined],
+  ["too long", `rojo=${"a".repeat(250)},congo=${"b".repeat(256)}`, undefined],
+])("createApp() reads a tracestate that is %s", async ([, header, expected]) => {
+  const { app, gateway } = createTestApp();
+  const headers = { traceparent: TRACE, ...(header === undefined ? {} : { tracestate: header }) };
+  await app.request(invocation({ headers }));
+  // Of a trace that is none there is no state.
+  await app.request(invocation({ headers: { ...headers, traceparent: "none" } }));
+  expect(gateway.invocations.map((request) => request.tracestate)).toEqual([expected, undefined]);
+});
+
 test("createApp() refuses to prove a manifest in a way that it does not know", async () => {
   const { app } = createTestApp();
   expect((await app.request(get(`/v1/runs/${RUN}/manifest?proof=cosigned`))).status).toBe(200);

@@ -25,7 +25,12 @@ export function runSeen(changes: Partial<RunSeen> = {}): RunSeen {
       { name: "run", fromMs: 1003, untilMs: 1028, failed: false },
       { name: "seal", fromMs: 1028, untilMs: 1030, failed: false },
     ],
-    hostCalls: [{ name: "http-client/send", fromMs: 1010, untilMs: 1020, failed: false, reply: "ok" }],
+    hostCalls: [
+      {
+        ...{ name: "http-client/send", spanId: "c".repeat(16), fromMs: 1010, untilMs: 1020 },
+        ...{ failed: false, reply: "ok" },
+      },
+    ],
     queuedMs: 10,
     fuelUsed: 500,
     egressBytes: 70,

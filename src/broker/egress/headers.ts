@@ -4,7 +4,7 @@
  * The framing of a message belongs to the egress module alone: a guest that could say Content-Length,
  * Transfer-Encoding or Host could make an upstream see two requests where the policy saw one.
  */
-import { type HeaderLists, headerCrosses } from "../../core/policy/index.ts";
+import { type HeaderLists, headerCrosses, TRACE_FIELDS } from "../../core/policy/index.ts";
 
 /** Name and value; values are latin-1 text, one character per byte. */
 export type Header = readonly [string, string];
@@ -32,7 +32,14 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** The header fields that go out, or why none do. */
 export type RequestHeaders =
-  | { readonly kind: "ok"; readonly headers: readonly Header[]; readonly replaced: boolean }
+  | {
+      readonly kind: "ok";
+      readonly headers: readonly Header[];
+      /** The guest had set the injected field itself: its own was dropped. */
+      readonly replaced: boolean;
+      /** The guest had set a field of a trace itself, and it does not go out. */
+      readonly untraced: boolean;
+    }
   /** Not a header field at all. */
   | { readonly kind: "invalid" }
   | { readonly kind: "too-large" };
@@ -43,23 +50,28 @@ export type RequestHeaders =
  * @param guest as given; attacker-controlled
  * @param injection the secret for this destination, when there is one: the rule's lists say nothing about it
  * @param lists the rule's; default: all cross that may at all
- * @returns `replaced` when the guest had set the injected field itself: its own was dropped
+ * @param trace fields of the host's own trace, in place of whatever the guest says of one; default none
  */
 export function requestHeaders(
   guest: readonly Header[],
   injection?: Injection,
   lists?: HeaderLists,
+  trace: readonly Header[] = [],
 ): RequestHeaders {
   if (guest.some(([name, value]) => !NAME.test(name) || !VALUE.test(value))) return { kind: "invalid" };
   const bytes = guest.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0);
   if (guest.length > REQUEST_HEADER_LIMITS.fields || bytes > REQUEST_HEADER_LIMITS.bytes) {
     return { kind: "too-large" };
   }
-  const kept = withoutHopByHop(guest).filter(([name]) => !OURS.test(name) && headerCrosses(lists, name));
-  if (injection === undefined) return { kind: "ok", headers: kept, replaced: false };
+  const isTrace = ([name]: Header) => TRACE_FIELDS.includes(name);
+  const own = withoutHopByHop(guest).filter(([name]) => !OURS.test(name));
+  const crossing = own.filter(([name]) => headerCrosses(lists, name));
+  const kept = trace.length === 0 ? crossing : [...crossing.filter((field) => !isTrace(field)), ...trace];
+  const untraced = own.some((field) => isTrace(field) && !kept.includes(field));
+  if (injection === undefined) return { kind: "ok", headers: kept, replaced: false, untraced };
   const headers = kept.filter(([name]) => name !== injection.header);
   const replaced = headers.length < kept.length;
-  return { kind: "ok", headers: [...headers, [injection.header, injection.value]], replaced };
+  return { kind: "ok", headers: [...headers, [injection.header, injection.value]], replaced, untraced };
 }
 
 /**

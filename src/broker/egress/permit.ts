@@ -15,6 +15,8 @@ export interface Permit {
   /** Which of the guest's header fields go out, and which of the response's it sees; absent = all that may at all. */
   readonly requestHeaders?: HeaderLists;
   readonly responseHeaders?: HeaderLists;
+  /** Whether the run's trace context goes along. */
+  readonly traced: boolean;
 }
 
 /** A request that may not be made. */
@@ -57,7 +59,11 @@ export function permitRequest(rules: readonly NetworkRule[], raw: RawTarget): Pe
     return { kind: "denied", word: { tag: "HTTP-request-denied" }, label, clause: match.clause };
   // The path goes out in the spelling that was judged.
   const judged = { ...target, path: match.path };
-  const { request_headers: requestHeaders, response_headers: responseHeaders } = rules[match.index] ?? {};
+  const {
+    request_headers: requestHeaders,
+    response_headers: responseHeaders,
+    trace_context: traceContext,
+  } = rules[match.index] ?? {};
   return {
     kind: "permit",
     method,
@@ -66,5 +72,6 @@ export function permitRequest(rules: readonly NetworkRule[], raw: RawTarget): Pe
     clause: match.clause,
     ...(requestHeaders === undefined ? {} : { requestHeaders }),
     ...(responseHeaders === undefined ? {} : { responseHeaders }),
+    traced: traceContext === "propagate",
   };
 }

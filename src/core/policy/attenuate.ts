@@ -122,6 +122,9 @@ function intersectRule(a: NetworkRule, b: NetworkRule): NetworkRule | undefined 
     paths,
     ...(request === undefined ? {} : { request_headers: request }),
     ...(response === undefined ? {} : { response_headers: response }),
+    ...(a.trace_context === undefined || b.trace_context === undefined
+      ? {}
+      : { trace_context: a.trace_context }),
   };
 }
 

@@ -42,7 +42,18 @@ function policyName(reason: Reason | undefined, known: readonly PolicyRecord[]):
 function grantLines(decision: Decision): readonly string[] {
   if (decision.kind === "deny") return [];
   const words = decision.grants.map(({ kind }) => kind);
-  return [`  grants: ${words.length === 0 ? "none, and none is needed" : words.join(", ")}`];
+  const traced = decision.grants.flatMap((grant) =>
+    grant.kind === "http-client"
+      ? grant.rules.flatMap((rule, index) => (rule.trace_context === undefined ? [] : [index]))
+      : [],
+  );
+  return [
+    `  grants: ${words.length === 0 ? "none, and none is needed" : words.join(", ")}`,
+    ...traced.map(
+      (index) =>
+        `  trace_context: requests by network_allowlist[${index}] carry the run's traceparent and tracestate`,
+    ),
+  ];
 }
 
 /** The smallest change for one denying reason; every clause that `decide` can deny by is here. */

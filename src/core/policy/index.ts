@@ -16,7 +16,7 @@ export { describeChanges, describePolicyChanges } from "./changes.ts";
 export { decide } from "./decide.ts";
 export { readDocument } from "./document.ts";
 export { explain } from "./explain.ts";
-export { type HeaderLists, headerCrosses } from "./header-lists.ts";
+export { type HeaderLists, headerCrosses, TRACE_FIELDS } from "./header-lists.ts";
 export { hostMatches, hostPatternFault } from "./host-pattern.ts";
 export { matchRequest, type OutgoingRequest, type RequestMatch } from "./match-request.ts";
 export { matchSocket, type SocketMatch } from "./match-socket.ts";

@@ -6,6 +6,7 @@
  * Nothing is accepted here that nothing enforces: words for later versions are refused when read.
  */
 import * as z from "zod";
+import { TRACE_FIELDS } from "./header-lists.ts";
 import { PORTS } from "./port-range.ts";
 import { fallback, loopCap, retryBudget, windows } from "./schema-accounts.ts";
 import { evidenceClause } from "./schema-evidence.ts";
@@ -92,6 +93,10 @@ const ruleShape = z.strictObject(
     ),
     request_headers: headerLists.describe("Header fields of the guest that go out").optional(),
     response_headers: headerLists.describe("Header fields that the guest sees of the response").optional(),
+    trace_context: z
+      .literal("propagate", { error: "propagate; without it no trace context goes out" })
+      .describe("Requests carry the run's W3C trace context; the guest neither sets nor sees it")
+      .optional(),
   },
   { error: "a mapping of host, scheme, port, methods and paths" },
 );
@@ -100,11 +105,23 @@ const ruleShape = z.strictObject(
 export const RULE_KEYS: readonly string[] = Object.keys(ruleShape.shape);
 
 const rule = ruleShape
+  .refine(
+    ({ trace_context, request_headers, response_headers }) =>
+      trace_context === undefined ||
+      ![request_headers, response_headers].some((lists) =>
+        lists?.allow?.some((name) => TRACE_FIELDS.includes(name)),
+      ),
+    {
+      path: ["trace_context"],
+      error: `none where allow names ${TRACE_FIELDS.join(", ")}: one of the two says it`,
+    },
+  )
   // Absent stays absent: a policy has one spelling, and members that are undefined are none of it.
-  .transform(({ request_headers, response_headers, ...rest }) => ({
+  .transform(({ request_headers, response_headers, trace_context, ...rest }) => ({
     ...rest,
     ...(request_headers === undefined ? {} : { request_headers }),
     ...(response_headers === undefined ? {} : { response_headers }),
+    ...(trace_context === undefined ? {} : { trace_context }),
   }))
   .describe("One permitted kind of outgoing request; all five fields must match");
 

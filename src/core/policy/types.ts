@@ -54,6 +54,8 @@ export interface NetworkRule {
   readonly request_headers?: HeaderLists;
   /** Header fields that the guest sees of the response; absent = all that may at all. */
   readonly response_headers?: HeaderLists;
+  /** Requests carry the run's W3C trace context, as the broker says it; absent = none. The guest neither sets nor sees it. */
+  readonly trace_context?: "propagate";
 }
 
 /** What one run may spend. All are upper bounds; reaching one ends the run as `exhausted`, naming it. */

@@ -10,7 +10,7 @@ import { parseJsonBody } from "../json-text.ts";
 import { readJsonBytes } from "../limits.ts";
 import { refuseQuery } from "../query.ts";
 import { rateLimits } from "../rate-limits.ts";
-import { parseTraceparent } from "../traceparent.ts";
+import { parseTraceparent, parseTracestate } from "../traceparent.ts";
 
 const TOOL = /^[a-z][a-z0-9-]{0,62}$/;
 const FUNCTION = /^[A-Za-z][A-Za-z0-9-]{0,127}(\/[A-Za-z][A-Za-z0-9-]{0,127})?$/;
@@ -59,11 +59,14 @@ async function invoke(context: AppContext, app: App): Promise<Response> {
   const name = functionName(context);
   const body = parseInvocation(parseJsonBody(await readJsonBytes(context.req.raw, app)));
   const traceparent = parseTraceparent(context.req.header("traceparent"));
+  // Of no trace it is the state of none.
+  const tracestate = traceparent && parseTracestate(context.req.header("tracestate"));
 
   const request: InvocationRequest = {
     ...{ tool, function: name, ...body },
     ...(idempotencyKey && { idempotencyKey }),
     ...(traceparent && { traceparent }),
+    ...(tracestate && { tracestate }),
   };
   const answer = await app.gateway.invoke(principal, request);
 

@@ -20,7 +20,7 @@ const METHODS = ["GET", "POST", "DELETE"] as const;
 const PATHS = ["/*", "/v1/*", "/v1/a", "/v1/a/*", "/x"];
 const NAMES = ["f/one", "f/two", "g/three"];
 const PURPOSES = ["support", "travel", "billing"];
-const HEADERS = ["accept", "cookie"];
+const HEADERS = ["accept", "cookie", "traceparent"];
 
 const some = <T>(values: readonly T[]) => fc.subarray([...values], { minLength: 1 });
 const lists = fc.option(

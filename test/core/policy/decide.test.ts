@@ -184,6 +184,17 @@ describe("explain()", () => {
     expect(text).toContain(`every clause of policies/weather.yaml (${weather.policyId})`);
     expect(text).toContain("grants: log");
     expect(text).not.toContain("to allow it");
+    expect(text).not.toContain("trace_context");
+  });
+
+  it("names the rules whose requests carry the run's trace", () => {
+    const rule = { host: "a.test", scheme: "https", port: 443, methods: ["GET"], paths: ["/*"] };
+    const traced = policy({ network_allowlist: [rule, { ...rule, trace_context: "propagate" }] });
+    const asked = request({ needs: ["http-client"] });
+    const lines = explain(decide(asked, [traced]), asked);
+    expect(lines.filter((line) => line.includes("trace_context"))).toEqual([
+      "  trace_context: requests by network_allowlist[1] carry the run's traceparent and tracestate",
+    ]);
   });
 });
 

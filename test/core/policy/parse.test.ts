@@ -228,6 +228,18 @@ const REFUSED: readonly (readonly [why: string, from: string, to: string, fault:
     /strip\/0 found "Set-Cookie", wanted the lower-case name/,
   ],
   [
+    "a trace context that is nothing we do",
+    "paths: [/v1/forecast]",
+    "paths: [/v1/forecast], trace_context: inherit",
+    /trace_context found "inherit", wanted propagate/,
+  ],
+  [
+    "a trace that both the host and the guest are to speak of",
+    "paths: [/v1/forecast]",
+    "paths: [/v1/forecast], trace_context: propagate, request_headers: { allow: [tracestate] }",
+    /trace_context found "propagate", wanted none where allow names traceparent, tracestate/,
+  ],
+  [
     "an unknown observability field",
     "isolation_minimum",
     "required_observability_fields: [colour]\nisolation_minimum",
