@@ -266,14 +266,14 @@ function noteEcho(book: RunBook, policy: EchoPolicy): boolean {
   return policy === "redact";
 }
 
-/** Looks through an output's strings as JSON writes them, which is how they leave. */
+/** Looks through what a guest returned. */
 function release(
   book: RunBook,
   echo: EchoFilter,
   mayGoOn: () => boolean,
   output: JsonValue,
 ): { readonly output: JsonValue; readonly withheld: boolean } {
-  const { text, found } = echo.text(JSON.stringify(output));
+  const { value, found } = echo.json(output);
   if (!found) return { output, withheld: false };
   book.write({
     import: "output",
@@ -281,8 +281,7 @@ function release(
     clause: "on_secret_echo",
     result: "secret echoed, redacted",
   });
-  // Only characters inside of its strings were overwritten, one for one.
-  return { output: JSON.parse(text), withheld: !mayGoOn() };
+  return { output: value, withheld: !mayGoOn() };
 }
 
 function profileOf(

@@ -7,6 +7,8 @@
  * guest is that the guest is never given it.
  */
 
+import type { JsonValue } from "../core/policy/index.ts";
+
 /** Shorter spellings would be found in anything. */
 const SHORTEST = 6;
 const STAR = 0x2a;
@@ -17,6 +19,13 @@ export interface EchoFilter {
   readonly active: boolean;
   /** @returns the text with every spelling overwritten, and whether there was one */
   text(text: string): { readonly text: string; readonly found: boolean };
+  /**
+   * Of a value: strings are overwritten, and a number that spells a secret becomes 0. Names of members stay: they are
+   * the function's type's, or the value is refused for having others.
+   *
+   * @returns the same object when there was none
+   */
+  json(value: JsonValue): { readonly value: JsonValue; readonly found: boolean };
   /** A filter for bytes that come in pieces. */
   stream(): EchoStream;
 }
@@ -48,14 +57,31 @@ export function createEchoFilter(secrets: readonly string[]): EchoFilter {
     return { text: result, found };
   }
 
+  function clean(value: JsonValue): JsonValue {
+    if (typeof value === "string") return overwrite(value).text;
+    if (typeof value === "number") return overwrite(String(value)).found ? 0 : value;
+    if (typeof value !== "object" || value === null) return value;
+    if (Array.isArray(value)) {
+      const items = value.map(clean);
+      return items.some((item, index) => item !== value[index]) ? items : value;
+    }
+    const members = Object.entries(value).map(([name, member]) => [name, clean(member), member] as const);
+    if (members.every(([, cleaned, member]) => cleaned === member)) return value;
+    return Object.fromEntries(members);
+  }
+
   return {
     active: spellings.length > 0,
     text: overwrite,
+    json(value) {
+      const cleaned = clean(value);
+      return { value: cleaned, found: cleaned !== value };
+    },
     stream() {
       let held: Uint8Array = new Uint8Array(0);
       let found = false;
       /** Overwrites in place; every match is whole in `bytes`. */
-      const clean = (bytes: Uint8Array): Uint8Array => {
+      const cleanBytes = (bytes: Uint8Array): Uint8Array => {
         const text = latin1(bytes);
         const copy = bytes.slice();
         for (const spelling of spellings) {
@@ -74,7 +100,7 @@ export function createEchoFilter(secrets: readonly string[]): EchoFilter {
           const joined = new Uint8Array(held.length + bytes.length);
           joined.set(held);
           joined.set(bytes, held.length);
-          const cleaned = clean(joined);
+          const cleaned = cleanBytes(joined);
           const keep = beginning(latin1(cleaned), spellings, longest);
           held = cleaned.slice(cleaned.length - keep);
           return cleaned.subarray(0, cleaned.length - keep);

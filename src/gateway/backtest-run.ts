@@ -9,7 +9,7 @@ import type { Journal, JournaledCall } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
 import type { JsonValue, Policy } from "../core/policy/index.ts";
 import type { HostCall, HostReply, RunHost, Sandbox } from "../ports/index.ts";
-import { type ReplayedTool, replayRun } from "./replay.ts";
+import { type ReplayedTool, replayRun, withoutSecret } from "./replay.ts";
 
 /** What came of it. */
 export interface RunAgain {
@@ -48,7 +48,7 @@ export async function runAgain(
   const known =
     unknown === undefined && !(end.outcome.kind === "trapped" && end.outcome.reason === "replay-ended");
   return {
-    outcome: known ? end.outcome : undefined,
+    outcome: known ? withoutSecret(end.outcome, journal.end) : undefined,
     ...(host.denied === undefined ? {} : { denied: host.denied }),
     ...(known ? {} : { unknown: unknown ?? denial?.target ?? "what it waits for" }),
   };

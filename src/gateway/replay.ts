@@ -27,7 +27,7 @@ export interface ReplayReport {
   /** Calls to the host that were the same, arguments, bytes and fuel; of how many. */
   readonly calls: { readonly same: number; readonly journaled: number };
   readonly outcome: { readonly expected: Outcome; readonly seen: Outcome };
-  /** `sha256:<hex>` of the canonical JSON; null where there is no output. */
+  /** `sha256:<hex>` of the canonical JSON that the guest returned; null where there is none. */
   readonly outputHash: { readonly expected: string | null; readonly seen: string | null };
   readonly fuel: { readonly expected: number | null; readonly seen: number | null };
   readonly memoryPeakBytes: { readonly expected: number | null; readonly seen: number | null };
@@ -57,8 +57,8 @@ export async function replay(sandbox: Sandbox, tool: ReplayedTool, journal: Jour
   return {
     verdict: divergence !== undefined ? "diverged" : cut === undefined ? "identical" : "cut",
     calls: { same: host.matched, journaled: journal.calls.length },
-    outcome: { expected: end.outcome, seen: seen.outcome },
-    outputHash: { expected: hashOf(end.output), seen: hashOf(seen.output) },
+    outcome: { expected: end.outcome, seen: withoutSecret(seen.outcome, end) },
+    outputHash: { expected: returnedHashOf(end), seen: hashOf(seen.output) },
     fuel: { expected: end.fuelUsed, seen: seen.fuelUsed },
     memoryPeakBytes: { expected: end.memoryPeakBytes, seen: seen.memoryPeakBytes },
     ...(cut === undefined ? {} : { cut }),
@@ -122,8 +122,9 @@ function compareEnds({ calls, end }: Journal, seen: SandboxEnd, matched: number)
       seen: { ended: json(seen.outcome) },
     };
   const pairs: readonly (readonly [what: string, expected: JsonValue, seen: JsonValue])[] = [
-    ["outcome", json(end.outcome), json(seen.outcome)],
-    ["output", hashOf(end.output), hashOf(seen.output)],
+    // An output in which a secret was found determined the run's outcome, and is in no journal; its digest is.
+    ...(end.returnedHash === undefined ? [["outcome", json(end.outcome), json(seen.outcome)] as const] : []),
+    ["output", returnedHashOf(end), hashOf(seen.output)],
     ["fuel", end.fuelUsed, seen.fuelUsed],
     ["memory", end.memoryPeakBytes, seen.memoryPeakBytes],
   ];
@@ -158,6 +159,15 @@ function describeCut({ calls, end }: Journal): string {
 /** An outcome as JSON: the same members; only an interface's lack of an index signature stands between the types. */
 function json(outcome: Outcome): JsonValue {
   return { ...outcome };
+}
+
+/** What a guest returned in a run of which something was overwritten has the secret in it: nobody is shown that now either. */
+export function withoutSecret(outcome: Outcome, { returnedHash }: Journal["end"]): Outcome {
+  return returnedHash !== undefined && outcome.kind === "failed" ? { ...outcome, error: null } : outcome;
+}
+
+function returnedHashOf({ output, returnedHash }: Journal["end"]): string | null {
+  return returnedHash ?? hashOf(output);
 }
 
 function hashOf(output: JsonValue | undefined): string | null {

@@ -2,7 +2,8 @@
  * Writes the journal of one run: stands between its executor and its broker, and notes what crosses. It decides
  * nothing and changes nothing, but for one thing: a run that its journal has no more room for.
  *
- * What it holds is what the guest was given: no secret ever crosses the pipe, so none is in it.
+ * What it holds is what the guest was given. Of secrets that is only what a policy let a guest read (`reveal`): a
+ * secret that is used for a guest never crosses the pipe.
  */
 import {
   type JournalEnd,
@@ -85,10 +86,11 @@ export function createRecorder(head: JournalHead, bounds: JournalBounds, host: R
 }
 
 function describe(end: SandboxEnd, keepsOutput: boolean, denial: RunHost["denial"]): JournalEnd {
-  const { outcome, output, fuelUsed, memoryPeakBytes, inputs } = end;
+  const { outcome, output, returnedHash, fuelUsed, memoryPeakBytes, inputs } = end;
   return {
     outcome,
     ...(output === undefined || !keepsOutput ? {} : { output }),
+    ...(returnedHash === undefined || !keepsOutput ? {} : { returnedHash }),
     fuelUsed,
     memoryPeakBytes,
     ...(denial === undefined ? {} : { denial }),

@@ -45,7 +45,7 @@ export interface RunHost {
   /**
    * Looks for secrets in what is about to be released, and overwrites them. Absent = there are none to look for.
    *
-   * @returns the output to release; `withheld` when the policy revokes a run that gives a secret away
+   * @returns the output to release, the same object where nothing was found; `withheld` when the policy revokes a run that gives a secret away
    */
   release?(output: JsonValue): { readonly output: JsonValue; readonly withheld: boolean };
   /** Ends every request still under way and forgets every handle. Idempotent. */

@@ -94,6 +94,11 @@ export interface SandboxEnd {
   readonly outcome: Outcome;
   /** Present when the guest returned, an `err` included: checked against the function's result type. */
   readonly output?: JsonValue;
+  /**
+   * `sha256:<hex>` of the canonical JSON that the guest returned, where a secret in it was overwritten or all of it
+   * withheld: what a replay, which knows no secrets, returns again.
+   */
+  readonly returnedHash?: string;
   /** Null when the executor had to be killed. */
   readonly fuelUsed: number | null;
   readonly memoryPeakBytes: number | null;

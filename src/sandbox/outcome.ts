@@ -1,10 +1,14 @@
 /** From what the link saw to the outcome that is signed. The executor's word counts for nothing where we know better. */
 import { checkValue, type WitFunction } from "../core/component/index.ts";
+import { canonicalJson, sha256Hex } from "../core/digest.ts";
 import type { Outcome } from "../core/manifest/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
 import type { RunHost, SandboxEnd } from "../ports/index.ts";
 import type { Death, LinkEnd } from "./flight.ts";
 import type { GuestEnd } from "./pipe/messages.ts";
+
+/** A guest's end with a value. */
+type Returned = Extract<GuestEnd, { readonly output: JsonValue }>;
 
 /**
  * @param end what the link saw
@@ -40,10 +44,8 @@ export function concludeRun(
         wallMs,
       };
       const stop = end.stop ?? (end.expired ? timedOut(wallMs) : undefined);
-      const { outcome, output } =
-        stop === undefined ? judge(end.end, run) : { outcome: stop, output: undefined };
-      if (output === undefined) return { ...readings, outcome, outputBytes: 0 };
-      return { ...readings, outcome, output, outputBytes: byteLength(output) };
+      const said = stop === undefined ? judge(end.end, run) : { outcome: stop };
+      return { ...readings, ...said, outputBytes: said.output === undefined ? 0 : byteLength(said.output) };
     }
   }
 }
@@ -82,18 +84,15 @@ function timedOut(wallMs: number): Outcome {
 function judge(
   end: GuestEnd,
   run: { readonly function: WitFunction; readonly outputBytes: number; readonly host: RunHost },
-): { readonly outcome: Outcome; readonly output?: JsonValue } {
+): Pick<SandboxEnd, "outcome" | "output" | "returnedHash"> {
   switch (end.kind) {
     case "completed":
     case "failed": {
-      const released = run.host.release?.(end.output);
-      if (released?.withheld) return { outcome: { kind: "revoked", reason: "secret-echo" } };
-      const said = released === undefined ? end : { ...end, output: released.output };
-      const outcome = outcomeOf(said, run.function);
+      const outcome = outcomeOf(end, run.function);
       if (outcome === undefined) return { outcome: { kind: "revoked", reason: "output-not-of-its-type" } };
       if (byteLength(end.output) > run.outputBytes)
         return { outcome: { kind: "exhausted", budget: "output_bytes" } };
-      return { outcome: end.kind === "failed" ? deniedOr(run.host, outcome) : outcome, output: said.output };
+      return searched(end, outcome, run);
     }
     case "trapped":
       return { outcome: deniedOr(run.host, { kind: "trapped", reason: end.reason }) };
@@ -102,12 +101,28 @@ function judge(
   }
 }
 
+/** What of a returned value is given out: all of it, or what is left when the secrets in it are overwritten, or nothing. */
+function searched(
+  end: Returned,
+  outcome: Outcome,
+  run: { readonly function: WitFunction; readonly host: RunHost },
+): Pick<SandboxEnd, "outcome" | "output" | "returnedHash"> {
+  const { output = end.output, withheld = false } = run.host.release?.(end.output) ?? {};
+  const isAsReturned = output === end.output;
+  const said = isAsReturned ? outcome : outcomeOf({ ...end, output }, run.function);
+  const returned = isAsReturned ? {} : { returnedHash: `sha256:${sha256Hex(canonicalJson(end.output))}` };
+  // Overwritten it may be no value of its type any more (bytes, the name of a case), and then nothing is given out.
+  if (withheld || said === undefined)
+    return { outcome: { kind: "revoked", reason: "secret-echo" }, ...returned };
+  return { outcome: end.kind === "failed" ? deniedOr(run.host, said) : said, output, ...returned };
+}
+
 /**
  * The executor is not believed: the output must be of the function's type, and must say the same as the end does.
  *
  * @returns undefined when it is not
  */
-function outcomeOf(end: GuestEnd & { readonly output: JsonValue }, func: WitFunction): Outcome | undefined {
+function outcomeOf(end: Returned, func: WitFunction): Outcome | undefined {
   if (func.result === undefined)
     return end.kind === "completed" && end.output === null ? { kind: "completed" } : undefined;
   if (checkValue(func.result, end.output).length > 0) return undefined;

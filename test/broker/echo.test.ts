@@ -183,6 +183,20 @@ describe("an echo in an output", () => {
     expect(host.events).toMatchObject([{ import: "output", clause: "on_secret_echo" }]);
   });
 
+  it("is found in numbers as well, and what was not found stays as it was", async () => {
+    const filter = createEchoFilter(["31415926"]);
+    const output = {
+      ok: { pin: 31415926, near: 3141592, deep: [[{ n: -31415926.5 }], true, null, "pin 31415926"] },
+    };
+    expect(filter.json(output)).toEqual({
+      found: true,
+      value: { ok: { pin: 0, near: 3141592, deep: [[{ n: 0 }], true, null, "pin ********"] } },
+    });
+    const harmless = { a: [1, "x", { b: null }] };
+    expect(filter.json(harmless)).toEqual({ found: false, value: harmless });
+    expect(filter.json(harmless).value).toBe(harmless);
+  });
+
   it("is withheld where the policy revokes the run", async () => {
     const { host } = await open("revoke");
     expect(host.release?.(output)).toMatchObject({ withheld: true });

@@ -128,6 +128,47 @@ describe("replay()", () => {
     expect(ends.size).toBe(1);
   });
 
+  it.each([
+    ["overwritten", "text", "slug", { title: "open sesame", "max-length": null }, "completed"],
+    ["overwritten, and then of no type", "hash", "sha256", { data: "aGVsbG8=" }, "revoked"],
+    [
+      "in an error",
+      "text",
+      "csv-to-json",
+      { csv: '"', options: { delimiter: null, header: true } },
+      "failed",
+    ],
+  ])("repeats a run whose output had a secret in it: %s", async (_where, tool, name, input, ends) => {
+    const stars = (value: JsonValue): JsonValue => {
+      if (typeof value === "string") return "*".repeat(value.length);
+      if (typeof value !== "object" || value === null) return 0;
+      return Object.fromEntries(
+        Object.entries(value).map(([key, member]) => [key, key === "tag" ? member : stars(member)]),
+      );
+    };
+    for (const withheld of [false, true]) {
+      let returned: JsonValue = null;
+      const host = createFakeRunHost({
+        search(output) {
+          returned = output;
+          return { output: stars(output), withheld };
+        },
+      });
+      const recorded = await recordRun(boxes.node, toolOf(tool), name, input, { host });
+      expect(recorded.end.outcome.kind).toBe(withheld ? "revoked" : ends);
+      expect(recorded.text).not.toContain(JSON.stringify(returned));
+      const journal = readJournal(recorded.text);
+      const report = await replay(boxes.deno.sandbox, recorded.tool, journal);
+      expect([report.verdict, report.divergence]).toEqual(["identical", undefined]);
+      expect(report.outputHash.seen).toBe(report.outputHash.expected);
+      // Nobody is shown now what was overwritten then.
+      if (report.outcome.seen.kind === "failed") expect(report.outcome.seen.error).toBeNull();
+      // One that returned something else is still found out.
+      const other = { ...journal, end: { ...journal.end, returnedHash: `sha256:${"0".repeat(64)}` } };
+      expect((await replay(boxes.node.sandbox, recorded.tool, other)).divergence?.what).toBe("output");
+    }
+  });
+
   it("gives replies and timers in the order in which they came", { timeout: 120_000 }, async () => {
     const input = {
       urls: Array.from("abcdefg", (name) => `https://api.example/${name}`),

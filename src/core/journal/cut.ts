@@ -5,7 +5,9 @@ import type { InputTrace, Journal, JournalEnd } from "./types.ts";
  * Whether the run was stopped or killed from outside (its time, its gateway, its executor): then it did what the
  * journal has, and something more of which nothing is known.
  */
-export function isCut({ outcome, inputs }: JournalEnd): boolean {
+export function isCut({ outcome, inputs, returnedHash }: JournalEnd): boolean {
+  // What was withheld of a run that returned by itself is no end from outside.
+  if (returnedHash !== undefined) return false;
   return inputs?.trace === undefined || outcome.kind === "timed-out" || outcome.kind === "revoked";
 }
 

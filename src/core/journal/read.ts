@@ -82,6 +82,7 @@ const endLine: z.ZodType<JournalEnd & { readonly end: true }> = z.strictObject({
   end: z.literal(true),
   outcome: OutcomeSchema,
   output: json.exactOptional(),
+  returnedHash: hash.exactOptional(),
   fuelUsed: count.nullable(),
   memoryPeakBytes: count.nullable(),
   denial: z.strictObject({ import: z.string(), target: z.string() }).exactOptional(),

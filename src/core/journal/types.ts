@@ -96,6 +96,8 @@ export interface JournalEnd {
   readonly outcome: Outcome;
   /** Absent: there was none, or it is not kept. */
   readonly output?: JsonValue;
+  /** `sha256:<hex>` of the canonical JSON that the guest returned, where it was not given out as it was: a secret was in it. */
+  readonly returnedHash?: string;
   /** Null when the executor was killed, or died: then the journal ends at the last call. */
   readonly fuelUsed: number | null;
   readonly memoryPeakBytes: number | null;
