@@ -25,8 +25,10 @@ import {
 import { refusalOf } from "./refusals.ts";
 import { settlementOf } from "./settlement.ts";
 
-/** Between rounds of giving back and forgetting. */
+/** Between rounds of giving back. */
 const ROUND_MS = 5_000;
+/** Rounds between two of forgetting, which reads whole tables. */
+const FORGET_EVERY = 12;
 
 /** What accounts are made of. */
 export interface AccountsParts {
@@ -67,8 +69,10 @@ export function createAccounts({ store, vault, clock, prices }: AccountsParts): 
     watch(onError) {
       let cancel = (): void => undefined;
       let stopped = false;
+      let rounds = 0;
       const round = async (): Promise<void> => {
         await store.accounts.expire(clock.nowMs()).catch(onError);
+        if (++rounds % FORGET_EVERY === 0) await store.accounts.forget(clock.nowMs()).catch(onError);
         if (!stopped) cancel = clock.after(ROUND_MS, () => void round());
       };
       cancel = clock.after(ROUND_MS, () => void round());

@@ -29,10 +29,14 @@ export interface TenantKey {
 /** Random, beside each ciphertext. A key may be used 2^32 times with random ones; a tenant's journals are fewer. */
 const IV_BYTES = 12;
 const OTHERS = 0o077;
+/** Tenants' keys kept unwrapped: unwrapping one is two turns of another thread. */
+const MAX_READY = 256;
 
 /** The keys of one data folder. */
 export class Vault {
   readonly #powers: VaultPowers;
+  /** Keys as they were unwrapped, by tenant. Each use asks the store first: a key that was erased there is none here. */
+  readonly #ready = new Map<string, TenantKey>();
   #master: Promise<CryptoKey> | undefined;
 
   constructor(powers: VaultPowers) {
@@ -44,6 +48,7 @@ export class Vault {
     const { store, entropy } = this.#powers;
     const known = await store.findKey(tenant);
     if (known !== undefined) return this.#unwrap(known);
+    this.#ready.delete(tenant);
     const id = toHex(entropy.bytes(16));
     const wrapped = await seal(entropy, await this.#open(true), entropy.bytes(32), `${tenant} ${id}`);
     return this.#unwrap(await store.insertKey({ tenant, id, wrapped }));
@@ -60,14 +65,21 @@ export class Vault {
    */
   async decrypt(tenant: string, keyId: string, place: string, sealed: Bytes): Promise<Bytes> {
     const row = await this.#powers.store.findKey(tenant);
+    if (row === undefined) this.#ready.delete(tenant);
     if (row?.id !== keyId) throw unreadable(`the key of tenant ${JSON.stringify(tenant)} was erased`);
     return open((await this.#unwrap(row)).key, sealed, place, "it was changed, or belongs to another run");
   }
 
   async #unwrap({ tenant, id, wrapped }: TenantKeyRow): Promise<TenantKey> {
+    const known = this.#ready.get(tenant);
+    if (known?.id === id) return known;
     const why = "the master key is not the one that it was wrapped with";
     const raw = await open(await this.#open(false), wrapped, `${tenant} ${id}`, why);
-    return { id, key: await importKey(raw) };
+    const ready = { id, key: await importKey(raw) };
+    this.#ready.set(tenant, ready);
+    const [oldest] = this.#ready.keys();
+    if (this.#ready.size > MAX_READY && oldest !== undefined) this.#ready.delete(oldest);
+    return ready;
   }
 
   /** Once: the file does not change under a gateway. A failure is tried again. */

@@ -140,12 +140,13 @@ export interface AccountStore {
     window: Pick<WindowClaim, "class" | "per_seconds" | "starts_at_ms">,
   ): Promise<WindowAmounts | undefined>;
   /**
-   * Gives back what expired leases hold, each exactly once, and forgets keys, attempts, windows and outputs that are
-   * over. A few hundred of each at a time.
+   * Gives back what expired leases hold, each exactly once; a few hundred at a time.
    *
    * @returns how many leases were given back
    */
   expire(nowMs: number): Promise<number>;
+  /** Forgets keys, attempts, windows, tasks and outputs that are over. */
+  forget(nowMs: number): Promise<void>;
 }
 
 /** Encrypts tenants' texts under their own keys, so that they can be erased with them. */

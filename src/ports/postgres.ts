@@ -41,6 +41,8 @@ export interface PostgresConnection {
 
 /** A server's database. */
 export interface PostgresServer {
+  /** How many there can be at once; beyond them `connect` waits. */
+  readonly connections: number;
   /** @throws when none can be had within a few seconds */
   connect(): Promise<PostgresConnection>;
   /** Closes what is not in use, and the rest when it is released. */

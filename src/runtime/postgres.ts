@@ -2,8 +2,10 @@
 import pg from "pg";
 import type { PostgresFailure, PostgresQuery, PostgresResult, PostgresServer } from "../ports/index.ts";
 
-/** Connections of one gateway: one seals, the others read and write beside it. */
+/** Connections of one gateway: who may have how many of them is in `stores/postgres/lanes.ts`. */
 const CONNECTIONS = 8;
+/** After this long without use a connection is closed: making one costs the server a process. */
+const IDLE_MS = 60_000;
 /** How long a connection is waited for, the server's first word included. */
 const CONNECT_MS = 3_000;
 /** How long any statement may take, waiting for others' locks included; then it has failed. */
@@ -21,6 +23,7 @@ export function openPostgres(url: string): PostgresServer {
     connectionString: url,
     max: CONNECTIONS,
     connectionTimeoutMillis: CONNECT_MS,
+    idleTimeoutMillis: IDLE_MS,
     // The server's own limit comes first, and says why; this one is for a server that no longer answers.
     query_timeout: STATEMENT_MS + CONNECT_MS,
     statement_timeout: STATEMENT_MS,
@@ -34,6 +37,7 @@ export function openPostgres(url: string): PostgresServer {
   // An idle connection that breaks is told of here and nowhere else; the pool has forgotten it by then.
   pool.on("error", () => undefined);
   return {
+    connections: CONNECTIONS,
     async connect() {
       const client = await pool.connect();
       let failed = false;

@@ -77,12 +77,19 @@ export function selectExpired(nowMs: number, limit: number): CompiledQuery<{ run
     select run from leases where expires_at_ms <= ${nowMs} order by expires_at_ms limit ${limit}`;
 }
 
+/** Whose a key is. */
+export interface KeyedColumns {
+  readonly run: string;
+  readonly body: string;
+  readonly expires_at_ms: number;
+}
+
 /** Puts a run under its key, or finds the run that has it. */
 export function claimKey(
   { tenant, tool, function: name, run, atMs }: RunClaims,
   key: KeyClaim,
-): CompiledQuery<{ run: string; body: string; expires_at_ms: number }> {
-  return statement<{ run: string; body: string; expires_at_ms: number }>`
+): CompiledQuery<KeyedColumns> {
+  return statement<KeyedColumns>`
     insert into idempotency_keys as k (tenant, tool, function, key, body, run, at_ms, expires_at_ms)
     values (${tenant}, ${tool}, ${name}, ${key.hash}, ${key.body}, ${run}, ${atMs}, ${key.expiresAtMs})
     on conflict (tenant, tool, function, key) do update set run = k.run
@@ -130,12 +137,18 @@ export function releaseKey(run: string): CompiledQuery {
   return statement`delete from idempotency_keys where run = ${run}`;
 }
 
+/** The newest attempt of its kind. */
+export interface AttemptColumns {
+  readonly run: string;
+  readonly at_ms: number;
+}
+
 /** Notes an attempt, or finds the one before it. */
 export function claimAttempt(
   { tenant, tool, function: name, run, atMs }: RunClaims,
   { fingerprint }: AttemptClaim,
-): CompiledQuery<{ run: string; at_ms: number }> {
-  return statement<{ run: string; at_ms: number }>`
+): CompiledQuery<AttemptColumns> {
+  return statement<AttemptColumns>`
     insert into attempts as a (tenant, tool, function, fingerprint, run, at_ms)
     values (${tenant}, ${tool}, ${name}, ${fingerprint}, ${run}, ${atMs})
     on conflict (tenant, tool, function, fingerprint) do update set run = a.run
@@ -145,7 +158,7 @@ export function claimAttempt(
 /** The run is the newest attempt now. */
 export function renewAttempt(
   { tenant, tool, function: name, run, atMs }: RunClaims,
-  { fingerprint }: AttemptClaim,
+  fingerprint: string,
 ): CompiledQuery {
   return statement`
     update attempts set run = ${run}, at_ms = ${atMs}
@@ -153,7 +166,18 @@ export function renewAttempt(
 }
 
 /** Forgets the attempt that a run is, if it is the newest. */
-export function deleteAttempt(run: string): CompiledQuery {
+export function deleteAttempt(
+  { tenant, tool }: Owner,
+  { function: name, fingerprint }: { readonly function: string; readonly fingerprint: string },
+  run: string,
+): CompiledQuery {
+  return statement`
+    delete from attempts where tenant = ${tenant} and tool = ${tool} and function = ${name}
+      and fingerprint = ${fingerprint} and run = ${run}`;
+}
+
+/** The same, of a run of which nothing more is known. */
+export function deleteAttemptOf(run: string): CompiledQuery {
   return statement`delete from attempts where run = ${run}`;
 }
 
@@ -176,15 +200,18 @@ export function writeRetries({ tenant, tool }: Owner, operation: string, state: 
     where tenant = ${tenant} and tool = ${tool} and operation = ${operation}`;
 }
 
+/** What is known of a task. */
+export interface LoopColumns {
+  readonly low: number;
+  readonly last_at_ms: number;
+}
+
 /** Locks and reads what is known of a task, a new one if need be. */
-export function lockLoop(
-  { tenant, tool, atMs }: RunClaims,
-  { task }: LoopClaim,
-): CompiledQuery<{ low: number; last_at_ms: number }> {
-  return statement<{ low: number; last_at_ms: number }>`
+export function lockLoop({ tenant, tool, atMs }: RunClaims, { task }: LoopClaim): CompiledQuery<LoopColumns> {
+  return statement<LoopColumns>`
     insert into task_loops as t (tenant, tool, task, low, last_at_ms, at_ms)
     values (${tenant}, ${tool}, ${task}, ${0}, ${0}, ${atMs})
-    on conflict (tenant, tool, task) do update set at_ms = excluded.at_ms
+    on conflict (tenant, tool, task) do update set low = t.low
     returning low, last_at_ms`;
 }
 
@@ -239,7 +266,6 @@ const OVER = {
   budget_windows: "ends_at_ms",
   attempts: "at_ms",
   retry_budgets: "at_ms",
-  task_loops: "at_ms",
   last_good: "at_ms",
 } as const;
 
@@ -249,6 +275,11 @@ export type ForgettingTable = keyof typeof OVER;
 /** Forgets rows of before a moment. */
 export function forget(table: ForgettingTable, beforeMs: number): CompiledQuery {
   return sql`delete from ${sql.table(table)} where ${sql.ref(OVER[table])} < ${beforeMs}`.compile(db);
+}
+
+/** Forgets tasks that nobody worked on since a moment; `at_ms` is when there was the first run of one. */
+export function forgetLoops(beforeMs: number): CompiledQuery {
+  return statement`delete from task_loops where at_ms < ${beforeMs} and last_at_ms < ${beforeMs}`;
 }
 
 /** Forgets what was kept of outputs of a tenant, or of one run. */

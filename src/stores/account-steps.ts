@@ -24,7 +24,7 @@ import type {
   Seal,
 } from "../ports/index.ts";
 import * as queries from "./account-queries.ts";
-import { all, run as execute, type Steps } from "./database.ts";
+import { all, allOf, finish, type Steps, send } from "./database.ts";
 import { insertCost } from "./ledger-queries.ts";
 
 /** Thrown inside of a transaction, so that it is undone; becomes an answer outside of it. */
@@ -46,7 +46,8 @@ interface Held {
   readonly tenant: string;
   readonly tool: string;
   readonly windows: readonly WindowClaim[];
-  readonly attempt: boolean;
+  /** Which attempt it is, if it is one; true: it is one, by a Writ that did not say which. */
+  readonly attempt: false | true | { readonly function: string; readonly fingerprint: string };
 }
 
 /** A run that ended without anybody seeing what it used: what it held goes back, but that there was a run. */
@@ -61,57 +62,69 @@ const NOTHING_USED: WindowAmounts = { runs: 1, fuel: 0, egress_bytes: 0, wall_ms
  */
 export function* claim(claims: RunClaims): Steps<Extract<Claimed, { kind: "ok" }>> {
   const { run, windows, key, attempt, loop } = claims;
+  // Everybody locks in this order. What is decided by these rows is decided once all are known.
+  const [keyed, looped, attempted, retried] = yield* allOf<
+    [queries.KeyedColumns, queries.LoopColumns, queries.AttemptColumns, { state: string }]
+  >([
+    key && queries.claimKey(claims, key),
+    loop && queries.lockLoop(claims, loop),
+    attempt && queries.claimAttempt(claims, attempt),
+    attempt && queries.lockRetries(claims, attempt.operation),
+  ]);
   // The key first: whoever asks again for what is under way is told so, and pays for nothing.
-  if (key !== undefined) yield* claimKey(claims, key);
-  if (loop !== undefined) yield* claimLoop(claims, loop);
-  const retryOf = attempt === undefined ? undefined : yield* claimAttempt(claims, attempt);
+  if (key !== undefined) yield* claimKey(claims, key, keyed[0]);
+  if (loop !== undefined) yield* claimLoop(claims, loop, looped[0]);
+  const retryOf = attempt && (yield* claimAttempt(claims, attempt, attempted[0], retried[0]?.state));
   if (windows.length > 0 || attempt !== undefined) {
     const lease: Held = {
       tenant: claims.tenant,
       tool: claims.tool,
       windows,
-      attempt: attempt !== undefined,
+      attempt: attempt !== undefined && { function: claims.function, fingerprint: attempt.fingerprint },
     };
-    yield* execute(queries.insertLease(run, claims.expiresAtMs, JSON.stringify(lease)));
+    yield* send(queries.insertLease(run, claims.expiresAtMs, JSON.stringify(lease)));
   }
   // Windows last: their rows are what many runs want at once, and are locked from here to the commit.
-  const held: WindowAmounts[] = [];
-  for (const taken of windows) held.push(yield* takeFromWindow(claims, taken));
+  const held = yield* takeFromWindows(claims, windows);
   return { kind: "ok", held, ...(retryOf === undefined ? {} : { retryOf }) };
 }
 
-function* claimKey(claims: RunClaims, key: KeyClaim): Steps<void> {
-  const [row] = yield* all(queries.claimKey(claims, key));
+function* claimKey(claims: RunClaims, key: KeyClaim, row: queries.KeyedColumns | undefined): Steps<void> {
   if (row === undefined || row.run === claims.run) return;
   if (row.expires_at_ms > claims.atMs)
     throw new ClaimRefused({ kind: "key-in-use", run: row.run, body: row.body });
-  yield* execute(queries.renewKey(claims, key));
+  yield* send(queries.renewKey(claims, key));
 }
 
-function* claimLoop(claims: RunClaims, loop: LoopClaim): Steps<void> {
-  const [row] = yield* all(queries.lockLoop(claims, loop));
+function* claimLoop(claims: RunClaims, loop: LoopClaim, row: queries.LoopColumns | undefined): Steps<void> {
   const state = row && { low: row.low, lastAtMs: row.last_at_ms };
   const verdict = judgeLoop(state, loop.cap, loop.confidence, claims.atMs);
   if (verdict.kind === "capped") {
     const { low, freesInMs } = verdict;
     throw new ClaimRefused({ kind: "loop-capped", low, freesInMs });
   }
-  yield* execute(queries.writeLoop(claims, loop.task, verdict.state.low, verdict.state.lastAtMs));
+  yield* send(queries.writeLoop(claims, loop.task, verdict.state.low, verdict.state.lastAtMs));
 }
 
-/** @returns the run that this one tries again; undefined when it is no retry */
-function* claimAttempt(claims: RunClaims, attempt: AttemptClaim): Steps<string | undefined> {
-  const { budget, operation, mayRetry } = attempt;
-  const [before] = yield* all(queries.claimAttempt(claims, attempt));
+/**
+ * @param before the attempt before this one, or this one when it is new
+ * @param books of the retry budget, as JSON
+ * @returns the run that this one tries again; undefined when it is no retry
+ */
+function* claimAttempt(
+  claims: RunClaims,
+  { budget, operation, mayRetry, fingerprint }: AttemptClaim,
+  before: queries.AttemptColumns | undefined,
+  books = "[]",
+): Steps<string | undefined> {
   const isNew = before === undefined || before.run === claims.run;
   const isRetry = !isNew && before.at_ms > claims.atMs - budget.ttl_seconds * 1000;
   if (isRetry && !mayRetry) {
     const freesInMs = before.at_ms + budget.ttl_seconds * 1000 - claims.atMs;
     throw new ClaimRefused({ kind: "retry-budget-spent", of: before.run, freesInMs });
   }
-  const [row] = yield* all(queries.lockRetries(claims, operation));
   // Written by the line below and nobody else.
-  const state: RetryState = row === undefined ? [] : JSON.parse(row.state);
+  const state: RetryState = JSON.parse(books);
   const next = isRetry
     ? takeRetry(state, budget, claims.atMs)
     : { kind: "ok" as const, state: noteRequest(state, budget, claims.atMs) };
@@ -119,26 +132,33 @@ function* claimAttempt(claims: RunClaims, attempt: AttemptClaim): Steps<string |
     const of = before?.run ?? claims.run;
     throw new ClaimRefused({ kind: "retry-budget-spent", of, freesInMs: next.freesInMs });
   }
-  yield* execute(queries.writeRetries(claims, operation, JSON.stringify(next.state)));
-  if (!isNew) yield* execute(queries.renewAttempt(claims, attempt));
+  yield* send(queries.writeRetries(claims, operation, JSON.stringify(next.state)));
+  if (!isNew) yield* send(queries.renewAttempt(claims, fingerprint));
   return isRetry ? before.run : undefined;
 }
 
-function* takeFromWindow(claims: RunClaims, wanted: WindowClaim): Steps<WindowAmounts> {
-  const spent = findSpent(wanted, undefined);
-  // More than a whole window: the upsert guards what is there already, and would let the first one in.
-  if (spent !== undefined) throw new ClaimRefused({ kind: "budget-spent", claim: wanted, spent });
-  const [held] = yield* all(queries.takeFromWindow(claims, wanted));
-  if (held !== undefined) return held;
-  const [now] = yield* all(queries.selectWindow(claims, wanted));
-  const missing = findSpent(wanted, now) ?? {
+function* takeFromWindows(
+  claims: RunClaims,
+  wanted: readonly WindowClaim[],
+): Steps<readonly WindowAmounts[]> {
+  for (const claim of wanted) {
+    // More than a whole window: the upsert guards what is there already, and would let the first one in.
+    const spent = findSpent(claim, undefined);
+    if (spent !== undefined) throw new ClaimRefused({ kind: "budget-spent", claim, spent });
+  }
+  const taken = yield* finish(wanted.map((claim) => queries.takeFromWindow(claims, claim)));
+  const held = taken.flatMap((rows) => rows.slice(0, 1));
+  const full = wanted.find((_, index) => taken[index]?.length !== 1);
+  if (full === undefined) return held;
+  const [now] = yield* all(queries.selectWindow(claims, full));
+  const missing = findSpent(full, now) ?? {
     // Given back between the two statements, by another gateway: the next attempt will find it.
     measure: "runs" as const,
     wanted: 1,
     left: 0,
     freesAtMs: claims.atMs + 1000,
   };
-  throw new ClaimRefused({ kind: "budget-spent", claim: wanted, spent: missing });
+  throw new ClaimRefused({ kind: "budget-spent", claim: full, spent: missing });
 }
 
 /** A run that is being sealed, and what it held. */
@@ -153,7 +173,7 @@ export interface Settling {
 /** Settles one run, ending its lease if it has one still: exactly one of all who try gets the row. */
 export function* settle(seal: Seal, settlement: RunSettlement | undefined): Steps<void> {
   const [lease] = yield* all(queries.deleteLease(seal.run));
-  for (const query of settlements([{ seal, settlement, held: lease?.held }])) yield* execute(query);
+  yield* send(...settlements([{ seal, settlement, held: lease?.held }]));
 }
 
 /**
@@ -188,12 +208,16 @@ function giveBack(runs: readonly Settling[]): readonly CompiledQuery[] {
     // Written by `claim` and nobody else.
     held === undefined ? [] : [{ run, settlement, held: JSON.parse(held) as Held }],
   );
-  const attempts = leases.filter(({ held, settlement }) => held.attempt && settlement?.good === true);
+  const attempts = leases.flatMap(({ run, held, settlement }) =>
+    held.attempt && settlement?.good === true ? [{ run, held, attempt: held.attempt }] : [],
+  );
   const windows = leases.flatMap(({ held, settlement }) =>
     held.windows.map((claimed) => ({ held, claimed, used: settlement?.used ?? NOTHING_USED })),
   );
   return [
-    ...attempts.map(({ run }) => queries.deleteAttempt(run)),
+    ...attempts.map(({ run, held, attempt }) =>
+      attempt === true ? queries.deleteAttemptOf(run) : queries.deleteAttempt(held, attempt, run),
+    ),
     ...windows
       .sort((a, b) => compare(keyOf(a.held, a.claimed), keyOf(b.held, b.claimed)))
       .map(({ held, claimed, used }) => queries.giveToWindow(held, claimed, returnOf(claimed, used))),
@@ -237,15 +261,22 @@ const WINDOW_MS = 86_400_000;
 
 /** See `AccountStore.expire`. */
 export function* expire(nowMs: number, limit: number): Steps<number> {
-  const ended: Settling[] = [];
-  for (const { run } of yield* all(queries.selectExpired(nowMs, limit))) {
-    const [lease] = yield* all(queries.deleteLease(run));
-    if (lease !== undefined) ended.push({ seal: { run, digest: "" }, held: lease.held });
-  }
-  for (const query of giveBack(ended)) yield* execute(query);
-  yield* execute(queries.forget("idempotency_keys", nowMs));
-  yield* execute(queries.forget("budget_windows", nowMs - WINDOW_MS));
-  for (const table of ["attempts", "retry_budgets", "task_loops", "last_good"] as const)
-    yield* execute(queries.forget(table, nowMs - KEPT_MS[table]));
-  return ended.length;
+  const expired = yield* all(queries.selectExpired(nowMs, limit));
+  const ended = yield* allOf<queries.LeaseColumns[]>(expired.map(({ run }) => queries.deleteLease(run)));
+  // Of all who try at once, one gets the row.
+  const settling = ended.flat().map(({ run, held }): Settling => ({ seal: { run, digest: "" }, held }));
+  yield* send(...giveBack(settling));
+  return settling.length;
+}
+
+/** See `AccountStore.forget`. */
+export function* forget(nowMs: number): Steps<void> {
+  yield* send(
+    queries.forget("idempotency_keys", nowMs),
+    queries.forget("budget_windows", nowMs - WINDOW_MS),
+    queries.forgetLoops(nowMs - KEPT_MS.task_loops),
+    ...(["attempts", "retry_budgets", "last_good"] as const).map((table) =>
+      queries.forget(table, nowMs - KEPT_MS[table]),
+    ),
+  );
 }

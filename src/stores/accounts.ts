@@ -1,7 +1,7 @@
 /** The books of runs: what is read of them, and what is forgotten. Claims and settlements are steps of the store's own. */
 import type { AccountStore, Kept, KeyedRun, LastGood } from "../ports/index.ts";
 import * as queries from "./account-queries.ts";
-import { expire } from "./account-steps.ts";
+import { expire, forget } from "./account-steps.ts";
 import type { Database } from "./database.ts";
 
 /** Leases ended in one transaction: others wait behind it. */
@@ -20,6 +20,7 @@ export function createAccounts(database: Database): AccountStore {
       return (await database.read(queries.selectWindow(owner, claim)))[0];
     },
     expire: (nowMs) => database.write(() => expire(nowMs, EXPIRED_AT_ONCE)),
+    forget: (nowMs) => database.write(() => forget(nowMs)),
   };
 }
 

@@ -265,6 +265,45 @@ export const MIGRATIONS: readonly Migration[] = [
   ) STRICT;
   `,
   ],
+  // Rows that come and go with each run: what a run waits for at its commits is the number of pages that they touch. These
+  // tables are as small as what is under way, so reading all of one costs less than keeping another index of it.
+  [
+    `
+  DROP INDEX open_runs_by_age;
+  DROP INDEX leases_by_expiry;
+  DROP INDEX attempts_by_age;
+  `,
+    { kind: "postgres", sql: "ALTER TABLE attempts DROP CONSTRAINT attempts_run_key;" },
+    {
+      kind: "sqlite",
+      sql: `
+  CREATE TABLE open_runs_2 (
+    run TEXT PRIMARY KEY NOT NULL REFERENCES runs (run), admitted_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO open_runs_2 (run, admitted_at_ms) SELECT run, admitted_at_ms FROM open_runs;
+  DROP TRIGGER open_runs_close_by_seal;
+  DROP TABLE open_runs;
+  ALTER TABLE open_runs_2 RENAME TO open_runs;
+  CREATE TRIGGER open_runs_close_by_seal BEFORE DELETE ON open_runs
+    WHEN NOT EXISTS (SELECT 1 FROM seals WHERE run = OLD.run)
+    BEGIN SELECT RAISE(ABORT, 'open runs close by a seal'); END;
+  CREATE TABLE leases_2 (
+    run TEXT PRIMARY KEY NOT NULL REFERENCES runs (run), expires_at_ms INTEGER NOT NULL, held TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO leases_2 (run, expires_at_ms, held) SELECT run, expires_at_ms, held FROM leases;
+  DROP TABLE leases;
+  ALTER TABLE leases_2 RENAME TO leases;
+  CREATE TABLE attempts_2 (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, function TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    run TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, tool, function, fingerprint)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO attempts_2 (tenant, tool, function, fingerprint, run, at_ms)
+    SELECT tenant, tool, function, fingerprint, run, at_ms FROM attempts;
+  DROP TABLE attempts;
+  ALTER TABLE attempts_2 RENAME TO attempts;
+  `,
+    },
+  ],
 ];
 
 /** Of a table whose rows are each about one run. */

@@ -87,6 +87,7 @@ const EMPTY_TABLES = `
 export async function openFaultyPostgres(url: string, faults: Faults): Promise<PostgresServer> {
   const server = await runtime.openPostgres(url);
   return {
+    connections: server.connections,
     connect: async () => faulty(await server.connect(), faults),
     close: () => server.close(),
   };

@@ -56,6 +56,23 @@ export function isRefusal(error: unknown): error is PostgresFailure {
   return error instanceof Error && "isAlive" in error && error.isAlive === true;
 }
 
+const DIVISION_BY_ZERO = "22012";
+
+/** The same statement, which fails when it gives no row: what was sent behind it, a COMMIT too, has no effect then. */
+export function orFail({ text, values, name }: PostgresQuery): PostgresQuery {
+  return {
+    // Nothing else here divides.
+    text: `WITH given AS (${text}) SELECT given.* FROM given WHERE 1 / (SELECT count(*) FROM given) = 1`,
+    ...(values && { values }),
+    ...(name && { name: `${name}_or_fail` }),
+  };
+}
+
+/** Whether a statement of {@link orFail} gave none. */
+export function gaveNoRow(error: unknown): boolean {
+  return isRefusal(error) && error.sqlState === DIVISION_BY_ZERO;
+}
+
 const SERIALIZATION_FAILURE = "40001";
 const DEADLOCK_DETECTED = "40P01";
 

@@ -9,7 +9,7 @@ import { TILE_WIDTH } from "../../core/merkle/index.ts";
 import type { Intent, Logged, LogHead, PostgresServer, Store } from "../../ports/index.ts";
 import { claim, claimsNothing, NOTHING_CLAIMED, orRefused } from "../account-steps.ts";
 import { createAccounts } from "../accounts.ts";
-import { run as execute } from "../database.ts";
+import { send } from "../database.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
 import { createLedger } from "../ledger.ts";
@@ -21,6 +21,7 @@ import { createVersions } from "../versions.ts";
 import { Batcher, type Settled } from "./batcher.ts";
 import { requireDurability } from "./durability.ts";
 import { withAnyKey } from "./item-keys.ts";
+import { createLanes } from "./lanes.ts";
 import { join, LogTree, readHashes, takenBack } from "./log-tree.ts";
 import { migrate } from "./migrate.ts";
 import { EMPTY, Sealer, type Sealing } from "./sealer.ts";
@@ -49,10 +50,12 @@ export async function openPostgresStore(
   await migrate(server);
 
   const statements = new Statements();
-  const database = new PostgresDatabase(server, statements);
+  const lanes = createLanes(server);
+  const database = new PostgresDatabase(lanes.others, statements);
+  const claiming = new PostgresDatabase(lanes.claiming, statements);
   const tree = new LogTree();
-  const sealer = new Sealer(server, statements, tree);
-  const intents = new Batcher<Intent, void>((group) => admit(server, group), nextTurn);
+  const sealer = new Sealer(lanes.sealing, statements, tree);
+  const intents = new Batcher<Intent, void>((group) => admit(lanes.admitting, group), nextTurn);
   const seals = new Batcher<Sealing, Logged>((group) => sealer.seal(group), nextTurn);
 
   const newestHead = async (): Promise<LogHead> => {
@@ -66,7 +69,7 @@ export async function openPostgresStore(
   return {
     ...createRecords(database),
     items: withAnyKey(createItems(database)),
-    journals: createJournals(database, () => vacuum(server)),
+    journals: createJournals(database, () => vacuum(lanes.others)),
     measures: createMeasures(database),
     versions: createVersions(database),
     accounts: createAccounts(database),
@@ -78,9 +81,8 @@ export async function openPostgresStore(
       }
       // A transaction of its own: what it claims is decided row by row, and a refusal undoes the intent.
       return await orRefused(
-        database.write(function* () {
-          yield* execute(queries.insertRun(intent));
-          yield* execute(queries.insertOpenRun(intent));
+        claiming.write(function* () {
+          yield* send(queries.insertRun(intent), queries.insertOpenRun(intent));
           return yield* claim(claims);
         }),
       );
@@ -120,9 +122,9 @@ export async function openPostgresStore(
       const rows = await database.read(queries.selectEntries(from, from + width));
       return rows.length === width ? rows.map(({ entry }) => entry) : undefined;
     },
-    check: () => requireDurability(server, { text: "UPDATE probe SET beats = beats + 1 WHERE id = 0" }),
+    check: () => requireDurability(lanes.others, { text: "UPDATE probe SET beats = beats + 1 WHERE id = 0" }),
     async close() {
-      await Promise.all([intents.drain(), seals.drain(), database.drain()]);
+      await Promise.all([intents.drain(), seals.drain(), database.drain(), claiming.drain()]);
       await server.close();
     },
   };

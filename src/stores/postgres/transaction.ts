@@ -4,8 +4,10 @@ import type { Database, Lock, Steps } from "../database.ts";
 import {
   BEGIN,
   COMMIT,
+  gaveNoRow,
   isRefusal,
   isWorthRepeating,
+  orFail,
   ROLLBACK,
   rowsOf,
   type Statements,
@@ -83,11 +85,16 @@ export class PostgresDatabase implements Database {
   }
 
   async #attempt<T>(body: () => Steps<T>, locks: readonly Lock[]): Promise<T> {
+    let inOneTrip = true;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await withConnection(this.#server, (connection) => this.#transact(connection, body(), locks));
+        return await withConnection(this.#server, (connection) =>
+          this.#transact(connection, body(), locks, inOneTrip),
+        );
       } catch (error) {
-        if (attempt === MOST_ATTEMPTS || !isWorthRepeating(error)) throw error;
+        // Undone, and done again in a way that lets the body see which of them gave none.
+        if (inOneTrip && gaveNoRow(error)) inOneTrip = false;
+        else if (attempt === MOST_ATTEMPTS || !isWorthRepeating(error)) throw error;
       }
     }
   }
@@ -96,18 +103,33 @@ export class PostgresDatabase implements Database {
     connection: Pick<PostgresConnection, "send">,
     steps: Steps<T>,
     locks: readonly Lock[],
+    inOneTrip: boolean,
   ): Promise<T> {
-    let before = [BEGIN, ...takeLocks(locks)];
+    // What nobody waits for goes with what somebody does, or with the commit: each trip is time that locks are held.
+    const waiting = [BEGIN, ...takeLocks(locks)];
+    let isCommitted = false;
     let next = steps.next();
     if (next.done) return next.value;
     while (!next.done) {
-      const { query, wants } = next.value;
-      const answer = (await connection.send([...before, this.#statements.of(query)])).at(-1);
-      before = [];
-      next = steps.next(wants === "rows" ? answer?.rows : answer?.count);
+      const { queries, wants, last } = next.value;
+      const isLast = last === true && inOneTrip;
+      const asked = queries
+        .map((query) => this.#statements.of(query))
+        .map(isLast ? orFail : (query) => query);
+      waiting.push(...asked);
+      if (wants === "nothing") {
+        next = steps.next();
+        continue;
+      }
+      const answers = await connection.send([...waiting.splice(0), ...(isLast ? [COMMIT] : [])]);
+      isCommitted = isLast;
+      const own = isLast ? answers.slice(-asked.length - 1, -1) : answers.slice(-asked.length);
+      next = steps.next(own.map(({ rows, count }) => (wants === "rows" ? rows : count)));
+      if (isCommitted && !next.done) throw new TypeError("Cannot write to store: it was over before its end");
     }
     // A crash before this line leaves nothing; one behind it leaves a write that nobody was told of, never the reverse.
-    await connection.send([COMMIT]);
+    // Where one of those that go with it failed, the server takes the COMMIT for a ROLLBACK, and the failure is thrown.
+    if (!isCommitted) await connection.send([...waiting, COMMIT]);
     return next.value;
   }
 }

@@ -18,8 +18,10 @@ export function sqliteSteps(connection: Connection, queue: WriteQueue): Database
 export function drive<T>(connection: Connection, steps: Steps<T>): T {
   let next = steps.next();
   while (!next.done) {
-    const { query, wants } = next.value;
-    next = steps.next(wants === "rows" ? connection.all(query) : connection.run(query));
+    const { queries, wants } = next.value;
+    next = steps.next(
+      queries.map((query) => (wants === "rows" ? connection.all(query) : connection.run(query))),
+    );
   }
   return next.value;
 }

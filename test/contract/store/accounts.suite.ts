@@ -291,6 +291,24 @@ export function accountsSuite(name: string, createSubject: () => Promise<StoreSu
       expect((await admit(7, { loop, atMs: 61_005 })).kind).toBe("ok");
     });
 
+    it("forgets what is over, and nothing that is not", async () => {
+      const hour = 3_600_000;
+      await admit(1, { attempt, loop, windows: [HOUR], atMs: 1000 });
+      await admit(2, { key: { hash: "h", body: "b", expiresAtMs: 2 * hour } });
+      await store.accounts.forget(600_000);
+      expect(await admit(3, { attempt, atMs: 2000 })).toMatchObject({ retryOf: intentOf(1).run });
+      await store.accounts.forget(hour);
+      expect(await admit(4, { attempt, atMs: 3000 })).toEqual({ kind: "ok", held: [] });
+      // A task that was begun long ago and is gone on with is none that is over.
+      await admit(5, { loop, atMs: 6 * 24 * hour });
+      await store.accounts.forget(8 * 24 * hour);
+      expect(await admit(6, { loop, atMs: 6 * 24 * hour })).toMatchObject({ refusal: { low: 2 } });
+      expect(await store.accounts.findKey({ ...OWNER, function: "sum" }, "h", 0)).toBeUndefined();
+      expect(await held()).toBeUndefined();
+      await store.accounts.forget(14 * 24 * hour);
+      expect(await admit(7, { loop, atMs: 14 * 24 * hour })).toEqual({ kind: "ok", held: [] });
+    });
+
     it("keeps the newest output of each place, and no other's", async () => {
       const place = { ...OWNER, function: "sum", input: "i" };
       const put = async (n: number, text: string, atMs: number) => {

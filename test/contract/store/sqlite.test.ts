@@ -141,6 +141,55 @@ describe("openStore()", () => {
     }
   });
 
+  it("goes on with runs, leases and attempts that an older Writ began", async () => {
+    const old = runtime.openSqlite(path);
+    migrate(old, 9);
+    const windows = [
+      {
+        ...({ class: "exploratory", per_seconds: 3600, starts_at_ms: 4e12, limit: { fuel: 1000 } } as const),
+        take: { runs: 1, fuel: 300, egress_bytes: 0, wall_ms: 0 },
+      },
+    ] as const;
+    for (const n of [1, 2]) {
+      const { run, admittedAtMs } = intentOf(n);
+      const held = JSON.stringify({ tenant: "acme", tool: "hash", windows, attempt: true });
+      old.exec(`INSERT INTO runs VALUES ('${run}', 'acme', 'hash', 'sum', ${admittedAtMs}, '{}')`);
+      old.exec(`INSERT INTO open_runs VALUES ('${run}', ${admittedAtMs})`);
+      old.exec(`INSERT INTO leases VALUES ('${run}', ${n * 1000}, '${held}')`);
+      old.exec(`INSERT INTO attempts VALUES ('acme', 'hash', 'sum', 'f${n}', '${run}', 1)`);
+    }
+    old.exec("INSERT INTO budget_windows VALUES ('acme','hash','exploratory',3600,4e12,4e12,2,600,0,0)");
+    old.close();
+    const store = await openStore(runtime.openSqlite(path));
+    const held = () => store.accounts.heldOf({ tenant: "acme", tool: "hash" }, windows[0]);
+    expect((await store.openRuns(Number.MAX_SAFE_INTEGER, 9)).map(({ run }) => run)).toEqual([
+      intentOf(1).run,
+      intentOf(2).run,
+    ]);
+    expect(await store.accounts.expire(1000)).toBe(1);
+    expect(await held()).toMatchObject({ runs: 2, fuel: 300 });
+    const cost = {
+      ...({ tenant: "acme", tool: "hash", purpose: "demo", class: "exploratory", fuel: 10 } as const),
+      ...{ egressBytes: 0, wallMs: 0, amount: 1, atMs: 5 },
+    };
+    const used = { runs: 1, fuel: 10, egress_bytes: 0, wall_ms: 0 };
+    await store.seal(sealOf(intentOf(2)), { used, good: true, cost });
+    expect(await held()).toMatchObject({ runs: 2, fuel: 10 });
+    const attempt = (n: number) => ({
+      ...({ operation: "read", mayRetry: true, fingerprint: `f${n}` } as const),
+      budget: { ratio: 1, min_per_second: 1, ttl_seconds: 10 },
+    });
+    const admit = (n: number, of: number) => {
+      const { run, tenant, tool, function: name } = intentOf(n);
+      const claims = { run, tenant, tool, function: name, atMs: 2, windows: [], expiresAtMs: 9000 };
+      return store.recordIntent(intentOf(n), { ...claims, attempt: attempt(of) });
+    };
+    // The second ended well, the first nobody saw end.
+    expect(await admit(3, 1)).toMatchObject({ retryOf: intentOf(1).run });
+    expect(await admit(4, 2)).toEqual({ kind: "ok", held: [] });
+    await store.close();
+  });
+
   it("logs the seals of a store that had no log, as what they are", async () => {
     const old = runtime.openSqlite(path);
     migrate(old, 1);
