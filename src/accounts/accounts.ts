@@ -48,6 +48,11 @@ export interface Accounts {
   refusalOf(refusal: ClaimRefusal, identity: RunIdentity): GatewayError;
   settlementOf(predicate: RunPredicate): RunSettlement;
   /**
+   * Whether the host may make a request of a run a second time: that is a retry like any other, and is charged as one.
+   * Where nobody can say what is left, it is not made.
+   */
+  mayResend(identity: RunIdentity, policy: Policy): Promise<boolean>;
+  /**
    * Gives back what runs held that nobody will end any more, and forgets what is over, again and again.
    *
    * @param onError told of rounds that failed; the next one tries again
@@ -66,6 +71,17 @@ export function createAccounts({ store, vault, clock, prices }: AccountsParts): 
     leftOf,
     refusalOf: (refusal, identity) => refusalOf(refusal, identity, bodyHash(identity)),
     settlementOf: (predicate) => settlementOf(predicate, prices),
+    async mayResend({ tenant, tool, operation, idempotencyKey }, { retry_budget: budget }) {
+      if (budget === undefined) return true;
+      if (operation === "write" && idempotencyKey === undefined) return false;
+      try {
+        return (
+          (await store.accounts.takeRetry({ tenant, tool }, operation, budget, clock.nowMs())).kind === "ok"
+        );
+      } catch {
+        return false;
+      }
+    },
     watch(onError) {
       let cancel = (): void => undefined;
       let stopped = false;

@@ -76,6 +76,11 @@ export interface OpenRun {
   readonly callTool?: (call: ToolCall) => Promise<ToolCallEnd>;
   /** The trace that the run is part of, for requests whose rule lets it go along; absent = none does. */
   readonly trace?: RunTrace;
+  /**
+   * Asked before a request is made a second time, which happens when a kept connection turns out to be dead. Default: it
+   * may be, once.
+   */
+  readonly mayResend?: () => Promise<boolean>;
   /** Default: 10,000 events, 1,000,000 calls. */
   readonly limits?: Partial<CallLimits>;
 }
@@ -118,6 +123,7 @@ export function createBroker(parts: BrokerOptions): Broker {
       limits,
       callTool,
       trace,
+      mayResend,
     } = run;
     const most = { events: 10_000, calls: 1_000_000, ...limits };
     const book = new RunBook(budget, clock, startedAtMs, most, caller);
@@ -144,6 +150,7 @@ export function createBroker(parts: BrokerOptions): Broker {
       ...(callTool === undefined ? {} : { callTool }),
       ...(pool === undefined ? {} : { pool }),
       ...(trace === undefined ? {} : { trace }),
+      ...(mayResend === undefined ? {} : { mayResend }),
       ...(items === undefined || owner === undefined ? {} : { keeping: { items, owner } }),
     };
     return hostOf(

@@ -28,6 +28,8 @@ export interface RunContext {
   readonly pool?: string;
   /** The trace that the run is part of; absent = none goes out. */
   readonly trace?: RunTrace;
+  /** Asked before a request is made a second time; absent = it may be. */
+  readonly mayResend?: () => Promise<boolean>;
   /** Where this run's tool keeps what it keeps; a grant to keep anything opens no run without it. */
   readonly keeping?: Keeping;
   /** Runs another tool's function; a grant to call any opens no run without it. */

@@ -171,6 +171,12 @@ class HttpClient {
         signal: book.signal,
         meter: meterOf(this.#context, event),
         ...(pool === undefined ? {} : { pool }),
+        mayResend: async () => {
+          const allowed = (await this.#context.mayResend?.()) ?? true;
+          const refused = "not sent again on a fresh one: retry_budget has none left";
+          event.clause += `; its connection was dead: ${allowed ? "sent again on a fresh one" : refused}`;
+          return allowed;
+        },
         ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
         ...(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs }),
         ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),

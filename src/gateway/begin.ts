@@ -35,7 +35,7 @@ export async function begin(
     requireIsolation(parts.sandbox, decision.record.policy);
     requireValidInput(admission);
     requireTask(decision.record.policy, admission.request);
-    const host = openHost(parts, admission, decision, calls, trace);
+    const host = openHost(parts, admission, decision, calls, identity, trace);
     return { host, claimed: await admit(parts, known, host, identity, claims) };
   } catch (error) {
     const reason = error instanceof GatewayError ? error.code : "internal";
@@ -76,10 +76,11 @@ function requireTask(policy: Policy, request: InvocationRequest): void {
 }
 
 function openHost(
-  { broker, observer }: InvokeParts,
+  { accounts, broker, observer, watcher }: InvokeParts,
   admission: Admission,
   decision: Allowed,
   calls: ToolCalls,
+  identity: RunIdentity,
   { traceparent }: Trace,
 ): RunHost {
   const { startedAtMs, principal, tool, run, caller, request } = admission;
@@ -97,6 +98,11 @@ function openHost(
     pool,
     observe,
     callTool: calls.call,
+    async mayResend() {
+      const allowed = await accounts.mayResend(identity, policy);
+      watcher?.resent(run, allowed);
+      return allowed;
+    },
     trace: { traceparent, ...(request.tracestate === undefined ? {} : { tracestate: request.tracestate }) },
   };
   return caller === undefined ? broker.openRun(opened) : caller.open(opened);

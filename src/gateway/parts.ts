@@ -12,6 +12,8 @@ import type { Versions } from "./predicate.ts";
 export interface RunWatcher {
   /** Its span, 16 hex digits: before anything else of it. */
   span(run: string, spanId: string): void;
+  /** A request of its guest met a dead connection, and was or was not made a second time. */
+  resent(run: string, allowed: boolean): void;
 }
 
 /** What an invocation needs of the rest of the house. */

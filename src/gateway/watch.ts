@@ -79,6 +79,7 @@ interface Noted {
   /** Of a run that was refused before it began: the code. */
   refused: string | undefined;
   queuedMs: number;
+  readonly resends: { sent: number; refused: number };
   evidence: string;
 }
 
@@ -102,6 +103,10 @@ class InvocationWatch {
     return {
       watcher: {
         span: (run, spanId) => void this.#spans.set(run, spanId),
+        resent: (run, allowed) => {
+          const resends = this.#runs.get(run)?.resends;
+          if (resends !== undefined) resends[allowed ? "sent" : "refused"] += 1;
+        },
       },
       observer: {
         ...observer,
@@ -164,6 +169,7 @@ class InvocationWatch {
       end: undefined,
       refused: undefined,
       queuedMs: 0,
+      resends: { sent: 0, refused: 0 },
       evidence: run,
     };
     this.#runs.set(run, noted);
@@ -218,6 +224,7 @@ class InvocationWatch {
       steps,
       hostCalls: noted.calls?.seen ?? [],
       queuedMs: noted.queuedMs,
+      resends: noted.resends,
       fuelUsed: end?.budget?.fuel.used ?? 0,
       egressBytes: end?.budget?.egress_bytes.used ?? 0,
       evidence: noted.evidence,

@@ -5,7 +5,7 @@
  *
  * Duties of an implementation: those of the store; and every guard holds for any number of gateways on one database.
  */
-import type { WindowAmounts, WindowClaim, WindowSpent } from "../core/budget/index.ts";
+import type { RetryCharge, WindowAmounts, WindowClaim, WindowSpent } from "../core/budget/index.ts";
 import type { LoopCap, Operation, RetryBudget, TaskClass } from "../core/policy/index.ts";
 
 /** What a run claims before it may run. */
@@ -139,6 +139,16 @@ export interface AccountStore {
     owner: { readonly tenant: string; readonly tool: string },
     window: Pick<WindowClaim, "class" | "per_seconds" | "starts_at_ms">,
   ): Promise<WindowAmounts | undefined>;
+  /**
+   * Charges a retry that is no run of its own to the budget that a tenant's runs of a tool are charged when they are
+   * retries.
+   */
+  takeRetry(
+    owner: { readonly tenant: string; readonly tool: string },
+    operation: Operation,
+    budget: RetryBudget,
+    nowMs: number,
+  ): Promise<Pick<RetryCharge, "kind">>;
   /**
    * Gives back what expired leases hold, each exactly once; a few hundred at a time.
    *

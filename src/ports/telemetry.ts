@@ -49,6 +49,8 @@ export interface RunSeen {
   readonly untilMs: number;
   readonly steps: readonly Step[];
   readonly hostCalls: readonly HostCallSeen[];
+  /** Requests of its guest that met a dead connection: made a second time, or not because no retry was left. */
+  readonly resends: { readonly sent: number; readonly refused: number };
   /** Of what it waited for an executor. */
   readonly queuedMs: number;
   readonly fuelUsed: number;

@@ -183,7 +183,7 @@ export function deleteAttemptOf(run: string): CompiledQuery {
 
 /** Locks and reads the books of a retry budget, new ones if need be. */
 export function lockRetries(
-  { tenant, tool, atMs }: RunClaims,
+  { tenant, tool, atMs }: Owner & { readonly atMs: number },
   operation: string,
 ): CompiledQuery<{ state: string }> {
   return statement<{ state: string }>`

@@ -7,12 +7,14 @@ import {
   findSpent,
   judgeLoop,
   noteRequest,
+  type RetryCharge,
   type RetryState,
   returnOf,
   takeRetry,
   type WindowAmounts,
   type WindowClaim,
 } from "../core/budget/index.ts";
+import type { Operation, RetryBudget } from "../core/policy/index.ts";
 import type {
   AttemptClaim,
   Claimed,
@@ -135,6 +137,22 @@ function* claimAttempt(
   yield* send(queries.writeRetries(claims, operation, JSON.stringify(next.state)));
   if (!isNew) yield* send(queries.renewAttempt(claims, fingerprint));
   return isRetry ? before.run : undefined;
+}
+
+/** See `AccountStore.takeRetry`. The books are locked as a claim locks them, so the two of them never count one retry twice. */
+export function* chargeRetry(
+  owner: queries.Owner,
+  operation: Operation,
+  budget: RetryBudget,
+  nowMs: number,
+): Steps<RetryCharge> {
+  const [row] = yield* all(queries.lockRetries({ ...owner, atMs: nowMs }, operation));
+  // Written by this function and by `claimAttempt`, and nobody else.
+  const state: RetryState = row === undefined ? [] : JSON.parse(row.state);
+  const charge = takeRetry(state, budget, nowMs);
+  if (charge.kind === "ok")
+    yield* send(queries.writeRetries(owner, operation, JSON.stringify(charge.state)));
+  return charge;
 }
 
 function* takeFromWindows(

@@ -1,7 +1,7 @@
 /** The books of runs: what is read of them, and what is forgotten. Claims and settlements are steps of the store's own. */
 import type { AccountStore, Kept, KeyedRun, LastGood } from "../ports/index.ts";
 import * as queries from "./account-queries.ts";
-import { expire, forget } from "./account-steps.ts";
+import { chargeRetry, expire, forget } from "./account-steps.ts";
 import type { Database } from "./database.ts";
 
 /** Leases ended in one transaction: others wait behind it. */
@@ -19,6 +19,8 @@ export function createAccounts(database: Database): AccountStore {
     async heldOf(owner, claim) {
       return (await database.read(queries.selectWindow(owner, claim)))[0];
     },
+    takeRetry: (owner, operation, budget, nowMs) =>
+      database.write(() => chargeRetry(owner, operation, budget, nowMs)),
     expire: (nowMs) => database.write(() => expire(nowMs, EXPIRED_AT_ONCE)),
     forget: (nowMs) => database.write(() => forget(nowMs)),
   };

@@ -93,6 +93,12 @@ export function createMetrics(): Metrics {
     labelNames: ["tool"],
     registers,
   });
+  const resends = new Counter({
+    name: "writ_resends",
+    help: "Guests' requests that met a dead connection, by tool: sent again, or refused for want of retry budget",
+    labelNames: ["tool", "result"],
+    registers,
+  });
   const executors = new Counter({
     name: "writ_executor_starts",
     help: "Executor processes that were started, by role",
@@ -115,6 +121,8 @@ export function createMetrics(): Metrics {
     for (const { name, fromMs, untilMs, reply } of seen.hostCalls)
       calls.observe({ call: name, reply }, (untilMs - fromMs) / 1000);
     if (seen.fuelUsed > 0) fuel.inc({ tool }, seen.fuelUsed);
+    for (const result of ["sent", "refused"] as const)
+      if (seen.resends[result] > 0) resends.inc({ tool, result }, seen.resends[result]);
     if (seen.egressBytes > 0) egress.inc({ tool }, seen.egressBytes);
     for (const child of seen.children) run(child);
   }

@@ -186,6 +186,33 @@ describe("Egress.send() and shared connections", () => {
     await fetchText(egress, request(server.port, { pool, method: "POST" }));
     expect(server.connects()).toBe(3);
   });
+
+  it("does not ask again where that may not be, and asks about nothing else", async () => {
+    let asked = 0;
+    const mayResend = async () => {
+      asked += 1;
+      return false;
+    };
+    const server = await listenTcp((socket) => {
+      let answered = 0;
+      socket.on("data", () => {
+        answered += 1;
+        if (answered > 1) socket.resetAndDestroy();
+        else socket.write(OK);
+      });
+    });
+    const { egress } = open();
+    const pool = "acme p1";
+    expect(await fetchText(egress, request(server.port, { pool, mayResend }))).toBe("ok");
+    expect(await wordFor(egress.send(request(server.port, { pool, mayResend })))).toBe(
+      "connection-terminated",
+    );
+    expect([server.connects(), asked]).toEqual([1, 1]);
+    // A fresh connection that is reset is no dead one of ours.
+    const gone = await listenTcp((socket) => socket.on("data", () => socket.resetAndDestroy()));
+    expect(await wordFor(egress.send(request(gone.port, { pool, mayResend })))).toBe("connection-terminated");
+    expect([gone.connects(), asked]).toEqual([1, 1]);
+  });
 });
 
 describe("Egress.send() and bodies in pieces", () => {

@@ -13,7 +13,8 @@ async function lines(metrics: ReturnType<typeof createMetrics>): Promise<readonl
 describe("createMetrics()", () => {
   it("counts a run into histograms, with a trace to follow", async () => {
     const metrics = createMetrics();
-    metrics.run(runSeen({ children: [runSeen({ tool: "hash", outcome: "trapped" })] }));
+    const hash = runSeen({ tool: "hash", outcome: "trapped", resends: { sent: 2, refused: 1 } });
+    metrics.run(runSeen({ children: [hash] }));
     const text = await lines(metrics);
     const has = (line: string | RegExp) =>
       expect(text.filter((one) => (typeof line === "string" ? one === line : line.test(one)))).toHaveLength(
@@ -31,6 +32,8 @@ describe("createMetrics()", () => {
     has('writ_fuel_total{tool="weather"} 500');
     has('writ_egress_bytes_total{tool="weather"} 70');
     has('writ_tenant_runs_total{tenant="acme",tool="weather"} 1');
+    has('writ_resends_total{tool="hash",result="sent"} 2');
+    has('writ_resends_total{tool="hash",result="refused"} 1');
   });
 
   it("counts what was turned away by its code", async () => {

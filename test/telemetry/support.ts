@@ -32,6 +32,7 @@ export function runSeen(changes: Partial<RunSeen> = {}): RunSeen {
       },
     ],
     queuedMs: 10,
+    resends: { sent: 0, refused: 0 },
     fuelUsed: 500,
     egressBytes: 70,
     evidence: changes.run ?? "run_01J00000000000000000000000",

@@ -80,6 +80,8 @@ export interface EgressRequest extends Way {
    * of its own, closed at the end.
    */
   readonly pool?: string;
+  /** Asked before the request is made a second time, on a fresh connection; default: it may be. */
+  readonly mayResend?: () => Promise<boolean>;
 }
 
 /** A name that the caller has found granted. */
@@ -169,7 +171,7 @@ export function createEgress(options: EgressOptions): Egress {
         return await exchange(connection, exchangeOptions);
       } catch (error) {
         const untouched = connection.reused && connection.bytesRead === 0 && !isOurs(error);
-        if (!untouched || request.signal.aborted) throw error;
+        if (!untouched || request.signal.aborted || (await request.mayResend?.()) === false) throw error;
         return await exchange(await open(true), exchangeOptions);
       }
     },

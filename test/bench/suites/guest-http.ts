@@ -1,16 +1,13 @@
 /** HTTP requests of a guest, in its locked-down process, through pipe and broker, beside the same requests made by undici. */
-import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join, resolve } from "node:path";
-import { componentEmbed, componentNew } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { join } from "node:path";
 import { Agent, request } from "undici";
 import { runtime } from "#runtime";
 import { createBroker } from "../../../src/broker/index.ts";
-import type { SandboxComponent } from "../../../src/ports/index.ts";
 import { createSandbox } from "../../../src/sandbox/index.ts";
-import { composeWit, readWitLibrary } from "../../../src/toolchain/wit-text.ts";
 import { admit, exported } from "../../support/components.ts";
+import { getGuest } from "../../support/get-guest.ts";
 import { rowOf } from "../harness.ts";
 import { median } from "../stats.ts";
 import type { Figure, Suite, Table } from "../suite.ts";
@@ -19,8 +16,6 @@ const SIZES = { "/1kB": 1024, "/1MB": 1024 * 1024 } as const;
 type Path = keyof typeof SIZES;
 const PATHS = ["/1kB", "/1MB"] as const;
 const CONCURRENT = 64;
-const PROGRAMS = resolve(import.meta.dirname, "../programs");
-const PROJECT = resolve(import.meta.dirname, "../../..");
 
 /** The suite. */
 export const guestHttp: Suite = {
@@ -55,7 +50,7 @@ export const guestHttp: Suite = {
       executors: 1,
       queue: 2 * CONCURRENT,
     });
-    const component = await guest();
+    const component = await admit(await getGuest());
     let runs = 0;
 
     async function byGuest(path: Path, times: number): Promise<void> {
@@ -182,18 +177,6 @@ export const guestHttp: Suite = {
     }
   },
 };
-
-/** The program that does nothing but GET, as a component. */
-async function guest(): Promise<SandboxComponent> {
-  const text = await readFile(join(PROGRAMS, "fetch.wit"), "utf8");
-  const witSource = composeWit(
-    { id: "bench:fetch", body: text.replace("package bench:fetch;", "") },
-    await readWitLibrary(PROJECT),
-  );
-  const binary = new Uint8Array(await readFile(join(PROGRAMS, "fetch.wasm")));
-  const embedded = await componentEmbed({ binary, witSource, world: "fetch-world" });
-  return admit(new Uint8Array(await componentNew(embedded, [])));
-}
 
 function requireWhole(path: Path, bytes: number, times: number): void {
   if (bytes !== SIZES[path] * times) throw new Error(`${times} of ${path} had ${bytes} bytes`);

@@ -264,6 +264,27 @@ export function accountsSuite(name: string, createSubject: () => Promise<StoreSu
       expect((await admit(n, { tenant: "other", atMs: 1_060_000, attempt: last })).kind).toBe("ok");
     });
 
+    it("charges retries that are no runs to the same books, and no one else's", async () => {
+      const charge = (owner = OWNER, operation: "read" | "write" = "read", atMs = 1000) =>
+        store.accounts.takeRetry(owner, operation, attempt.budget, atMs);
+      await admit(1, { attempt });
+      expect((await admit(2, { attempt })).kind).toBe("ok");
+      expect((await charge()).kind).toBe("ok");
+      expect((await charge()).kind).toBe("spent");
+      expect(refusal(await admit(3, { attempt }))).toBe("retry-budget-spent");
+      for (const other of [{ tenant: "other" }, { tool: "other" }])
+        expect((await charge({ ...OWNER, ...other })).kind).toBe("ok");
+      expect((await charge(OWNER, "write")).kind).toBe("ok");
+      expect((await charge(OWNER, "read", 11_000)).kind).toBe("ok");
+    });
+
+    it("charges no more of them than there are, however many ask at once", async () => {
+      const all = await Promise.all(
+        Array.from({ length: 12 }, () => store.accounts.takeRetry(OWNER, "read", attempt.budget, 1000)),
+      );
+      expect(all.filter(({ kind }) => kind === "ok")).toHaveLength(2);
+    });
+
     it("lets no retry through that may be none, whatever the budget has", async () => {
       const none = { ...attempt, mayRetry: false, budget: { ...attempt.budget, ratio: 10 } };
       expect((await admit(1, { attempt: none })).kind).toBe("ok");
