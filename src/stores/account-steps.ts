@@ -150,8 +150,7 @@ export function* chargeRetry(
   // Written by this function and by `claimAttempt`, and nobody else.
   const state: RetryState = row === undefined ? [] : JSON.parse(row.state);
   const charge = takeRetry(state, budget, nowMs);
-  if (charge.kind === "ok")
-    yield* send(queries.writeRetries(owner, operation, JSON.stringify(charge.state)));
+  if (charge.kind === "ok") yield* send(queries.writeRetries(owner, operation, JSON.stringify(charge.state)));
   return charge;
 }
 
