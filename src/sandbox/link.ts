@@ -7,7 +7,7 @@
 
 import type { Clock, ExecutorProcess, RunHost } from "../ports/index.ts";
 import { type Death, Flight, type FlightPowers, HEAD_BYTES, type LinkEnd } from "./flight.ts";
-import { encodeFrame, readFrames } from "./pipe/frames.ts";
+import { encodeFrame, encodeFramePieces, readFrames } from "./pipe/frames.ts";
 import { type LoadCommand, parseReport, type ReportFrame, type RunCommand } from "./pipe/messages.ts";
 import type { Revocation } from "./revocation.ts";
 import { createWatch } from "./watch.ts";
@@ -243,7 +243,8 @@ export function createLink(
     loads.set(command.key, loading);
     watch.loads(body.length);
     void loading.promise.then(() => watch.loaded(body.length));
-    void write(encodeFrame(command, body));
+    // Megabytes of code: not joined to their head, which would copy them.
+    for (const piece of encodeFramePieces(command, body)) void write(piece);
     return loading.promise;
   }
 

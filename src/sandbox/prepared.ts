@@ -7,7 +7,7 @@ import { refuseComponent } from "../core/errors.ts";
 import { COST_TABLE_VERSION, METER_VERSION } from "../core/metering/index.ts";
 import type { Clock, ExecutorProcess, Files, PreparationStep, SandboxComponent } from "../ports/index.ts";
 import { createKept } from "./kept.ts";
-import { encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.ts";
+import { decodeFrame, encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.ts";
 import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe/messages.ts";
 
 /** Changes whenever the same component would be prepared differently. */
@@ -138,10 +138,9 @@ async function runPreparer(
 
 async function readCached(key: string, bytes: Uint8Array): Promise<Prepared | undefined> {
   try {
-    for await (const frame of readFrames(once(bytes), LARGEST_PREPARED_BYTES)) {
-      if (frame.head["key"] !== key || frame.head["sha256"] !== (await sha256(frame.body))) return undefined;
-      return { key, parts: checkParts(parseParts(frame.head), frame.body), body: frame.body, steps: [] };
-    }
+    const { head, body } = decodeFrame(bytes);
+    if (head["key"] !== key || head["sha256"] !== (await sha256(body))) return undefined;
+    return { key, parts: checkParts(parseParts(head), body), body, steps: [] };
   } catch (error) {
     // Torn, truncated or tampered with: as good as absent.
     if (!(error instanceof FrameError)) throw error;
@@ -156,10 +155,6 @@ function checkParts(parts: Parts, body: Frame["body"]): Parts {
     throw new FrameError(`Cannot read a prepared component: ${total} bytes named, ${body.length} there`);
   const { planBytes, modules, images, instantiationFuel } = parts;
   return { planBytes, modules, images, instantiationFuel };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 async function sha256(bytes: Uint8Array): Promise<string> {

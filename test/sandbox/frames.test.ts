@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   concatBytes,
+  decodeFrame,
   encodeFrame,
   encodeFramePieces,
   type Frame,
@@ -95,5 +96,20 @@ describe("readFrames()", () => {
     const bytes = encodeFrame({ a: 1 }, new Uint8Array(100));
     for (const length of [1, 7, 8, 12, bytes.length - 1])
       expect(await read(cut(bytes.slice(0, length), [5]))).toEqual([]);
+  });
+});
+
+describe("decodeFrame()", () => {
+  const frame = encodeFrame({ a: 1 }, Uint8Array.of(7, 8));
+
+  it("gives what was written", () => {
+    expect(decodeFrame(frame)).toEqual({ head: { a: 1 }, body: Uint8Array.of(7, 8) });
+  });
+
+  it("refuses what is not exactly one frame", () => {
+    const longer = join([frame, Uint8Array.of(0)]);
+    for (let length = 0; length < frame.length; length++)
+      expect(() => decodeFrame(frame.subarray(0, length))).toThrow(FrameError);
+    expect(() => decodeFrame(longer)).toThrow(FrameError);
   });
 });

@@ -119,6 +119,24 @@ describe("createMemoryPool()", () => {
     expect(new Uint8Array(again.buffer)).toEqual(fresh);
   });
 
+  it("clears what lies before, between and behind the runs of an image", () => {
+    const runs = [
+      { at: 5, bytes: 2 },
+      { at: 66_000, bytes: 1 },
+      { at: 131_070, bytes: 2 },
+    ];
+    const wanted = new Uint8Array(2 * 65_536);
+    wanted.set([1, 2], 5);
+    wanted.set([3], 66_000);
+    wanted.set([4, 5], 131_070);
+    const { pool, memory } = taken(
+      createMemoryPool([{ ...image, runs, image: Uint8Array.of(1, 2, 3, 4, 5) }]),
+    );
+    new Uint8Array(memory.buffer).fill(0xee);
+    pool.give(0, memory);
+    expect(new Uint8Array(taken(pool).memory.buffer)).toEqual(wanted);
+  });
+
   it("gives no memory to two runs", () => {
     const { pool, memory } = taken();
     expect(taken(pool).memory).not.toBe(memory);

@@ -32,6 +32,8 @@ const TRAP_MODULE = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 8, 1, 4, 116, 114, 97, 112, 0, 0, 10, 5, 1,
   3, 0, 0, 11,
 ]);
+/** One for all runs: it has no state that one could leave to another. */
+const raise = trapFunction();
 
 /** The guard of one run. */
 export interface RunGuard {
@@ -74,7 +76,6 @@ export function createGuard(
   hostCalls: number,
   pause: (isWaiting: boolean) => void = () => undefined,
 ): RunGuard {
-  const raise = trapFunction();
   let stopped: Stop | undefined;
   /** A trap has gone through an import: the instance is over, and its end says why, unless `stopped` does. */
   let over = false;

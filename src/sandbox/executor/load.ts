@@ -21,12 +21,13 @@ export function loadComponent(command: LoadCommand, frame: Frame): LoadedCompone
   let offset = 0;
   const take = (bytes: number) => {
     offset += bytes;
-    return frame.body.slice(offset - bytes, offset);
+    return frame.body.subarray(offset - bytes, offset);
   };
   // The preparer's, checked against its digest by the gateway; this process is a cage in any case.
   const links = JSON.parse(new TextDecoder().decode(take(planBytes))) as PreparedLinks;
-  const modules = command.modules.map((bytes) => new WebAssembly.Module(take(bytes)));
-  const images = command.images.map(take);
+  const modules = command.modules.map((bytes) => new WebAssembly.Module(take(bytes) as BufferSource));
+  // Copies, for they are kept: the code, which the engine has its own copy of, is let go.
+  const images = command.images.map((bytes) => take(bytes).slice());
   const waiting = new Map(
     imports.filter(({ served }) => served).map(({ name }) => [name, new Set(waitingFunctions(name))]),
   );

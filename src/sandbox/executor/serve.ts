@@ -69,7 +69,8 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
   }
 
   await report({ type: "ready", runtime: host.runtime, verified: await host.probe() });
-  for await (const frame of readFrames(host.input, LARGEST_COMMAND_BYTES)) {
+  // What the gateway announces, it sends: a component is given its whole room at once.
+  for await (const frame of readFrames(host.input, LARGEST_COMMAND_BYTES, undefined, LARGEST_COMMAND_BYTES)) {
     // From the gateway, which is trusted.
     const command = frame.head as unknown as LoadCommand | RunCommand | ReplyCommand | StopCommand;
     switch (command.type) {

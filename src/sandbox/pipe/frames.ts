@@ -37,7 +37,6 @@ export function encodeFrame(head: object, body: Uint8Array = NO_BYTES): Uint8Arr
   return frame;
 }
 
-/** Room that a body is given before it has come; then it is doubled. */
 const STEP_BYTES = 1024 * 1024;
 /** Bodies from here on are written by themselves: to join them to their head would copy what is written once. */
 const LARGE_BODY_BYTES = 16 * 1024;
@@ -61,12 +60,15 @@ export function encodeFramePieces(head: object, body: Uint8Array = NO_BYTES): re
  * @param limitBytes largest frame accepted
  * @param headLimitBytes largest head accepted just now; default the frame's. JSON costs far more to parse than bytes
  *   do to hold, and it is parsed on the thread that serves every tenant
+ * @param stepBytes room that a body is given before it has come; then it is doubled. Default 1 MiB: whoever announces a
+ *   large body has not sent it yet
  * @throws {FrameError} at the first byte that cannot be right; nothing is read after it
  */
 export async function* readFrames(
   chunks: AsyncIterable<Uint8Array>,
   limitBytes: number,
   headLimitBytes: () => number = () => limitBytes,
+  stepBytes: number = STEP_BYTES,
 ): AsyncGenerator<Frame> {
   /** What has arrived of the frame's beginning, its header and its head, and how much of it is looked at next. */
   let pieces: Uint8Array[] = [];
@@ -94,12 +96,11 @@ export async function* readFrames(
         held = 0;
         wanted = HEADER_BYTES;
         const head = parseHead(bytes.subarray(HEADER_BYTES, lengths.bodyAt));
-        // Of its own: what the frame holds must not change when the next chunk arrives. No more than a step of it at
-        // first: whoever announces a large body has not sent it yet.
+        // Of its own: what the frame holds must not change when the next chunk arrives.
         frame = {
           head,
           bytes: lengths.bodyBytes,
-          body: new Uint8Array(Math.min(lengths.bodyBytes, STEP_BYTES)),
+          body: new Uint8Array(Math.min(lengths.bodyBytes, stepBytes)),
         };
         filled = 0;
         rest = bytes.subarray(lengths.bodyAt);
@@ -121,6 +122,21 @@ export async function* readFrames(
       yield { head, body };
     }
   }
+}
+
+/**
+ * Reads one frame that is there whole, and nothing behind it.
+ *
+ * @param bytes attacker-controlled; the frame's body is a view of them
+ * @throws {FrameError}
+ */
+export function decodeFrame(bytes: Uint8Array): Frame {
+  if (bytes.length < HEADER_BYTES)
+    throw new FrameError(`Cannot read a frame: there are ${bytes.length} bytes`);
+  const { bodyAt, bodyBytes } = readLengths(bytes, bytes.length, () => bytes.length);
+  if (bodyAt + bodyBytes !== bytes.length)
+    throw new FrameError(`Cannot read a frame of ${bodyAt + bodyBytes} bytes: there are ${bytes.length}`);
+  return { head: parseHead(bytes.subarray(HEADER_BYTES, bodyAt)), body: bytes.subarray(bodyAt) };
 }
 
 /** @param bytes a whole header at least; attacker-controlled */
