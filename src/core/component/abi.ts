@@ -12,6 +12,8 @@ export type FlatType = "i32" | "i64" | "f32" | "f64";
 
 /** Core values that parameters may take before they go through memory. */
 export const MAX_FLAT_PARAMS = 16;
+/** The same of an asynchronous `canon lower`. */
+export const MAX_FLAT_ASYNC_PARAMS = 4;
 /** Core values that a result may take before it goes through memory. */
 export const MAX_FLAT_RESULTS = 1;
 /** Largest value type, in bytes: far above any real type, far below where an offset stops being a 32-bit number. */

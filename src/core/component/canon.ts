@@ -3,57 +3,13 @@
  * function with a type, all others make core functions. Those of the asynchronous ABI are read to find where they
  * end, and known by name; a component that needs one is refused when its links are planned.
  */
+import { readAsyncBuiltin } from "./canon-async.ts";
 import { coreValueType } from "./core-module.ts";
 import type { FuncNode } from "./nodes.ts";
 import type { Reader } from "./reader.ts";
 import type { CanonBuiltin, CanonOptions, StringEncoding } from "./recipe.ts";
 import type { Scope } from "./scope.ts";
 import { article, readResource, readValueType } from "./value-types.ts";
-
-/** Immediates: `u` an index, `o` options, `r` a result list, `b` a flag byte, `c` a core type. */
-type Immediates = string;
-
-/** @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md#canonical-definitions */
-const others: ReadonlyMap<number, readonly [name: string, immediates: Immediates]> = new Map([
-  [0x05, ["task.cancel", ""]],
-  [0x06, ["subtask.cancel", "b"]],
-  [0x07, ["resource.drop async", "u"]],
-  [0x08, ["backpressure.set", ""]],
-  [0x0c, ["thread.yield", "b"]],
-  [0x0d, ["subtask.drop", ""]],
-  [0x0e, ["stream.new", "u"]],
-  [0x0f, ["stream.read", "uo"]],
-  [0x10, ["stream.write", "uo"]],
-  [0x11, ["stream.cancel-read", "ub"]],
-  [0x12, ["stream.cancel-write", "ub"]],
-  [0x13, ["stream.drop-readable", "u"]],
-  [0x14, ["stream.drop-writable", "u"]],
-  [0x15, ["future.new", "u"]],
-  [0x16, ["future.read", "uo"]],
-  [0x17, ["future.write", "uo"]],
-  [0x18, ["future.cancel-read", "ub"]],
-  [0x19, ["future.cancel-write", "ub"]],
-  [0x1a, ["future.drop-readable", "u"]],
-  [0x1b, ["future.drop-writable", "u"]],
-  [0x1c, ["error-context.new", "o"]],
-  [0x1d, ["error-context.debug-message", "o"]],
-  [0x1e, ["error-context.drop", ""]],
-  [0x1f, ["waitable-set.new", ""]],
-  [0x20, ["waitable-set.wait", "bu"]],
-  [0x21, ["waitable-set.poll", "bu"]],
-  [0x22, ["waitable-set.drop", ""]],
-  [0x23, ["waitable.join", ""]],
-  [0x24, ["backpressure.inc", ""]],
-  [0x25, ["backpressure.dec", ""]],
-  [0x26, ["thread.index", ""]],
-  [0x27, ["thread.new-indirect", "uu"]],
-  [0x28, ["thread.resume-later", ""]],
-  [0x29, ["thread.suspend", "b"]],
-  [0x2a, ["thread.suspend-then-resume", "b"]],
-  [0x2b, ["thread.yield-then-resume", "b"]],
-  [0x2c, ["thread.suspend-then-promote", "b"]],
-  [0x2d, ["thread.yield-then-promote", "b"]],
-]);
 
 const resourceBuiltins = new Map([
   [0x02, "resource.new"],
@@ -108,22 +64,8 @@ function readBuiltin(opcode: number, start: number, reader: Reader, scope: Scope
       coreValueType(reader);
       return { what: opcode === 0x0a ? "context.get" : "context.set", slot: reader.u32() };
     default:
-      return { what: "other", name: readOther(opcode, start, reader) };
+      return readAsyncBuiltin(opcode, start, reader, scope, readOptions);
   }
-}
-
-function readOther(opcode: number, start: number, reader: Reader): string {
-  const found = others.get(opcode);
-  if (found === undefined) {
-    throw reader.refusal(`canonical built-in 0x${opcode.toString(16)} is not supported`, start);
-  }
-  const [name, immediates] = found;
-  for (const immediate of immediates) {
-    if (immediate === "u") reader.u32();
-    else if (immediate === "b") reader.oneOf([0x00, 0x01], "flag");
-    else readOptions(reader);
-  }
-  return name;
 }
 
 const encodings: readonly StringEncoding[] = ["utf8", "utf16", "latin1+utf16"];

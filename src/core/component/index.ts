@@ -3,7 +3,7 @@
  * Schema, and carry JSON values across its border in both directions.
  */
 
-export { type FlatType, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
+export { type FlatType, MAX_FLAT_ASYNC_PARAMS, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
 export {
   checkImports,
   type ImportCheck,
@@ -32,7 +32,6 @@ export type {
   PlanSignature,
   PlanTrampoline,
   PlanType,
-  TaskBuiltin,
 } from "./link-plan.ts";
 export { nameFault } from "./name-gate.ts";
 export {
@@ -45,6 +44,7 @@ export {
 } from "./names.ts";
 export { OutputTooLarge } from "./output-meter.ts";
 export { planLinks } from "./plan.ts";
+export type { ChannelAction, TaskBuiltin } from "./recipe.ts";
 export { inputSchema, type JsonSchema, outputSchema, typeSchema } from "./schema.ts";
 export { toGuest, toGuestArguments } from "./to-guest.ts";
 export type {

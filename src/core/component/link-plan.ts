@@ -5,7 +5,7 @@
  */
 import type { FlatType } from "./abi.ts";
 import type { ValueKind } from "./nodes.ts";
-import type { StringEncoding } from "./recipe.ts";
+import type { ChannelAction, StringEncoding, TaskBuiltin } from "./recipe.ts";
 
 /** A value type; its parts are earlier entries of {@link LinkPlan.types}. */
 export interface PlanType {
@@ -64,13 +64,21 @@ export type PlanFunction =
       readonly core: PlanCoreItem;
       readonly signature: number;
       readonly options: PlanOptions;
-      /** Lifted by the asynchronous ABI with this callback: its result comes by `task.return`. */
+      /** Lifted by the asynchronous ABI: its result comes by `task.return`. */
+      readonly async: boolean;
+      /** Of the asynchronous ABI: called with each event; null where the core function waits by itself. */
       readonly callback: PlanCoreItem | null;
     };
 
 /** A core function that the linker makes. */
 export type PlanTrampoline =
-  | { readonly kind: "lower"; readonly func: number; readonly options: PlanOptions }
+  | {
+      readonly kind: "lower";
+      readonly func: number;
+      readonly options: PlanOptions;
+      /** By the asynchronous ABI: gives back a subtask where the callee has not returned. */
+      readonly async: boolean;
+    }
   | {
       readonly kind: "resource.new" | "resource.drop" | "resource.rep";
       readonly resource: number;
@@ -78,29 +86,28 @@ export type PlanTrampoline =
     }
   | { readonly kind: "task.return"; readonly result: number | null; readonly options: PlanOptions }
   | { readonly kind: "context.get" | "context.set"; readonly slot: number; readonly instance: number }
-  | { readonly kind: "task"; readonly name: TaskBuiltin; readonly instance: number };
-
-/** Built-ins of the asynchronous ABI that have a meaning in a component which starts no subtask and no stream. */
-export type TaskBuiltin = (typeof TASK_BUILTINS)[number];
-
-/** The members of {@link TaskBuiltin}. Engines import them all, even for exports that are not asynchronous. */
-export const TASK_BUILTINS = [
-  "task.cancel",
-  "subtask.cancel",
-  "subtask.drop",
-  "waitable-set.new",
-  "waitable-set.wait",
-  "waitable-set.poll",
-  "waitable-set.drop",
-  "waitable.join",
-  "backpressure.set",
-  "backpressure.inc",
-  "backpressure.dec",
-  "thread.yield",
-] as const;
+  | {
+      readonly kind: "task";
+      readonly name: TaskBuiltin;
+      readonly instance: number;
+      /** See {@link CanonBuiltin}. */
+      readonly flag: boolean;
+      /** Where the payloads of an event are written. */
+      readonly memory: PlanCoreItem | null;
+    }
+  | {
+      readonly kind: "channel";
+      readonly action: ChannelAction;
+      /** A stream or a future, of {@link LinkPlan.types}. */
+      readonly type: number;
+      readonly options: PlanOptions;
+      readonly async: boolean;
+    };
 
 /** A core instance, in the order of instantiation. */
 export interface PlanCoreInstance {
+  /** The component instance that it belongs to. */
+  readonly instance: number;
   /** Index of {@link LinkPlan.modules}. */
   readonly module: number;
   /** What each import of the module is, in the module's own order. */
@@ -123,6 +130,8 @@ export interface LinkPlan {
   readonly instances: readonly PlanCoreInstance[];
   /** Of each component instance: the one that made it, by its number; null for the outermost, which is the first. */
   readonly parents: readonly (number | null)[];
+  /** Whether anything of it is asynchronous; if not, there is nothing that anybody could wait for but the host. */
+  readonly async: boolean;
   readonly exports: readonly {
     readonly interface: string | null;
     readonly name: string;

@@ -1,16 +1,10 @@
 /** Plans canonical definitions: the adapters between core functions and component functions, with their options. */
-import { MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
+import { MAX_FLAT_ASYNC_PARAMS, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
 import { at, type Frame, misfit } from "./frame.ts";
 import type { Budget } from "./limits.ts";
-import {
-  type PlanCoreItem,
-  type PlanFunction,
-  type PlanOptions,
-  type PlanResource,
-  type PlanTrampoline,
-  TASK_BUILTINS,
-} from "./link-plan.ts";
+import type { PlanCoreItem, PlanFunction, PlanOptions, PlanResource, PlanTrampoline } from "./link-plan.ts";
 import type { FuncNode } from "./nodes.ts";
+import { isAsyncPlan, planChannel, planTask } from "./plan-async.ts";
 import {
   asyncSignature,
   CALLBACK,
@@ -23,6 +17,9 @@ import {
 } from "./plan-signatures.ts";
 import { PlanTypes } from "./plan-types.ts";
 import type { CanonBuiltin, CanonOptions, Definition } from "./recipe.ts";
+
+/** Of built-ins that pass no values. */
+const NO_OPTIONS: CanonOptions = { encoding: "utf8", async: false };
 
 /** What canonical definitions refer to and make, for the whole plan. */
 export class CanonPlanner {
@@ -37,6 +34,11 @@ export class CanonPlanner {
   constructor(budget: Budget, signatureOf: SignatureOf) {
     this.types = new PlanTypes(budget);
     this.#signatureOf = signatureOf;
+  }
+
+  /** Whether anything of the plan is asynchronous. */
+  get isAsync(): boolean {
+    return isAsyncPlan(this.types.types, this.types.signatures, this.trampolines);
   }
 
   /** The type that a core function has, where it is known. */
@@ -65,13 +67,16 @@ export class CanonPlanner {
     this.#requireOptions("canon lift", taken, given, resolved, "lift");
     const callback =
       options.callback === undefined ? null : at(frame.core.func, options.callback, "core function");
-    if (options.async && callback === null)
-      throw misfit("canon lift async without a callback is not supported; build it for WASI 0.2");
+    if (options.async && !type.async) throw misfit("canon lift is async, of a function type that is not");
+    if (options.async && resolved.postReturn !== null)
+      throw misfit("canon lift async has a post-return, which only other lifts can have");
     if (!options.async && callback !== null) throw misfit("canon lift has a callback and is not async");
     const { types, signatures } = this.types;
     const wanted = at(signatures, signature, "signature");
     const func = at(frame.core.func, core, "core function");
-    const inside = options.async ? asyncSignature(types, wanted) : liftedSignature(types, wanted);
+    const inside = options.async
+      ? asyncSignature(types, wanted, callback !== null)
+      : liftedSignature(types, wanted);
     requireSignature("what canon lift names", this.coreSignature(func), inside);
     if (callback !== null) requireSignature("the callback", this.coreSignature(callback), CALLBACK);
     if (resolved.postReturn !== null) {
@@ -84,6 +89,7 @@ export class CanonPlanner {
         core: func,
         signature,
         options: resolved,
+        async: options.async,
         callback,
       }) - 1
     );
@@ -98,17 +104,18 @@ export class CanonPlanner {
   #makeTrampoline(builtin: CanonBuiltin, frame: Frame): PlanTrampoline {
     switch (builtin.what) {
       case "lower": {
-        if (builtin.options.async)
-          throw misfit("canon lower async is of WASI 0.3 and not supported; build it for WASI 0.2");
         const func = at(frame.funcs, builtin.func, "function");
         const options = this.#options(builtin.options, frame);
-        if (options.postReturn !== null)
-          throw misfit("canon lower has a post-return, which only a lift can have");
+        if (options.postReturn !== null || builtin.options.callback !== undefined)
+          throw misfit("canon lower has a callback or a post-return, which only a lift can have");
         const { signature } = at(this.functions, func, "function");
-        const { params, result } = at(this.types.signatures, signature, "signature");
+        const { params, result, async: isAsync } = at(this.types.signatures, signature, "signature");
+        const { async } = builtin.options;
+        if (async && !isAsync) throw misfit("canon lower is async, of a function type that is not");
         const taken = params.map((param) => param.type);
-        this.#requireOptions("canon lower", taken, result === null ? [] : [result], options, "lower");
-        return { kind: "lower", func, options };
+        const given = result === null ? [] : [result];
+        this.#requireOptions("canon lower", taken, given, options, "lower", async);
+        return { kind: "lower", func, options, async };
       }
       case "resource.new":
       case "resource.rep":
@@ -132,11 +139,20 @@ export class CanonPlanner {
       case "context.get":
       case "context.set":
         return { kind: builtin.what, slot: builtin.slot, instance: frame.id };
-      case "other": {
-        const name = TASK_BUILTINS.find((it) => it === builtin.name);
-        if (name !== undefined) return { kind: "task", name, instance: frame.id };
-        throw misfit(`it uses ${builtin.name} of WASI 0.3, which is not supported; build it for WASI 0.2`);
-      }
+      case "channel":
+        return planChannel(builtin, {
+          types: this.types.types,
+          typeNumber: () => this.types.number(builtin.type, frame.resourceOf, frame.memo),
+          options: () => this.#options(builtin.options ?? NO_OPTIONS, frame),
+          requireOptions: (what, element, direction) => {
+            const options = this.#options(builtin.options ?? NO_OPTIONS, frame);
+            this.#requireOptions(what, [element], [], options, direction);
+          },
+        });
+      case "task":
+        return planTask(builtin, frame);
+      case "other":
+        throw misfit(`it uses ${builtin.name}, which is not supported`);
     }
   }
 
@@ -161,9 +177,10 @@ export class CanonPlanner {
     results: readonly number[],
     options: PlanOptions,
     direction: "lift" | "lower",
+    async = false,
   ): void {
-    const takes = this.types.passage(params, MAX_FLAT_PARAMS);
-    const gives = this.types.passage(results, MAX_FLAT_RESULTS);
+    const takes = this.types.passage(params, async ? MAX_FLAT_ASYNC_PARAMS : MAX_FLAT_PARAMS);
+    const gives = this.types.passage(results, async ? 0 : MAX_FLAT_RESULTS);
     const written = direction === "lift" ? takes.pointers || takes.spilled : gives.pointers;
     const through = takes.pointers || takes.spilled || gives.pointers || gives.spilled;
     if (through && options.memory === null)

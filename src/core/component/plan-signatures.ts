@@ -4,10 +4,11 @@
  *
  * @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md#flattening
  */
-import { MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
+import { MAX_FLAT_ASYNC_PARAMS, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./abi.ts";
 import { signatureText } from "./core-signatures.ts";
 import { misfit } from "./frame.ts";
 import type { PlanCoreItem, PlanSignature, PlanTrampoline, PlanType } from "./link-plan.ts";
+import { channelSignature, taskSignature } from "./plan-async.ts";
 
 /** Finds the signature of a function that a core module exports. */
 export type SignatureOf = (item: PlanCoreItem & { kind: "export" }) => string | undefined;
@@ -30,9 +31,13 @@ export function liftedSignature(types: readonly PlanType[], { params, result }: 
   return signatureText(paramsOf(types, params), resultOf(types, result));
 }
 
-/** What an asynchronous `canon lift` takes: its result is what it waits for. */
-export function asyncSignature(types: readonly PlanType[], { params }: PlanSignature): string {
-  return signatureText(paramsOf(types, params), ["i32"]);
+/** What an asynchronous `canon lift` takes: its result is what it waits for, or none where it waits by itself. */
+export function asyncSignature(
+  types: readonly PlanType[],
+  { params }: PlanSignature,
+  hasCallback: boolean,
+): string {
+  return signatureText(paramsOf(types, params), hasCallback ? ["i32"] : []);
 }
 
 /** What is called with the core results of a lifted function, once they were read. */
@@ -40,15 +45,19 @@ export function postReturnSignature(types: readonly PlanType[], { result }: Plan
   return signatureText(resultOf(types, result), []);
 }
 
-/** How a trampoline looks from inside; undefined where the linker takes whatever comes. */
+/** How a trampoline looks from inside. */
 export function trampolineSignature(
   trampoline: PlanTrampoline,
   types: readonly PlanType[],
   signatureOf: (func: number) => PlanSignature,
-): string | undefined {
+): string {
   switch (trampoline.kind) {
     case "lower": {
       const { params, result } = signatureOf(trampoline.func);
+      if (trampoline.async) {
+        const few = paramsOf(types, params, MAX_FLAT_ASYNC_PARAMS);
+        return signatureText(result === null ? few : [...few, "i32"], ["i32"]);
+      }
       const flat = paramsOf(types, params);
       if (result !== null && spills(types, result)) return signatureText([...flat, "i32"], []);
       return signatureText(flat, resultOf(types, result));
@@ -68,15 +77,21 @@ export function trampolineSignature(
     case "context.set":
       return signatureText(["i32"], []);
     case "task":
-      return undefined;
+      return taskSignature(trampoline.name);
+    case "channel":
+      return channelSignature(trampoline.action, types[trampoline.type]?.kind ?? "stream");
   }
 }
 
-function paramsOf(types: readonly PlanType[], params: readonly { readonly type: number }[]): string[] {
+function paramsOf(
+  types: readonly PlanType[],
+  params: readonly { readonly type: number }[],
+  most = MAX_FLAT_PARAMS,
+): string[] {
   const flat: string[] = [];
   for (const { type } of params) {
     const own = types[type]?.flat;
-    if (own === null || own === undefined || flat.length + own.length > MAX_FLAT_PARAMS) return ["i32"];
+    if (own === null || own === undefined || flat.length + own.length > most) return ["i32"];
     flat.push(...own);
   }
   return flat;

@@ -2,7 +2,6 @@
  * Numbers for types: equal types get equal numbers, wherever in the binary they were written. Two functions that are
  * joined must have the same number, which is how a component that lies about a type is found out.
  */
-import { refuseComponent } from "../errors.ts";
 import { type Layout, layoutOf } from "./abi.ts";
 import type { Budget } from "./limits.ts";
 import type { PlanSignature, PlanType } from "./link-plan.ts";
@@ -80,11 +79,6 @@ export class PlanTypes {
 
   #intern(node: ValueNode, items: readonly (number | null)[], resource: number | null): number {
     const { kind, labels } = node;
-    if (kind === "stream" || kind === "future") {
-      throw refuseComponent(
-        `Cannot link component: it passes a ${kind}, which is of WASI 0.3 and not supported; build it for WASI 0.2`,
-      );
-    }
     const key = `${kind} ${labels.join()} ${items.join()} ${resource}`;
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;

@@ -22,7 +22,7 @@ import type { ComponentDescription, CoreModule } from "./wit.ts";
  * @param bytes the component binary
  * @param decoded told when the binary was read and held against the specification; the planning is left
  * @throws GatewayError `component-refused` for what {@link decode} refuses, and for parts that do not fit together or
- *   need the asynchronous ABI
+ *   are not supported
  */
 export function planLinks(
   bytes: Uint8Array,
@@ -64,6 +64,7 @@ class Planner {
       }),
       instances: this.#instances,
       parents: this.#parents,
+      async: this.#canon.isAsync,
       exports: [...root.exports].flatMap(([name, item]) => exportsOf(name, item)),
     };
   }
@@ -193,7 +194,8 @@ class Planner {
         );
       return { module: from, name, item: found.item };
     });
-    const instance = this.#instances.push({ module: this.#moduleNumber(index), imports }) - 1;
+    const made = { instance: frame.id, module: this.#moduleNumber(index), imports };
+    const instance = this.#instances.push(made) - 1;
     frame.coreInstances.push(
       new Map(
         core.exports.map(({ name, kind }) => [

@@ -47,6 +47,31 @@ export interface CanonOptions {
   readonly callback?: number;
 }
 
+/** What a built-in does with a stream or a future. */
+export type ChannelAction =
+  | "new"
+  | "read"
+  | "write"
+  | "cancel-read"
+  | "cancel-write"
+  | "drop-readable"
+  | "drop-writable";
+
+/** Built-ins over tasks and what they wait for. Engines import them all, even for exports that are not asynchronous. */
+export type TaskBuiltin =
+  | "task.cancel"
+  | "subtask.cancel"
+  | "subtask.drop"
+  | "waitable-set.new"
+  | "waitable-set.wait"
+  | "waitable-set.poll"
+  | "waitable-set.drop"
+  | "waitable.join"
+  | "backpressure.set"
+  | "backpressure.inc"
+  | "backpressure.dec"
+  | "thread.yield";
+
 /** Canonical definitions that make a core function. */
 export type CanonBuiltin =
   | { readonly what: "lower"; readonly func: number; readonly options: CanonOptions }
@@ -57,6 +82,24 @@ export type CanonBuiltin =
       readonly options: CanonOptions;
     }
   | { readonly what: "context.get" | "context.set"; readonly slot: number }
+  | {
+      readonly what: "channel";
+      readonly action: ChannelAction;
+      /** A stream or a future. */
+      readonly type: ValueNode;
+      /** Of a read or a write. */
+      readonly options: CanonOptions | undefined;
+      /** Answers at once, that it is blocked, where it would have to wait. */
+      readonly async: boolean;
+    }
+  | {
+      readonly what: "task";
+      readonly name: TaskBuiltin;
+      /** Of `subtask.cancel`: does not wait; of the others that have one: a cancellation ends the wait. */
+      readonly flag: boolean;
+      /** Where an event's payloads go. */
+      readonly memory: number | undefined;
+    }
   /** Everything else: known by name, and refused when a plan needs it. */
   | { readonly what: "other"; readonly name: string };
 

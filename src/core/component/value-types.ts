@@ -91,6 +91,8 @@ export function readDefinedType(reader: Reader, scope: Scope): ValueNode {
       reader.byte();
       const item = optional(reader, value);
       if (opcode === 0x66 && item?.kind === "char") throw reader.refusal("a stream of characters", start);
+      // What is borrowed is given back when a call ends, and a stream may outlive it.
+      if (item?.borrows === true) throw reader.refusal("a stream or future of borrowed handles", start);
       return valueNode(opcode === 0x66 ? "stream" : "future", { items: [item] });
     }
     default:

@@ -15,6 +15,13 @@
 export const HOST_CALL_COST = 512;
 /** A call that the broker answers, beside {@link HOST_CALL_COST}: it goes through a pipe to another process. */
 export const BROKER_CALL_COST = 50_000;
+/**
+ * A task of an asynchronous component begins, or goes on after it stood still, beside {@link HOST_CALL_COST}: the engine
+ * changes its stack there and back.
+ */
+export const TASK_SWITCH_COST = 4096;
+/** Each waiting task that is asked whether it may go on, when one that may is looked for. */
+export const WAITING_TASK_COST = 64;
 /** Bytes read out of guest memory (an import's arguments, an export's result) for one unit; rounded up. */
 export const LIFTED_BYTES_PER_UNIT = 1;
 /** Bytes written into guest memory (an export's arguments, an import's result) for one unit; rounded up. */

@@ -55,7 +55,9 @@ export {
   HOST_CALL_COST,
   LIFTED_BYTES_PER_UNIT,
   LOWERED_BYTES_PER_UNIT,
+  TASK_SWITCH_COST,
   UNITS_PER_VALUE,
+  WAITING_TASK_COST,
 } from "./host-costs.ts";
 export type { MeteredModule, MeterOptions, MeterStats } from "./instrument.ts";
 export { DEFAULT_MAX_CALL_DEPTH, instrument, METER_VERSION } from "./instrument.ts";

@@ -36,6 +36,13 @@ export interface Profiler {
     readonly resume: (frame: number, added: number) => void;
   };
   /**
+   * Goes over to another of the guest's stacks.
+   *
+   * @param frames the frames that are open on it, as they were when it was left; empty for a new one
+   * @returns those of the stack that is left
+   */
+  swapFrames(frames: number[]): number[];
+  /**
    * Ends the collection.
    *
    * @param left units left at the end
@@ -57,7 +64,7 @@ export function createProfiler(counter: ProfiledCounter): Profiler {
   const nodes: Node[] = [];
   const roots = new Map<number, number>();
   /** Nodes of the frames that are open, outermost first. Several frames may share one when the tree is full. */
-  const stack: number[] = [];
+  let stack: number[] = [];
   let last = counter.left();
 
   /** Charges what was spent since the last event to the frame on top, but for what the event itself took. */
@@ -107,6 +114,12 @@ export function createProfiler(counter: ProfiledCounter): Profiler {
         spend(added);
         stack.length = frame + 1;
       },
+    },
+    swapFrames(frames) {
+      const left = stack;
+      spend(0);
+      stack = frames;
+      return left;
     },
     finish(left) {
       give(last - left);

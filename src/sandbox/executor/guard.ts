@@ -60,6 +60,10 @@ export interface RunGuard {
   wrap(name: string, call: Trampoline): Trampoline;
   /** The same for a trampoline that may suspend the guest: where it answers at once, nothing is suspended. */
   wrapWaiting(name: string, call: Trampoline): Trampoline;
+  /** The same for one that gives way to other code of the guest's, or waits until {@link whileIdle} does. */
+  wrapSwitching(name: string, call: Trampoline): Trampoline;
+  /** Waits for the world, with all code of the guest's suspended. */
+  whileIdle(waited: Promise<void>): Promise<void>;
 }
 
 /** A function as a core module calls it. */
@@ -121,7 +125,11 @@ export function createGuard(
     return over || stopped !== undefined ? trap() : result;
   }
 
-  function wrapWaiting(name: string, call: Trampoline): Trampoline {
+  function wrapSuspending(
+    name: string,
+    call: Trampoline,
+    wait: <T>(waited: Promise<T>) => Promise<T>,
+  ): Trampoline {
     return (...args) => {
       enter();
       let result: unknown;
@@ -130,26 +138,33 @@ export function createGuard(
       } catch (error) {
         return fail(name, error);
       }
-      return result instanceof Promise ? suspended(name, result) : pass(result);
+      return result instanceof Promise ? suspended(name, wait(result)) : pass(result);
     };
   }
 
   async function suspended(name: string, waited: Promise<unknown>): Promise<unknown> {
-    let told = false;
-    const timer = setTimeout(() => {
-      told = true;
-      pause(true);
-    }, LONG_SUSPENSION_MS);
     let result: unknown;
     try {
       result = await waited;
     } catch (error) {
       return fail(name, error);
-    } finally {
-      clearTimeout(timer);
-      if (told) pause(false);
     }
     return pass(result);
+  }
+
+  /** Tells the gateway that nothing runs, when it has lasted for a while. */
+  async function told<T>(waited: Promise<T>): Promise<T> {
+    let isTold = false;
+    const timer = setTimeout(() => {
+      isTold = true;
+      pause(true);
+    }, LONG_SUSPENSION_MS);
+    try {
+      return await waited;
+    } finally {
+      clearTimeout(timer);
+      if (isTold) pause(false);
+    }
   }
 
   function wrap(name: string, call: Trampoline): Trampoline {
@@ -181,7 +196,9 @@ export function createGuard(
     },
     requireOpen,
     wrap,
-    wrapWaiting,
+    wrapWaiting: (name, call) => wrapSuspending(name, call, told),
+    wrapSwitching: (name, call) => wrapSuspending(name, call, (waited) => waited),
+    whileIdle: told,
   };
 }
 

@@ -67,8 +67,8 @@ interface Segment {
 export function splitModule(wasm: Uint8Array): SplitModule {
   const sections = readSections(wasm);
   const find = (id: number) => sections.find((section) => section.id === id);
-  // Without an export section there is nothing to add it to: the engine goes on calling it.
-  const start = find(7) === undefined ? undefined : find(8);
+  const start = find(8);
+  const hasExports = find(7) !== undefined;
   const memory = readOnlyMemory(wasm, find(2), find(5));
   const segments = memory === undefined ? undefined : readSegments(wasm, find(11), memory);
   const taken = memory !== undefined && segments !== undefined;
@@ -76,6 +76,8 @@ export function splitModule(wasm: Uint8Array): SplitModule {
   const pieces = [wasm.subarray(0, 8)];
   for (const section of sections) {
     const whole = wasm.subarray(section.start, section.end);
+    // Where it stands an export section may stand, too.
+    if (section === start && !hasExports) pieces.push(firstExport(startExport(wasm, start)));
     if (section === start) continue;
     if (taken && section.id === 5) continue;
     if (taken && section.id === 2) pieces.push(appended(wasm, section, memoryImport(memory)));
@@ -250,6 +252,11 @@ function memoryImport(memory: { readonly initialPages: number; readonly maximumP
 
 function startExport(wasm: Uint8Array, start: Section): number[] {
   return [...name(START_EXPORT), 0x00, ...wasm.subarray(start.content, start.end)];
+}
+
+/** An export section of one entry. */
+function firstExport(entry: readonly number[]): Uint8Array {
+  return section(7, Uint8Array.from([1, ...entry]));
 }
 
 /** A section that is a vector, with one entry more. */

@@ -123,9 +123,13 @@ export function startRun(
       if (started instanceof Promise) await started;
       const target = linked.exported(command.interface, command.function.name);
       const returned = await target(toGuestArguments(command.function, command.input));
-      hasReturned = true;
       linked.meter.settle();
-      return answer(command, returned);
+      const end = answer(command, returned);
+      // An asynchronous guest may have something left to do, and its run lasts until it has done it.
+      await linked.goOn();
+      linked.meter.settle();
+      hasReturned = true;
+      return end;
     } catch (error) {
       if (linked.fuelLeft() < 0n) return { kind: "exhausted", budget: "fuel" };
       if (linked.depthExceeded()) return { kind: "exhausted", budget: "call_depth" };
@@ -150,6 +154,8 @@ export function startRun(
     const stuck = inputs.stuck?.then((why) => guard.stop({ kind: "trapped", reason: why }));
     const end = (await orStuck(call(), stuck)) ?? { kind: "trapped", reason: "replay-ended" };
     guard.close();
+    // What it has begun and never ended: nothing of it outlives the run.
+    await orStuck(linked.endAll(), stuck);
     // What was written to stdout without waiting may yet turn out to be over a budget.
     await orStuck(context.finished(), stuck);
     const stopped = guard.stopped;

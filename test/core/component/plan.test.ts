@@ -99,12 +99,56 @@ describe("planLinks()", () => {
     expect(refusalOf(bytes)).toMatch(/componentInstances/);
   });
 
+  it("says of a component whether anything in it is asynchronous", async () => {
+    expect((await plan(NESTED)).async).toBe(false);
+    const types = `(type $s (stream u8)) (import "a:b/c" (instance (export "f" (func (param "s" $s)))))`;
+    expect((await plan(`(component ${types})`)).async).toBe(true);
+    expect((await plan(asyncExport("u32", "i32"))).async).toBe(true);
+  });
+
+  /** One built-in, given to a core module as a function of some type. */
+  const withBuiltin = (canon: string, type: string) => `(component
+    (type $s (stream string)) (type $f (future u8))
+    (core module $lib (memory (export "mem") 1) (table (export "t") 1 funcref)
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0))
+    (core instance $lib (instantiate $lib))
+    (alias core export $lib "mem" (core memory $mem))
+    (alias core export $lib "t" (core table $t))
+    (alias core export $lib "realloc" (core func $realloc))
+    (core type $start (func (param i32)))
+    (core func $builtin (canon ${canon}))
+    (core module $m (import "" "f" (func ${type})))
+    (core instance (instantiate $m (with "" (instance (export "f" (func $builtin)))))))`;
+
+  const MEMORY = "(memory (core memory $mem))";
+  const REALLOC = "(realloc (core func $realloc))";
+
   it.each([
+    ["stream.new $s", "(result i64)"],
+    [`stream.read $s async ${MEMORY} ${REALLOC}`, "(param i32 i32 i32) (result i32)"],
+    [`stream.write $s ${MEMORY}`, "(param i32 i32 i32) (result i32)"],
+    [`future.write $f async ${MEMORY}`, "(param i32 i32) (result i32)"],
+    ["future.cancel-read $f async", "(param i32) (result i32)"],
+    ["stream.drop-writable $s", "(param i32)"],
+    ["subtask.cancel async", "(param i32) (result i32)"],
+    [`waitable-set.wait ${MEMORY}`, "(param i32 i32) (result i32)"],
+    ["task.cancel", ""],
+  ])("plans %s, and no core function of another type", async (canon, type) => {
+    expect((await plan(withBuiltin(canon, type))).trampolines).toHaveLength(1);
+    expect(refusalOf(await fromWat(withBuiltin(canon, `(param f64) ${type}`)))).toMatch(/of type .* wanted/);
+  });
+
+  it.each([
+    ["stream.read $s async", "(param i32 i32 i32) (result i32)", /names no memory/],
+    [`stream.read $s async ${MEMORY}`, "(param i32 i32 i32) (result i32)", /names no realloc/],
     [
-      "stream",
-      `(component (type $s (stream u8)) (import "a:b/c" (instance (export "f" (func (param "s" $s))))))`,
+      "thread.new-indirect $start (core table $t)",
+      "(param i32 i32) (result i32)",
+      /uses thread.new-indirect/,
     ],
-  ])("refuses a %s, which is of WASI 0.3", async (kind, wat) => {
-    expect(refusalOf(await fromWat(wat))).toMatch(new RegExp(`passes a ${kind}`));
+    ["thread.suspend", "(result i32)", /uses thread.suspend, which is not supported/],
+    ["error-context.drop", "(param i32)", /uses error-context.drop, which is not supported/],
+  ])("refuses %s in words", async (canon, type, words) => {
+    expect(refusalOf(await fromWat(withBuiltin(canon, type)))).toMatch(words);
   });
 });

@@ -2,12 +2,11 @@
 import type { PlanResource, PlanTrampoline } from "../../../core/component/index.ts";
 import { HOST_CALL_COST } from "../../../core/metering/index.ts";
 import { AbiTrap, trapIf } from "./abi-trap.ts";
-import { liftReturned } from "./call.ts";
-import type { Signature } from "./compile.ts";
+import { WaitableSet } from "./async/waitable.ts";
 import type { ComponentInstance } from "./component-instance.ts";
 import type { Handle } from "./handles.ts";
 import type { BorderMeter } from "./meter.ts";
-import type { CoreFunction, Passage } from "./passage.ts";
+import type { CoreFunction } from "./passage.ts";
 
 /** Makes a built-in cost what every host call costs, before it acts. */
 export function charged(meter: BorderMeter, builtin: CoreFunction): CoreFunction {
@@ -29,7 +28,8 @@ export function resourceBuiltin(
     case "resource.new":
       return (representation) => {
         instance.requireLeave();
-        const handle = {
+        const handle: Handle = {
+          kind: "resource",
           resource,
           representation: Number(representation) | 0,
           isOwn: true,
@@ -72,27 +72,16 @@ export function destroyHandle(
     return;
   }
   // Somebody else's: running its destructor is a call into it.
-  const task = owner.enter(null);
+  const task = owner.enter();
   destructor(handle.representation);
   owner.leave(task);
 }
 
-function disposeOf(representation: unknown): void {
+/** Lets go of what a handle of the host's stood for. */
+export function disposeOf(representation: unknown): void {
   if (typeof representation !== "object" || representation === null) return;
   const dispose: unknown = Reflect.get(representation, Symbol.dispose);
   if (typeof dispose === "function") dispose.call(representation);
-}
-
-/** `task.return`: what an asynchronous export has for an answer. */
-export function taskReturn(passage: Passage, result: number | null, signature: Signature): CoreFunction {
-  const { instance } = passage;
-  return (...flat) => {
-    instance.requireLeave();
-    const { task } = instance;
-    trapIf(task.returned !== undefined, "returned-twice");
-    trapIf(task.result !== result, "returned-another-type");
-    task.returned = { value: liftReturned(passage, signature, flat) };
-  };
 }
 
 /** `context.get` and `context.set`: two words of the call that is under way. */
@@ -110,39 +99,42 @@ export function contextBuiltin(
 }
 
 /**
- * Built-ins of the asynchronous ABI. Nothing here starts a subtask, a stream or a future, so there is nothing to wait
- * for: what names one traps as a forged handle does, and waiting is a deadlock.
+ * Built-ins of the asynchronous ABI in a component that has nothing asynchronous: engines import them all the same.
+ * Nothing there starts a subtask, a stream or a future: what names one traps as a forged handle does, and waiting is
+ * a deadlock.
  */
-export function taskBuiltin(
-  name: (PlanTrampoline & { kind: "task" })["name"],
+export function idleBuiltin(
+  name: "task.return" | (PlanTrampoline & { kind: "task" })["name"],
   instance: ComponentInstance,
 ): CoreFunction {
-  const { waitableSets } = instance;
+  const { handles } = instance;
   // Backpressure calls nobody, so it may be changed even where nobody may be called, as in `post-return`.
   if (name.startsWith("backpressure.")) return () => undefined;
-  return (first) => {
+  return (index) => {
     instance.requireLeave();
     switch (name) {
-      case "waitable-set.new": {
-        const index = waitableSets.size === 0 ? 1 : Math.max(...waitableSets) + 1;
-        trapIf(waitableSets.size >= 1000, "too-many-waitable-sets");
-        waitableSets.add(index);
-        return index;
-      }
+      case "waitable-set.new":
+        return handles.add(new WaitableSet());
       case "waitable-set.drop":
-        trapIf(!waitableSets.delete(Number(first)), "unknown-handle");
+        requireSet(instance, Number(index));
+        handles.release(Number(index));
         return undefined;
       case "waitable-set.poll":
-        trapIf(!waitableSets.has(Number(first)), "unknown-handle");
+        requireSet(instance, Number(index));
         return 0;
       case "waitable-set.wait":
         throw new AbiTrap("waits-for-nothing");
-      case "waitable.join":
-        throw new AbiTrap("unknown-handle");
       case "thread.yield":
         return 0;
+      case "task.return":
+      case "task.cancel":
+        throw new AbiTrap("task-is-not-asynchronous");
       default:
         throw new AbiTrap("unknown-handle");
     }
   };
+}
+
+function requireSet(instance: ComponentInstance, index: number): void {
+  if (!(instance.handles.find(index) instanceof WaitableSet)) throw new AbiTrap("unknown-handle");
 }

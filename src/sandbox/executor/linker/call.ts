@@ -4,7 +4,6 @@
  * @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md#canon-lift
  */
 import { HOST_CALL_COST } from "../../../core/metering/index.ts";
-import { AbiTrap } from "./abi-trap.ts";
 import type { Signature } from "./compile.ts";
 import type { CoreFunction, Passage } from "./passage.ts";
 
@@ -52,63 +51,44 @@ export function lowered(passage: Passage, signature: Signature, callee: Componen
 export interface Lifted {
   readonly passage: Passage;
   readonly signature: Signature;
-  /** Index of the result's type in the plan. */
-  readonly result: number | null;
   readonly core: () => CoreFunction;
   readonly postReturn: () => CoreFunction | undefined;
-  /** Of an asynchronous export: called again until the guest says that it is done. */
-  readonly callback: (() => CoreFunction) | undefined;
   /** Whether calls have to be suspended. */
   readonly waits: boolean;
 }
 
 /** Makes the component function of `canon lift`. */
 export function lifted(parts: Lifted): ComponentFunction {
-  const { passage, signature, callback, waits } = parts;
-  const { instance, meter } = passage;
-  const enterCore = (core: CoreFunction): CoreFunction => (waits ? promising(core) : core);
+  const { passage, signature, waits } = parts;
+  const { instance } = passage;
 
   return (args) => {
-    const task = instance.enter(parts.result);
+    const task = instance.enter();
     const flat = lowerParams(passage, signature, args);
-    const core = enterCore(parts.core());
-    if (callback !== undefined) {
-      const turn = enterCore(callback());
-      return then(runTurns(then(core(...flat), asCode), turn), () => {
-        instance.leave(task);
-        if (task.returned === undefined) throw new AbiTrap("returned-nothing");
-        return task.returned.value;
-      });
-    }
-    return then(core(...flat), (result) => {
+    const core = parts.core();
+    return then((waits ? promising(core) : core)(...flat), (result) => {
       const value = liftResult(passage, signature, result);
-      const postReturn = parts.postReturn();
-      if (postReturn !== undefined) {
-        instance.mayLeave = false;
-        meter.beforeGuest();
-        if (signature.result === undefined) postReturn();
-        else postReturn(result);
-        instance.mayLeave = true;
-      }
+      runPostReturn(passage, signature, parts.postReturn(), result);
       instance.leave(task);
       return value;
     });
   };
-
-  /** A guest that yields is called again at once; one that waits has nothing here that could ever wake it. */
-  function runTurns(code: unknown, turn: CoreFunction): unknown {
-    return then(code, (value) => {
-      const event = Number(value) & 0xf;
-      if (event === 0) return undefined;
-      if (event !== 1) throw new AbiTrap("waits-for-nothing");
-      meter.charge(HOST_CALL_COST);
-      meter.beforeGuest();
-      return runTurns(then(turn(0, 0, 0), asCode), turn);
-    });
-  }
 }
 
-const asCode = (value: unknown): number => Number(value) >>> 0;
+/** Lets the guest free what its result lay in, once that was read. */
+export function runPostReturn(
+  { instance, meter }: Passage,
+  signature: Signature,
+  postReturn: CoreFunction | undefined,
+  result: unknown,
+): void {
+  if (postReturn === undefined) return;
+  instance.mayLeave = false;
+  meter.beforeGuest();
+  if (signature.result === undefined) postReturn();
+  else postReturn(result);
+  instance.mayLeave = true;
+}
 
 /** Goes on with a value now, or once it is there. */
 function then(value: unknown, next: (value: unknown) => unknown): unknown {
@@ -118,7 +98,16 @@ function then(value: unknown, next: (value: unknown) => unknown): unknown {
 /** Makes a call of a core function one that can be suspended. Not in TypeScript's library yet. */
 export const promising: (core: CoreFunction) => CoreFunction = Reflect.get(WebAssembly, "promising");
 
-function liftParams(passage: Passage, signature: Signature, flat: readonly unknown[]): readonly unknown[] {
+/**
+ * Reads the arguments of an import.
+ *
+ * @param flat the core function's own
+ */
+export function liftParams(
+  passage: Passage,
+  signature: Signature,
+  flat: readonly unknown[],
+): readonly unknown[] {
   const { params, spilledParams, paramValues } = signature;
   passage.refresh();
   passage.meter.lift(0, paramValues, 0);
@@ -137,7 +126,8 @@ function liftParams(passage: Passage, signature: Signature, flat: readonly unkno
   });
 }
 
-function lowerParams(passage: Passage, signature: Signature, args: readonly unknown[]): unknown[] {
+/** Writes the arguments of an export. @returns those of its core function */
+export function lowerParams(passage: Passage, signature: Signature, args: readonly unknown[]): unknown[] {
   const { params, spilledParams, paramValues } = signature;
   passage.refresh();
   passage.meter.lower(0, paramValues);
@@ -155,7 +145,8 @@ function lowerParams(passage: Passage, signature: Signature, args: readonly unkn
   return flat;
 }
 
-function liftResult(passage: Passage, signature: Signature, core: unknown): unknown {
+/** Reads the result of an export. @param core the core function's own */
+export function liftResult(passage: Passage, signature: Signature, core: unknown): unknown {
   const { result, spillsResult, resultValues } = signature;
   if (result === undefined) return undefined;
   passage.refresh();
@@ -167,7 +158,8 @@ function liftResult(passage: Passage, signature: Signature, core: unknown): unkn
   return result.load(passage, at);
 }
 
-function lowerResult(
+/** Writes the result of an import. @param flat the arguments, of which the last may say where it goes */
+export function lowerResult(
   passage: Passage,
   signature: Signature,
   value: unknown,

@@ -2,6 +2,7 @@
 import type { PlanResource, PlanType } from "../../../core/component/index.ts";
 import { AbiTrap } from "./abi-trap.ts";
 import { BorderMismatch, type Codec, SCALAR_BYTES } from "./codec.ts";
+import type { BorrowScope, Handle } from "./handles.ts";
 import type { Passage } from "./passage.ts";
 
 /**
@@ -29,13 +30,17 @@ export function handleCodec(type: PlanType, resource: number, definition: PlanRe
       throw new BorderMismatch("resource");
     const { instance } = passage;
     if (isOwn) {
-      const handle = { resource, representation, isOwn, lends: 0, scope: undefined };
-      return instance.handles.add(handle);
+      return instance.handles.add(handleOf(representation, undefined));
     }
     // Whoever defines a resource is handed what is behind a borrowed handle, and needs none.
     if (definition.kind === "defined" && instance.id === definition.instance) return Number(representation);
-    instance.task.borrows += 1;
-    return instance.handles.add({ resource, representation, isOwn, lends: 0, scope: instance.task });
+    const { borrower } = instance;
+    borrower.borrows += 1;
+    return instance.handles.add(handleOf(representation, borrower));
+  }
+
+  function handleOf(representation: unknown, scope: BorrowScope | undefined): Handle {
+    return { kind: "resource", resource, representation, isOwn, lends: 0, scope };
   }
 
   return {

@@ -15,7 +15,7 @@ const MAX_LIST_BYTES = 2 ** 28 - 1;
 
 type NumericArray = {
   readonly BYTES_PER_ELEMENT: number;
-  new (buffer: ArrayBuffer): ArrayBufferView;
+  new (buffer: ArrayBuffer): ArrayBufferView & ArrayLike<unknown>;
 };
 
 /** Lists that are copied at once. Guest memory is little-endian, and so is every machine that runs this. */
@@ -48,10 +48,17 @@ export function textCodec(type: PlanType): Codec {
 
 /** Codec of a list. */
 export function listCodec(type: PlanType, element: Codec): Codec {
-  const numeric = NUMERIC.get(element.type.kind);
-  const load = numeric === undefined ? loadItems(element) : loadNumbers(element, numeric);
-  const store = numeric === undefined ? storeItems(element) : storeNumbers(element, numeric);
-  return { type, hostBytes: OBJECT_BYTES, values: 0, ...pointed(load, store) };
+  const range = rangeCodec(element);
+  const { size, alignment } = element.type;
+  function store(passage: Passage, value: unknown): readonly [at: number, length: number] {
+    const values = listOf(value);
+    trapIf(values.length * size > MAX_LIST_BYTES, "list-too-long");
+    range.charge(passage, values);
+    const at = passage.allocate(alignment, values.length * size);
+    range.store(passage, at, values);
+    return [at, values.length];
+  }
+  return { type, hostBytes: OBJECT_BYTES, values: 0, ...pointed(range.load, store) };
 }
 
 /** The four ways of a type that is a pointer and a length. */
@@ -79,55 +86,57 @@ function requireList(passage: Passage, at: number, length: number, { type }: Cod
   passage.require(at, length * type.size, type.alignment);
 }
 
-function loadNumbers(element: Codec, Numbers: NumericArray) {
+/** How values of one type that lie one after the other are read and written. */
+export interface RangeCodec {
+  /** @returns a typed array of numbers, an array of anything else */
+  load(passage: Passage, at: number, length: number): ArrayLike<unknown>;
+  /** Charges what {@link store} will do. */
+  charge(passage: Passage, values: ArrayLike<unknown>): void;
+  /** Writes where there is room. The passage is fresh. */
+  store(passage: Passage, at: number, values: ArrayLike<unknown>): void;
+}
+
+/** Makes the range codec of an element's. */
+export function rangeCodec(element: Codec): RangeCodec {
   const { size } = element.type;
-  return (passage: Passage, at: number, length: number): unknown => {
-    requireList(passage, at, length, element);
+  const Numbers = NUMERIC.get(element.type.kind);
+  const isCopied = (values: ArrayLike<unknown>): values is ArrayLike<unknown> & ArrayBufferView =>
+    Numbers !== undefined && values instanceof Numbers;
+
+  function loadNumbers(passage: Passage, at: number, length: number, As: NumericArray): ArrayLike<unknown> {
     passage.meter.lift(length * size, 1, BUFFER_BYTES + length * size);
     // A copy, always: the guest goes on running, and its memory with it.
-    return new Numbers(passage.bytes.slice(at, at + length * size).buffer);
+    return new As(passage.bytes.slice(at, at + length * size).buffer);
+  }
+
+  return {
+    load(passage, at, length) {
+      requireList(passage, at, length, element);
+      if (Numbers !== undefined) return loadNumbers(passage, at, length, Numbers);
+      passage.meter.lift(length * size, 1 + length * element.values, length * element.hostBytes);
+      const items: unknown[] = [];
+      for (let index = 0; index < length; index++) items.push(element.load(passage, at + index * size));
+      return items;
+    },
+    charge(passage, values) {
+      const each = isCopied(values) ? 0 : values.length * element.values;
+      passage.meter.lower(values.length * size, 1 + each);
+    },
+    store(passage, at, values) {
+      if (isCopied(values)) {
+        passage.bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at);
+        return;
+      }
+      for (let index = 0; index < values.length; index++)
+        element.store(passage, values[index], at + index * size);
+    },
   };
 }
 
-function storeNumbers(element: Codec, Numbers: NumericArray) {
-  const { size, alignment } = element.type;
-  const storeOneByOne = storeItems(element);
-  return (passage: Passage, value: unknown): readonly [at: number, length: number] => {
-    if (!(value instanceof Numbers)) return storeOneByOne(passage, value);
-    const length = value.byteLength;
-    trapIf(length > MAX_LIST_BYTES, "list-too-long");
-    passage.meter.lower(length, 1);
-    const at = passage.allocate(alignment, length);
-    passage.bytes.set(new Uint8Array(value.buffer, value.byteOffset, length), at);
-    return [at, length / size];
-  };
-}
-
-function loadItems(element: Codec) {
-  const { size } = element.type;
-  return (passage: Passage, at: number, length: number): unknown => {
-    requireList(passage, at, length, element);
-    passage.meter.lift(length * size, 1 + length * element.values, length * element.hostBytes);
-    const items: unknown[] = [];
-    for (let index = 0; index < length; index++) items.push(element.load(passage, at + index * size));
-    return items;
-  };
-}
-
-function storeItems(element: Codec) {
-  const { size, alignment } = element.type;
-  return (passage: Passage, value: unknown): readonly [at: number, length: number] => {
-    if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && Symbol.iterator in value))
-      throw new BorderMismatch("list");
-    // A typed array, which iterates its numbers, or an array.
-    const items: readonly unknown[] = Array.isArray(value)
-      ? value
-      : [...(value as Iterable<unknown> & object)];
-    const bytes = items.length * size;
-    trapIf(bytes > MAX_LIST_BYTES, "list-too-long");
-    passage.meter.lower(bytes, 1 + items.length * element.values);
-    const at = passage.allocate(alignment, bytes);
-    for (const [index, item] of items.entries()) element.store(passage, item, at + index * size);
-    return [at, items.length];
-  };
+function listOf(value: unknown): ArrayLike<unknown> {
+  if (Array.isArray(value)) return value;
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView))
+    // Every other view is a typed array.
+    return value as ArrayBufferView & ArrayLike<unknown>;
+  throw new BorderMismatch("list");
 }

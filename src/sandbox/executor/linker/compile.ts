@@ -4,10 +4,12 @@
  */
 import {
   type LinkPlan,
+  MAX_FLAT_ASYNC_PARAMS,
   MAX_FLAT_PARAMS,
   MAX_FLAT_RESULTS,
   type PlanType,
 } from "../../../core/component/index.ts";
+import { channelCodec } from "./async/codec-channel.ts";
 import type { Codec } from "./codec.ts";
 import { handleCodec } from "./codec-handle.ts";
 import { listCodec, textCodec } from "./codec-list.ts";
@@ -37,6 +39,8 @@ export interface CompiledPlan {
   readonly waits: readonly boolean[];
   /** How `task.return` takes a result: as parameters travel. */
   returnSignature(result: Codec | undefined): Signature;
+  /** How an asynchronous `canon lower` takes parameters, and gives a result. */
+  asyncSignature(signature: number): Signature;
 }
 
 /**
@@ -61,15 +65,28 @@ export function compilePlan(
     codecs,
     waits: findWaiting(plan, isWaiting),
     returnSignature: (result) => signatureOf(result === undefined ? [] : [result], undefined),
+    asyncSignature(index) {
+      const { params, result } = requiredSignature(signatures[index]);
+      return { ...signatureOf(params, result, MAX_FLAT_ASYNC_PARAMS), spillsResult: result !== undefined };
+    },
   };
 }
 
-function signatureOf(params: readonly Codec[], result: Codec | undefined): Signature {
+function requiredSignature(signature: Signature | undefined): Signature {
+  if (signature === undefined) throw new TypeError("A function has no signature");
+  return signature;
+}
+
+function signatureOf(
+  params: readonly Codec[],
+  result: Codec | undefined,
+  mostFlat = MAX_FLAT_PARAMS,
+): Signature {
   const flatParams = params.reduce((sum, { type }) => sum + (type.flat?.length ?? MAX_FLAT_PARAMS + 1), 0);
   return {
     params,
     result,
-    spilledParams: flatParams > MAX_FLAT_PARAMS ? structCodec(tupleOf(params), params) : undefined,
+    spilledParams: flatParams > mostFlat ? structCodec(tupleOf(params), params) : undefined,
     spillsResult: result !== undefined && (result.type.flat?.length ?? 2) > MAX_FLAT_RESULTS,
     paramValues: params.reduce((sum, { values }) => sum + values, 0),
     resultValues: result?.values ?? 0,
@@ -96,6 +113,9 @@ function makeCodec(plan: LinkPlan, type: PlanType, earlier: readonly Codec[]): C
       return variantCodec(type, parts, false);
     case "option":
       return variantCodec(type, [undefined, required(parts[0])], isBareOption(plan, type));
+    case "stream":
+    case "future":
+      return channelCodec(type, { channel: type.kind, element: type.items[0] ?? null });
     case "own":
     case "borrow": {
       const definition = plan.resources[type.resource ?? -1];

@@ -1,13 +1,11 @@
 /** The state of one component instance during a run. It belongs to one run and ends with it. */
+
 import { AbiTrap, trapIf } from "./abi-trap.ts";
+import type { Thread } from "./async/thread.ts";
 import { type BorrowScope, type Handle, HandleTable } from "./handles.ts";
 
-/** A call into the instance from outside. */
-export interface Task extends BorrowScope {
-  /** What an asynchronous export gave to `task.return`. */
-  returned: { readonly value: unknown } | undefined;
-  /** Type of the result that it owes, an index of the plan's types. */
-  readonly result: number | null;
+/** A call into the instance from outside, where nothing is asynchronous. */
+export interface SyncTask extends BorrowScope {
   /** Two words that the guest keeps for itself. */
   readonly storage: [number, number];
 }
@@ -16,33 +14,46 @@ export interface Task extends BorrowScope {
 export class ComponentInstance {
   /** Its number in the plan. */
   readonly id: number;
+  /** The instance that it lies in. */
+  readonly parent: ComponentInstance | undefined;
   readonly handles = new HandleTable();
-  /** Sets of waitables: all are empty, for nothing that one could wait for is ever made. */
-  readonly waitableSets = new Set<number>();
   /** False while the guest runs for us (`realloc`, `post-return`), when it may call nobody. */
   mayLeave = true;
-  /** The call that is under way, or the instance's own start. */
-  task: Task = newTask(null);
+  /** The call that is under way, or the instance's own start; where nothing is asynchronous. */
+  task: SyncTask = { borrows: 0, storage: [0, 0] };
+  /** The call that borrows what is lent to the instance now. */
+  borrower: BorrowScope = this.task;
   /** Import calls that have not been answered: the guest is suspended in them. */
   waiting = 0;
   /** Handles that the import call under way has borrowed. */
   lent: Handle[] = [];
   #entered = false;
 
-  constructor(id: number) {
+  /** Asynchronous: false while code of it, or of what it called, is under way. */
+  mayEnter = true;
+  /** Asynchronous: how often the guest has asked for no further tasks. */
+  backpressure = 0;
+  /** Asynchronous: tasks that wait to be taken. */
+  waitingToEnter = 0;
+  /** Asynchronous: the thread that has the instance's stack to itself. */
+  exclusive: Thread | undefined;
+
+  constructor(id: number, parent: ComponentInstance | undefined) {
     this.id = id;
+    this.parent = parent;
   }
 
   /** Begins a call from outside. @throws AbiTrap when one is under way: an instance is never entered twice */
-  enter(result: number | null): Task {
+  enter(): SyncTask {
     trapIf(this.#entered, "cannot-enter-instance");
     this.#entered = true;
-    this.task = newTask(result);
+    this.task = { borrows: 0, storage: [0, 0] };
+    this.borrower = this.task;
     return this.task;
   }
 
   /** Ends it. @throws AbiTrap when it keeps a handle that was lent to it */
-  leave(task: Task): void {
+  leave(task: SyncTask): void {
     trapIf(task.borrows !== 0, "borrowed-handle-not-dropped");
     this.#entered = false;
   }
@@ -52,13 +63,15 @@ export class ComponentInstance {
     if (!this.mayLeave) throw new AbiTrap("cannot-leave-instance");
   }
 
+  /** What the call whose arguments were just lifted has borrowed; the next one begins with nothing. */
+  takeLent(): readonly Handle[] {
+    const taken = this.lent;
+    if (taken.length > 0) this.lent = [];
+    return taken;
+  }
+
   /** Gives back what the import call that ends now had borrowed. */
   returnLent(): void {
-    for (const handle of this.lent) handle.lends -= 1;
-    this.lent = [];
+    for (const handle of this.takeLent()) handle.lends -= 1;
   }
-}
-
-function newTask(result: number | null): Task {
-  return { borrows: 0, returned: undefined, result, storage: [0, 0] };
 }

@@ -11,8 +11,14 @@ export interface BorrowScope {
   borrows: number;
 }
 
+/** What an index of the table may stand for. */
+export interface TableEntry {
+  readonly kind: "resource" | "subtask" | "end" | "waitable-set";
+}
+
 /** One handle. */
-export interface Handle {
+export interface Handle extends TableEntry {
+  readonly kind: "resource";
   /** Index of the plan's resources. */
   readonly resource: number;
   /** A number of the guest that defines the resource, or the host's object. */
@@ -27,23 +33,30 @@ export interface Handle {
 /** Handles that one instance may hold, as the specification has it. */
 const MOST_HANDLES = 2 ** 28 - 1;
 
-/** A table of handles; indices begin at 1, freed ones are given out again, the last one first. */
+/** A table of handles and what else has an index; indices begin at 1, freed ones are given out again, the last one first. */
 export class HandleTable {
-  readonly #entries: (Handle | undefined)[] = [undefined];
+  readonly #entries: (TableEntry | undefined)[] = [undefined];
   readonly #free: number[] = [];
 
-  /** @returns the new handle's index */
-  add(handle: Handle): number {
+  /** @returns the new entry's index */
+  add(entry: TableEntry): number {
     const index = this.#free.pop() ?? this.#entries.length;
     trapIf(index > MOST_HANDLES, "too-many-handles");
-    this.#entries[index] = handle;
+    this.#entries[index] = entry;
     return index;
+  }
+
+  /** @throws AbiTrap when nothing is there */
+  find(index: number): TableEntry {
+    const found = this.#entries[index >>> 0];
+    if (found === undefined) throw new AbiTrap("unknown-handle");
+    return found;
   }
 
   /** @throws AbiTrap when there is no such handle of that resource */
   get(index: number, resource: number): Handle {
-    const found = this.#entries[index >>> 0];
-    if (found === undefined) throw new AbiTrap("unknown-handle");
+    const found = this.find(index);
+    if (!isHandle(found)) throw new AbiTrap("unknown-handle");
     trapIf(found.resource !== resource, "handle-of-another-resource");
     return found;
   }
@@ -56,8 +69,17 @@ export class HandleTable {
   remove(index: number, resource: number): Handle {
     const found = this.get(index, resource);
     trapIf(found.lends !== 0, "handle-is-lent");
-    this.#entries[index >>> 0] = undefined;
-    this.#free.push(index >>> 0);
+    this.release(index);
     return found;
   }
+
+  /** Frees the index of what was found there. */
+  release(index: number): void {
+    this.#entries[index >>> 0] = undefined;
+    this.#free.push(index >>> 0);
+  }
+}
+
+function isHandle(entry: TableEntry): entry is Handle {
+  return entry.kind === "resource";
 }

@@ -7,16 +7,11 @@ import { createProfiler, FUEL_IMPORT, PROFILE_IMPORT, type Profiler } from "../.
 import type { RunGuard, Trampoline } from "../guard.ts";
 import { MEMORY_IMPORT, START_EXPORT } from "../image.ts";
 import { AbiTrap } from "./abi-trap.ts";
-import {
-  charged,
-  contextBuiltin,
-  destroyHandle,
-  resourceBuiltin,
-  taskBuiltin,
-  taskReturn,
-} from "./builtins.ts";
+import { Machine, type MadeTrampoline } from "./async/machine.ts";
+import { type HostWork, Scheduler } from "./async/scheduler.ts";
+import { charged, contextBuiltin, destroyHandle, idleBuiltin, resourceBuiltin } from "./builtins.ts";
 import { type ComponentFunction, lifted, lowered, promising } from "./call.ts";
-import type { CompiledPlan, Signature } from "./compile.ts";
+import type { CompiledPlan } from "./compile.ts";
 import { ComponentInstance } from "./component-instance.ts";
 import { BorderMeter } from "./meter.ts";
 import { type CoreFunction, Passage } from "./passage.ts";
@@ -50,10 +45,16 @@ export interface LinkedComponent {
   readonly meter: BorderMeter;
   /** Of a profiled run. */
   readonly profiler: Profiler | undefined;
+  /** Takes work of the host's that an asynchronous guest may wait for. */
+  readonly hostWork: HostWork;
   /** Instantiates all core modules. @returns a promise when a start function may wait */
   instantiate(): void | Promise<void>;
   /** @throws TypeError when there is no such export */
   exported(scope: string | null, name: string): ComponentFunction;
+  /** Goes on after an export has returned, until it has nothing more to do or nothing can go on. */
+  goOn(): Promise<void>;
+  /** Unwinds whatever still stands somewhere; the run is over. */
+  endAll(): Promise<void>;
   /** Whether nothing of it is suspended, so that nothing can run or be written in it again by itself. */
   isAtRest(): boolean;
   /** Units left; negative once fuel was exhausted. */
@@ -71,7 +72,7 @@ const Suspending: new (call: Trampoline) => CoreFunction = Reflect.get(WebAssemb
 
 /** Links a component for one run. */
 export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): LinkedComponent {
-  const { plan, signatures, codecs, waits } = compiled;
+  const { plan, signatures, waits } = compiled;
   const { guard } = powers;
   const left = new WebAssembly.Global({ value: "i64", mutable: true }, BigInt(powers.fuel));
   const depth = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
@@ -84,12 +85,37 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
         },
       })
     : undefined;
-  const instances = plan.parents.map((_, index) => new ComponentInstance(index));
+  const instances: ComponentInstance[] = [];
+  // Parents come before what lies in them.
+  for (const parent of plan.parents)
+    instances.push(new ComponentInstance(instances.length, parent === null ? undefined : instances[parent]));
   const coreExports: WebAssembly.Exports[] = [];
   const trampolines: (CoreFunction | undefined)[] = [];
+  /** The same as we call them ourselves: what core modules are given may be no function. */
+  const plainTrampolines: CoreFunction[] = [];
   const functions: (ComponentFunction | undefined)[] = [];
   const memories = new Set<WebAssembly.Memory>();
   const canWait = waits.includes(true);
+  const scheduler = new Scheduler({
+    guard,
+    meter,
+    swapFrames: (frames) => profiler?.swapFrames(frames) ?? frames,
+    resetDepth() {
+      depth.value = 0;
+    },
+  });
+  const machine = plan.async
+    ? new Machine({
+        compiled,
+        scheduler,
+        instanceOf,
+        passageOf,
+        functionItem,
+        // Only code of the guest's can be suspended, and needs to be.
+        enterable: (item) => (item.kind === "export" ? promising(functionItem(item)) : functionItem(item)),
+        hostFunction: powers.hostFunction,
+      })
+    : undefined;
   let initialBytes = 0;
 
   function itemOf(item: PlanCoreItem): unknown {
@@ -101,7 +127,8 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   }
 
   function functionItem(item: PlanCoreItem): CoreFunction {
-    const found = itemOf(item);
+    const made = itemOf(item);
+    const found = item.kind === "trampoline" ? plainTrampolines[item.index] : made;
     if (typeof found !== "function") throw new TypeError("Cannot link: a core function is not there");
     return found as CoreFunction; // A function, checked above; wasm checks what it is called with.
   }
@@ -122,15 +149,49 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   }
 
   function makeTrampoline(index: number): CoreFunction {
-    const trampoline = planned(plan.trampolines[index]);
-    const made = coreFunctionOf(trampoline);
+    const { core, waits: kind } = guardedTrampoline(planned(plan.trampolines[index]));
+    plainTrampolines[index] = core;
+    return kind === "never" ? core : new Suspending(core);
+  }
+
+  function guardedTrampoline(trampoline: PlanTrampoline): MadeTrampoline {
     const name = nameOf(trampoline);
-    if (trampoline.kind === "lower" && waits[trampoline.func] === true)
-      return new Suspending(guard.wrapWaiting(name, made));
-    return guard.wrap(name, made);
+    if (isWithinKin(trampoline))
+      return { core: guard.wrap(name, refuseKin(trampoline.options.instance)), waits: "never" };
+    const asynchronous = machine?.trampoline(trampoline);
+    const made = asynchronous?.core ?? coreFunctionOf(trampoline);
+    // A lowered function charges for itself, when it knows what for.
+    const core = trampoline.kind === "lower" ? made : charged(meter, made);
+    const waitsForWorld = trampoline.kind === "lower" && waits[trampoline.func] === true;
+    const kind = asynchronous?.waits ?? (waitsForWorld ? "for-the-world" : "never");
+    switch (kind) {
+      case "for-others":
+        return { core: guard.wrapSwitching(name, core), waits: kind };
+      case "for-the-world":
+        return { core: guard.wrapWaiting(name, core), waits: kind };
+      case "never":
+        return { core: guard.wrap(name, core), waits: kind };
+    }
+  }
+
+  /** The specification forbids it for now, whether or not the other is under way. */
+  function isWithinKin(trampoline: PlanTrampoline): trampoline is PlanTrampoline & { kind: "lower" } {
+    if (trampoline.kind !== "lower") return false;
+    const target = planned(plan.functions[trampoline.func]);
+    return target.kind === "lifted" && isOwnKin(plan, trampoline.options.instance, target.options.instance);
+  }
+
+  function refuseKin(instance: number): CoreFunction {
+    return () => {
+      instanceOf(instance).requireLeave();
+      throw new AbiTrap("cannot-enter-instance");
+    };
   }
 
   function nameOf(trampoline: PlanTrampoline): string {
+    if (trampoline.kind === "task") return trampoline.name;
+    if (trampoline.kind === "channel")
+      return `${planned(plan.types[trampoline.type]).kind}.${trampoline.action}`;
     if (trampoline.kind !== "lower") return trampoline.kind;
     const func = planned(plan.functions[trampoline.func]);
     return func.kind === "imported" ? `${func.interface ?? "$root"}#${func.name}` : "(component)";
@@ -140,53 +201,36 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     switch (trampoline.kind) {
       case "lower": {
         const target = planned(plan.functions[trampoline.func]);
-        const { signature } = target;
-        // The specification forbids it for now, whether or not the other is under way.
-        if (target.kind === "lifted" && isOwnKin(plan, trampoline.options.instance, target.options.instance))
-          return () => {
-            instanceOf(trampoline.options.instance).requireLeave();
-            throw new AbiTrap("cannot-enter-instance");
-          };
         const callee = functionOf(trampoline.func);
-        return lowered(passageOf(trampoline.options), planned(signatures[signature]), callee);
+        return lowered(passageOf(trampoline.options), planned(signatures[target.signature]), callee);
       }
       case "resource.new":
       case "resource.drop":
       case "resource.rep": {
         const definition = planned(plan.resources[trampoline.resource]);
         const from = instanceOf(trampoline.instance);
-        return charged(
-          meter,
-          resourceBuiltin(trampoline.kind, trampoline.resource, from, (handle) => {
-            const own = definition.kind === "defined" ? definition : undefined;
-            const destructor = own?.destructor;
-            destroyHandle(
-              definition,
-              handle,
-              from,
-              own === undefined ? undefined : instanceOf(own.instance),
-              destructor === undefined || destructor === null ? undefined : functionItem(destructor),
-            );
-          }),
-        );
+        return resourceBuiltin(trampoline.kind, trampoline.resource, from, (handle) => {
+          const own = definition.kind === "defined" ? definition : undefined;
+          const destructor = own?.destructor;
+          destroyHandle(
+            definition,
+            handle,
+            from,
+            own === undefined ? undefined : instanceOf(own.instance),
+            destructor === undefined || destructor === null ? undefined : functionItem(destructor),
+          );
+        });
       }
-      case "task.return": {
-        const { result } = trampoline;
-        return charged(meter, taskReturn(passageOf(trampoline.options), result, returnSignature(result)));
-      }
+      case "task.return":
+        return idleBuiltin("task.return", instanceOf(trampoline.options.instance));
       case "context.get":
       case "context.set":
-        return charged(
-          meter,
-          contextBuiltin(trampoline.kind, trampoline.slot, instanceOf(trampoline.instance)),
-        );
+        return contextBuiltin(trampoline.kind, trampoline.slot, instanceOf(trampoline.instance));
       case "task":
-        return charged(meter, taskBuiltin(trampoline.name, instanceOf(trampoline.instance)));
+        return idleBuiltin(trampoline.name, instanceOf(trampoline.instance));
+      case "channel":
+        throw new TypeError("Cannot link: a plan with streams is not said to be asynchronous");
     }
-  }
-
-  function returnSignature(result: number | null): Signature {
-    return compiled.returnSignature(result === null ? undefined : planned(codecs[result]));
   }
 
   function functionOf(index: number): ComponentFunction {
@@ -201,14 +245,12 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   function liftedOf(index: number): ComponentFunction {
     const func = planned(plan.functions[index]);
     if (func.kind !== "lifted") throw new TypeError("Cannot lift an import");
-    const { options, callback } = func;
+    const { options } = func;
     return lifted({
       passage: passageOf(options),
       signature: planned(signatures[func.signature]),
-      result: planned(plan.signatures[func.signature]).result,
       core: () => functionItem(func.core),
       postReturn: () => (options.postReturn === null ? undefined : functionItem(options.postReturn)),
-      callback: callback === null ? undefined : () => functionItem(callback),
       waits: waits[index] === true,
     });
   }
@@ -220,7 +262,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   function instantiateCore(index: number): unknown {
     // Before its segments are written, and its start function runs.
     meter.beforeGuest();
-    const { module, imports } = planned(plan.instances[index]);
+    const { module, imports, instance } = planned(plan.instances[index]);
     const { module: compiledModule, start } = planned(powers.modules[module]);
     const given: Record<string, Record<string, unknown>> = Object.create(null);
     for (const { module: from, name, item } of imports) {
@@ -247,6 +289,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     }
     if (!start) return undefined;
     const run = functionItem({ kind: "export", instance: index, name: START_EXPORT });
+    if (machine !== undefined) return machine.start(instanceOf(instance), run);
     return canWait ? promising(run)() : run();
   }
 
@@ -267,12 +310,17 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   return {
     meter,
     profiler,
+    hostWork: scheduler,
+    async goOn() {
+      await scheduler.goOnUntil(() => scheduler.isIdle);
+    },
+    endAll: () => scheduler.endAll(),
     instantiate: () => instantiateFrom(0),
-    isAtRest: () => instances.every(({ waiting }) => waiting === 0),
+    isAtRest: () => scheduler.isIdle && instances.every(({ waiting }) => waiting === 0),
     exported(scope, name) {
       const found = plan.exports.find((it) => it.interface === scope && it.name === name);
       if (found === undefined) throw new TypeError(`Cannot find the export "${name}" in the plan`);
-      return functionOf(found.function);
+      return machine === undefined ? functionOf(found.function) : machine.exported(found.function);
     },
     fuelLeft: () => meter.left(),
     depthExceeded: () => depth.value < 0,
