@@ -18,5 +18,5 @@ export async function openBooks(
     throw new Error(`Cannot open the ledger: there is no database in ${JSON.stringify(place.dataFolder)}`);
   const prices = await loadPrices(runtime.files, pricesFile);
   const store = await openDatabase(runtime, database);
-  return { ...createBooks(store, runtime.clock, prices), close: () => store.close() };
+  return { ...createBooks(store, runtime.clock, () => prices), close: () => store.close() };
 }

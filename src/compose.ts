@@ -86,8 +86,8 @@ export interface HouseOptions {
   readonly executors: number;
   /** Beyond those, kept ready for a tenant who has none. */
   readonly spares: number;
-  /** What runs cost; default: nothing. */
-  readonly prices?: Prices;
+  /** What runs cost now; default: nothing. */
+  readonly prices?: () => Prices;
   /** Runtime of the executors; undefined = the gateway's own. */
   readonly executorRuntime: "node" | "deno" | undefined;
   /** What the operating system is to add to their permissions. */

@@ -27,7 +27,7 @@ export function openAccounts(
   { clock, entropy, files }: Runtime,
   keysFolder: string,
   store: Store,
-  prices: Prices = FREE,
+  prices: () => Prices = () => FREE,
 ): Accounts {
   const vault = createAnswerVault({ entropy, files, store: store.journals, path: journalKey(keysFolder) });
   return createAccounts({ store, clock, vault, prices });

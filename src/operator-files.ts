@@ -2,27 +2,39 @@
  * Everything that the operator's files say of what runs may do and who may ask: read whole, or not at all. The same
  * reading serves the start and every reload.
  */
+import { loadPrices, pricesState } from "./accounts/index.ts";
 import { parseProfiles, profilesState, resolveProfiles, type SecretProfile } from "./broker/index.ts";
 import type { ServeConfig } from "./cli/index.ts";
 import { readProfiles } from "./compose.ts";
+import type { Prices } from "./core/budget/index.ts";
 import type { ComponentDescription } from "./core/component/index.ts";
 import { describeChanges, type JsonValue } from "./core/policy/index.ts";
 import { DEMO_PROFILE } from "./demo/index.ts";
 import { type Access, accessState, loadAccess } from "./identity/index.ts";
 import type { Runtime } from "./ports/index.ts";
 import { loadRegistry, type Registry, registryChanges, registryState } from "./registry/index.ts";
+import { readSloSettings, type SloSettings, sloState } from "./slo.ts";
 
 /** What the files say. */
 export interface OperatorFiles {
   readonly registry: Registry;
   readonly profiles: ReadonlyMap<string, SecretProfile>;
   readonly access: Access;
+  readonly prices: Prices;
+  readonly slo: SloSettings;
 }
 
 /** Settings that say where the files are. */
 export type FilePlaces = Pick<
   ServeConfig,
-  "dataFolder" | "toolsFolder" | "policiesFolder" | "profilesFile" | "identityFile" | "demo"
+  | "dataFolder"
+  | "toolsFolder"
+  | "policiesFolder"
+  | "profilesFile"
+  | "identityFile"
+  | "pricesFile"
+  | "sloFile"
+  | "demo"
 >;
 
 /** Where tenants and issuers are. */
@@ -35,12 +47,18 @@ export function profilesFileOf({ dataFolder, profilesFile }: FilePlaces): string
   return profilesFile ?? `${dataFolder}/profiles.yaml`;
 }
 
+/** Where prices are. */
+export function pricesFileOf({ dataFolder, pricesFile }: FilePlaces): string {
+  return pricesFile ?? `${dataFolder}/prices.yaml`;
+}
+
 /** @throws whatever is wrong with any of them: its message has a line for each fault */
 export async function loadOperatorFiles(
   runtime: Runtime,
   places: FilePlaces,
   offer: ComponentDescription,
 ): Promise<OperatorFiles> {
+  await requireNamed(runtime, places);
   const { toolsFolder, policiesFolder } = places;
   const registry = await loadRegistry({
     files: runtime.files,
@@ -52,7 +70,29 @@ export async function loadOperatorFiles(
     registry,
     profiles: await loadAllProfiles(runtime, places),
     access: await loadAccess(runtime.files, identityFileOf(places)),
+    prices: await loadPrices(runtime.files, pricesFileOf(places)),
+    slo: await readSloSettings(runtime, places.sloFile, places.dataFolder),
   };
+}
+
+/**
+ * What the operator named himself must be there, at the start and at every reload: neither a typo nor a file that went
+ * away must come to mean "nothing", which of tenants is everybody and of prices is for free.
+ */
+async function requireNamed({ files }: Pick<Runtime, "files">, places: FilePlaces): Promise<void> {
+  const named = {
+    tools: places.toolsFolder,
+    policies: places.policiesFolder,
+    profiles: places.profilesFile,
+    identity: places.identityFile,
+    prices: places.pricesFile,
+    slo: places.sloFile,
+  };
+  const missing: string[] = [];
+  for (const [what, path] of Object.entries(named))
+    if (path !== undefined && (await files.mode(path)) === undefined)
+      missing.push(`Cannot read --${what} ${JSON.stringify(path)}: there is no such file or folder`);
+  if (missing.length > 0) throw new Error(missing.join("\n"));
 }
 
 /** The operator's profiles, and the demo's where it is served. */
@@ -73,7 +113,8 @@ export async function stampFiles({ files }: Pick<Runtime, "files">, places: File
     .filter(({ name, isFolder }) => isFolder && !name.includes("."))
     .map(({ name }) => `${toolsFolder}/${name}`);
   if (policiesFolder !== undefined) folders.push(policiesFolder);
-  const paths = [identityFileOf(places), profilesFileOf(places)];
+  const { dataFolder, sloFile = `${dataFolder}/slo.yaml` } = places;
+  const paths = [identityFileOf(places), profilesFileOf(places), pricesFileOf(places), sloFile];
   for (const folder of folders)
     for (const { name, isFolder } of await files.list(folder)) if (!isFolder) paths.push(`${folder}/${name}`);
   const stamps = await Promise.all(paths.map(async (path) => `${path} ${await files.stamp(path)}`));
@@ -81,11 +122,13 @@ export async function stampFiles({ files }: Pick<Runtime, "files">, places: File
 }
 
 /** What makes two readings differ; no secret. */
-export function stateOf({ registry, profiles, access }: OperatorFiles): JsonValue {
+export function stateOf({ registry, profiles, access, prices, slo }: OperatorFiles): JsonValue {
   return {
     tools: registryState(registry),
     profiles: profilesState(profiles),
     access: accessState(access),
+    prices: pricesState(prices),
+    slo: sloState(slo),
   };
 }
 
@@ -95,5 +138,7 @@ export function changesBetween(before: OperatorFiles, after: OperatorFiles): rea
     ...registryChanges(before.registry, after.registry),
     ...describeChanges(profilesState(before.profiles), profilesState(after.profiles), "profiles"),
     ...describeChanges(accessState(before.access), accessState(after.access), "identity"),
+    ...describeChanges(pricesState(before.prices), pricesState(after.prices), "prices"),
+    ...describeChanges(sloState(before.slo), sloState(after.slo), "slo"),
   ];
 }

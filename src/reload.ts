@@ -7,6 +7,7 @@
  */
 import type { SecretProfile } from "./broker/index.ts";
 import { type House, prepareTool } from "./compose.ts";
+import { FREE, type Prices } from "./core/budget/index.ts";
 import type { ComponentDescription } from "./core/component/index.ts";
 import { GatewayError } from "./core/errors.ts";
 import { digestState } from "./core/manifest/index.ts";
@@ -84,7 +85,11 @@ export class Reloader {
     const before = this.#files;
     const after = await this.#read(before, log);
     const changes = changesBetween(before, after);
-    if (changes.length === 0) return { action: null, changes };
+    if (changes.length === 0) {
+      // The same words; what they are about (a webhook's secret, in its file) may be another.
+      this.#files = { ...before, slo: after.slo };
+      return { action: null, changes };
+    }
     const { clock, entropy } = runtime;
     const action = newActionId(clock, entropy);
     await house.evidence.act({
@@ -116,6 +121,7 @@ export class Reloader {
     const { runtime, places, offer, house } = this.#parts;
     try {
       const after = await loadOperatorFiles(runtime, places, offer);
+      requireSameCurrency(before.prices, after.prices);
       for (const tool of after.registry.tools) {
         if (!isSame(before.registry.find(tool.name), tool))
           await prepareTool(house.sandbox, after.registry, tool);
@@ -165,6 +171,15 @@ export class Reloader {
       await this.#last;
     };
   }
+}
+
+/** Amounts in the ledger have no currency of their own: sums of two would be of neither. */
+function requireSameCurrency({ currency: was }: Prices, { currency: is }: Prices): void {
+  if (was === FREE.currency || was === is) return;
+  const named = is === FREE.currency ? "prices are gone" : `prices are in ${is}`;
+  throw new Error(
+    `Cannot use prices: ${named}, and amounts in the ledger are in ${was}; keep currency: ${was}`,
+  );
 }
 
 function isSame(before: Tool | undefined, after: Tool): boolean {

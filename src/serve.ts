@@ -2,7 +2,6 @@
  * `writ serve`: loads the tools, opens the house, listens, and on the way out finishes or seals what is running.
  * Says what it is doing, and how far it is.
  */
-import { loadPrices } from "./accounts/index.ts";
 import { keepFresh, profilesState } from "./broker/index.ts";
 import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import {
@@ -29,7 +28,6 @@ import { describeVersion, holdRegistry, type Registry } from "./registry/index.t
 import { Reloader } from "./reload.ts";
 import { isFirst, joinLog } from "./shared-log.ts";
 import { writePublicKeys } from "./signers.ts";
-import { readSloSettings } from "./slo.ts";
 
 /** How long requests under way may take to finish once the gateway is told to stop. */
 const GRACE_MS = 10_000;
@@ -44,14 +42,13 @@ export async function startServer(
   config: ServeConfig,
   say: (line: string) => void,
 ): Promise<RunningServer> {
-  const { dataFolder, pricesFile = `${dataFolder}/prices.yaml` } = config;
+  const { dataFolder } = config;
   const log = createLog(runtime, config.logLevel);
   const closers: (() => Promise<void>)[] = [];
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
-    await requireNamedPaths(runtime, config);
     await requireFreePort(runtime, config);
     const lock = await lockData(runtime, dataFolder);
     closers.push(async () => lock.close());
@@ -97,14 +94,14 @@ export async function startServer(
       registry: holder,
       reload: async (actor) => await (await reloader.promise).reload(actor),
       watch: {
-        slo: await readSloSettings(runtime, config.sloFile, dataFolder),
+        slo: () => inForce().slo,
         ...(config.otlpEndpoint === undefined
           ? {}
           : { traces: { endpoint: config.otlpEndpoint, allowAddresses: config.otlpAllow } }),
       },
       versioned: { offer, activateNew: config.newVersions === "activate" },
       access,
-      prices: await loadPrices(runtime.files, pricesFile),
+      prices: () => inForce().prices,
       profiles,
       mounts,
       allowAddresses: config.egressAllow,
@@ -267,21 +264,6 @@ async function serveDemo(runtime: Runtime): Promise<HttpServer | undefined> {
   } catch (error) {
     if (isAddressInUse(error)) return undefined;
     throw error;
-  }
-}
-
-/** What the operator named himself must be there: a typo must not mean "nothing". */
-async function requireNamedPaths(runtime: Runtime, config: ServeConfig): Promise<void> {
-  const named = {
-    tools: config.toolsFolder,
-    policies: config.policiesFolder,
-    profiles: config.profilesFile,
-    identity: config.identityFile,
-    prices: config.pricesFile,
-  };
-  for (const [what, path] of Object.entries(named)) {
-    if (path === undefined || (await runtime.files.mode(path)) !== undefined) continue;
-    throw new Error(`Cannot start: --${what} names "${path}", and there is no such file or folder`);
   }
 }
 

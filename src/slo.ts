@@ -1,4 +1,5 @@
 /** Where service levels, versions and the way out meet: the operator's file, who is told, and who takes a version back. */
+import type { JsonValue } from "./core/policy/index.ts";
 import type { SloFile } from "./core/slo/index.ts";
 import { DEFAULT_SLOS, readSloFile, readWebhookSecret, type SloReport } from "./core/slo/index.ts";
 import { newActionId, versionOf } from "./gateway/index.ts";
@@ -54,6 +55,12 @@ export async function readSloSettings(
   return { file: read.file, hooks };
 }
 
+/** What is promised and who is told, as plain JSON: to compare, to digest and to sign. Of secrets, the names of their files. */
+export function sloState({ file }: SloSettings): JsonValue {
+  // Members that are undefined are absent in JSON.
+  return JSON.parse(JSON.stringify(file));
+}
+
 /** Service levels of a gateway that runs. */
 export interface Slos {
   readonly sink: TelemetrySink;
@@ -66,7 +73,8 @@ export interface Slos {
 export function openSlos(parts: {
   readonly runtime: Pick<Runtime, "clock" | "entropy">;
   readonly store: Store;
-  readonly settings: SloSettings;
+  /** Those of this moment: an operator may change them while the gateway runs. */
+  readonly settings: () => SloSettings;
   readonly outgoing: Outgoing;
   readonly log: (line: object) => void;
 }): Slos {
@@ -77,8 +85,8 @@ export function openSlos(parts: {
     clock,
     onError: (error) => log({ event: "counts-not-written", error: String(error) }),
   });
-  const tell = createWebhooks({ hooks: settings.hooks, outgoing, clock, log });
-  const monitor = createMonitor(monitorParts(parts.runtime, store, settings.file, tell, log));
+  const tell = createWebhooks({ hooks: () => settings().hooks, outgoing, clock, log });
+  const monitor = createMonitor(monitorParts(parts.runtime, store, () => settings().file, tell, log));
   const stopCounting = recorder.begin();
   const stopLooking = monitor.begin();
   return {
@@ -98,13 +106,21 @@ export function reportSlos(
   file: SloFile,
 ): Promise<SloReport> {
   const nothing = () => undefined;
-  return createMonitor(monitorParts(runtime, store, file, async () => true, nothing)).report();
+  return createMonitor(
+    monitorParts(
+      runtime,
+      store,
+      () => file,
+      async () => true,
+      nothing,
+    ),
+  ).report();
 }
 
 function monitorParts(
   { clock, entropy }: Pick<Runtime, "clock" | "entropy">,
   { measures, versions }: Store,
-  file: SloFile,
+  file: MonitorParts["file"],
   tell: MonitorParts["tell"],
   log: MonitorParts["log"],
 ): MonitorParts {

@@ -6,7 +6,7 @@ import { type Metrics, openTraces, type TraceOptions } from "./telemetry/index.t
 
 /** What an operator wants to be told. */
 export interface WatchSettings {
-  readonly slo: SloSettings;
+  readonly slo: () => SloSettings;
   /** Where traces go; absent = nowhere, and nothing of them is made. */
   readonly traces?: Pick<TraceOptions, "endpoint" | "allowAddresses">;
 }

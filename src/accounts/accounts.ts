@@ -35,7 +35,8 @@ export interface AccountsParts {
   readonly store: Pick<Store, "accounts" | "findRun" | "ledger">;
   readonly vault: AnswerVault;
   readonly clock: Clock;
-  readonly prices: Prices;
+  /** Those of this moment: an operator may change them while the gateway runs. */
+  readonly prices: () => Prices;
 }
 
 /** See {@link createAccounts}. */
@@ -70,7 +71,7 @@ export function createAccounts({ store, vault, clock, prices }: AccountsParts): 
     describeClaims,
     leftOf,
     refusalOf: (refusal, identity) => refusalOf(refusal, identity, bodyHash(identity)),
-    settlementOf: (predicate) => settlementOf(predicate, prices),
+    settlementOf: (predicate) => settlementOf(predicate, prices()),
     async mayResend({ tenant, tool, operation, idempotencyKey }, { retry_budget: budget }) {
       if (budget === undefined) return true;
       if (operation === "write" && idempotencyKey === undefined) return false;

@@ -58,7 +58,7 @@ export interface ChargebackRequest extends Pick<ChargebackQuery, "by" | "where" 
   readonly after?: string;
 }
 
-/** The ledger of one store, at one list of prices. */
+/** The ledger of one store, at the prices of the moment. */
 export interface Books {
   /**
    * Records how a task ended, and bills it when it succeeded: once. Repeating the report gives the same answer.
@@ -74,15 +74,16 @@ export interface Books {
 export function createBooks(
   { ledger }: Pick<Store, "ledger">,
   clock: Pick<Clock, "nowMs">,
-  prices: Prices,
+  prices: () => Prices,
 ): Books {
-  const { currency } = prices;
   return {
     async reportOutcome(tenant, task, outcome) {
+      const now = prices();
+      const { currency } = now;
       const reported = await ledger.reportOutcome(
         { tenant, task },
         outcome,
-        (tool) => successPrice(prices, tool),
+        (tool) => successPrice(now, tool),
         clock.nowMs(),
       );
       const name = JSON.stringify(task);
@@ -118,7 +119,7 @@ export function createBooks(
       const shown = found.slice(0, limit);
       const last = shown.at(-1);
       return {
-        ...{ currency, by, from, until },
+        ...{ currency: prices().currency, by, from, until },
         lines: shown.map(({ keys, cost, billed, ...sums }) => ({
           keys: Object.fromEntries(by.map((key, index) => [key, keys[index] ?? ""])),
           ...sums,

@@ -1,7 +1,8 @@
 /** The operator's prices: a file of data, read whole or not at all. */
 import { parse } from "yaml";
 import { z } from "zod";
-import { FREE, MOST_NANO, type Prices } from "../core/budget/index.ts";
+import { FREE, formatAmount, MOST_NANO, type Prices } from "../core/budget/index.ts";
+import type { JsonValue } from "../core/policy/index.ts";
 import type { Files } from "../ports/index.ts";
 
 /** Billionths in a unit. */
@@ -46,4 +47,18 @@ export async function loadPrices(files: Pick<Files, "read">, path: string): Prom
   }
   const { fuel_per_1e9: fuel, egress_per_gib: egress, ...rest } = parsed.data;
   return { ...rest, fuel, egress };
+}
+
+/** Prices as plain JSON, in the words and units of the file: to compare, to digest and to sign. */
+export function pricesState({ currency, run, fuel, egress, second, success, tools }: Prices): JsonValue {
+  const amount = (nano: number) => formatAmount(nano).replace(/\.?0+$/, "");
+  return {
+    currency,
+    run: amount(run),
+    fuel_per_1e9: amount(fuel),
+    egress_per_gib: amount(egress),
+    second: amount(second),
+    success: amount(success),
+    tools: Object.fromEntries(Object.entries(tools).map(([name, nano]) => [name, amount(nano)])),
+  };
 }

@@ -29,7 +29,8 @@ export interface MonitorParts {
   readonly measures: MeasureStore;
   readonly versions: VersionStore;
   readonly clock: Clock;
-  readonly file: SloFile;
+  /** What is promised at this moment. */
+  readonly file: () => SloFile;
   /** Labels that sums of a version have. */
   readonly labelsOf: (tool: string, version: number) => Promise<readonly string[]>;
   /** Takes a version back, unless the state is no longer this one. */
@@ -53,7 +54,7 @@ export interface Monitor {
 
 /** @returns a monitor that looks when it is told to */
 export function createMonitor(parts: MonitorParts): Monitor {
-  const { measures, versions, clock, file, log } = parts;
+  const { measures, versions, clock, log } = parts;
   const kept = new Map<number, { readonly atMs: number; readonly sums: readonly Sum[] }>();
   let forgottenAt = Number.NEGATIVE_INFINITY;
 
@@ -67,6 +68,7 @@ export function createMonitor(parts: MonitorParts): Monitor {
   }
 
   async function report(): Promise<SloReport> {
+    const file = parts.file();
     const spans = new Set([file.period, 300_000, ...file.alerts.flatMap(({ long, short }) => [long, short])]);
     const sums = new Map<number, readonly Sum[]>();
     for (const span of spans) sums.set(span, await sumsOf(span));
@@ -103,6 +105,7 @@ export function createMonitor(parts: MonitorParts): Monitor {
   }
 
   async function judgeVersions(): Promise<void> {
+    const file = parts.file();
     if (file.rollback.length === 0) return;
     for (const { state } of (await versions.states()).rows) {
       const rule =

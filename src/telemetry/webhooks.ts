@@ -21,7 +21,8 @@ export interface Webhook {
 
 /** @returns tells all of them; true when each has taken it, or it was tried often enough */
 export function createWebhooks(parts: {
-  readonly hooks: readonly Webhook[];
+  /** Those of this moment. */
+  readonly hooks: () => readonly Webhook[];
   readonly outgoing: Outgoing;
   readonly clock: Clock;
   readonly log: (line: object) => void;
@@ -57,7 +58,7 @@ export function createWebhooks(parts: {
       timestamp: new Date(sinceMs).toISOString(),
       data: { alert: name, firing, since: new Date(sinceMs).toISOString(), detail },
     });
-    const taken = await Promise.all(hooks.map((hook) => send(hook, id, body)));
+    const taken = await Promise.all(hooks().map((hook) => send(hook, id, body)));
     return taken.every(Boolean) || attempt >= MOST_ATTEMPTS;
   };
 }

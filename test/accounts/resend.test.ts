@@ -27,7 +27,7 @@ function accountsOver(takeRetry: AccountStore["takeRetry"]) {
   const store = { accounts: { takeRetry } } as unknown as Store; // nothing else of it is asked
   const vault = { seal: () => Promise.reject(new Error("no")), open: () => Promise.reject(new Error("no")) };
   const clock = { nowMs: () => 5000, monotonicMs: () => 0, after: () => () => undefined };
-  return createAccounts({ store, vault, clock, prices: FREE });
+  return createAccounts({ store, vault, clock, prices: () => FREE });
 }
 
 it("mayResend() charges the run's own books, and goes by their answer", async () => {

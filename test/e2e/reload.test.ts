@@ -4,9 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
+import { readOffer } from "../../src/compose.ts";
 import { joinTrust, parseTrust, verifyBundle } from "../../src/core/manifest/index.ts";
 import { verifySignature } from "../../src/identity/index.ts";
-import { callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
+import { loadOperatorFiles } from "../../src/operator-files.ts";
+import { callGateway, openTestGateway, PROJECT, type TestGateway, testConfig } from "../support/gateway.ts";
 import { Processes } from "../support/gateway-process.ts";
 
 let folder: string;
@@ -21,7 +24,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   for (const name of TOOLS) await cp(built(name, "policy.yaml"), join(tools, name, "policy.yaml"));
-  await rm(join(gateway.dataFolder, "identity.yaml"), { force: true });
+  for (const file of ["identity.yaml", "slo.yaml"]) await rm(join(gateway.dataFolder, file), { force: true });
   await gateway.server.reload();
 });
 afterAll(async () => {
@@ -173,6 +176,80 @@ describe("POST /v1/operate/reload", () => {
     await writeFile(join(gateway.dataFolder, "identity.yaml"), "tenants: { acme: { tier: pro } }\n");
     expect((await reload()).status).toBe(200);
     expect((await hash()).status).toBe(401);
+  });
+});
+
+describe("prices and service levels", () => {
+  const put = (file: string, text: string) => writeFile(join(gateway.dataFolder, file), text);
+  const costs = async () =>
+    (await gateway.get("/v1/chargeback?by=run")).json.lines.map(({ cost }: { cost: string }) => cost);
+
+  it("are taken over together with the rest, and what was entered stays as it was", async () => {
+    await hash();
+    await put("prices.yaml", "{ currency: EUR, run: 0.001, tools: { hash: 0.25 } }");
+    await put("slo.yaml", "{ rejection_rate: { most: 0.5 }, webhooks: [] }");
+    expect((await reload()).json.changes).toEqual([
+      'prices.currency is "EUR", was "none"',
+      'prices.run is "0.001", was "0"',
+      'prices.tools.hash is "0.25", was absent',
+      "slo.rejection_rate.most is 0.5, was 0.25",
+    ]);
+    await hash();
+    await put("prices.yaml", "{ currency: EUR, run: 0.002 }");
+    expect((await reload()).json.changes).toEqual([
+      'prices.run is "0.002", was "0.001"',
+      'prices.tools.hash is absent, was "0.25"',
+    ]);
+    await hash();
+    expect((await costs()).slice(-3)).toEqual(["0.000000000", "0.001000000", "0.002000000"]);
+    expect((await gateway.get("/v1/chargeback")).json.currency).toBe("EUR");
+    const { objectives } = (await gateway.get("/v1/slo")).json;
+    expect(objectives).toContainEqual(expect.objectContaining({ name: "rejection-rate", target: 0.5 }));
+  });
+
+  it.each([
+    ["prices that are none", "prices.yaml", "{ currency: EUR, run: -1 }", /prices.*\/run/],
+    [
+      "another currency than the ledger's",
+      "prices.yaml",
+      "{ currency: USD }",
+      /amounts in the ledger are in EUR/,
+    ],
+    ["a service level that is not understood", "slo.yaml", "{ latancy: [] }", /slo\.yaml:1:\d+ .*latancy/],
+    [
+      "a webhook without its secret",
+      "slo.yaml",
+      '{ webhooks: [{ url: "https://a.test/x", secret_file: "/nowhere" }] }',
+      /no secret of 24 bytes/,
+    ],
+  ])("are refused whole, with everything beside them: %s", async (_, file, text, words) => {
+    const good = "{ currency: EUR, run: 0.002 }";
+    await put(file, text);
+    await edit("hash", "benchmark]", "benchmark, night-watch]");
+    const { status, json } = await reload();
+    expect([status, json.faults.join("\n")]).toEqual([409, expect.stringMatching(words)]);
+    expect((await hash("night-watch")).status).toBe(403);
+    expect((await gateway.get("/v1/chargeback")).json.currency).toBe("EUR");
+    await put("prices.yaml", good);
+  });
+});
+
+describe("loadOperatorFiles()", () => {
+  it("reads nothing as nothing only where the operator named nothing", async () => {
+    const names = ["profiles", "identity", "prices", "slo"] as const;
+    const named = Object.fromEntries(names.map((name) => [`${name}File`, join(folder, `${name}-gone`)]));
+    const offer = await readOffer(runtime);
+    const places = { ...testConfig(folder), toolsFolder: tools };
+    const { access, prices } = await loadOperatorFiles(runtime, places, offer);
+    expect([access.tenants, prices.currency]).toEqual([undefined, "none"]);
+    await expect(loadOperatorFiles(runtime, { ...places, ...named }, offer)).rejects.toThrow(
+      names
+        .map(
+          (name) =>
+            `Cannot read --${name} ${JSON.stringify(join(folder, `${name}-gone`))}: there is no such file or folder`,
+        )
+        .join("\n"),
+    );
   });
 });
 

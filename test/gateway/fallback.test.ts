@@ -25,7 +25,7 @@ let nowMs = 1_000_000;
 beforeAll(async () => {
   store = await openStore(runtime.openSqlite(":memory:"));
   const clock = { ...runtime.clock, nowMs: () => nowMs };
-  accounts = createAccounts({ store, clock, vault: plainVault(), prices: FREE });
+  accounts = createAccounts({ store, clock, vault: plainVault(), prices: () => FREE });
 });
 afterAll(() => store.close());
 

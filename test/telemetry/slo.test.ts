@@ -128,7 +128,7 @@ function monitor(changes: Partial<MonitorParts> = {}, file: Partial<SloFile> = {
     measures: store.measures,
     versions: store.versions,
     clock,
-    file: { ...DEFAULT_SLOS, ...file },
+    file: () => ({ ...DEFAULT_SLOS, ...file }),
     labelsOf: async (_tool, version) => [`v${version}`],
     rollBack: async ({ tool }, rule) => void taken.push(`${tool} ${rule}`),
     tell: async (alert) => {
@@ -234,7 +234,7 @@ describe("createWebhooks()", () => {
     return { port, sent };
   }
   const tell = (port: Outgoing, log: object[] = []) =>
-    createWebhooks({ hooks: [hook], outgoing: port, clock, log: (line) => void log.push(line) });
+    createWebhooks({ hooks: () => [hook], outgoing: port, clock, log: (line) => void log.push(line) });
 
   it("tries three times, under one id, and says when nobody took it", async () => {
     const good = outgoing([500, new Error("refused"), 204]);
