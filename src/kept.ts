@@ -33,7 +33,7 @@ export function openAccounts(
   return createAccounts({ store, clock, vault, prices });
 }
 
-/** The master key of what is kept of runs. */
-function journalKey(keysFolder: string): string {
+/** The file with the master key of what is kept of runs. */
+export function journalKey(keysFolder: string): string {
   return `${keysFolder}/journals.key`;
 }

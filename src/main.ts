@@ -4,7 +4,7 @@ import { openBooks } from "./books.ts";
 import { type CliWorld, runCli } from "./cli/index.ts";
 import { PROJECT_FOLDER, readOffer, VERSION } from "./compose.ts";
 import { openKeys, openLocalGateway, openLog } from "./local.ts";
-import { openRecords, openReplayer } from "./records.ts";
+import { openRecords, openReplayer, rotateJournalKeys } from "./records.ts";
 import { startServer } from "./serve.ts";
 import { makeKeys, openSignerService, rotateKeys } from "./signers.ts";
 import { openReport, openTools } from "./versions.ts";
@@ -24,6 +24,7 @@ const world: CliWorld = {
   openSignerService: (options, log) => openSignerService(runtime, options, log),
   makeKeys: (options) => makeKeys(runtime, options),
   rotateKeys: (options) => rotateKeys(runtime, options),
+  rotateJournalKeys: (place, onTenant) => rotateJournalKeys(runtime, place, onTenant),
   openRecords: (place) => openRecords(runtime, place),
   openBooks: (place, pricesFile) => openBooks(runtime, place, pricesFile),
   openReplayer: (place) => openReplayer(runtime, place),

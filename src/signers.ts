@@ -1,5 +1,4 @@
 /** Where keys and runtime meet: signers over files or over a socket, the signing process, rotation. */
-import { toHex } from "./core/digest.ts";
 import { writeTrustedRoot } from "./gateway/index.ts";
 import {
   CHECKPOINT_KEY,
@@ -11,6 +10,8 @@ import {
   openSigner,
   serveSigner,
 } from "./identity/index.ts";
+import { makeMasterKey } from "./journal/index.ts";
+import { journalKey } from "./kept.ts";
 import type { NoteSigner, Runtime, Signer } from "./ports/index.ts";
 
 /** Both signers of one gateway. */
@@ -75,7 +76,6 @@ export async function openSignerService(
 
 /** Files of a keys folder that hold secrets. */
 const SECRET_FILES = ["manifest.pem", "checkpoint.pem", "journals.key"] as const;
-const MASTER_KEY_BYTES = 32;
 
 /**
  * Makes the keys that a folder lacks: for gateways that share them, and can not each make their own.
@@ -94,10 +94,7 @@ export async function makeKeys(
   for (const name of SECRET_FILES)
     if ((await files.mode(`${keysFolder}/${name}`)) === undefined) made.push(name);
   const signers = await openSigners(runtime, { keysFolder, origin, address: undefined });
-  if (made.includes("journals.key")) {
-    const key = `${toHex(entropy.bytes(MASTER_KEY_BYTES))}\n`;
-    await files.write(`${keysFolder}/journals.key`, key, { mode: 0o600 });
-  }
+  await makeMasterKey({ files, entropy, path: journalKey(keysFolder) });
   await writePublicKeys(runtime, keysFolder, signers);
   const [manifest, checkpoint] = [await signers.signer.keys(), await signers.noteSigner.keys()];
   return { made, keyIds: { manifest: manifest[0]?.keyId ?? "", checkpoint: checkpoint[0]?.keyId ?? "" } };

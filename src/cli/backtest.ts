@@ -12,7 +12,7 @@ import { readJournalOf, signedPredicate } from "./journal-file.ts";
 import { printJson } from "./output.ts";
 import { Components } from "./past-components.ts";
 import { listToolPolicies, readPolicies } from "./policy-files.ts";
-import { UsageError } from "./usage-error.ts";
+import { readSpan } from "./time.ts";
 import type { CliWorld, Records, Replayer } from "./world.ts";
 
 interface BacktestFlags {
@@ -56,7 +56,6 @@ interface Again {
   readonly run: (policy: PolicyRecord["policy"]) => ReturnType<typeof runAgain>;
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 /** Runs between two lines of progress. */
 const STEP = 500;
 
@@ -93,7 +92,7 @@ export function addBacktest(policy: Command, { world, end }: CommandContext): vo
 
 async function tryPolicies(world: CliWorld, flags: BacktestFlags): Promise<readonly BacktestRow[]> {
   const { config } = await loadConfig(world, { dataFolder: flags.data, toolsFolder: flags.tools });
-  const sinceMs = world.runtime.clock.nowMs() - readSpan(flags.since);
+  const sinceMs = world.runtime.clock.nowMs() - readSpan(flags.since, "Cannot backtest: --since");
   const policies = await readTrial(world, flags.policy, config.toolsFolder, config.policiesFolder);
   const tools = new Set(policies.tried.map(({ policy }) => policy.tool_id));
   const records = await world.openRecords(config);
@@ -223,12 +222,4 @@ async function readTrial(
 async function readTiers(records: Records): Promise<ReadonlyMap<string, string>> {
   const keys = await records.listKeys();
   return new Map(keys.map(({ id, tier }) => [`key:${id.replace(/^key_/, "")}`, tier]));
-}
-
-function readSpan(text: string): number {
-  const [, count = "", unit = ""] = /^([1-9][0-9]{0,5})([mhd])$/.exec(text) ?? [];
-  const unitMs = UNIT_MS[unit];
-  if (unitMs === undefined)
-    throw new UsageError(`Cannot backtest since ${JSON.stringify(text)}: wanted a span such as 12h or 7d`);
-  return Number(count) * unitMs;
 }

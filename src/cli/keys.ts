@@ -1,7 +1,4 @@
-/**
- * `writ keys`: issue, list and revoke API keys, and rotate the keys that sign. Works on the data folder, whether or not a
- * gateway runs on it.
- */
+/** `writ keys`: issue, list and revoke API keys. Works on the data folder, whether or not a gateway runs on it. */
 import type { Command } from "commander";
 import { isScope, SCOPE_NAMES, SCOPES } from "../core/policy/index.ts";
 import type { KeyRow } from "../ports/index.ts";
@@ -9,9 +6,11 @@ import { loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { addKeysInit } from "./keys-init.ts";
+import { addKeysRotate } from "./keys-rotate.ts";
 import { alignColumns, printable, printJson } from "./output.ts";
+import { instant, readSpan } from "./time.ts";
 import { UsageError } from "./usage-error.ts";
-import type { CliWorld, Keys, SigningKeyState } from "./world.ts";
+import type { CliWorld, Keys } from "./world.ts";
 
 interface KeyFlags {
   readonly data?: string;
@@ -33,18 +32,7 @@ interface ListFlags extends KeyFlags {
   readonly after?: string;
 }
 
-interface RotateFlags extends KeyFlags {
-  readonly overlap: string;
-  readonly kind: string;
-  readonly keys?: string;
-  readonly logOrigin?: string;
-}
-
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
-const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-/** Ten years: a longer word is a mistake in it. */
-const LONGEST_MS = 3650 * 86_400_000;
-
 /** Adds the commands. */
 export function addKeys(program: Command, { world, end }: CommandContext): void {
   const keys = program
@@ -126,68 +114,7 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
 
   addKeysInit(keys, { world, end });
 
-  keys
-    .command("rotate")
-    .description("Makes new signing keys; the old ones sign for half of the overlap, and verify for ever")
-    .option("--overlap <span>", "time in which old and new are both believed; 0 = the old key is lost", "1h")
-    .option("--kind <name>", "manifest, checkpoint or both", "both")
-    .option("--keys <folder>", "folder of the keys (default: keys/ of the data folder)")
-    .option("--data <folder>", "the gateway's data folder")
-    .option("--log-origin <host>", "name of the transparency log (WRIT_LOG_ORIGIN)")
-    .option("--json", "print JSON")
-    .addHelpText(
-      "after",
-      `
-A running gateway or signing process follows within seconds. Give witnesses the new checkpoint key first.
-
-Example:
-  writ keys rotate --overlap 24h`,
-    )
-    .action(async (flags: RotateFlags) => {
-      const { config } = await loadConfig(world, { dataFolder: flags.data, logOrigin: flags.logOrigin });
-      const states = await world.rotateKeys({
-        keysFolder: flags.keys ?? config.keysFolder ?? `${config.dataFolder}/keys`,
-        origin: config.logOrigin,
-        kinds: readKinds(flags.kind),
-        overlapMs: flags.overlap === "0" ? 0 : readSpan(flags.overlap, "Cannot rotate keys: --overlap"),
-      });
-      if (flags.json) printJson(world, { keys: states.map(describeSigning) });
-      else printSigning(world, states);
-    });
-}
-
-function readKinds(kind: string): readonly ("manifest" | "checkpoint")[] {
-  if (kind === "both") return ["manifest", "checkpoint"];
-  if (kind === "manifest" || kind === "checkpoint") return [kind];
-  throw new UsageError(
-    `Cannot rotate keys: --kind is ${JSON.stringify(kind)}, wanted manifest, checkpoint or both`,
-  );
-}
-
-function describeSigning({ kind, keyId, validFromMs, signsFromMs, validUntilMs }: SigningKeyState): object {
-  return {
-    kind,
-    keyId,
-    validFrom: instant(validFromMs),
-    signsFrom: instant(signsFromMs),
-    validUntil: validUntilMs === undefined ? null : instant(validUntilMs),
-  };
-}
-
-function printSigning({ runtime }: CliWorld, states: readonly SigningKeyState[]): void {
-  const rows = states.map(({ kind, keyId, validFromMs, signsFromMs, validUntilMs }) => [
-    kind,
-    keyId,
-    validFromMs === 0 ? "since ever" : instant(validFromMs),
-    instant(signsFromMs),
-    validUntilMs === undefined ? "no end" : instant(validUntilMs),
-  ]);
-  for (const line of alignColumns([
-    ["key", "id", "believed from", "signs from", "believed until"],
-    ...rows,
-  ])) {
-    runtime.print(line);
-  }
+  addKeysRotate(keys, world);
 }
 
 /** @throws {UsageError} for a tenant that is not in the list, and for another tier than it has there */
@@ -229,16 +156,6 @@ function readIssue(
   return expires === undefined
     ? issue
     : { ...issue, expiresAtMs: nowMs + readSpan(expires, "Cannot issue key: --expires") };
-}
-
-/** @param what begins the message: what can not be done, and by which flag */
-function readSpan(text: string, what: string): number {
-  const [, digits = "", unit = ""] = /^([1-9][0-9]{0,6})([mhd])$/.exec(text) ?? [];
-  const spanMs = Number(digits) * (UNIT_MS[unit] ?? Number.NaN);
-  if (!(spanMs > 0 && spanMs <= LONGEST_MS)) {
-    throw new UsageError(`${what} is ${JSON.stringify(text)}, wanted 1m to 3650d, in m, h or d`);
-  }
-  return spanMs;
 }
 
 /** A row for people and scripts: no hash, times as text. */
@@ -295,8 +212,4 @@ function state({ revokedAtMs, expiresAtMs }: KeyRow, nowMs: number): string {
   if (revokedAtMs !== undefined) return `revoked ${instant(revokedAtMs).slice(0, 10)}`;
   if (expiresAtMs === undefined) return "live";
   return `${expiresAtMs <= nowMs ? "expired" : "live until"} ${instant(expiresAtMs).slice(0, 10)}`;
-}
-
-function instant(ms: number): string {
-  return new Date(ms).toISOString();
 }

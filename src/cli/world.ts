@@ -64,6 +64,16 @@ export interface CliWorld {
     readonly kinds: readonly ("manifest" | "checkpoint")[];
     readonly overlapMs: number;
   }): Promise<readonly SigningKeyState[]>;
+  /**
+   * Gives what is kept of runs another master key.
+   *
+   * @param onTenant told of each tenant whose key was wrapped anew
+   * @returns the files with a master key, and how many tenants' keys each wraps
+   */
+  rotateJournalKeys(
+    place: DataPlace,
+    onTenant: (tenant: string) => void,
+  ): Promise<readonly { readonly file: string; readonly tenants: number }[]>;
   /** Runs of a data folder, its server's and those of `writ run`, with what was kept of them. */
   openRecords(place: DataPlace): Promise<Records>;
   /** The ledger of a data folder's server; `pricesFile`: undefined = `prices.yaml` in the data folder. */

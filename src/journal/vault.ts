@@ -6,18 +6,14 @@
  */
 
 import { toHex } from "../core/digest.ts";
-import { GatewayError } from "../core/errors.ts";
-import type { Entropy, Files, JournalStore, TenantKeyRow } from "../ports/index.ts";
+import type { JournalStore, TenantKeyRow } from "../ports/index.ts";
+import { type MasterKeyPlace, makeMasterKey, readMasterKeys, unreadable } from "./master-key.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** What a vault is made of. */
-export interface VaultPowers {
-  readonly files: Files;
-  readonly entropy: Entropy;
-  readonly store: Pick<JournalStore, "findKey" | "insertKey" | "hasKeys">;
-  /** Of the file with the master key: 64 hex digits, mode 0600. Made when nothing was ever encrypted. */
-  readonly path: string;
+/** What a vault is made of: a store, and the master key, which is made when nothing was ever encrypted. */
+export interface VaultPowers extends MasterKeyPlace {
+  readonly store: Pick<JournalStore, "findKey" | "insertKey" | "hasKeys" | "rewrapKey">;
 }
 
 /** A key, ready. */
@@ -28,7 +24,6 @@ export interface TenantKey {
 
 /** Random, beside each ciphertext. A key may be used 2^32 times with random ones; a tenant's journals are fewer. */
 const IV_BYTES = 12;
-const OTHERS = 0o077;
 /** Tenants' keys kept unwrapped: unwrapping one is two turns of another thread. */
 const MAX_READY = 256;
 
@@ -37,7 +32,7 @@ export class Vault {
   readonly #powers: VaultPowers;
   /** Keys as they were unwrapped, by tenant. Each use asks the store first: a key that was erased there is none here. */
   readonly #ready = new Map<string, TenantKey>();
-  #master: Promise<CryptoKey> | undefined;
+  #masters: Promise<readonly [CryptoKey, ...CryptoKey[]]> | undefined;
 
   constructor(powers: VaultPowers) {
     this.#powers = powers;
@@ -49,9 +44,15 @@ export class Vault {
     const known = await store.findKey(tenant);
     if (known !== undefined) return this.#unwrap(known);
     this.#ready.delete(tenant);
+    if (!(await store.hasKeys())) await makeMasterKey(this.#powers);
     const id = toHex(entropy.bytes(16));
-    const wrapped = await seal(entropy, await this.#open(true), entropy.bytes(32), `${tenant} ${id}`);
-    return this.#unwrap(await store.insertKey({ tenant, id, wrapped }));
+    const [master] = await this.#read();
+    const wrapped = await seal(entropy, master, entropy.bytes(32), `${tenant} ${id}`);
+    const row = await store.insertKey({ tenant, id, wrapped });
+    const key = await this.#unwrap(row);
+    // A rotation that passed between the reading and the insertion did not see this row, and would lose it.
+    await this.rewrap(row);
+    return key;
   }
 
   /** @param place what the ciphertext belongs to: tenant and run */
@@ -67,48 +68,61 @@ export class Vault {
     const row = await this.#powers.store.findKey(tenant);
     if (row === undefined) this.#ready.delete(tenant);
     if (row?.id !== keyId) throw unreadable(`the key of tenant ${JSON.stringify(tenant)} was erased`);
-    return open((await this.#unwrap(row)).key, sealed, place, "it was changed, or belongs to another run");
+    const opened = await open([(await this.#unwrap(row)).key], sealed, place);
+    if (opened === undefined) throw unreadable("it was changed, or belongs to another run");
+    return opened;
   }
 
-  async #unwrap({ tenant, id, wrapped }: TenantKeyRow): Promise<TenantKey> {
+  /**
+   * Wraps a tenant's key with the master key that wraps now, if it is wrapped with one before it.
+   *
+   * @throws {GatewayError} `evidence-unavailable` when no master key opens it
+   */
+  async rewrap(row: TenantKeyRow): Promise<void> {
+    const { store, entropy } = this.#powers;
+    const held = (await this.#masters) ?? [];
+    const masters = await this.#read();
+    const place = `${row.tenant} ${row.id}`;
+    if ((await open(masters.slice(0, 1), row.wrapped, place)) !== undefined) return;
+    const raw = await open([...masters, ...held], row.wrapped, place);
+    if (raw === undefined) throw notWrappedByUs(row);
+    // Guarded: whoever else wrapped it anew meanwhile, or erased it, was right.
+    await store.rewrapKey(row, await seal(entropy, masters[0], raw, place));
+  }
+
+  async #unwrap(row: TenantKeyRow): Promise<TenantKey> {
+    const { tenant, id, wrapped } = row;
     const known = this.#ready.get(tenant);
     if (known?.id === id) return known;
-    const why = "the master key is not the one that it was wrapped with";
-    const raw = await open(await this.#open(false), wrapped, `${tenant} ${id}`, why);
-    const ready = { id, key: await importKey(raw) };
-    this.#ready.set(tenant, ready);
+    const place = `${tenant} ${id}`;
+    // Held from before; a rotation since then shows in a key that they do not open, and is read then.
+    const raw =
+      (await open(await (this.#masters ?? this.#read()), wrapped, place)) ??
+      (await open(await this.#read(), wrapped, place));
+    if (raw === undefined) throw notWrappedByUs(row);
+    const key = await crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
+    this.#ready.set(tenant, { id, key });
     const [oldest] = this.#ready.keys();
     if (this.#ready.size > MAX_READY && oldest !== undefined) this.#ready.delete(oldest);
-    return ready;
+    return { id, key };
   }
 
-  /** Once: the file does not change under a gateway. A failure is tried again. */
-  #open(mayMake: boolean): Promise<CryptoKey> {
-    this.#master ??= this.#readMaster(mayMake).catch((error: unknown) => {
-      this.#master = undefined;
+  /** From the file. A failure is not held on to. */
+  #read(): Promise<readonly [CryptoKey, ...CryptoKey[]]> {
+    this.#masters = readMasterKeys(this.#powers).catch((error: unknown) => {
+      this.#masters = undefined;
       throw error;
     });
-    return this.#master;
-  }
-
-  async #readMaster(mayMake: boolean): Promise<CryptoKey> {
-    const { files, entropy, store, path } = this.#powers;
-    const name = JSON.stringify(path);
-    if (mayMake && (await files.mode(path)) === undefined && !(await store.hasKeys()))
-      await files.write(path, `${toHex(entropy.bytes(32))}\n`, { mode: 0o600 });
-    // Read back even when just made: if two gateways made one at once, both go on with the one that is there.
-    const bytes = await files.read(path);
-    if (bytes === undefined) throw unreadable(`there is no master key ${name}`);
-    const mode = (await files.mode(path)) ?? 0;
-    if ((mode & OTHERS) !== 0)
-      throw unreadable(`the mode of master key ${name} is 0${mode.toString(8)}, want 0600`);
-    const text = new TextDecoder().decode(bytes).trim();
-    if (!/^[0-9a-f]{64}$/.test(text)) throw unreadable(`master key ${name} is not 64 hex digits`);
-    return importKey(Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
+    return this.#masters;
   }
 }
 
-async function seal(entropy: Entropy, key: CryptoKey, bytes: Bytes, place: string): Promise<Bytes> {
+async function seal(
+  entropy: VaultPowers["entropy"],
+  key: CryptoKey,
+  bytes: Bytes,
+  place: string,
+): Promise<Bytes> {
   const iv = entropy.bytes(IV_BYTES);
   const ciphertext = new Uint8Array(await crypto.subtle.encrypt(gcm(iv, place), key, bytes));
   const sealed = new Uint8Array(IV_BYTES + ciphertext.length);
@@ -117,24 +131,25 @@ async function seal(entropy: Entropy, key: CryptoKey, bytes: Bytes, place: strin
   return sealed;
 }
 
-async function open(key: CryptoKey, sealed: Bytes, place: string, why: string): Promise<Bytes> {
-  try {
-    const algorithm = gcm(sealed.slice(0, IV_BYTES), place);
-    return new Uint8Array(await crypto.subtle.decrypt(algorithm, key, sealed.slice(IV_BYTES)));
-  } catch (cause) {
-    throw unreadable(why, cause);
+/** @returns undefined when none of the keys opens it */
+async function open(keys: readonly CryptoKey[], sealed: Bytes, place: string): Promise<Bytes | undefined> {
+  const algorithm = gcm(sealed.slice(0, IV_BYTES), place);
+  for (const key of keys) {
+    try {
+      return new Uint8Array(await crypto.subtle.decrypt(algorithm, key, sealed.slice(IV_BYTES)));
+    } catch {
+      // Of another key, or changed: the next one says which.
+    }
   }
+  return undefined;
 }
 
 function gcm(iv: Bytes, place: string): AesGcmParams {
   return { name: "AES-GCM", iv, additionalData: new TextEncoder().encode(`writ-journal/1 ${place}`) };
 }
 
-function importKey(raw: Bytes): Promise<CryptoKey> {
-  return crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
-}
-
-function unreadable(why: string, cause?: unknown): GatewayError {
-  const refusal = { code: "evidence-unavailable", retryAfterSeconds: 60 } as const;
-  return new GatewayError(`Cannot open a journal: ${why}`, refusal, { cause });
+function notWrappedByUs({ tenant }: TenantKeyRow): Error {
+  return unreadable(
+    `the master key is not the one that the key of tenant ${JSON.stringify(tenant)} was wrapped with`,
+  );
 }

@@ -49,6 +49,10 @@ export interface JournalStore {
   findKey(tenant: string): Promise<TenantKeyRow | undefined>;
   /** @returns the key that is the tenant's afterwards: this one, unless it had one already */
   insertKey(key: TenantKeyRow): Promise<TenantKeyRow>;
+  /** Keys by tenant's name, behind that of a tenant; `""` = from the first on. */
+  scanKeys(after: string, limit: number): Promise<readonly TenantKeyRow[]>;
+  /** Puts the same key, wrapped anew, in its place, if it still is as it was given. */
+  rewrapKey(was: TenantKeyRow, wrapped: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Whether there is any key at all, of whatever tenant. */
   hasKeys(): Promise<boolean>;
   /**

@@ -19,6 +19,28 @@ export function selectAnyTenantKey() {
   return db.selectFrom("tenant_keys").select("id").limit(1).compile();
 }
 
+/** Keys by tenant's name. */
+export function selectTenantKeys(after: string, limit: number) {
+  return db
+    .selectFrom("tenant_keys")
+    .select(["tenant", "id", "wrapped"])
+    .where("tenant", ">", after)
+    .orderBy("tenant")
+    .limit(limit)
+    .compile();
+}
+
+/** Wraps a key anew, unless it is another by now. */
+export function updateTenantKey({ tenant, id, wrapped: was }: TenantKeyRow, wrapped: Uint8Array) {
+  return db
+    .updateTable("tenant_keys")
+    .set({ wrapped })
+    .where("tenant", "=", tenant)
+    .where("id", "=", id)
+    .where("wrapped", "=", was)
+    .compile();
+}
+
 /** Adds a key, unless the tenant has one. */
 export function insertTenantKey({ tenant, id, wrapped }: TenantKeyRow) {
   return db

@@ -17,6 +17,11 @@ export function createJournals(database: Database, overwrite: () => Promise<void
   return {
     findKey: async (tenant) => (await database.read(queries.selectTenantKey(tenant))).map(toKey)[0],
     hasKeys: async () => (await database.read(queries.selectAnyTenantKey())).length > 0,
+    scanKeys: async (after, limit) =>
+      (await database.read(queries.selectTenantKeys(after, limit))).map(toKey),
+    async rewrapKey(was, wrapped) {
+      await database.write(() => run(queries.updateTenantKey(was, wrapped)), [keyOfTenant(was.tenant)]);
+    },
     insertKey: (key) =>
       database.write(
         function* () {

@@ -168,6 +168,6 @@ describe("writ policy backtest", () => {
   it("leaves out what no new policy is for, what is older, and other tools", async () => {
     expect((await verdicts(weatherPolicy({ tool_id: "hash" }))).size).toBe(0);
     expect((await verdicts(weatherPolicy(), "--tool", "hash")).size).toBe(0);
-    await expect(backtest(weatherPolicy(), "--since", "yesterday")).rejects.toThrow("wanted a span");
+    await expect(backtest(weatherPolicy(), "--since", "yesterday")).rejects.toThrow("wanted 1m to 3650d");
   });
 });

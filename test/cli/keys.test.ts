@@ -139,6 +139,7 @@ describe("keys rotate", () => {
   for (const flags of [
     ["--overlap", "1"],
     ["--kind", "tls"],
+    ["--kind", "journals", "--overlap", "1h"],
   ]) {
     it(`refuses ${flags.join(" ")}`, async () => {
       expect((await keys("rotate", ...flags)).code).toBe(2);

@@ -50,6 +50,20 @@ describe("writ replay", () => {
     expect(code).toBe(0);
   });
 
+  it("does so after the key of journals was rotated, twice", async () => {
+    const file = join(data, "keys", "journals.key");
+    for (const _ of [1, 2]) {
+      const before = await readFile(file, "utf8");
+      const { code, out } = await writ("keys", "rotate", "--kind", "journals", "--json");
+      expect([code, JSON.parse(out)]).toEqual([0, { journals: [{ file, tenants: 1 }] }]);
+      const after = await readFile(file, "utf8");
+      expect(after).toMatch(/^[0-9a-f]{64}\n$/);
+      expect(after).not.toBe(before);
+      expect(await runtime.files.mode(file)).toBe(0o600);
+      expect((await writ("replay", run)).out).toMatch(/^identical {2}/m);
+    }
+  });
+
   it("replays an exported journal without the data that it is from", async () => {
     const file = join(folder.path, "exported.journal");
     const exported = await writ("journal", "export", run, "--out", file, "--json");

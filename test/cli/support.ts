@@ -8,7 +8,7 @@ import { openBooks } from "../../src/books.ts";
 import { type CliWorld, runCli } from "../../src/cli/index.ts";
 import { readOffer } from "../../src/compose.ts";
 import { openKeys, openLocalGateway, openLog } from "../../src/local.ts";
-import { openRecords, openReplayer } from "../../src/records.ts";
+import { openRecords, openReplayer, rotateJournalKeys } from "../../src/records.ts";
 import { makeKeys, openSignerService, rotateKeys } from "../../src/signers.ts";
 import { openReport, openTools } from "../../src/versions.ts";
 
@@ -67,6 +67,7 @@ export async function cli(args: readonly string[], changes: WorldChanges = {}): 
     makeKeys: (options) => makeKeys(runtime, options),
     openSignerService: (options, log) => openSignerService(runtime, options, log),
     rotateKeys: (options) => rotateKeys(runtime, options),
+    rotateJournalKeys: (place, onTenant) => rotateJournalKeys(runtime, place, onTenant),
     openBooks: (place, pricesFile) => openBooks(runtime, place, pricesFile),
     openRecords: (dataFolder) => openRecords(runtime, dataFolder),
     openReplayer: (dataFolder) => openReplayer(runtime, dataFolder),

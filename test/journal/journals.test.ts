@@ -3,8 +3,8 @@ import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
-import { createJournals, type Journals } from "../../src/journal/index.ts";
-import type { Store } from "../../src/ports/index.ts";
+import { createJournals, type Journals, rotateMasterKey } from "../../src/journal/index.ts";
+import type { JournalStore, Store } from "../../src/ports/index.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { intentOf } from "../contract/store/intents.ts";
 import { temporaryFolder } from "../support/sqlite.ts";
@@ -96,6 +96,86 @@ describe("createJournals()", () => {
     await expect(open().read("run_1")).rejects.toThrow("64 hex digits");
     await chmod(path, 0o644);
     await expect(open().read("run_1")).rejects.toThrow("want 0600");
+  });
+
+  describe("under another master key", () => {
+    const tenants = Array.from({ length: 5 }, (_, n) => `tenant-${n}`);
+    const place = () => ({ ...runtime, path: join(folder.path, "journals.key") });
+    const lines = async () => (await readFile(place().path, "utf8")).trim().split("\n");
+    const rotate = (journals: Partial<JournalStore> = {}) =>
+      rotateMasterKey(place(), [{ ...store.journals, ...journals }], () => undefined);
+
+    beforeEach(async () => {
+      for (const [n, tenant] of tenants.entries()) {
+        await store.recordIntent({ ...intentOf(10 + n), run: `run_${tenant}` });
+        await open().keep(kept(`run_${tenant}`, tenant));
+      }
+    });
+
+    it("are read, by gateways that were there before too, and the old key opens nothing", async () => {
+      const gateway = open();
+      expect(await gateway.read("run_tenant-0")).toBe(TEXT);
+      const [old = ""] = await lines();
+      expect(await rotate()).toBe(5);
+      expect(await lines()).toHaveLength(1);
+      for (const journals of [gateway, open()])
+        for (const tenant of tenants) expect(await journals.read(`run_${tenant}`)).toBe(TEXT);
+      await gateway.keep(kept("run_1", "new"));
+      expect(await open().read("run_1")).toBe(TEXT);
+      await writeFile(place().path, `${old}\n`);
+      for (const tenant of [...tenants, "new"])
+        await expect(open().read(tenant === "new" ? "run_1" : `run_${tenant}`)).rejects.toThrow(
+          /was wrapped with/,
+        );
+    });
+
+    it("are all read wherever a rotation broke off, and the next one ends it", async () => {
+      for (let failAt = 0; failAt <= tenants.length; failAt++) {
+        let left = failAt;
+        const rewrapKey: JournalStore["rewrapKey"] = async (...args) => {
+          if (left-- === 0) throw new Error("the database is gone");
+          await store.journals.rewrapKey(...args);
+        };
+        const broken = failAt < tenants.length;
+        if (broken) await expect(rotate({ rewrapKey })).rejects.toThrow("the database is gone");
+        else await rotate({ rewrapKey });
+        expect((await lines()).length > 1).toBe(broken);
+        for (const tenant of tenants) expect(await open().read(`run_${tenant}`)).toBe(TEXT);
+      }
+      await rotate();
+      expect(await lines()).toHaveLength(1);
+      for (const tenant of tenants) expect(await open().read(`run_${tenant}`)).toBe(TEXT);
+    });
+
+    it("are not lost when a tenant comes while it is rotated", async () => {
+      const gateway = createJournals({
+        ...runtime,
+        keyPath: place().path,
+        store: {
+          ...store.journals,
+          // The whole of a rotation between what the gateway read and what it writes.
+          async insertKey(row) {
+            if (row.tenant === "new") await rotate();
+            return await store.journals.insertKey(row);
+          },
+        },
+      });
+      await gateway.read("run_tenant-0");
+      await gateway.keep(kept("run_1", "new"));
+      expect(await gateway.read("run_1")).toBe(TEXT);
+      expect(await open().read("run_1")).toBe(TEXT);
+    });
+
+    it("takes no key away while there is one that it can not open, and names its tenant", async () => {
+      const [row] = await store.journals.scanKeys("tenant-2", 1);
+      if (row === undefined) throw new TypeError("There is no such key");
+      await store.journals.rewrapKey(row, new Uint8Array(60));
+      await expect(rotate()).rejects.toThrow('the key of tenant "tenant-3" was wrapped with');
+      expect(await lines()).toHaveLength(2);
+      for (const tenant of ["tenant-0", "tenant-4"]) expect(await open().read(`run_${tenant}`)).toBe(TEXT);
+      await open().erase({ kind: "tenant", tenant: "tenant-3" });
+      expect(await rotate()).toBe(4);
+    });
   });
 
   it("leaves no byte of an erased journal in the data folder's files", async () => {

@@ -39,6 +39,26 @@ export function journalsSuite(name: string, createSubject: () => Promise<StoreSu
       expect(await store.journals.hasKeys()).toBe(true);
     });
 
+    it("goes through all keys by tenant, and puts one anew that is still as it was", async () => {
+      const { journals } = store;
+      const rows = ["acme", "beta", "zeta"].map((tenant) => ({ ...KEY, tenant }));
+      for (const row of [...rows].reverse()) await journals.insertKey(row);
+      expect(await journals.scanKeys("", 2)).toEqual(rows.slice(0, 2));
+      expect(await journals.scanKeys("beta", 2)).toEqual(rows.slice(2));
+      expect(await journals.scanKeys("zeta", 2)).toEqual([]);
+      const [row = KEY] = rows;
+      const wrapped = Uint8Array.of(7);
+      await journals.rewrapKey(row, wrapped);
+      // As it was before: somebody else was there first.
+      await journals.rewrapKey(row, Uint8Array.of(8));
+      await journals.rewrapKey({ ...row, id: "k2", wrapped }, Uint8Array.of(8));
+      expect(await journals.findKey("acme")).toEqual({ ...row, wrapped });
+      expect(await journals.findKey("beta")).toEqual(rows[1]);
+      await journals.erase({ kind: "tenant", tenant: "acme" }, 1);
+      await journals.rewrapKey({ ...row, wrapped }, Uint8Array.of(8));
+      expect(await journals.findKey("acme")).toBeUndefined();
+    });
+
     it("gives a journal back as it was put, and only of that run", async () => {
       await store.journals.insertKey(KEY);
       expect(await store.journals.put(journalOf("run_1"))).toBe(true);
