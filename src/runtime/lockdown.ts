@@ -32,13 +32,6 @@ const SWITCHED_OFF = [
   "--disable-sigusr1",
 ];
 
-/**
- * A run's functions are validated when they are first called, as they are compiled. All of them were validated before,
- * where the component was prepared, and what an executor loads is those bytes by their digest; to do it again for the
- * many that no run calls would be a third of what a large component's first call takes.
- */
-const LAZY_VALIDATION = "--wasm-lazy-validation";
-
 /** How the runtime that runs us would start itself. */
 export interface Self {
   readonly name: Cage["runtime"];
@@ -94,7 +87,6 @@ export function nodeArguments(
     "--no-addons",
     // Nothing in a child makes code out of text.
     "--disallow-code-generation-from-strings",
-    ...(role === "run" ? [LAZY_VALIDATION] : []),
     "--no-warnings",
     ...SWITCHED_OFF.filter(supports),
     // A guest's trap must not write a heap snapshot or a core file of another guest's data.
@@ -112,7 +104,7 @@ export function denoArguments(role: ExecutorRole): readonly string[] {
     "--no-remote",
     "--cached-only",
     "--quiet",
-    `--v8-flags=--disallow-code-generation-from-strings${role === "run" ? `,${LAZY_VALIDATION}` : ""}`,
+    "--v8-flags=--disallow-code-generation-from-strings",
     // A probe is to see what the system refuses, so the runtime must refuse it nothing.
     ...(role === "probe" ? ["--allow-all"] : []),
     ENTRY,

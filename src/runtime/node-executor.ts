@@ -1,6 +1,7 @@
 /** The Node half of `#executor-runtime`: runs inside the cage. */
 import { spawn } from "node:child_process";
 import os from "node:os";
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { ExecutorHost } from "../ports/index.ts";
 import { COMMON_ATTEMPTS, probeSystem, randomStream, refusedAttempts, roleOf } from "./executor-common.ts";
@@ -13,6 +14,12 @@ Reflect.deleteProperty(os, "setPriority");
 // Ctrl+C in a terminal reaches every process of its group. The gateway finishes what is running and then closes our
 // pipe; that is when we end.
 process.on("SIGINT", () => undefined);
+
+// A run's functions are validated when they are first called, as they are compiled. All of them were validated before,
+// where the component was prepared, and what is loaded here is those bytes by their digest; to do it again for the many
+// that no run calls would be a fifth of what a large component's first call takes. An engine that does not know the
+// flag passes over it; Deno's does not.
+if (roleOf(process.argv[2]) === "run") setFlagsFromString("--wasm-lazy-validation");
 
 /** The executor's powers, on Node. */
 export const executorHost: ExecutorHost = {
