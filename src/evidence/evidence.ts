@@ -202,8 +202,11 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       let kept: KeptOutputs | undefined;
       try {
         await before();
-        kept = await outputs();
-        return await reconciler.seal(predicate, kept);
+        const keeping = outputs().then((made) => {
+          kept = made;
+          return made;
+        });
+        return await reconciler.seal(predicate, keeping);
       } catch (cause) {
         reconciler.keep(predicate, kept);
         throw unavailable(`Cannot seal run ${run}: signer or store failed`, cause);

@@ -75,11 +75,19 @@ export class Reconciler {
     this.#clock = parts.clock;
   }
 
-  /** Signs and stores. @throws whatever signer or store throw; then the run may or may not be sealed */
-  async seal(predicate: RunPredicate, outputs?: KeptOutputs): Promise<Sealed> {
+  /**
+   * Signs and stores.
+   *
+   * @param outputs may still be on their way: encrypting and signing are both other threads' work
+   * @throws whatever signer or store throw, or the outputs; then the run may or may not be sealed
+   */
+  async seal(predicate: RunPredicate, outputs?: KeptOutputs | Promise<KeptOutputs>): Promise<Sealed> {
     const nowMs = this.#clock.nowMs();
-    const { seal, release } = await signPredicate(predicate, this.#signer, this.#checkpoints, nowMs);
-    const settlement = this.#settle && { ...this.#settle(predicate), ...outputs };
+    const [{ seal, release }, kept] = await Promise.all([
+      signPredicate(predicate, this.#signer, this.#checkpoints, nowMs),
+      outputs,
+    ]);
+    const settlement = this.#settle && { ...this.#settle(predicate), ...kept };
     return await release(await this.#store.seal(seal, settlement));
   }
 

@@ -5,6 +5,7 @@
 import { type CompiledQuery, sql } from "kysely";
 import type { WindowAmounts, WindowClaim } from "../core/budget/index.ts";
 import type { AnswerPlace, AttemptClaim, KeyClaim, LoopClaim, RunClaims } from "../ports/index.ts";
+import type { LockingQuery } from "./database.ts";
 import { db } from "./queries.ts";
 import { statement } from "./statement.ts";
 
@@ -181,23 +182,32 @@ export function deleteAttemptOf(run: string): CompiledQuery {
   return statement`delete from attempts where run = ${run}`;
 }
 
-/** Locks and reads the books of a retry budget, new ones if need be. */
+/** Locks and reads the books of a retry budget. */
 export function lockRetries(
   { tenant, tool, atMs }: Owner & { readonly atMs: number },
   operation: string,
-): CompiledQuery<{ state: string }> {
-  return statement<{ state: string }>`
-    insert into retry_budgets as r (tenant, tool, operation, state, at_ms)
-    values (${tenant}, ${tool}, ${operation}, ${"[]"}, ${atMs})
-    on conflict (tenant, tool, operation) do update set at_ms = excluded.at_ms
-    returning state`;
+): LockingQuery<{ state: string }> {
+  return {
+    ...statement<{ state: string }>`
+      insert into retry_budgets as r (tenant, tool, operation, state, at_ms)
+      values (${tenant}, ${tool}, ${operation}, ${"[]"}, ${atMs})
+      on conflict (tenant, tool, operation) do update set state = r.state
+      returning state`,
+    alone: statement<{ state: string }>`
+      select state from retry_budgets where tenant = ${tenant} and tool = ${tool} and operation = ${operation}`,
+  };
 }
 
 /** Writes the books that {@link lockRetries} read. */
-export function writeRetries({ tenant, tool }: Owner, operation: string, state: string): CompiledQuery {
+export function writeRetries(
+  { tenant, tool, atMs }: Owner & { readonly atMs: number },
+  operation: string,
+  state: string,
+): CompiledQuery {
   return statement`
-    update retry_budgets set state = ${state}
-    where tenant = ${tenant} and tool = ${tool} and operation = ${operation}`;
+    insert into retry_budgets (tenant, tool, operation, state, at_ms)
+    values (${tenant}, ${tool}, ${operation}, ${state}, ${atMs})
+    on conflict (tenant, tool, operation) do update set state = excluded.state, at_ms = excluded.at_ms`;
 }
 
 /** What is known of a task. */
@@ -206,25 +216,30 @@ export interface LoopColumns {
   readonly last_at_ms: number;
 }
 
-/** Locks and reads what is known of a task, a new one if need be. */
-export function lockLoop({ tenant, tool, atMs }: RunClaims, { task }: LoopClaim): CompiledQuery<LoopColumns> {
-  return statement<LoopColumns>`
-    insert into task_loops as t (tenant, tool, task, low, last_at_ms, at_ms)
-    values (${tenant}, ${tool}, ${task}, ${0}, ${0}, ${atMs})
-    on conflict (tenant, tool, task) do update set low = t.low
-    returning low, last_at_ms`;
+/** Locks and reads what is known of a task. */
+export function lockLoop({ tenant, tool, atMs }: RunClaims, { task }: LoopClaim): LockingQuery<LoopColumns> {
+  return {
+    ...statement<LoopColumns>`
+      insert into task_loops as t (tenant, tool, task, low, last_at_ms, at_ms)
+      values (${tenant}, ${tool}, ${task}, ${0}, ${0}, ${atMs})
+      on conflict (tenant, tool, task) do update set low = t.low
+      returning low, last_at_ms`,
+    alone: statement<LoopColumns>`
+      select low, last_at_ms from task_loops where tenant = ${tenant} and tool = ${tool} and task = ${task}`,
+  };
 }
 
-/** Writes what {@link lockLoop} read. */
+/** Writes what {@link lockLoop} read. `at_ms` stays that of the task's first word. */
 export function writeLoop(
-  { tenant, tool }: Owner,
+  { tenant, tool, atMs }: RunClaims,
   task: string,
   low: number,
   lastAtMs: number,
 ): CompiledQuery {
   return statement`
-    update task_loops set low = ${low}, last_at_ms = ${lastAtMs}
-    where tenant = ${tenant} and tool = ${tool} and task = ${task}`;
+    insert into task_loops (tenant, tool, task, low, last_at_ms, at_ms)
+    values (${tenant}, ${tool}, ${task}, ${low}, ${lastAtMs}, ${atMs})
+    on conflict (tenant, tool, task) do update set low = excluded.low, last_at_ms = excluded.last_at_ms`;
 }
 
 /** Keeps an output, unless a newer one is kept. */

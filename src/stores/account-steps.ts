@@ -99,13 +99,16 @@ function* claimKey(claims: RunClaims, key: KeyClaim, row: queries.KeyedColumns |
 }
 
 function* claimLoop(claims: RunClaims, loop: LoopClaim, row: queries.LoopColumns | undefined): Steps<void> {
-  const state = row && { low: row.low, lastAtMs: row.last_at_ms };
-  const verdict = judgeLoop(state, loop.cap, loop.confidence, claims.atMs);
+  const before = { low: row?.low ?? 0, lastAtMs: row?.last_at_ms ?? 0 };
+  const verdict = judgeLoop(before, loop.cap, loop.confidence, claims.atMs);
   if (verdict.kind === "capped") {
     const { low, freesInMs } = verdict;
     throw new ClaimRefused({ kind: "loop-capped", low, freesInMs });
   }
-  yield* send(queries.writeLoop(claims, loop.task, verdict.state.low, verdict.state.lastAtMs));
+  const { low, lastAtMs } = verdict.state;
+  // Of a task that was always confident there is nothing to remember.
+  if (low === before.low && lastAtMs === before.lastAtMs) return;
+  yield* send(queries.writeLoop(claims, loop.task, low, lastAtMs));
 }
 
 /**
@@ -146,11 +149,12 @@ export function* chargeRetry(
   budget: RetryBudget,
   nowMs: number,
 ): Steps<RetryCharge> {
-  const [row] = yield* all(queries.lockRetries({ ...owner, atMs: nowMs }, operation));
+  const [row] = yield* all<{ state: string }>(queries.lockRetries({ ...owner, atMs: nowMs }, operation));
   // Written by this function and by `claimAttempt`, and nobody else.
   const state: RetryState = row === undefined ? [] : JSON.parse(row.state);
   const charge = takeRetry(state, budget, nowMs);
-  if (charge.kind === "ok") yield* send(queries.writeRetries(owner, operation, JSON.stringify(charge.state)));
+  if (charge.kind === "ok")
+    yield* send(queries.writeRetries({ ...owner, atMs: nowMs }, operation, JSON.stringify(charge.state)));
   return charge;
 }
 

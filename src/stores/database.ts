@@ -21,6 +21,14 @@ export interface Step {
   readonly last?: true;
 }
 
+/**
+ * A statement that locks rows, new ones if need be, and reads them. Where writes come one after another nobody has to be
+ * kept out, and `alone` reads the same: no row where there was none.
+ */
+export interface LockingQuery<Row> extends CompiledQuery<Row> {
+  readonly alone: CompiledQuery<Row>;
+}
+
 /** The body of a write: yields statements, is given their answers, returns what came of it. */
 export type Steps<T> = Generator<Step, T, unknown>;
 

@@ -304,6 +304,41 @@ export const MIGRATIONS: readonly Migration[] = [
   `,
     },
   ],
+  // Read and written by every run that claims: one tree each in SQLite, and so one way down instead of two.
+  [
+    {
+      kind: "sqlite",
+      sql: `
+  CREATE TABLE budget_windows_2 (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, class TEXT NOT NULL, per_seconds INTEGER NOT NULL,
+    starts_at_ms INTEGER NOT NULL, ends_at_ms INTEGER NOT NULL, runs INTEGER NOT NULL CHECK (runs >= 0),
+    fuel INTEGER NOT NULL CHECK (fuel >= 0), egress_bytes INTEGER NOT NULL CHECK (egress_bytes >= 0),
+    wall_ms INTEGER NOT NULL CHECK (wall_ms >= 0),
+    PRIMARY KEY (tenant, tool, class, per_seconds, starts_at_ms)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO budget_windows_2 SELECT tenant, tool, class, per_seconds, starts_at_ms, ends_at_ms, runs, fuel,
+    egress_bytes, wall_ms FROM budget_windows;
+  DROP TABLE budget_windows;
+  ALTER TABLE budget_windows_2 RENAME TO budget_windows;
+  CREATE INDEX budget_windows_by_end ON budget_windows (ends_at_ms);
+  CREATE TABLE retry_budgets_2 (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, operation TEXT NOT NULL, state TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, tool, operation)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO retry_budgets_2 SELECT tenant, tool, operation, state, at_ms FROM retry_budgets;
+  DROP TABLE retry_budgets;
+  ALTER TABLE retry_budgets_2 RENAME TO retry_budgets;
+  CREATE TABLE task_loops_2 (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, task TEXT NOT NULL, low INTEGER NOT NULL, last_at_ms INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, tool, task)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO task_loops_2 SELECT tenant, tool, task, low, last_at_ms, at_ms FROM task_loops;
+  DROP TABLE task_loops;
+  ALTER TABLE task_loops_2 RENAME TO task_loops;
+  CREATE INDEX task_loops_by_age ON task_loops (at_ms);
+  `,
+    },
+  ],
 ];
 
 /** Of a table whose rows are each about one run. */

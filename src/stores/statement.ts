@@ -4,18 +4,18 @@
  */
 import { CompiledQuery } from "kysely";
 
-/** By call site: a template's strings are the same object every time. */
-const texts = new WeakMap<TemplateStringsArray, string>();
+/** By call site: a template's strings are the same object every time. What they compile to has no values yet. */
+const compiled = new WeakMap<TemplateStringsArray, CompiledQuery>();
 
 /** As a template's tag: `statement<{ run: string }>`select run from runs where tool = ${tool}``. */
 export function statement<Row>(
   strings: TemplateStringsArray,
   ...values: readonly unknown[]
 ): CompiledQuery<Row> {
-  let text = texts.get(strings);
-  if (text === undefined) {
-    text = strings.join("?");
-    texts.set(strings, text);
+  let known = compiled.get(strings);
+  if (known === undefined) {
+    known = CompiledQuery.raw(strings.join("?"));
+    compiled.set(strings, known);
   }
-  return CompiledQuery.raw(text, [...values]) as CompiledQuery<Row>;
+  return { ...known, parameters: values } as CompiledQuery<Row>;
 }

@@ -104,9 +104,9 @@ export class LogTree {
 
   /** The edge of the newest head. @throws {Error} when the entries do not hash to it: somebody changed the file */
   #load(): TreeEdge {
-    const [newest] = this.#connection.all(queries.selectNewestHead());
-    const size = newest?.size ?? 0;
+    const [{ size } = { size: 0 }] = this.#connection.all(queries.selectLoggedSize());
     if (this.#edge.size === size) return this.#edge;
+    const [newest] = this.#connection.all(queries.selectNewestHead());
     this.#tiles.clear();
     const edge = new TreeEdge(size, (level) => this.#readOpen(level, size));
     if (!sameBytes(edge.root(), newest?.root ?? emptyRoot())) {

@@ -1,5 +1,6 @@
 /** Runs the steps of sub-stores on SQLite: all of a write within one turn, so that no other write comes between. */
-import type { Database, Steps } from "../database.ts";
+import type { CompiledQuery } from "kysely";
+import type { Database, LockingQuery, Steps } from "../database.ts";
 import type { Connection } from "./connection.ts";
 import type { WriteQueue } from "./write-queue.ts";
 
@@ -14,13 +15,18 @@ export function sqliteSteps(connection: Connection, queue: WriteQueue): Database
   };
 }
 
+/** Nobody else writes in the meantime: what locks and reads needs no lock. */
+function aloneOf(query: CompiledQuery<unknown> | LockingQuery<unknown>): CompiledQuery<unknown> {
+  return "alone" in query ? query.alone : query;
+}
+
 /** Runs steps inside of a transaction that its caller holds. */
 export function drive<T>(connection: Connection, steps: Steps<T>): T {
   let next = steps.next();
   while (!next.done) {
     const { queries, wants } = next.value;
     next = steps.next(
-      queries.map((query) => (wants === "rows" ? connection.all(query) : connection.run(query))),
+      queries.map((query) => (wants === "rows" ? connection.all(aloneOf(query)) : connection.run(query))),
     );
   }
   return next.value;
