@@ -33,6 +33,8 @@ import { writePublicKeys } from "./signers.ts";
 const GRACE_MS = 10_000;
 /** Random bytes by which one start of a gateway differs from every other. */
 const GATEWAY_ID_BYTES = 16;
+/** How long lines of the log may wait for others. */
+const LOG_GATHERS_MS = 20;
 /**
  * @param say receives one line for each thing that is done
  * @throws when anything at all is wrong: a gateway that cannot keep every promise does not start
@@ -335,15 +337,26 @@ function baseUrl(host: string, port: number): string {
 /**
  * One line of JSON for each event. Lines about trouble carry an `error`.
  *
- * Those of one turn of the event loop leave together, after the answers they are about: a pipe is written to at once, and
- * whoever reads it is woken. A killed gateway may lose the lines of its last turn, none of which is evidence.
+ * Those of a moment leave together, after the answers they are about: a pipe is written to at once, and whoever reads it
+ * is woken. A line that comes alone does not wait. A killed gateway may lose the lines of its last moment, none of which
+ * is evidence.
  */
 function createLog(runtime: Runtime, level: ServeConfig["logLevel"]): (line: object) => void {
   if (level === "silent") return () => undefined;
   const waiting: string[] = [];
-  const flush = () => runtime.print(waiting.splice(0).join("\n"));
+  let gathers = false;
+  const flush = (): void => {
+    gathers = waiting.length > 0;
+    if (!gathers) return;
+    runtime.print(waiting.splice(0).join("\n"));
+    // Not forgotten when the process ends: it waits for this.
+    setTimeout(flush, LOG_GATHERS_MS);
+  };
   return (line) => {
     if (level === "error" && !("error" in line)) return;
-    if (waiting.push(JSON.stringify(line)) === 1) setImmediate(flush);
+    waiting.push(JSON.stringify(line));
+    if (gathers) return;
+    gathers = true;
+    setImmediate(flush);
   };
 }

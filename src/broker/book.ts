@@ -32,9 +32,8 @@ const DRAWN: readonly BudgetName[] = ["egress_bytes", "requests", "log_bytes"];
 
 /** The book of one run. */
 export class RunBook {
-  /** Aborted when the run stops or closes: ends whatever is under way. */
-  readonly signal: AbortSignal;
-  readonly #controller = new AbortController();
+  /** Made for whoever listens: most runs have nobody. */
+  #controller: AbortController | undefined;
   readonly #clock: Clock;
   readonly #startMs: number;
   readonly #limits: CallLimits;
@@ -55,12 +54,20 @@ export class RunBook {
     caller?.signal.addEventListener("abort", () => this.stop({ kind: "revoked", reason: "caller-ended" }), {
       once: true,
     });
-    this.signal = this.#controller.signal;
     this.#clock = clock;
     // The wall clock may jump while the run lives: it is asked once, and durations are monotonic from then on.
     this.#startMs = clock.monotonicMs() - Math.max(0, clock.nowMs() - startedAtMs);
     this.#limits = limits;
     this.#lease = openLease(budget);
+  }
+
+  /** Aborted when the run stops or closes: ends whatever is under way. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#stop !== undefined) this.#controller.abort();
+    }
+    return this.#controller.signal;
   }
 
   /** The answer to every call from now on, when the run is over. */
@@ -86,7 +93,7 @@ export class RunBook {
   /** Ends the run; the first outcome stays. */
   stop(outcome: Outcome): HostReply {
     this.#stop ??= { kind: "stop", outcome };
-    this.#controller.abort();
+    this.#controller?.abort();
     return this.#stop;
   }
 

@@ -153,28 +153,54 @@ export function createBroker(parts: BrokerOptions): Broker {
       ...(mayResend === undefined ? {} : { mayResend }),
       ...(items === undefined || owner === undefined ? {} : { keeping: { items, owner } }),
     };
-    return hostOf(
-      book,
-      clock,
-      { echo, mayGoOn: found },
-      CAPABILITIES.map((create) => create(context)),
-    );
+    const capabilities = createOpener(context);
+    return hostOf(book, clock, { echo, mayGoOn: found }, capabilities);
   }
   return { openRun: (run) => openRun(run) };
+}
+
+/** The capabilities of one run: made live for its first call, unless its grants are to be checked before it begins. */
+interface Opened {
+  /** By the call's name. */
+  readonly handlers: () => ReadonlyMap<string, CallHandler>;
+  /** Those that are live. */
+  readonly live: () => readonly Capability[];
+}
+
+/** Grants that ask for nothing which the operator might lack; a secret of theirs has been looked for by then. */
+const UNCHECKED: ReadonlySet<Grant["kind"]> = new Set<Grant["kind"]>([
+  ...(["http-client", "sockets", "log", "stdio"] as const),
+  ...(["run-info", "clocks", "random", "environment", "config"] as const),
+]);
+
+/** @throws {GatewayError} `tool-suspended` when what a grant needs is not there */
+function createOpener(context: RunContext): Opened {
+  let live: readonly Capability[] | undefined;
+  let handlers: ReadonlyMap<string, CallHandler> | undefined;
+  const open = () => {
+    live ??= CAPABILITIES.map((create) => create(context));
+    return live;
+  };
+  // Most runs of tools that compute never call: they are spared what they would not use.
+  if (!context.grants.every(({ kind }) => UNCHECKED.has(kind))) open();
+  return {
+    handlers() {
+      handlers ??= new Map(open().flatMap((capability) => Object.entries(capability.calls)));
+      return handlers;
+    },
+    live: () => live ?? [],
+  };
 }
 
 function hostOf(
   book: RunBook,
   clock: Clock,
   { echo, mayGoOn }: Releasing,
-  capabilities: readonly Capability[],
+  { handlers, live }: Opened,
 ): RunHost {
-  const handlers = new Map<string, CallHandler>(
-    capabilities.flatMap((capability) => Object.entries(capability.calls)),
-  );
   return {
     call: (call) => serve(book, handlers, clock, call),
-    close: () => book.seal(capabilities.flatMap((capability) => capability.summary?.() ?? [])),
+    close: () => book.seal(live().flatMap((capability) => capability.summary?.() ?? [])),
     get events() {
       return book.events;
     },
@@ -190,7 +216,7 @@ function hostOf(
     },
     ...(echo.active ? { release: (output: JsonValue) => release(book, echo, mayGoOn, output) } : {}),
     get diagnostics() {
-      return capabilities
+      return live()
         .flatMap((capability) => capability.diagnostics?.() ?? [])
         .map((line) => ({ ...line, text: echo.text(line.text).text }));
     },
@@ -199,13 +225,13 @@ function hostOf(
 
 async function serve(
   book: RunBook,
-  handlers: ReadonlyMap<string, CallHandler>,
+  handlers: Opened["handlers"],
   clock: Clock,
   { name, args, body, fuelUsed = 0, spanId }: HostCall,
 ): Promise<HostReply> {
   if (book.stopped !== undefined) return book.stopped;
   if (!book.countCall() && book.stopped !== undefined) return book.stopped;
-  const handler = handlers.get(name);
+  const handler = handlers().get(name);
   if (handler === undefined) return book.stop({ kind: "revoked", reason: "protocol" });
   try {
     const reply = await untilStopped(book, clock, handler(args, body, fuelUsed, spanId));

@@ -26,9 +26,29 @@ export const systemClock: Clock = {
 };
 
 /** The system's random generator. */
-export const systemEntropy: Entropy = {
-  bytes: (length) => new Uint8Array(randomBytes(length)),
-};
+export const systemEntropy: Entropy = createEntropy();
+
+/** How much is drawn from the system at once: a run needs some hundred bytes, in five draws. */
+const DRAWN_BYTES = 4096;
+
+function createEntropy(): Entropy {
+  let drawn = new Uint8Array(0);
+  let at = 0;
+  return {
+    bytes(length) {
+      if (length > DRAWN_BYTES / 8) return new Uint8Array(randomBytes(length));
+      if (at + length > drawn.length) {
+        drawn = new Uint8Array(randomBytes(DRAWN_BYTES));
+        at = 0;
+      }
+      const given = drawn.slice(at, at + length);
+      // INVARIANT: no byte is given twice, or to be found here once it was given.
+      drawn.fill(0, at, at + length);
+      at += length;
+      return given;
+    },
+  };
+}
 
 /** The system's files. */
 export const systemFiles: Files = {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
+import { toHex } from "../../src/core/digest.ts";
 import { encodeFrame, readFrames } from "../../src/sandbox/pipe/frames.ts";
 import { alive } from "../support/processes.ts";
 
@@ -102,6 +103,32 @@ describe("serve()", () => {
     expect(await (await answer).text()).toBe("late, but whole");
     await closing;
     await expect(fetch(`http://127.0.0.1:${server.port}/`)).rejects.toThrow();
+  });
+});
+
+describe("entropy", () => {
+  it("gives as many bytes as were asked for, and none of them twice", () => {
+    const seen = new Set<string>();
+    for (let turn = 0; turn < 300; turn++) {
+      for (const length of [8, 16, 32, 512, 513, 4096]) {
+        const bytes = runtime.entropy.bytes(length);
+        expect(bytes).toHaveLength(length);
+        // Eight random bytes that are all zero were not drawn.
+        for (let at = 0; at + 8 <= length; at += 8) seen.add(toHex(bytes.subarray(at, at + 8)));
+      }
+    }
+    const draws = 300 * ((8 + 16 + 32 + 512 + 512 + 4096) / 8);
+    expect(seen.size).toBe(draws);
+    expect(seen.has("0".repeat(16))).toBe(false);
+    expect(runtime.entropy.bytes(0)).toHaveLength(0);
+  });
+
+  it("keeps nothing of what it gave", () => {
+    const first = runtime.entropy.bytes(16);
+    const copy = first.slice();
+    expect(first.buffer.byteLength).toBe(16);
+    first.fill(0);
+    expect(runtime.entropy.bytes(16)).not.toEqual(copy);
   });
 });
 

@@ -11,6 +11,11 @@ import type { DiskRecovery } from "./recovery.ts";
 
 /** At most this many writes share a transaction; what waits beyond them goes into the next one. */
 const MAX_BATCH = 256;
+/**
+ * Turns of the event loop for which writes wait for others while each turn brings some. A turn in which nothing came is
+ * the last: whoever is alone waits for nobody.
+ */
+const MOST_TURNS = 6;
 /** SQLITE_IOERR: the low byte of every input/output failure's extended code. */
 const SQLITE_IOERR = 10;
 
@@ -29,6 +34,8 @@ export class WriteQueue {
   readonly #recovery: Pick<DiskRecovery, "begin" | "attempt">;
   #waiting: Waiting[] = [];
   #scheduled = false;
+  /** Whether the last transaction was shared: only then is it worth a look whether others come. */
+  #isShared = false;
   #stopped: Error | undefined;
   /** Whether the disk failed, and nothing may be written for now. */
   #failed = false;
@@ -96,7 +103,20 @@ export class WriteQueue {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
+    this.#inTurn(1, 0);
+  }
+
+  /** @param seen how many waited when the last turn ended */
+  #inTurn(turn: number, seen: number): void {
     this.#nextTurn(() => {
+      const waiting = this.#waiting.length;
+      // A turn brings what few executors have finished meanwhile, the next one as much again: a sync for each would be
+      // most of what a run costs.
+      const isBusy = this.#isShared || waiting > 1;
+      if (isBusy && turn < MOST_TURNS && waiting > seen && waiting < MAX_BATCH) {
+        this.#inTurn(turn + 1, waiting);
+        return;
+      }
       this.#scheduled = false;
       this.#flush();
       if (this.#waiting.length > 0) this.#schedule();
@@ -106,6 +126,7 @@ export class WriteQueue {
   #flush(): void {
     const batch = this.#waiting.splice(0, MAX_BATCH);
     if (batch.length === 0) return;
+    this.#isShared = batch.length > 1;
     if (this.#stopped !== undefined) {
       rejectAll(batch, this.#stopped);
       return;

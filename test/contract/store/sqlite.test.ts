@@ -233,6 +233,62 @@ describe("openStore()", () => {
     await again.close();
   });
 
+  describe("recordIntent() of many", () => {
+    /** A store whose turns of the event loop are the test's. */
+    async function openByTurns() {
+      const database = runtime.openSqlite(path);
+      const turns: (() => void)[] = [];
+      let commits = 0;
+      const counting = {
+        ...database,
+        exec(sql: string) {
+          if (sql === "COMMIT") commits += 1;
+          database.exec(sql);
+        },
+      };
+      const store = await openStore(counting, { nextTurn: (action) => void turns.push(action) });
+      const before = commits;
+      return { store, turn: () => turns.shift()?.(), commits: () => commits - before };
+    }
+
+    it("waits for nobody when it is alone", async () => {
+      const { store, turn, commits } = await openByTurns();
+      for (const n of [1, 2]) {
+        const alone = store.recordIntent(intentOf(n));
+        turn();
+        expect(commits()).toBe(n);
+        await alone;
+      }
+      await store.close();
+    });
+
+    it("shares a commit with those of the turns after it, until one brings none", async () => {
+      const { store, turn, commits } = await openByTurns();
+      const written = [1, 2].map((n) => store.recordIntent(intentOf(n)));
+      turn();
+      written.push(store.recordIntent(intentOf(3)));
+      turn();
+      expect(commits()).toBe(0);
+      turn();
+      expect(commits()).toBe(1);
+      await Promise.all(written);
+      await store.close();
+    });
+
+    it("waits for a few turns only, whoever comes", async () => {
+      const { store, turn, commits } = await openByTurns();
+      const written = [store.recordIntent(intentOf(0))];
+      let turns = 0;
+      for (; commits() === 0; turns += 1) {
+        written.push(store.recordIntent(intentOf(turns + 1)));
+        turn();
+      }
+      expect(turns).toBe(6);
+      await Promise.all(written);
+      await store.close();
+    });
+  });
+
   it("stops writing after a failed sync until it is opened anew", async () => {
     const SQLITE_IOERR_FSYNC = 1034;
     const faults = { ...noFaults(), errcode: SQLITE_IOERR_FSYNC };
