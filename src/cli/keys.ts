@@ -1,6 +1,7 @@
 /** `writ keys`: issue, list and revoke API keys. Works on the data folder, whether or not a gateway runs on it. */
 import type { Command } from "commander";
 import { isScope, SCOPE_NAMES, SCOPES } from "../core/policy/index.ts";
+import { describeKey } from "../gateway/index.ts";
 import type { KeyRow } from "../ports/index.ts";
 import { loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
@@ -71,7 +72,7 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
         const tier = tierOf(flags, opened.tenants);
         return opened.issue(readIssue({ ...flags, tier }, world.runtime.clock.nowMs()));
       });
-      if (flags.json) printJson(world, { key: text, ...describe(row) });
+      if (flags.json) printJson(world, { key: text, ...describeKey(row) });
       else {
         // The key alone on standard output, so that a script can take it.
         world.runtime.print(text);
@@ -90,7 +91,7 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
     .addHelpText("after", "\nExample:\n  writ keys list --tenant acme --json")
     .action(async (flags: ListFlags) => {
       const { rows, next } = pageOf(await withKeys(flags, (opened) => opened.list()), flags);
-      if (flags.json) printJson(world, { keys: rows.map(describe), ...(next && { next }) });
+      if (flags.json) printJson(world, { keys: rows.map(describeKey), ...(next && { next }) });
       else {
         printRows(world, rows);
         if (next !== undefined) world.runtime.printError(`more with: writ keys list --after ${next}`);
@@ -156,21 +157,6 @@ function readIssue(
   return expires === undefined
     ? issue
     : { ...issue, expiresAtMs: nowMs + readSpan(expires, "Cannot issue key: --expires") };
-}
-
-/** A row for people and scripts: no hash, times as text. */
-function describe(row: KeyRow): object {
-  const { id, tenant, tier, scopes, label, createdAtMs, expiresAtMs, revokedAtMs } = row;
-  return {
-    id,
-    tenant,
-    tier,
-    scopes,
-    label,
-    createdAt: instant(createdAtMs),
-    expiresAt: expiresAtMs === undefined ? null : instant(expiresAtMs),
-    revokedAt: revokedAtMs === undefined ? null : instant(revokedAtMs),
-  };
 }
 
 /** @throws {UsageError} when the limit is none, or there is no key to go on after */

@@ -20,6 +20,7 @@ import type { RegistrySource } from "../registry/index.ts";
 import { describeTool, listTools } from "./catalogue.ts";
 import { chargeback, reportOutcome } from "./chargeback.ts";
 import { invoke } from "./invoke.ts";
+import { issueKey, listKeys, revokeKey } from "./keys.ts";
 import { readTile, writeTrustedRoot } from "./log.ts";
 import { createOperator, type Operator } from "./operator.ts";
 import type { InvokeParts } from "./parts.ts";
@@ -97,6 +98,9 @@ export function createGateway(parts: GatewayParts): Gateway {
     reportOutcome: (principal, task, outcome) =>
       reportOutcome(parts.accounts.books, principal, task, outcome),
     chargeback: (principal, request) => chargeback(parts.accounts.books, principal, request),
+    issueKey: (principal, request) => issueKey(parts, principal, request),
+    listKeys: (principal, page) => listKeys(parts, principal, page),
+    revokeKey: (principal, id) => revokeKey(parts, principal, id),
     jwks: async () => jwks(await signer.keys()),
     trustedRoot: () => writeTrustedRoot(noteSigner),
     checkpoint: () => evidence.checkpoint(),

@@ -8,7 +8,14 @@
 import type { ChargebackPage, ChargebackRequest, ClaimedWindow, TaskReport } from "../accounts/index.ts";
 import type { Outcome, RunExplanation } from "../core/manifest/index.ts";
 import type { TileName } from "../core/merkle/index.ts";
-import type { CapabilityWord, JsonValue, Operation, Principal, TaskClass } from "../core/policy/index.ts";
+import type {
+  CapabilityWord,
+  JsonValue,
+  Operation,
+  Principal,
+  Scope,
+  TaskClass,
+} from "../core/policy/index.ts";
 import type { TaskOutcome } from "../ports/index.ts";
 import type { Operator } from "./operator.ts";
 
@@ -87,6 +94,24 @@ export interface Gateway {
    * @throws {GatewayError} `insufficient-scope`, `invalid-request`
    */
   chargeback(principal: Principal, request: ChargebackRequest): Promise<ChargebackPage>;
+
+  /**
+   * Hands out an API key, with no more than the principal has. Needs `keys`; for another tenant or tier, `operate` too.
+   *
+   * @throws {GatewayError} `insufficient-scope`; `invalid-request`; `evidence-unavailable`: then there is no key
+   */
+  issueKey(principal: Principal, request: KeyRequest): Promise<IssuedKey>;
+
+  /** Oldest first. Needs `keys`; of other tenants, `operate` too. @throws {GatewayError} `insufficient-scope` */
+  listKeys(principal: Principal, page: KeyPageRequest): Promise<KeyPage>;
+
+  /**
+   * Takes a key back: it is refused from the moment this resolves. Needs `keys`; of other tenants, `operate` too.
+   *
+   * @throws {GatewayError} `insufficient-scope`; `unknown-tool`, also of another tenant's; `evidence-unavailable`: it is
+   *   revoked all the same
+   */
+  revokeKey(principal: Principal, id: string): Promise<RevokedKey>;
 
   /** The public keys that verify manifests, as a JSON Web Key Set. Public. */
   jwks(): Promise<object>;
@@ -278,4 +303,53 @@ export interface Reloaded {
 export interface Readiness {
   readonly ready: boolean;
   readonly checks: readonly { readonly name: string; readonly ok: boolean }[];
+}
+
+/** A key that is asked for. */
+export interface KeyRequest {
+  readonly scopes: readonly Scope[];
+  readonly label: string;
+  /** Absent = it does not expire. */
+  readonly expiresInSeconds?: number;
+  /** Default: the principal's own. */
+  readonly tenant?: string;
+  /** Default: the listed one of the tenant, or the principal's own. */
+  readonly tier?: string;
+}
+
+/** A key, as it is shown: neither it nor its hash. Times are RFC 3339, UTC. */
+export interface KeySummary {
+  /** Public id. */
+  readonly id: string;
+  readonly tenant: string;
+  readonly tier: string;
+  readonly scopes: readonly string[];
+  readonly label: string;
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly revokedAt: string | null;
+}
+
+/** A key that was just issued; `key` is the key itself, shown once and kept nowhere. */
+export interface IssuedKey extends KeySummary {
+  readonly key: string;
+}
+
+/** Which keys to list, oldest first; `tenant`: `*` = of all. */
+export interface KeyPageRequest {
+  readonly limit: number;
+  readonly after?: string;
+  readonly tenant?: string;
+}
+
+/** Keys, and what to pass as `after` for the page that follows; absent on the last. */
+export interface KeyPage {
+  readonly keys: readonly KeySummary[];
+  readonly next?: string;
+}
+
+/** A key that is refused from now on. */
+export interface RevokedKey {
+  readonly id: string;
+  readonly revoked: true;
 }

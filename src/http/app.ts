@@ -7,6 +7,7 @@ import { LOOPBACK_HOSTS, refuseAtDoor } from "./door.ts";
 import { answerProblem, PlainError } from "./problem.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { documentRoutes } from "./routes/documents.ts";
+import { keyRoutes } from "./routes/keys.ts";
 import { logRoutes } from "./routes/log.ts";
 import { operateRoutes } from "./routes/operate.ts";
 import { recordRoutes } from "./routes/records.ts";
@@ -61,6 +62,7 @@ export function createApp(gateway: Gateway, options: AppOptions): Hono<AppEnv> {
     ...toolRoutes(app),
     ...runRoutes(app),
     ...accountRoutes(app),
+    ...keyRoutes(app),
     ...documentRoutes(app),
     ...logRoutes(app),
     ...operateRoutes(app),

@@ -6,6 +6,7 @@ import type { ScopeName } from "../core/policy/index.ts";
 import { InvocationBody } from "./invocation.ts";
 import { ManifestQuery, RecordPageQuery, RunPageQuery } from "./query.ts";
 import { ChargebackParameters, OutcomeBody } from "./routes/accounts.ts";
+import { KeyBody, KeyPageQuery } from "./routes/keys.ts";
 import { ActionPageQuery, ToolCommandBody, VersionPageQuery } from "./routes/operate.ts";
 import {
   ActionList,
@@ -15,11 +16,14 @@ import {
   ExecutionManifest,
   Health,
   InvocationAnswer,
+  IssuedKey,
+  KeyList,
   KeySet,
   OperatedTool,
   Readiness,
   RecordList,
   Reloaded,
+  RevokedKey,
   RunExplanation,
   RunList,
   RunSummary,
@@ -197,7 +201,8 @@ export const OPERATIONS: readonly Operation[] = [
     id: "reload",
     method: "post",
     path: "/v1/operate/reload",
-    summary: "Read policies, profiles, tools, tenants and issuers again, and take them over: all or nothing",
+    summary:
+      "Read policies, profiles, tools, tenants, issuers, prices and service levels again, and take them over: all or nothing",
     answer: Reloaded,
     refusals: [...READ, "reload-refused", "evidence-unavailable"],
     scope: "operate",
@@ -260,6 +265,35 @@ export const OPERATIONS: readonly Operation[] = [
     answer: Chargeback,
     refusals: READ,
     scope: "evidence",
+  },
+  {
+    id: "issueKey",
+    method: "post",
+    path: "/v1/keys",
+    summary: "Issue an API key, with no more than one has oneself; it is shown this once",
+    body: KeyBody,
+    answer: IssuedKey,
+    refusals: [...READ, "input-too-large", "evidence-unavailable"],
+    scope: "keys",
+  },
+  {
+    id: "listKeys",
+    method: "get",
+    path: "/v1/keys",
+    summary: "Keys of one's own tenant, oldest first: their names, never the keys",
+    query: KeyPageQuery,
+    answer: KeyList,
+    refusals: READ,
+    scope: "keys",
+  },
+  {
+    id: "revokeKey",
+    method: "post",
+    path: "/v1/keys/{key}/revoke",
+    summary: "Revoke a key: it is refused from then on, by every gateway",
+    answer: RevokedKey,
+    refusals: [...READ, "unknown-tool", "evidence-unavailable"],
+    scope: "keys",
   },
   {
     id: "jwks",

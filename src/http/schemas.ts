@@ -4,6 +4,8 @@
  */
 import { z } from "zod";
 
+export { IssuedKey, KeyList, RevokedKey } from "./key-schemas.ts";
+
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const runId = z.string().meta({ description: "Run id: run_ and 26 characters, ordered by time" });
 const jsonSchema = z.record(z.string(), z.unknown()).meta({ description: "A JSON Schema (2020-12)" });

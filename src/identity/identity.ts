@@ -60,8 +60,23 @@ export interface Identity {
   warm(): Promise<readonly { readonly name: string; readonly keys: number }[]>;
   /** Issues a key. Durable when it resolves. @throws whatever the store throws */
   issueKey(options: IssueKeyOptions): Promise<IssuedKey>;
-  /** @returns false when there is no such key. A key is refused from the moment this resolves. */
-  revokeKey(id: string): Promise<boolean>;
+  /** Makes a key of this moment, that is not kept yet. */
+  makeKey(
+    options: IssueKeyOptions,
+    nowMs: number,
+  ): IssuedKey & {
+    /** Keeps it: from then on it is good. Durable when it resolves. @throws whatever the store throws */
+    keep(): Promise<void>;
+  };
+  /** What the list of tenants says of one; `open` = there is no list. */
+  listedTier(
+    tenant: string,
+  ): { readonly kind: "open" | "unlisted" } | { readonly kind: "listed"; readonly tier: string };
+  /**
+   * @param tenant only of this one's; default: of any
+   * @returns false when there is no such key. A key is refused from the moment this resolves.
+   */
+  revokeKey(id: string, tenant?: string): Promise<boolean>;
   /** All keys ever issued, oldest first. */
   listKeys(): Promise<readonly KeyRow[]>;
   /**
@@ -81,10 +96,15 @@ const MAX_HEADER_LETTERS = MAX_TOKEN_LETTERS + "Bearer ".length;
 export function createIdentity(parts: IdentityParts): Identity {
   const { store, clock, entropy } = parts;
 
-  async function issueKey(options: IssueKeyOptions): Promise<IssuedKey> {
+  function makeKey(options: IssueKeyOptions, nowMs: number): ReturnType<Identity["makeKey"]> {
     const { text, id } = writeKey(entropy.bytes(KEY_BYTES));
-    const row: KeyRow = { ...options, id, hash: sha256Hex(text), createdAtMs: clock.nowMs() };
-    await store.insertKey(row);
+    const row: KeyRow = { ...options, id, hash: sha256Hex(text), createdAtMs: nowMs };
+    return { text, row, keep: () => store.insertKey(row) };
+  }
+
+  async function issueKey(options: IssueKeyOptions): Promise<IssuedKey> {
+    const { text, row, keep } = makeKey(options, clock.nowMs());
+    await keep();
     return { text, row };
   }
 
@@ -124,7 +144,13 @@ export function createIdentity(parts: IdentityParts): Identity {
     },
     warm: () => tokens.warm(),
     issueKey,
-    revokeKey: (id) => store.revokeKey(id, clock.nowMs()),
+    makeKey,
+    listedTier(tenant) {
+      if (access.tenants === undefined) return { kind: "open" };
+      const listed = access.tenants.get(tenant);
+      return listed === undefined ? { kind: "unlisted" } : { kind: "listed", tier: listed.tier };
+    },
+    revokeKey: (id, tenant) => store.revokeKey(id, clock.nowMs(), tenant),
     listKeys: () => store.listKeys(),
     async bootstrapKey({ tenant = "default", tier = "free" } = {}) {
       // A key of a tenant that is not listed would be good for nothing.

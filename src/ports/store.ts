@@ -166,8 +166,18 @@ export interface Store {
   insertKey(key: KeyRow): Promise<void>;
   findKey(hash: string): Promise<KeyRow | undefined>;
   listKeys(): Promise<readonly KeyRow[]>;
-  /** @returns false when there is no such key. */
-  revokeKey(id: string, atMs: number): Promise<boolean>;
+  /**
+   * Oldest first.
+   *
+   * @param page `tenant`: of this one alone, and `after` names nothing beyond it. An `after` that is no key's: none follow
+   */
+  listKeyPage(page: {
+    readonly tenant?: string;
+    readonly after?: string;
+    readonly limit: number;
+  }): Promise<readonly KeyRow[]>;
+  /** @param tenant only of this one's; default: of any. @returns false when there is no such key. */
+  revokeKey(id: string, atMs: number, tenant?: string): Promise<boolean>;
   /**
    * Keeps the first value that anybody claims under a name.
    *

@@ -267,10 +267,31 @@ export function selectKeys() {
   return db.selectFrom("keys").select(KEY_COLUMNS).orderBy("created_at_ms").orderBy("id").compile();
 }
 
-/** Revokes a key; the first revocation's time stays. */
-export function revokeKey(id: string, atMs: number) {
+/** Some keys, oldest first. What a foreign key's place would tell of its age is not told: it is no place at all. */
+export function selectKeyPage({
+  tenant,
+  after,
+  limit,
+}: {
+  readonly tenant?: string;
+  readonly after?: string;
+  readonly limit: number;
+}) {
+  let page = db.selectFrom("keys").select(KEY_COLUMNS).orderBy("created_at_ms").orderBy("id").limit(limit);
+  if (tenant !== undefined) page = page.where("tenant", "=", tenant);
+  if (after !== undefined) {
+    const own = tenant === undefined ? sql`` : sql` and tenant = ${tenant}`;
+    const place = sql`(select created_at_ms, id from keys where id = ${after}${own})`;
+    page = page.where(sql<boolean>`(created_at_ms, id) > ${place}`);
+  }
+  return page.compile();
+}
+
+/** Revokes a key, of one tenant or of any; the first revocation's time stays. */
+export function revokeKey(id: string, atMs: number, tenant?: string) {
   const first = sql<number>`coalesce(revoked_at_ms, ${atMs})`;
-  return db.updateTable("keys").set({ revoked_at_ms: first }).where("id", "=", id).compile();
+  const key = db.updateTable("keys").set({ revoked_at_ms: first }).where("id", "=", id);
+  return (tenant === undefined ? key : key.where("tenant", "=", tenant)).compile();
 }
 
 /** Claims a name. Fails when it is claimed. */

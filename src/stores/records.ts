@@ -16,6 +16,7 @@ export type Records = Pick<
   | "insertKey"
   | "findKey"
   | "listKeys"
+  | "listKeyPage"
   | "revokeKey"
   | "claim"
 >;
@@ -40,9 +41,10 @@ export function createRecords(database: Database): Records {
       }),
     findKey: async (hash) => (await database.read(queries.selectKey(hash))).map(toKeyRow)[0],
     listKeys: async () => (await database.read(queries.selectKeys())).map(toKeyRow),
-    revokeKey: (id, atMs) =>
+    listKeyPage: async (page) => (await database.read(queries.selectKeyPage(page))).map(toKeyRow),
+    revokeKey: (id, atMs, tenant) =>
       database.write(function* () {
-        return (yield* change(queries.revokeKey(id, atMs))) === 1;
+        return (yield* change(queries.revokeKey(id, atMs, tenant))) === 1;
       }),
     claim: (name, value) =>
       database.write(

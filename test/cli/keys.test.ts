@@ -15,7 +15,7 @@ describe("keys", () => {
   const hostile: readonly (readonly [readonly string[], RegExp])[] = [
     [
       ["--scopes", "invoke,root"],
-      /no scope "root", wanted invoke, evidence, operate, approve or invoke:<tool>/,
+      /no scope "root", wanted invoke, evidence, keys, operate, approve or invoke:<tool>/,
     ],
     [["--scopes", ""], /no scope ""/],
     [["--tenant", "../etc"], /--tenant is "\.\.\/etc"/],

@@ -19,6 +19,7 @@ import { openIssuer, type SigningKey, sign, signingKey, type TestIssuer } from "
 const AUDIENCE = "https://writ.example.com";
 const UNKNOWN_RUN = "run_01JCA2N3VQ8T5W6X7Y8Z9ABCDE";
 const UNKNOWN_ACTION = "act_01JCA2N3VQ8T5W6X7Y8Z9ABCDE";
+const UNKNOWN_KEY = "key_00000000";
 const UNKNOWN_TASK = "task-00000000";
 const TASK = "task-7f3a91c2";
 const IDEMPOTENCY_KEY = "once-7f3a91c2";
@@ -33,6 +34,8 @@ let globex: string;
 /** A run of acme's, and everything by which somebody could know that it is there. */
 let run: string;
 let traces: readonly string[];
+/** A key of acme's that nothing here is asked with. */
+let spareKey: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "writ-tenants-"));
@@ -59,9 +62,11 @@ issuers:
   const keys = await openKeys(runtime, { dataFolder: folder });
   const own = SCOPE_NAMES.filter((name) => name !== "operate");
   const issued = await keys.issue({ tenant: "acme", tier: "pro", scopes: own, label: "acme's" });
+  const spare = await keys.issue({ tenant: "acme", tier: "pro", scopes: ["invoke"], label: "acme's too" });
+  spareKey = spare.row.id;
   await keys.close();
   acme = `Bearer ${issued.text}`;
-  globex = `Bearer ${await tokenOf("invoke evidence approve")}`;
+  globex = `Bearer ${await tokenOf("invoke evidence keys approve")}`;
 
   const answer = await ask(acme, "POST", "/v1/tools/hash/hash/sha256", {
     input: { data: btoa("what acme alone knows") },
@@ -77,6 +82,7 @@ issuers:
     IDEMPOTENCY_KEY,
     "acme",
     issued.row.id,
+    spareKey,
     predicate.trace_id,
     predicate.input_hash,
     predicate.output_hash,
@@ -151,6 +157,10 @@ const ROWS: Readonly<Record<string, Row>> = {
   operatedTool: { operators: "/v1/operate/tools/hash" },
   commandTool: { operators: "/v1/operate/tools/hash", body: { command: { kind: "rollback" } } },
   listActions: { operators: "/v1/operate/actions" },
+  // Its own alone are listed, and a key that it is given is its own.
+  issueKey: { own: ["/v1/keys"], body: { scopes: ["invoke"], label: "of globex" } },
+  listKeys: { own: ["/v1/keys", "/v1/keys?limit=100", `/v1/keys?after=${UNKNOWN_KEY}`, "/v1/keys?tenant=*"] },
+  revokeKey: { names: (ours) => `/v1/keys/${ours ? spareKey : UNKNOWN_KEY}/revoke`, body: {} },
   reload: { operators: "/v1/operate/reload", body: {} },
   listRecords: { operators: "/v1/operate/records" },
   findRecord: { operators: `/v1/operate/records/${UNKNOWN_ACTION}/manifest` },
@@ -202,7 +212,10 @@ describe("every operation", () => {
       expect(ours.status).toBe(404);
       // To the letter, but for the name that was asked for.
       const unnamed = (text: string) =>
-        [run, UNKNOWN_RUN, TASK, UNKNOWN_TASK].reduce((rest, name) => rest.replaceAll(name, ""), text);
+        [run, UNKNOWN_RUN, TASK, UNKNOWN_TASK, spareKey, UNKNOWN_KEY].reduce(
+          (rest, name) => rest.replaceAll(name, ""),
+          text,
+        );
       expect(unnamed(ours.text)).toBe(unnamed(never.text));
       expectNoTrace(ours, `${method} ${row.names(true)}`);
       expect((await ask(acme, method, row.names(true), row.body)).status).toBe(200);

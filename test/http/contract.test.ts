@@ -158,6 +158,7 @@ const VALUES: Readonly<Record<string, string>> = {
   function: "forecast",
   run: RUN,
   action: ACTION,
+  key: "key_7f3a91c2",
   task: "trip-42",
   code: "denied",
 };
@@ -165,6 +166,7 @@ const VALUES: Readonly<Record<string, string>> = {
 /** Bodies of operations that take another one than an invocation. */
 const BODIES: Readonly<Record<string, object>> = {
   reportOutcome: { outcome: "succeeded" },
+  issueKey: { scopes: ["invoke", "invoke:hash"], label: "ci" },
   commandTool: { command: { kind: "rollback" }, note: "x" },
 };
 

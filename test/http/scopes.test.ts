@@ -9,6 +9,7 @@ const VALUES: Readonly<Record<string, string>> = {
   interface: "weather",
   function: "forecast",
   action: ACTION,
+  key: "key_7f3a91c2",
 };
 
 /** Operations that are for somebody, with real values in their paths. */

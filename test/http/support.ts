@@ -48,6 +48,11 @@ const SUMMARY: RunSummary = {
   receipt: { sequence: 7, digest: DIGEST, keyId: "k" },
 };
 
+const KEY_SUMMARY = {
+  ...{ id: "key_7f3a91c2", tenant: "acme", tier: "free", scopes: ["invoke"], label: "ci" },
+  ...{ createdAt: "2026-11-20T09:30:00.000Z", expiresAt: null, revokedAt: null },
+};
+
 const STATE = {
   tool: "weather",
   active: 2,
@@ -231,6 +236,10 @@ export function createFakeGateway(): FakeGateway {
         next: ACTION,
       }),
     findRecord: async () => serve(JSON.stringify(BUNDLE)),
+    issueKey: async (_principal, { scopes, label }) =>
+      serve({ ...KEY_SUMMARY, scopes, label, key: "writ_7f3a91c2_secret_000000" }),
+    listKeys: async () => serve({ keys: [KEY_SUMMARY], next: KEY_SUMMARY.id }),
+    revokeKey: async (_principal, id) => serve({ id, revoked: true as const }),
     jwks: async () => ({ keys: [] }),
     trustedRoot: async () => "{}",
     checkpoint: async () => serve("log.example\n1\n"),

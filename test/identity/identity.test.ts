@@ -214,7 +214,7 @@ describe("bootstrapKey()", () => {
     expect(first?.row).toMatchObject({
       tenant: "default",
       tier: "free",
-      scopes: ["invoke", "evidence", "operate", "approve"],
+      scopes: ["invoke", "evidence", "keys", "operate", "approve"],
     });
     expect(await identity.bootstrapKey()).toBeUndefined();
     await identity.revokeKey(first?.row.id ?? "");

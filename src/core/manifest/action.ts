@@ -20,6 +20,8 @@ export const ACTION_KINDS = [
   "suspend",
   "resume",
   "floor",
+  "issue-key",
+  "revoke-key",
 ] as const;
 
 /** One of {@link ACTION_KINDS}. */

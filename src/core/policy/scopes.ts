@@ -4,7 +4,7 @@
  */
 
 /** A scope by itself. */
-export type ScopeName = "invoke" | "evidence" | "operate" | "approve";
+export type ScopeName = "invoke" | "evidence" | "keys" | "operate" | "approve";
 
 /** What a credential carries: a scope, or `invoke:` and a tool's name for that tool alone. */
 export type Scope = ScopeName | `invoke:${string}`;
@@ -13,6 +13,10 @@ export type Scope = ScopeName | `invoke:${string}`;
 export const SCOPES: readonly { readonly name: ScopeName; readonly means: string }[] = [
   { name: "invoke", means: "run tools, as far as policies allow; invoke:<tool> = that tool alone" },
   { name: "evidence", means: "read runs and manifests of one's own tenant" },
+  {
+    name: "keys",
+    means: "issue, list and revoke keys of one's own tenant, with no more than one has oneself",
+  },
   { name: "operate", means: "manage the gateway: reload, versions, figures of every tenant" },
   { name: "approve", means: "approve tools and changes that widen what they reach" },
 ];

@@ -405,6 +405,27 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
         expect(await store.listKeys()).toEqual([KEY, second]);
       });
 
+      it("listKeyPage() gives pages of one tenant or of all, and no place by another's key", async () => {
+        const key = (n: number, tenant: string) => ({
+          ...{
+            ...KEY,
+            id: `key_${n}`,
+            hash: String(n).repeat(64),
+            tenant,
+            createdAtMs: 10 - Math.floor(n / 2),
+          },
+        });
+        for (const n of [1, 2, 3, 4, 5, 6]) await store.insertKey(key(n, n % 2 === 0 ? "acme" : "other"));
+        const ids = async (page: Parameters<Store["listKeyPage"]>[0]) =>
+          (await store.listKeyPage(page)).map(({ id }) => id);
+        expect(await ids({ limit: 9 })).toEqual(["key_6", "key_4", "key_5", "key_2", "key_3", "key_1"]);
+        expect(await ids({ limit: 2, after: "key_4" })).toEqual(["key_5", "key_2"]);
+        expect(await ids({ limit: 2, tenant: "acme" })).toEqual(["key_6", "key_4"]);
+        expect(await ids({ limit: 2, tenant: "acme", after: "key_4" })).toEqual(["key_2"]);
+        for (const after of ["key_5", "key_none"])
+          expect(await ids({ limit: 9, tenant: "acme", after })).toEqual([]);
+      });
+
       it("insertKey() refuses an id or a hash that is there", async () => {
         await store.insertKey(KEY);
         await expect(store.insertKey({ ...KEY, hash: "b".repeat(64) })).rejects.toThrow();
@@ -416,8 +437,15 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
         expect(await store.revokeKey("key_none", 5)).toBe(false);
         expect(await store.revokeKey(KEY.id, 5)).toBe(true);
         expect(await store.revokeKey(KEY.id, 9)).toBe(true);
+        expect(await store.revokeKey(KEY.id, 9, KEY.tenant)).toBe(true);
         await reopen();
         expect(await store.findKey(KEY.hash)).toEqual({ ...KEY, revokedAtMs: 5 });
+      });
+
+      it("revokeKey() of one tenant leaves another's key alone", async () => {
+        await store.insertKey(KEY);
+        expect(await store.revokeKey(KEY.id, 5, "somebody-else")).toBe(false);
+        expect(await store.findKey(KEY.hash)).toEqual(KEY);
       });
     });
 
