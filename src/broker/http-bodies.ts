@@ -59,12 +59,12 @@ export class HttpBodies {
     const { response } = body;
     if (response !== undefined) {
       try {
-        const bytes = await response.read(maxBytes);
-        if (bytes === undefined || response.ended) {
+        const pieces = await response.read(maxBytes);
+        if (pieces === undefined || response.ended) {
           body.trailers = response.trailers().map(([name, value]) => [name, value]);
           this.#end(body, {});
         }
-        if (bytes !== undefined) return { kind: "ok", value: readValue(body), body: bytes };
+        if (pieces !== undefined) return { kind: "ok", value: readValue(body), ...bodyOf(pieces) };
       } catch (error) {
         this.#end(body, { error: body.fail(error) });
       }
@@ -88,6 +88,11 @@ export class HttpBodies {
     body.response = undefined;
     this.#open -= 1;
   }
+}
+
+function bodyOf(pieces: readonly Uint8Array[]): Pick<HostReply & { kind: "ok" }, "body" | "pieces"> {
+  const [only] = pieces;
+  return only !== undefined && pieces.length === 1 ? { body: only } : { pieces };
 }
 
 function readValue({ ended, trailers = [] }: Body): { readonly end: boolean; trailers?: [string, string][] } {

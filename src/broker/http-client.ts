@@ -32,8 +32,8 @@ const IMPORT = "wasi:http/outgoing-handler#handle";
 /** Requests of one run under way at once, bodies that are not read to their end included. */
 const MAX_CONCURRENT = 8;
 
-/** Most bytes of one read. */
-const MAX_READ = 64 * 1024;
+/** Most bytes of one read, and most that may come with a response's head. */
+const MAX_READ = 256 * 1024;
 
 const milliseconds = z.number().nonnegative().optional();
 const sendArgs = z.strictObject({
@@ -214,8 +214,8 @@ class HttpClient {
       if (beginBytes < 1 || echo.active || !response.buffered) return { kind: "ok", value: { ...value } };
       // A short body comes in one piece with its head: it costs the guest no second question.
       const first = await this.bodies.read(value.body, Math.min(beginBytes, MAX_READ));
-      if (first.kind !== "ok" || first.body === undefined) return { kind: "ok", value: { ...value } };
-      return { kind: "ok", value: { ...value, ...Object(first.value) }, body: first.body };
+      if (first.kind !== "ok") return { kind: "ok", value: { ...value } };
+      return { ...first, value: { ...value, ...Object(first.value) } };
     } catch (error) {
       return { kind: "error", error: { ...fail(error) } };
     } finally {
@@ -242,14 +242,15 @@ class HttpClient {
     let noted = false;
     return async (maxBytes) => {
       for (;;) {
-        const bytes = await response.read(maxBytes);
-        const clean = bytes === undefined ? filter.end() : filter.push(bytes);
+        const pieces = await response.read(maxBytes);
+        const clean = pieces === undefined ? [filter.end()] : pieces.map((piece) => filter.push(piece));
         if (filter.found && !noted) {
           noted = true;
           this.#noteEcho(event);
         }
-        if (clean.length > 0) return clean;
-        if (bytes === undefined) return undefined;
+        const left = clean.filter((piece) => piece.length > 0);
+        if (left.length > 0) return left;
+        if (pieces === undefined) return undefined;
       }
     };
   }

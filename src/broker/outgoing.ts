@@ -70,8 +70,8 @@ export function createOutgoing({
       try {
         let text = "";
         const decoder = new TextDecoder();
-        for (let piece = await response.read(PIECE_BYTES); piece; piece = await response.read(PIECE_BYTES))
-          text += decoder.decode(piece, { stream: true });
+        for (let pieces = await response.read(PIECE_BYTES); pieces; pieces = await response.read(PIECE_BYTES))
+          for (const piece of pieces) text += decoder.decode(piece, { stream: true });
         return { status: response.status, text };
       } finally {
         response.close();

@@ -5,6 +5,7 @@
  * What it holds is what the guest was given. Of secrets that is only what a policy let a guest read (`reveal`): a
  * secret that is used for a guest never crosses the pipe.
  */
+import { joinBytes } from "../core/bytes.ts";
 import {
   type JournalEnd,
   type JournalHead,
@@ -67,7 +68,7 @@ export function createRecorder(head: JournalHead, bounds: JournalBounds, host: R
     // Before the effect: what the journal can not hold does not happen.
     if (!write(writeCall(index, { name, args, body, fuelUsed, trace })))
       return { kind: "stop", outcome: OVER };
-    const reply = await host.call(asked);
+    const reply = whole(await host.call(asked));
     return write(writeReply(index, reply)) ? reply : { kind: "stop", outcome: OVER };
   }
 
@@ -83,6 +84,13 @@ export function createRecorder(head: JournalHead, bounds: JournalBounds, host: R
       return { text: undefined, end: { ...rest, outcome: OVER, outputBytes: 0 } };
     },
   };
+}
+
+/** A reply as journals have it. */
+function whole(reply: HostReply): HostReply {
+  if (reply.kind !== "ok" || reply.pieces === undefined) return reply;
+  const { pieces, ...rest } = reply;
+  return { ...rest, body: joinBytes(pieces) };
 }
 
 function describe(end: SandboxEnd, keepsOutput: boolean, denial: RunHost["denial"]): JournalEnd {

@@ -5,8 +5,12 @@ import type { ExecutorRole } from "./runtime.ts";
 export interface ExecutorHost {
   /** Which program this process is to run. */
   readonly role: ExecutorRole;
-  /** Bytes from the gateway; ends when the gateway is gone, and then the executor ends too. */
-  readonly input: AsyncIterable<Uint8Array>;
+  /**
+   * Takes bytes from the gateway as they come. Resolves when the gateway is gone, and then the executor ends too.
+   *
+   * @param take given each chunk in turn, whose bytes are the next one's when it returns; what it throws ends the reading
+   */
+  readInput(take: (chunk: Uint8Array) => void): Promise<void>;
   /** Hands bytes to the system, in call order. */
   write(bytes: Uint8Array): Promise<void>;
   /** Runtime and version, e.g. `node 26.10.0`. */

@@ -25,7 +25,13 @@ export interface HostCall {
 /** The broker's reply. */
 export type HostReply =
   /** Done. */
-  | { readonly kind: "ok"; readonly value: JsonValue; readonly body?: Uint8Array }
+  | {
+      readonly kind: "ok";
+      readonly value: JsonValue;
+      readonly body?: Uint8Array;
+      /** In place of `body`: its bytes as they came, not joined. To join what is written once costs as much as to write it. */
+      readonly pieces?: readonly Uint8Array[];
+    }
   /** A typed refusal or failure that the guest sees as its interface's own error; `error` is a word of that interface. */
   | { readonly kind: "error"; readonly error: JsonValue }
   /** The run is over: a budget is spent, or it was revoked. The executor stops the guest by a real trap. */

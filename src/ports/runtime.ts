@@ -37,8 +37,11 @@ export interface ExecutorProcess {
   readonly pid: number;
   /** Bytes the child wrote. Ends when the child is gone. */
   readonly output: AsyncIterable<Uint8Array>;
-  /** Resolves when the bytes are handed to the system; rejects when the child is gone. */
-  write(bytes: Uint8Array): Promise<void>;
+  /**
+   * Writes the pieces behind one another, and nothing between them. Resolves when they are handed to the system; rejects
+   * when the child is gone. They must stay as they are until then.
+   */
+  write(...pieces: readonly Uint8Array[]): Promise<void>;
   /** SIGKILL. Idempotent. */
   kill(): void;
   /** What the system says of it. */

@@ -6,10 +6,20 @@ import { COMMON_ATTEMPTS, probeSystem, randomStream, refusedAttempts, roleOf } f
 // pipe; that is when we end.
 Deno.addSignalListener("SIGINT", () => undefined);
 
+/** Holds what comes through the pipe until it is taken. */
+const INPUT_BYTES = 256 * 1024;
+
 /** The executor's powers, on Deno. */
 export const executorHost: ExecutorHost = {
   role: roleOf(Deno.args[0]),
-  input: Deno.stdin.readable,
+  async readInput(take) {
+    const buffer = new Uint8Array(INPUT_BYTES);
+    for (;;) {
+      const bytes = await Deno.stdin.read(buffer);
+      if (bytes === null) return;
+      take(buffer.subarray(0, bytes));
+    }
+  },
   async write(bytes) {
     for (let written = 0; written < bytes.length; ) {
       written += await Deno.stdout.write(bytes.subarray(written));

@@ -1,4 +1,5 @@
 /** The Deno half of `#runtime`. */
+import { joinBytes } from "../core/bytes.ts";
 import type { Runtime } from "../ports/index.ts";
 import { runCommand } from "./command.ts";
 import {
@@ -90,7 +91,8 @@ export const runtime: Runtime = {
     return {
       pid: child.pid,
       output: child.stdout,
-      write: (bytes) => writer.write(bytes),
+      // A call of the system costs more here than to join what it writes.
+      write: (...pieces) => writer.write(pieces.length === 1 && pieces[0] ? pieces[0] : joinBytes(pieces)),
       kill() {
         // Once it was waited for, its number may be another's.
         if (!ended) killGroup(child.pid, Deno.kill);

@@ -1,5 +1,6 @@
 /** The Node half of `#executor-runtime`: runs inside the cage. */
 import { spawn } from "node:child_process";
+import { Socket } from "node:net";
 import os from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
@@ -21,10 +22,33 @@ process.on("SIGINT", () => undefined);
 // flag passes over it; Deno's does not.
 if (roleOf(process.argv[2]) === "run") setFlagsFromString("--wasm-lazy-validation");
 
+/** Holds what comes through the pipe until it is taken: one for all of it, for new ones would keep the collector busy. */
+const INPUT_BYTES = 256 * 1024;
+
 /** The executor's powers, on Node. */
 export const executorHost: ExecutorHost = {
   role: roleOf(process.argv[2]),
-  input: process.stdin,
+  readInput: (take) =>
+    new Promise((resolve, reject) => {
+      const input = new Socket({
+        fd: 0,
+        readable: true,
+        writable: false,
+        onread: {
+          buffer: new Uint8Array(INPUT_BYTES),
+          callback(bytes, buffer) {
+            try {
+              take(buffer.subarray(0, bytes));
+            } catch (error) {
+              reject(error);
+              input.destroy();
+            }
+            return true;
+          },
+        },
+      });
+      input.once("end", resolve).once("error", reject).resume();
+    }),
   write: (bytes) =>
     new Promise((resolve, reject) => {
       process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));

@@ -92,9 +92,13 @@ export const runtime: Runtime = {
     return {
       pid,
       output: child.stdout,
-      write: (bytes) =>
+      write: (...pieces) =>
         new Promise((resolve, reject) => {
-          child.stdin.write(bytes, (error) => (error ? reject(error) : resolve()));
+          // One call of the system for all of them.
+          child.stdin.cork();
+          for (const piece of pieces.slice(0, -1)) child.stdin.write(piece);
+          child.stdin.write(pieces.at(-1) ?? "", (error) => (error ? reject(error) : resolve()));
+          child.stdin.uncork();
         }),
       kill() {
         // Once it was waited for, its number may be another's.

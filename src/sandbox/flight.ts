@@ -10,8 +10,10 @@ import type { GuestEnd, ReportFrame } from "./pipe/messages.ts";
 
 /** An honest executor has one call of a run under way, or some pipelined writes; see `MOST_UNDER_WAY` in its context. */
 const MOST_CALLS_UNDER_WAY = 1100;
-/** Bytes of those calls together: what one run can make this process hold for it. */
+/** Bytes of those calls together, and of answers that it does not read: what one run can make this process hold for it. */
 const MOST_BYTES_UNDER_WAY = 64 * 1024 * 1024;
+/** More than this is a file, which is held once, however often it was asked for. */
+const LARGE_ANSWER_BYTES = 1024 * 1024;
 /** The head of a report without its output: a call's arguments, headers of a request and log entries included. */
 export const HEAD_BYTES = 1024 * 1024;
 
@@ -55,8 +57,8 @@ export type LinkEnd =
 
 /** What a flight can do to the executor that it is in. */
 export interface FlightPowers {
-  /** Hands bytes to the executor; never rejects. */
-  write(bytes: Uint8Array): Promise<void>;
+  /** Hands pieces of bytes to the executor, behind one another; never rejects. */
+  write(...pieces: readonly Uint8Array[]): Promise<void>;
   /** Ends the executor because of this run. */
   kill(death: Death, culprit: Flight): void;
   /** The run began to wait, or no longer does. */
@@ -154,10 +156,16 @@ export class Flight {
     // Revoked: it did what no honest executor does, or must not go on. It is not asked to end; it is ended.
     if (reply.kind === "stop" && reply.outcome.kind === "revoked")
       return this.#kill({ kind: "stopped", outcome: reply.outcome });
-    await Promise.all(encodeReply(report.call, reply).map((piece) => this.#powers.write(piece)));
+    const pieces = encodeReply(report.call, reply);
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    const unread = Math.min(bytes, LARGE_ANSWER_BYTES);
+    this.#bytesUnderWay += unread;
+    if (this.#bytesUnderWay > MOST_BYTES_UNDER_WAY)
+      return this.#kill({ kind: "protocol", detail: "reads no answers" });
+    await this.#powers.write(...pieces);
     // Only now: an executor that does not read its replies must not make us keep more and more of them.
     this.#callsUnderWay -= 1;
-    this.#bytesUnderWay -= report.body.length;
+    this.#bytesUnderWay -= report.body.length + unread;
     if (!this.#over) this.#tellWaiting();
   }
 
@@ -210,6 +218,6 @@ export class Flight {
 
 function encodeReply(call: number, reply: HostReply): readonly Uint8Array[] {
   if (reply.kind !== "ok") return encodeFramePieces({ type: "reply", call, reply });
-  const { body, ...head } = reply;
-  return encodeFramePieces({ type: "reply", call, reply: head }, body);
+  const { body, pieces = body === undefined ? [] : [body], ...head } = reply;
+  return encodeFramePieces({ type: "reply", call, reply: head }, ...pieces);
 }

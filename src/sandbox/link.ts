@@ -100,7 +100,7 @@ export function createLink(
   }
 
   /** A write that fails means that the process is dying; `listen` says how. */
-  const write = (bytes: Uint8Array) => process.write(bytes).catch(() => undefined);
+  const write = (...pieces: readonly Uint8Array[]) => process.write(...pieces).catch(() => undefined);
 
   const powers: FlightPowers = {
     write,
@@ -244,7 +244,7 @@ export function createLink(
     watch.loads(body.length);
     void loading.promise.then(() => watch.loaded(body.length));
     // Megabytes of code: not joined to their head, which would copy them.
-    for (const piece of encodeFramePieces(command, body)) void write(piece);
+    void write(...encodeFramePieces(command, body));
     return loading.promise;
   }
 

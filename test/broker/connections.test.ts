@@ -91,7 +91,7 @@ async function fetchText(egress: ReturnType<typeof open>["egress"], asked: Egres
   const response = await egress.send(asked);
   const chunks: Uint8Array[] = [];
   for (let next = await response.read(65536); next !== undefined; next = await response.read(65536))
-    chunks.push(next);
+    chunks.push(...next);
   return textOf(chunks);
 }
 
@@ -262,7 +262,43 @@ describe("Egress.send() and bodies in pieces", () => {
     const { egress } = open();
     const response = await egress.send(request(server.port));
     while ((await response.read(65536)) !== undefined);
-    expect(response.trailers()).toEqual([["x-sum", "1"]]);
+    expect(response.trailers()).toEqual([["X-Sum", "1"]]);
+  });
+
+  it("gives what a server has said, however much more was asked for, before the server goes on", async () => {
+    let goOn = () => {};
+    const server = await listenTcp((socket) =>
+      socket.once("data", () => {
+        socket.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+        goOn = () => socket.end("6\r\nsecond\r\n0\r\n\r\n");
+      }),
+    );
+    const { egress } = open();
+    const response = await egress.send(request(server.port));
+    expect(textOf((await response.read(262_144)) ?? [])).toBe("first");
+    goOn();
+    expect(textOf((await response.read(262_144)) ?? [])).toBe("second");
+  });
+
+  it("gives few pieces of a body that comes in many chunks, and as many bytes as are asked for", async () => {
+    const size = 200_000;
+    const server = await listenTcp((socket) =>
+      socket.once("data", () =>
+        socket.end(
+          `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${"1\r\nx\r\n".repeat(size)}0\r\n\r\n`,
+        ),
+      ),
+    );
+    const { egress } = open();
+    const response = await egress.send(request(server.port));
+    let bytes = 0;
+    for (let next = await response.read(100_000); next !== undefined; next = await response.read(100_000)) {
+      expect(next.length).toBeLessThanOrEqual(8);
+      const length = next.reduce((sum, piece) => sum + piece.length, 0);
+      expect(length).toBeLessThanOrEqual(100_000);
+      bytes += length;
+    }
+    expect([bytes, response.ended]).toEqual([size, true]);
   });
 });
 

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { JsonValue } from "../../src/core/policy/index.ts";
 import type { HostReply } from "../../src/ports/index.ts";
 import {
+  bodyOf,
   call,
   closeListeners,
   get,
@@ -17,7 +18,8 @@ import {
 
 afterEach(closeListeners);
 
-const text = (reply: HostReply) => (reply.kind === "ok" ? new TextDecoder().decode(reply.body) : reply.kind);
+const text = (reply: HostReply) =>
+  reply.kind === "ok" ? new TextDecoder().decode(bodyOf(reply)) : reply.kind;
 const value = (reply: HostReply): { [name: string]: JsonValue } =>
   reply.kind === "ok" ? Object(reply.value) : {};
 
@@ -94,7 +96,7 @@ describe("http-client/send with beginBytes", () => {
   it("charges and tells what arrived, to the byte, and reads the rest of a long body", async () => {
     const { host, reply, handle } = await open("/long");
     const rest = await readAll(host, handle);
-    const first = reply.kind === "ok" ? (reply.body?.length ?? 0) : 0;
+    const first = bodyOf(reply).length;
     expect(first + rest.length).toBe(200_000);
     await until(() => (host.events[0]?.bytes_in ?? 0) > 200_000);
     const [event] = host.events;

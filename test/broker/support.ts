@@ -1,4 +1,5 @@
 /** Real sockets and a broker around them: what the tests of this folder share. */
+
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import {
@@ -8,6 +9,7 @@ import {
   Secret,
   type SecretProfile,
 } from "../../src/broker/index.ts";
+import { joinBytes } from "../../src/core/bytes.ts";
 import type { Budget, Grant, JsonValue, NetworkRule } from "../../src/core/policy/types.ts";
 import type { Clock, HostReply, Resolver, RunHost } from "../../src/ports/index.ts";
 
@@ -207,13 +209,20 @@ export async function sendOk(host: RunHost, args: JsonValue, body?: Uint8Array<A
   return reply.value as unknown as { status: number; headers: [string, string][]; body: number };
 }
 
+/** The bytes beside a reply. */
+export function bodyOf(reply: HostReply): Uint8Array {
+  if (reply.kind !== "ok") return new Uint8Array(0);
+  return reply.pieces === undefined ? (reply.body ?? new Uint8Array(0)) : joinBytes(reply.pieces);
+}
+
 /** Reads a body until its end, or until something else than bytes is answered. */
 export async function readAll(host: RunHost, handle: number, maxBytes = 65_536) {
   const chunks: Uint8Array[] = [];
   for (;;) {
     const reply = await call(host, "http-client/read", { handle, maxBytes });
     if (reply.kind !== "ok") return { chunks, length: lengthOf(chunks), last: reply };
-    if (reply.body !== undefined && reply.body.length > 0) chunks.push(reply.body);
+    const bytes = bodyOf(reply);
+    if (bytes.length > 0) chunks.push(bytes);
     else return { chunks, length: lengthOf(chunks), last: reply };
   }
 }

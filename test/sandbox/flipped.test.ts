@@ -78,7 +78,7 @@ const INPUTS = {
 
 const HOST: ExecutorHost = {
   role: "run",
-  input: (async function* () {})(),
+  readInput: () => Promise.resolve(),
   write: () => Promise.resolve(),
   runtime: "in-process",
   monotonicMs: () => performance.now(),

@@ -1,8 +1,8 @@
 /** Frames on the pipe, cut anywhere and of any size, and what can be none. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { joinBytes } from "../../src/core/bytes.ts";
 import {
-  concatBytes,
   decodeFrame,
   encodeFrame,
   encodeFramePieces,
@@ -29,7 +29,7 @@ async function read(chunks: AsyncIterable<Uint8Array>, limit = LIMIT, headLimit 
 }
 
 const join = (pieces: readonly Uint8Array[]) =>
-  concatBytes(
+  joinBytes(
     pieces,
     pieces.reduce((sum, { length }) => sum + length, 0),
   );

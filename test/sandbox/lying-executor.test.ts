@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
+import type { ExecutorRole } from "../../src/ports/index.ts";
 import { encodeFrame } from "../../src/sandbox/pipe/frames.ts";
 import { componentOf } from "../support/components.ts";
 import { ECHO_GUEST } from "../support/guests.ts";
@@ -263,6 +264,36 @@ describe("run() with an executor that lies", () => {
     );
     expect(end.outcome).toEqual(BROKEN);
     expect(end.host.calls.length).toBeLessThan(4);
+  });
+
+  it("is revoked when it asks again and again and reads no answer", async () => {
+    const spawn = (role: ExecutorRole) => {
+      if (role === "prepare") return runtime.spawnExecutor(role);
+      const executor = createScriptedExecutor((command, mouth) => {
+        if (command["type"] === "start") mouth.say(READY);
+        if (command["type"] === "load") mouth.say({ type: "loaded", key: String(command["key"]) });
+        if (command["type"] !== "run") return;
+        const run = String(command["run"]);
+        for (let call = 0; call < 1000; call += 1)
+          mouth.say({ type: "call", run, call, name: "http-client/read", args: {}, fuelUsed: 0 });
+      });
+      let begun = 0;
+      return {
+        ...executor,
+        kill: () => executor.kill(),
+        // What it was told to begin is read, and nothing after it.
+        write: (...pieces: readonly Uint8Array[]) =>
+          begun++ < 2 ? executor.write(...pieces) : new Promise<void>(() => undefined),
+      };
+    };
+    box = await openSandbox({ cacheFolder, spawn });
+    const end = await box.call(
+      await componentOf(ECHO_GUEST),
+      "run",
+      { n: 5 },
+      { reply: () => Promise.resolve({ kind: "ok", value: null, body: new Uint8Array(256 << 10) }) },
+    );
+    expect(end.outcome).toEqual(BROKEN);
   });
 
   it("is timed out when the executor says nothing at all", async () => {

@@ -34,7 +34,9 @@ export function createInProcessExecutor(): ExecutorProcess {
 
   serveExecutor({
     role: "run",
-    input: commands.readable,
+    async readInput(take) {
+      for await (const chunk of commands.readable) take(chunk);
+    },
     async write(bytes) {
       if (alive) await toGateway.write(bytes);
     },
@@ -54,7 +56,10 @@ export function createInProcessExecutor(): ExecutorProcess {
   return {
     pid: -1,
     output: reports.readable,
-    write: (bytes) => (alive ? toExecutor.write(bytes) : Promise.reject(new TypeError("It is gone"))),
+    async write(...pieces) {
+      if (!alive) throw new TypeError("It is gone");
+      await Promise.all(pieces.map((piece) => toExecutor.write(piece)));
+    },
     kill: () => end(null),
     exited: exited.promise,
     view: NO_VIEW,

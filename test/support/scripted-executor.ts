@@ -69,7 +69,10 @@ export function createScriptedExecutor(
   return {
     pid: -1,
     output,
-    write: (bytes) => (alive ? writer.write(bytes) : Promise.reject(new TypeError("It is gone"))),
+    async write(...pieces) {
+      if (!alive) throw new TypeError("It is gone");
+      await Promise.all(pieces.map((piece) => writer.write(piece)));
+    },
     kill() {
       killed = true;
       mouth.die();

@@ -1,94 +1,76 @@
 /** Reads a response's body piece by piece, each within its time, and knows when it has given the last one. */
-import { EgressFailure, EgressSpent } from "./errors.ts";
-import type { ExchangeOptions } from "./exchange.ts";
-import type { Header } from "./headers.ts";
+import type { Clock } from "../../ports/index.ts";
+import { EgressFailure } from "./errors.ts";
+import type { Incoming } from "./incoming.ts";
 
-/** In place of an empty view, which would keep the piece that it is a view of. */
-const NO_BYTES = new Uint8Array(0);
-
-/** A body as undici gives it. */
-interface Body extends AsyncIterable<unknown> {
-  /** Bytes that have arrived and were not read. */
-  readonly readableLength: number;
-}
+/** From here on more is waited for, if it is on its way: each piece costs its reader a question and an answer. */
+const GATHER_ABOVE_BYTES = 64 * 1024;
+/** Turns of the event loop without a byte after which nothing is on its way: one to look at the sockets, one to be called. */
+const STILL_TURNS = 2;
 
 interface ReaderOptions {
-  /** Bytes that the response says its body has; undefined = it does not say. */
-  readonly length: number | undefined;
-  readonly options: ExchangeOptions;
-  readonly ended: AbortController;
+  readonly clock: Clock;
+  /** Longest silence, in ms. */
+  readonly idleTimeoutMs: number;
   /** The body was read to its end: the connection may carry another request. */
   readonly onEnd: () => void;
 }
 
 /** The reader of one body. Calls of `read` come one after the other. */
 export class BodyReader {
-  readonly #body: Body;
-  readonly #chunks: AsyncIterator<unknown>;
+  readonly #incoming: Incoming;
   readonly #options: ReaderOptions;
-  #rest: Uint8Array = NO_BYTES;
-  #given = 0;
-  /** All that its length promised was given, and the connection agrees. */
-  ended = false;
+  #ended = false;
 
-  constructor(body: Body, options: ReaderOptions) {
-    this.#body = body;
-    this.#chunks = body[Symbol.asyncIterator]();
+  constructor(incoming: Incoming, options: ReaderOptions) {
+    this.#incoming = incoming;
     this.#options = options;
   }
 
   /** Whether `read` would answer without waiting for the server. */
   get buffered(): boolean {
-    return this.#rest.length > 0 || this.#body.readableLength > 0;
+    return this.#incoming.heldBytes > 0;
+  }
+
+  /** Whether the last byte was given. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** As `EgressResponse.read`. */
-  async read(maxBytes: number): Promise<Uint8Array | undefined> {
-    while (this.#rest.length === 0) {
-      const next = await this.#next();
-      if (next === undefined) return undefined;
-      this.#rest = next;
+  async read(maxBytes: number): Promise<readonly Uint8Array[] | undefined> {
+    const incoming = this.#incoming;
+    incoming.want(maxBytes);
+    if (incoming.isStill) await this.#arrival();
+    if (maxBytes > GATHER_ABOVE_BYTES) await this.#gather(maxBytes);
+    const pieces = incoming.take(maxBytes);
+    if (incoming.ended && incoming.heldBytes === 0 && !this.#ended) {
+      this.#ended = true;
+      this.#options.onEnd();
     }
-    const taken = this.#rest.subarray(0, maxBytes);
-    this.#rest = taken.length === this.#rest.length ? NO_BYTES : this.#rest.subarray(taken.length);
-    this.#given += taken.length;
-    // Everything is here, so this waits for nobody; what is said behind the promised length is the parser's to refuse.
-    if (this.#given === this.#options.length) this.ended = (await this.#next()) === undefined;
-    return taken;
+    return pieces.length === 0 ? undefined : pieces;
   }
 
-  async #next(): Promise<Uint8Array | undefined> {
-    const { ended, options, onEnd } = this.#options;
-    const cancel = options.clock.after(options.idleTimeoutMs, () =>
-      ended.abort(new EgressFailure({ tag: "connection-read-timeout" })),
+  /** Waits for what follows at once, and for nothing that does not: a server that speaks slowly is heard as it speaks. */
+  async #gather(maxBytes: number): Promise<void> {
+    const incoming = this.#incoming;
+    for (let still = 0; still < STILL_TURNS; still += 1) {
+      const before = incoming.heldBytes;
+      if (before >= maxBytes || incoming.ended) return;
+      await new Promise<void>((resolve) => void setImmediate(resolve));
+      if (incoming.heldBytes > before) still = -1;
+    }
+  }
+
+  async #arrival(): Promise<void> {
+    const { clock, idleTimeoutMs } = this.#options;
+    const cancel = clock.after(idleTimeoutMs, () =>
+      this.#incoming.abort(new EgressFailure({ tag: "connection-read-timeout" })),
     );
     try {
-      const next = await this.#chunks.next();
-      if (next.done === true) {
-        onEnd();
-        return undefined;
-      }
-      if (!(next.value instanceof Uint8Array)) throw new TypeError("Cannot read body: wanted bytes");
-      return next.value;
-    } catch (error) {
-      throw reasonOf(error, ended.signal);
+      await this.#incoming.arrival();
     } finally {
       cancel();
     }
   }
-}
-
-/** What a response says of its body's length; undefined where it says nothing, or what it says is not of this body. */
-export function lengthOf(method: string, status: number, headers: readonly Header[]): number | undefined {
-  if (method === "HEAD" || status === 204 || status === 304) return undefined;
-  const lengths = headers.flatMap(([name, value]) =>
-    name.toLowerCase() === "content-length" ? [value] : [],
-  );
-  const [length = ""] = lengths;
-  return lengths.length === 1 && /^[1-9][0-9]{0,14}$/.test(length) ? Number(length) : undefined;
-}
-
-/** Why it really ended: what our own abort set off elsewhere (a closed socket, an aborted stream) is only an echo. */
-export function reasonOf(error: unknown, signal: AbortSignal): unknown {
-  return signal.aborted && !(error instanceof EgressSpent) ? signal.reason : error;
 }

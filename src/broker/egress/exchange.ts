@@ -4,12 +4,13 @@
  * No redirect is followed, nothing is decompressed, no upgrade is made: what the server said is what the guest gets,
  * and the guest's next request is decided anew. Decoding is the guest's own work, in its own memory and fuel.
  */
-import type { Client } from "undici";
+import type { Dispatcher } from "undici";
 import type { Clock } from "../../ports/index.ts";
-import { BodyReader, lengthOf, reasonOf } from "./body-reader.ts";
+import { BodyReader } from "./body-reader.ts";
 import type { Connection } from "./connection.ts";
 import { EgressFailure, EgressSpent } from "./errors.ts";
 import type { Header } from "./headers.ts";
+import { Incoming } from "./incoming.ts";
 import type { Meter } from "./meter.ts";
 import type { Permit } from "./permit.ts";
 import { urlHost } from "./target.ts";
@@ -17,7 +18,7 @@ import { urlHost } from "./target.ts";
 /** A request's body: whole, or piece by piece as it comes; the next piece is asked for when the last one has left. */
 export type RequestBody = Uint8Array | AsyncIterable<Uint8Array>;
 
-type RequestOptions = Parameters<Client["request"]>[0];
+type DispatchOptions = Dispatcher.DispatchOptions;
 
 /** What goes over the connection, and how long it may take. */
 export interface ExchangeOptions {
@@ -41,13 +42,13 @@ export interface EgressResponse {
   readonly status: number;
   readonly headers: readonly Header[];
   /**
-   * @returns the next bytes, at least one and at most `maxBytes`; `undefined` after the last
+   * @returns the next bytes, at least one and at most `maxBytes`, in pieces as they came; `undefined` after the last
    * @throws {EgressFailure | EgressSpent | Error} when the body ends badly; see `wordOf`
    */
-  read(maxBytes: number): Promise<Uint8Array | undefined>;
+  read(maxBytes: number): Promise<readonly Uint8Array[] | undefined>;
   /** Whether the next bytes are here already: `read` would not wait for the server. */
   readonly buffered: boolean;
-  /** Whether `read` has given all that the response's length promised; where it names none, only `undefined` says so. */
+  /** Whether `read` has given all, and the response said that it was all; sometimes only `undefined` says so. */
   readonly ended: boolean;
   /** Fields behind the body, as received; whole once `read` has given `undefined`. */
   trailers(): readonly Header[];
@@ -62,36 +63,39 @@ export interface EgressResponse {
  * @throws {Error} anything else: `wordOf` names it
  */
 export async function exchange(connection: Connection, options: ExchangeOptions): Promise<EgressResponse> {
-  const { permit, headers, meter, clock, signal, keep } = options;
-  const ended = new AbortController();
-  const onEnd = () => ended.abort(new EgressFailure({ tag: "connection-terminated" }));
-  const spent = () => ended.abort(new EgressSpent("Egress budget is spent"));
+  const { permit, headers, meter, clock, signal, keep, idleTimeoutMs } = options;
+  const incoming = new Incoming();
+  const onEnd = () => incoming.abort(new EgressFailure({ tag: "connection-terminated" }));
+  const spent = () => incoming.abort(new EgressSpent("Egress budget is spent"));
   signal.addEventListener("abort", onEnd, { once: true });
   let over = false;
   const close = (whole = false) => {
     if (over) return;
     over = true;
     signal.removeEventListener("abort", onEnd);
-    if (whole && keep !== undefined && !ended.signal.aborted) keep(connection);
+    if (whole && keep !== undefined) keep(connection);
     else connection.close();
   };
   let cancel = () => {};
   try {
     if (signal.aborted) onEnd();
-    ended.signal.throwIfAborted();
+    incoming.throwIfFailed();
     const body = await firstPiece(options.body);
     // Charged before a byte leaves: a request that the budget does not cover is not sent in part.
     if (!meter.sent(requestSize(options, body))) throw new EgressSpent("Egress budget is spent");
     connection.charge({ meter, onSpent: spent });
+    let answered = false;
     const startWaiting = () => {
+      // A server may answer before it has all of the body.
+      if (answered) return;
       cancel = clock.after(options.firstByteTimeoutMs, () =>
-        ended.abort(new EgressFailure({ tag: "HTTP-response-timeout" })),
+        incoming.abort(new EgressFailure({ tag: "HTTP-response-timeout" })),
       );
     };
     const whole = body instanceof Uint8Array;
     // A guest that takes its time over its own body is not a server that does not answer.
     if (whole) startWaiting();
-    const request: RequestOptions = {
+    const request: DispatchOptions = {
       method: permit.method,
       path: permit.target.path + permit.target.query,
       headers: headers.flat(),
@@ -100,22 +104,15 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
         ? body.length === 0
           ? null
           : body
-        : (metered(body, meter, spent, startWaiting) as unknown as NonNullable<RequestOptions["body"]>),
+        : (metered(body, meter, spent, startWaiting) as unknown as NonNullable<DispatchOptions["body"]>),
       reset: keep === undefined,
-      signal: ended.signal,
-      responseHeaders: "raw",
     };
-    const response = await connection.client.request(request);
-    const fields = pairs(response.headers);
-    const reader = new BodyReader(response.body, {
-      length: lengthOf(permit.method, response.statusCode, fields),
-      options,
-      ended,
-      onEnd: () => close(true),
-    });
+    connection.client.dispatch(request, incoming);
+    const head = await incoming.head;
+    answered = true;
+    const reader = new BodyReader(incoming, { clock, idleTimeoutMs, onEnd: () => close(true) });
     return {
-      status: response.statusCode,
-      headers: fields,
+      ...head,
       read: (maxBytes) => reader.read(maxBytes),
       get buffered() {
         return reader.buffered;
@@ -123,12 +120,14 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
       get ended() {
         return reader.ended;
       },
-      trailers: () => trailersOf(response.trailers),
+      trailers: () => incoming.trailers,
       close,
     };
   } catch (error) {
     close();
-    throw reasonOf(error, ended.signal);
+    // Why it really ended: what our own abort set off elsewhere (a closed socket, a body cut short) is only an echo.
+    incoming.throwIfFailed();
+    throw error;
   } finally {
     cancel();
   }
@@ -186,19 +185,4 @@ function requestSize({ permit, headers, keep }: ExchangeOptions, body: RequestBo
   }
   const hasLength = body.length > 0 || method === "POST" || method === "PUT" || method === "PATCH";
   return size([...lines, ...(hasLength ? [`content-length: ${body.length}`] : []), ""]) + body.length;
-}
-
-/** @param raw with `responseHeaders: "raw"` a flat list of names and values, though its type says otherwise */
-function pairs(raw: unknown): readonly Header[] {
-  if (!Array.isArray(raw)) throw new TypeError("Cannot read response headers: wanted a flat list");
-  const list: readonly unknown[] = raw;
-  return list.flatMap((name, index): Header[] =>
-    index % 2 === 0 ? [[String(name), String(list[index + 1] ?? "")]] : [],
-  );
-}
-
-function trailersOf(trailers: Readonly<Record<string, string | readonly string[]>>): readonly Header[] {
-  return Object.entries(trailers).flatMap(([name, values]) =>
-    (typeof values === "string" ? [values] : values).map((value): Header => [name, value]),
-  );
 }

@@ -9,7 +9,7 @@
  *
  * @see https://webassembly.github.io/spec/core/exec/modules.html#instantiation
  */
-import { concatBytes } from "../pipe/frames.ts";
+import { joinBytes } from "../../core/bytes.ts";
 
 /** Names that are added to a module; the metering pass refuses modules which have this one. */
 export const IMAGE_NAME = "writ:fuel";
@@ -271,7 +271,7 @@ function section(id: number, content: Uint8Array): Uint8Array {
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  return concatBytes(
+  return joinBytes(
     pieces,
     pieces.reduce((sum, { length }) => sum + length, 0),
   );

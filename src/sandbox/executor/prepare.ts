@@ -3,11 +3,12 @@
  * own that ends afterwards: a large component takes seconds, in which nobody else has to wait, and whoever finds a
  * way to break the decoder has won the right to prepare his own component wrongly, and nothing else.
  */
+import { joinBytes } from "../../core/bytes.ts";
 import { type CoreModule, type LinkPlan, planLinks } from "../../core/component/index.ts";
 import { GatewayError, refuseComponent } from "../../core/errors.ts";
 import { addProfile, DEFAULT_MAX_TABLE_ELEMENTS, instrument } from "../../core/metering/index.ts";
 import type { ExecutorHost, PreparationStep } from "../../ports/index.ts";
-import { concatBytes, encodeFrame, readFrames } from "../pipe/frames.ts";
+import { encodeFrame, type Frame, FrameReader } from "../pipe/frames.ts";
 import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
 import { IMAGE_NAME, splitModule } from "./image.ts";
 import type { PreparedLinks } from "./load.ts";
@@ -17,16 +18,26 @@ const LARGEST_COMMAND_BYTES = 128 * 1024 * 1024;
 
 /** Serves one `prepare` command, then returns. */
 export async function servePreparer(host: ExecutorHost): Promise<void> {
-  for await (const frame of readFrames(host.input, LARGEST_COMMAND_BYTES)) {
-    const command = frame.head as unknown as PrepareCommand; // From the gateway, which is trusted.
-    const { report, body } = prepare(
-      command,
-      frame.body,
-      createSteps(() => host.monotonicMs()),
-    );
-    await host.write(encodeFrame(report, body));
-    return;
-  }
+  const frame = await firstFrame(host);
+  if (frame === undefined) return;
+  const command = frame.head as unknown as PrepareCommand; // From the gateway, which is trusted.
+  const { report, body } = prepare(
+    command,
+    frame.body,
+    createSteps(() => host.monotonicMs()),
+  );
+  await host.write(encodeFrame(report, body));
+}
+
+/** @returns undefined when the gateway is gone before it has said anything */
+function firstFrame(host: ExecutorHost): Promise<Frame | undefined> {
+  const frames = new FrameReader({ frameBytes: LARGEST_COMMAND_BYTES, trusted: true });
+  return new Promise((resolve, reject) => {
+    const take = (chunk: Uint8Array) => {
+      for (const frame of frames.read(chunk)) resolve(frame);
+    };
+    host.readInput(take).then(() => resolve(undefined), reject);
+  });
 }
 
 function prepare(
@@ -99,7 +110,7 @@ function assemble(
         0,
       ),
     },
-    body: concatBytes(
+    body: joinBytes(
       pieces,
       pieces.reduce((sum, piece) => sum + piece.length, 0),
     ),

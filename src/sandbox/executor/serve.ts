@@ -5,7 +5,7 @@
  * runs in it; nothing else.
  */
 import type { ExecutorHost, HostReply } from "../../ports/index.ts";
-import { encodeFrame, readFrames } from "../pipe/frames.ts";
+import { encodeFrame, type Frame, FrameReader } from "../pipe/frames.ts";
 import type { LoadCommand, ReplyCommand, Report, RunCommand, StopCommand } from "../pipe/messages.ts";
 import { encodeProfile } from "../pipe/profile.ts";
 import type { BrokerReply, RunPowers } from "./context.ts";
@@ -68,15 +68,13 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
     }
   }
 
-  await report({ type: "ready", runtime: host.runtime, verified: await host.probe() });
-  // What the gateway announces, it sends: a component is given its whole room at once.
-  for await (const frame of readFrames(host.input, LARGEST_COMMAND_BYTES, undefined, LARGEST_COMMAND_BYTES)) {
+  function obey(frame: Frame): void {
     // From the gateway, which is trusted.
     const command = frame.head as unknown as LoadCommand | RunCommand | ReplyCommand | StopCommand;
     switch (command.type) {
       case "load":
         components.set(command.key, loadComponent(command, frame));
-        await report({ type: "loaded", key: command.key });
+        void report({ type: "loaded", key: command.key });
         break;
       case "run":
         // Not awaited: replies to its calls, and other runs, arrive through this same loop.
@@ -91,6 +89,12 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
         break;
     }
   }
+
+  await report({ type: "ready", runtime: host.runtime, verified: await host.probe() });
+  const frames = new FrameReader({ frameBytes: LARGEST_COMMAND_BYTES, trusted: true });
+  await host.readInput((chunk) => {
+    for (const frame of frames.read(chunk)) obey(frame);
+  });
 }
 
 function withBody(reply: HostReply, body: Uint8Array): BrokerReply {

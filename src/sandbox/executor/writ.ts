@@ -1,6 +1,7 @@
 /** The interfaces of package `writ:host`: log, secrets and run-info. */
+
+import { joinBytes } from "../../core/bytes.ts";
 import type { JsonValue } from "../../core/policy/index.ts";
-import { concatBytes } from "../pipe/frames.ts";
 import type { Binding } from "./binding.ts";
 import type { GuestContext } from "./context.ts";
 
@@ -55,7 +56,7 @@ export function createSigning(context: GuestContext): Binding {
       async hmacSha256(secret: Secret, prefix: string, messages: readonly Uint8Array[]): Promise<Uint8Array> {
         const name = secret.name();
         const lengths = messages.map((message) => message.length);
-        const body = concatBytes(
+        const body = joinBytes(
           messages,
           lengths.reduce((sum, length) => sum + length, 0),
         );

@@ -6,6 +6,7 @@
  * Both directions share this file. The reader treats what it reads as hostile: lengths are checked against a
  * limit before anything is kept, and a head that is not a JSON object is an error, never a surprise.
  */
+import { joinBytes } from "../../core/bytes.ts";
 
 /** One frame. */
 export interface Frame {
@@ -37,6 +38,7 @@ export function encodeFrame(head: object, body: Uint8Array = NO_BYTES): Uint8Arr
   return frame;
 }
 
+/** Room that a body is given before it has come, where its length is not trusted; then it is doubled. */
 const STEP_BYTES = 1024 * 1024;
 /** Bodies from here on are written by themselves: to join them to their head would copy what is written once. */
 const LARGE_BODY_BYTES = 16 * 1024;
@@ -44,13 +46,114 @@ const LARGE_BODY_BYTES = 16 * 1024;
 /**
  * {@link encodeFrame}, in pieces that are to be written one behind the other and nothing between them.
  *
- * @param body must stay as it is until it is written
+ * @param bodies the body, in pieces; must stay as they are until they are written
  */
-export function encodeFramePieces(head: object, body: Uint8Array = NO_BYTES): readonly Uint8Array[] {
-  if (body.length < LARGE_BODY_BYTES) return [encodeFrame(head, body)];
+export function encodeFramePieces(head: object, ...bodies: readonly Uint8Array[]): readonly Uint8Array[] {
+  const length = bodies.reduce((sum, { length: bytes }) => sum + bytes, 0);
+  if (length < LARGE_BODY_BYTES)
+    return [encodeFrame(head, bodies.length === 1 ? bodies[0] : joinBytes(bodies, length))];
   const frame = encodeFrame(head);
-  new DataView(frame.buffer).setUint32(0, frame.length - 4 + body.length, true);
-  return [frame, body];
+  new DataView(frame.buffer).setUint32(0, frame.length - 4 + length, true);
+  return [frame, ...bodies];
+}
+
+/** How much of what it reads a {@link FrameReader} believes. */
+export interface FrameLimits {
+  /** Largest frame accepted. */
+  readonly frameBytes: number;
+  /**
+   * Largest head accepted just now; default the frame's. JSON costs far more to parse than bytes do to hold, and it is
+   * parsed on the thread that serves every tenant.
+   */
+  readonly headBytes?: () => number;
+  /** The writer is ours: a body that it announces is given its room at once. Default false. */
+  readonly trusted?: boolean;
+}
+
+interface BegunFrame {
+  readonly head: Frame["head"];
+  /** Of its body. */
+  readonly bytes: number;
+  body: Uint8Array;
+}
+
+/** Cuts chunks into frames. After a {@link FrameError} nothing more is to be read with it. */
+export class FrameReader {
+  readonly #limits: FrameLimits;
+  /** What has arrived of the frame's beginning, its header and its head, and how much of it is looked at next. */
+  #pieces: Uint8Array[] = [];
+  #held = 0;
+  #wanted = HEADER_BYTES;
+  /** The frame whose body is still coming, how long that is, and how much of it is there. */
+  #frame: BegunFrame | undefined;
+  #filled = 0;
+
+  constructor(limits: FrameLimits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * Reads one chunk.
+   *
+   * @param chunk bytes as they arrive, cut anywhere; theirs again once all frames were taken
+   * @returns the frames that it completes, each cut when it is asked for
+   * @throws {FrameError} at the first byte that cannot be right
+   */
+  *read(chunk: Uint8Array): Generator<Frame> {
+    let rest = chunk;
+    while (rest.length > 0) {
+      rest = this.#frame === undefined ? this.#begin(rest) : this.#fill(this.#frame, rest);
+      if (this.#frame === undefined || this.#filled < this.#frame.bytes) continue;
+      const { head, body } = this.#frame;
+      this.#frame = undefined;
+      yield { head, body };
+    }
+  }
+
+  /** @returns what is left of the chunk behind the head, if that is whole by now */
+  #begin(chunk: Uint8Array): Uint8Array {
+    const held = this.#held + chunk.length;
+    // Not joined before: whoever writes byte by byte must not have us copy all of it for each.
+    if (held < this.#wanted) return this.#keep(chunk, held);
+    const bytes = this.#pieces.length === 0 ? chunk : joinBytes([...this.#pieces, chunk], held);
+    const lengths = readLengths(bytes, this.#limits);
+    if (held < lengths.bodyAt) {
+      this.#pieces = [];
+      this.#wanted = lengths.bodyAt;
+      return this.#keep(bytes, held);
+    }
+    this.#pieces = [];
+    this.#held = 0;
+    this.#wanted = HEADER_BYTES;
+    const { bodyAt, bodyBytes } = lengths;
+    // Of its own: what the frame holds must not change when the next chunk arrives. No more than a step of it at
+    // first: whoever announces a large body has not sent it yet.
+    const room = this.#limits.trusted === true ? bodyBytes : Math.min(bodyBytes, STEP_BYTES);
+    const head = parseHead(bytes.subarray(HEADER_BYTES, bodyAt));
+    this.#frame = { head, bytes: bodyBytes, body: new Uint8Array(room) };
+    this.#filled = 0;
+    return bytes.subarray(bodyAt);
+  }
+
+  #keep(bytes: Uint8Array, held: number): Uint8Array {
+    this.#pieces.push(bytes.slice());
+    this.#held = held;
+    return NO_BYTES;
+  }
+
+  /** @returns what is left of the chunk behind the body */
+  #fill(frame: BegunFrame, chunk: Uint8Array): Uint8Array {
+    const taken = chunk.subarray(0, frame.bytes - this.#filled);
+    const filled = this.#filled + taken.length;
+    if (filled > frame.body.length) {
+      const longer = new Uint8Array(Math.min(frame.bytes, Math.max(2 * frame.body.length, filled)));
+      longer.set(frame.body.subarray(0, this.#filled));
+      frame.body = longer;
+    }
+    frame.body.set(taken, this.#filled);
+    this.#filled = filled;
+    return chunk.subarray(taken.length);
+  }
 }
 
 /**
@@ -58,70 +161,19 @@ export function encodeFramePieces(head: object, body: Uint8Array = NO_BYTES): re
  *
  * @param chunks bytes as they arrive, cut anywhere
  * @param limitBytes largest frame accepted
- * @param headLimitBytes largest head accepted just now; default the frame's. JSON costs far more to parse than bytes
- *   do to hold, and it is parsed on the thread that serves every tenant
- * @param stepBytes room that a body is given before it has come; then it is doubled. Default 1 MiB: whoever announces a
- *   large body has not sent it yet
+ * @param headLimitBytes largest head accepted just now; default the frame's
  * @throws {FrameError} at the first byte that cannot be right; nothing is read after it
  */
 export async function* readFrames(
   chunks: AsyncIterable<Uint8Array>,
   limitBytes: number,
-  headLimitBytes: () => number = () => limitBytes,
-  stepBytes: number = STEP_BYTES,
+  headLimitBytes?: () => number,
 ): AsyncGenerator<Frame> {
-  /** What has arrived of the frame's beginning, its header and its head, and how much of it is looked at next. */
-  let pieces: Uint8Array[] = [];
-  let held = 0;
-  let wanted = HEADER_BYTES;
-  /** The frame whose body is still coming, how long that is, and how much of it is there. */
-  let frame: { readonly head: Frame["head"]; readonly bytes: number; body: Uint8Array } | undefined;
-  let filled = 0;
-  for await (const chunk of chunks) {
-    let rest = chunk;
-    while (rest.length > 0) {
-      if (frame === undefined) {
-        pieces.push(rest);
-        held += rest.length;
-        // Not joined before: whoever writes byte by byte must not have us copy all of it for each.
-        if (held < wanted) break;
-        const bytes: Uint8Array = pieces.length === 1 ? rest : concatBytes(pieces, held);
-        const lengths = readLengths(bytes, limitBytes, headLimitBytes);
-        if (held < lengths.bodyAt) {
-          pieces = [bytes];
-          wanted = lengths.bodyAt;
-          break;
-        }
-        pieces = [];
-        held = 0;
-        wanted = HEADER_BYTES;
-        const head = parseHead(bytes.subarray(HEADER_BYTES, lengths.bodyAt));
-        // Of its own: what the frame holds must not change when the next chunk arrives.
-        frame = {
-          head,
-          bytes: lengths.bodyBytes,
-          body: new Uint8Array(Math.min(lengths.bodyBytes, stepBytes)),
-        };
-        filled = 0;
-        rest = bytes.subarray(lengths.bodyAt);
-      }
-      const taken: Uint8Array = rest.subarray(0, frame.bytes - filled);
-      if (filled + taken.length > frame.body.length) {
-        const longer = new Uint8Array(
-          Math.min(frame.bytes, Math.max(2 * frame.body.length, filled + taken.length)),
-        );
-        longer.set(frame.body.subarray(0, filled));
-        frame.body = longer;
-      }
-      frame.body.set(taken, filled);
-      filled += taken.length;
-      rest = rest.subarray(taken.length);
-      if (filled < frame.bytes) break;
-      const { head, body }: Frame = frame;
-      frame = undefined;
-      yield { head, body };
-    }
-  }
+  const reader = new FrameReader({
+    frameBytes: limitBytes,
+    ...(headLimitBytes && { headBytes: headLimitBytes }),
+  });
+  for await (const chunk of chunks) yield* reader.read(chunk);
 }
 
 /**
@@ -133,7 +185,7 @@ export async function* readFrames(
 export function decodeFrame(bytes: Uint8Array): Frame {
   if (bytes.length < HEADER_BYTES)
     throw new FrameError(`Cannot read a frame: there are ${bytes.length} bytes`);
-  const { bodyAt, bodyBytes } = readLengths(bytes, bytes.length, () => bytes.length);
+  const { bodyAt, bodyBytes } = readLengths(bytes, { frameBytes: bytes.length });
   if (bodyAt + bodyBytes !== bytes.length)
     throw new FrameError(`Cannot read a frame of ${bodyAt + bodyBytes} bytes: there are ${bytes.length}`);
   return { head: parseHead(bytes.subarray(HEADER_BYTES, bodyAt)), body: bytes.subarray(bodyAt) };
@@ -142,8 +194,7 @@ export function decodeFrame(bytes: Uint8Array): Frame {
 /** @param bytes a whole header at least; attacker-controlled */
 function readLengths(
   bytes: Uint8Array,
-  limitBytes: number,
-  headLimitBytes: () => number,
+  { frameBytes: limitBytes, headBytes = () => limitBytes }: FrameLimits,
 ): { readonly bodyAt: number; readonly bodyBytes: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const total = view.getUint32(0, true);
@@ -152,20 +203,9 @@ function readLengths(
     throw new FrameError(`Cannot read a frame of ${total} bytes: the limit is ${limitBytes}`);
   if (headLength > total - 4)
     throw new FrameError(`Cannot read a head of ${headLength} bytes in a frame of ${total}`);
-  if (headLength > headLimitBytes())
-    throw new FrameError(`Cannot read a head of ${headLength} bytes: the limit is ${headLimitBytes()}`);
+  if (headLength > headBytes())
+    throw new FrameError(`Cannot read a head of ${headLength} bytes: the limit is ${headBytes()}`);
   return { bodyAt: HEADER_BYTES + headLength, bodyBytes: total - 4 - headLength };
-}
-
-/** Joins chunks whose lengths add up to `length`. */
-export function concatBytes(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
 }
 
 function parseHead(bytes: Uint8Array): Frame["head"] {

@@ -129,7 +129,7 @@ export const egress: Suite = {
         figures,
         notes: [
           "the client, the server and the broker share one process and the cores named in the result file",
-          "the broker's requests are its host calls (send, then reads of 64 KiB); the pipe to the executor is in the last table, per call",
+          "the broker's requests are its host calls (send, then reads of 256 KiB); the pipe to the executor is in the last table, per call",
           "the resolver answers at once: what a name server takes is not in it",
         ],
       };
@@ -157,14 +157,14 @@ async function throughBroker(host: RunHost, port: number, path: Path): Promise<v
   for (;;) {
     const read = await host.call({
       name: "http-client/read",
-      args: { handle, maxBytes: 65_536 },
+      args: { handle, maxBytes: 262_144 },
       body: none,
     });
     if (read.kind !== "ok") throw new Error(`The broker answered ${JSON.stringify(read)}`);
-    if (read.body === undefined || read.body.length === 0) break;
-    bytes += read.body.length;
+    const { body, pieces = body === undefined ? [] : [body] } = read;
+    bytes += pieces.reduce((sum, { length }) => sum + length, 0);
+    if (Object(read.value).end === true) break;
   }
-  await host.call({ name: "http-client/close", args: { handle }, body: none });
   requireWhole(path, bytes);
 }
 

@@ -83,7 +83,9 @@ export async function instantiate(
 function createHost(input: Uint8Array, written: Uint8Array[]): ExecutorHost {
   return {
     role: "prepare",
-    input: each([input]),
+    async readInput(take) {
+      take(input);
+    },
     async write(bytes) {
       written.push(bytes);
     },

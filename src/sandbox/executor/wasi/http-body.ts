@@ -1,7 +1,7 @@
 /** Request and response bodies of `wasi:http/types`. */
 
+import { joinBytes } from "../../../core/bytes.ts";
 import type { HttpReadValue } from "../../../ports/index.ts";
-import { concatBytes } from "../../pipe/frames.ts";
 import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
 import { Fields, fromLatin1 } from "./http-fields.ts";
@@ -146,7 +146,7 @@ export class OutgoingBody {
     const { start } = state;
     if (start === undefined) return;
     state.start = undefined;
-    const bytes = concatBytes(state.held, state.heldBytes);
+    const bytes = joinBytes(state.held, state.heldBytes);
     state.allowance.leftBytes += state.heldBytes;
     state.held = [];
     state.heldBytes = 0;
@@ -160,7 +160,7 @@ export class OutgoingBody {
     state.pipe = pipe;
     if (state.aborted) pipe.abort();
     else if (state.heldBytes > 0 || state.finished) {
-      const bytes = concatBytes(state.held, state.heldBytes);
+      const bytes = joinBytes(state.held, state.heldBytes);
       state.allowance.leftBytes += state.heldBytes;
       this.#push(bytes, state.finished);
     }
@@ -241,16 +241,41 @@ export class FutureTrailers {
   }
 }
 
+/** Bytes of response bodies that one run asks for ahead of what it takes, all of its requests together. */
+const AHEAD_BYTES = 1024 * 1024;
+/** Largest piece that is asked for at once. Each is a question and an answer between two processes. */
+const PIECE_BYTES = 256 * 1024;
+
+/** What a run may still ask for ahead. */
+export interface ReadAllowance {
+  leftBytes: number;
+}
+
+/** What a run may hold of response bodies. */
+export function createReadAllowance(): ReadAllowance {
+  return { leftBytes: AHEAD_BYTES };
+}
+
 /** What came of a body together with its head. */
 export interface BodyBeginning extends HttpReadValue {
   readonly bytes: Uint8Array;
 }
 
-/** The body of a response, pulled from the broker piece by piece. */
-export function brokerSource(context: GuestContext, handle: number, beginning: BodyBeginning): BodySource {
+/**
+ * The body of a response, pulled from the broker piece by piece. Of one that comes in large pieces the next is asked for
+ * when one has arrived that the guest waited for. So what is asked, and what is charged for asking, depends on nothing
+ * but what the guest did and what reached it.
+ */
+export function brokerSource(
+  context: GuestContext,
+  allowance: ReadAllowance,
+  handle: number,
+  beginning: BodyBeginning,
+): BodySource {
   let closed = false;
   let ended = false;
   let first: Uint8Array | undefined = beginning.bytes.length > 0 ? beginning.bytes : undefined;
+  let ahead: Promise<Uint8Array | undefined> | undefined;
   let trailers: Fields | undefined;
   const note = ({ end, trailers: fields = [] }: HttpReadValue) => {
     ended ||= end;
@@ -258,21 +283,41 @@ export function brokerSource(context: GuestContext, handle: number, beginning: B
       trailers = Fields.immutable(fields.map(([name, text]) => [name, fromLatin1(text)] as const));
   };
   note(beginning);
-  return {
-    get trailers() {
-      return trailers;
-    },
-    async read(limit) {
-      const begun = first;
-      first = undefined;
-      if (closed) return undefined;
-      if (begun !== undefined) return begun;
-      if (ended) return undefined;
-      const { value, body } = await context.call("http-client/read", { handle, maxBytes: limit });
+
+  async function ask(): Promise<Uint8Array | undefined> {
+    // A run that reads many bodies at once reads each in smaller pieces, and always some.
+    const maxBytes = Math.max(CHUNK_BYTES, Math.min(PIECE_BYTES, allowance.leftBytes));
+    allowance.leftBytes -= maxBytes;
+    try {
+      const { value, body } = await context.call("http-client/read", { handle, maxBytes });
       // From the broker, which is ours; another shape is a bug and ends the run.
       note(value as unknown as HttpReadValue);
       if (body.length === 0 && !ended) throw new TypeError("The broker sent neither bytes nor an end");
       return body.length === 0 ? undefined : body;
+    } finally {
+      allowance.leftBytes += maxBytes;
+    }
+  }
+
+  return {
+    get trailers() {
+      return trailers;
+    },
+    async read() {
+      const begun = first;
+      first = undefined;
+      if (closed) return undefined;
+      if (begun !== undefined) return begun;
+      if (ended && ahead === undefined) return undefined;
+      const asked = ahead ?? ask();
+      ahead = undefined;
+      const bytes = await asked;
+      if (bytes !== undefined && bytes.length >= CHUNK_BYTES && !ended && !closed) {
+        ahead = ask();
+        // Whoever reads on is told; a guest that does not, never.
+        ahead.catch(() => undefined);
+      }
+      return bytes;
     },
     close() {
       // Once, and not after its end, when there is no connection left to close: to the broker, a second use of the

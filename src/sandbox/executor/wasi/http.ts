@@ -13,9 +13,11 @@ import {
   type BodyAllowance,
   brokerSource,
   createBodyAllowance,
+  createReadAllowance,
   FutureTrailers,
   IncomingBody,
   OutgoingBody,
+  type ReadAllowance,
 } from "./http-body.ts";
 import { Fields, fromLatin1, toLatin1 } from "./http-fields.ts";
 import { createServerTypes } from "./http-server.ts";
@@ -262,32 +264,39 @@ export function createHttpTypes(): Binding {
 
 /** Binding of `wasi:http/outgoing-handler`. */
 export function createOutgoingHandler(context: GuestContext): Binding {
-  let streams = 0;
+  const streams: RunStreams = { outgoing: 0, incoming: createReadAllowance() };
   return {
     resources: {},
     functions: {
       handle(request: OutgoingRequest, options: RequestOptions | undefined): FutureIncomingResponse {
         const { args, body } = OutgoingRequest.describe(request);
         const timeouts = RequestOptions.describe(options);
-        return new FutureIncomingResponse(send(context, { ...args, ...timeouts }, body, () => streams++));
+        return new FutureIncomingResponse(send(context, { ...args, ...timeouts }, body, streams));
       },
     },
   };
+}
+
+/** What the bodies of one run share. */
+interface RunStreams {
+  /** Bodies that were begun to be sent in pieces: the number of the next one. */
+  outgoing: number;
+  readonly incoming: ReadAllowance;
 }
 
 async function send(
   context: GuestContext,
   args: Record<string, JsonValue>,
   body: OutgoingBody | undefined,
-  nextStream: () => number,
+  streams: RunStreams,
 ): Promise<IncomingResponse> {
   const asked = { ...args, beginBytes: CHUNK_BYTES };
-  const { value, body: first } = await begin(context, asked, body, nextStream);
+  const { value, body: first } = await begin(context, asked, body, streams);
   const { status, headers, handle, beginning } = readResponse(value);
   return new IncomingResponse(
     status,
     Fields.immutable(headers),
-    new IncomingBody(brokerSource(context, handle, { ...beginning, bytes: first })),
+    new IncomingBody(brokerSource(context, streams.incoming, handle, { ...beginning, bytes: first })),
   );
 }
 
@@ -296,7 +305,7 @@ async function begin(
   context: GuestContext,
   args: Record<string, JsonValue>,
   body: OutgoingBody | undefined,
-  nextStream: () => number,
+  streams: RunStreams,
 ) {
   if (body === undefined) return context.call("http-client/send", args);
   const start = await OutgoingBody.start(body, context.wait(context.elapsedMs() + SOON_MS));
@@ -306,7 +315,7 @@ async function begin(
     case "whole":
       return context.call("http-client/send", args, start.bytes);
     case "stream": {
-      const stream = nextStream();
+      const stream = streams.outgoing++;
       const sent = context.call("http-client/send", { ...args, stream }, start.bytes);
       // Behind the head on the same pipe, so the broker knows the number when the first piece comes.
       start.connect({

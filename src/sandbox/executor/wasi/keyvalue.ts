@@ -2,8 +2,9 @@
  * `wasi:keyvalue`: store, atomics and batch, in the two drafts that are in use. Everything is kept by the broker; what
  * is here is which bucket a handle means, and the value that a compare-and-swap began from.
  */
+
+import { joinBytes } from "../../../core/bytes.ts";
 import type { JsonValue } from "../../../core/policy/index.ts";
-import { concatBytes } from "../../pipe/frames.ts";
 import type { Binding } from "../binding.ts";
 import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
@@ -154,7 +155,7 @@ export function createKeyvalueBatch(_context: GuestContext, name: string): Bindi
         const items = pairs.map(([key, value]) => [key, value.length]);
         const values = pairs.map(([, value]) => value);
         const total = values.reduce((sum, value) => sum + value.length, 0);
-        await Bucket.ask(bucket, "set-many", { items }, concatBytes(values, total));
+        await Bucket.ask(bucket, "set-many", { items }, joinBytes(values, total));
       },
       async deleteMany(bucket: Bucket, keys: readonly string[]): Promise<void> {
         await Bucket.ask(bucket, "delete-many", { keys: [...keys] });

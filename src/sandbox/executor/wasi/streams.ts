@@ -10,7 +10,10 @@ import { Pollable } from "./poll.ts";
 
 /** Where an input stream's bytes come from. */
 export interface ByteSource {
-  /** @returns 1 to `limit` bytes, or `undefined` at the end; rejects with a message when the source breaks. */
+  /**
+   * @param limit bytes that are enough at once; a source that has more at hand may give more
+   * @returns at least one byte, or `undefined` at the end; rejects with a message when the source breaks
+   */
   read(limit: number): Promise<Uint8Array | undefined>;
   /** Nothing more will be read. */
   close?(): void;
