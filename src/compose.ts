@@ -18,10 +18,11 @@ import { createEvidence, type Evidence, openObserver } from "./evidence/index.ts
 import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
 import { type Access, createIdentity, type Identity } from "./identity/index.ts";
 import { openAccounts, openJournals } from "./kept.ts";
-import { openDatabase } from "./place.ts";
+import { isShared, openDatabase } from "./place.ts";
 import type { NoteSigner, Preparation, Runtime, Sandbox, Signer, Store, SystemCage } from "./ports/index.ts";
 import type { Board, Registry, RegistrySource, Tool } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
+import { openSharedClock } from "./shared-clock.ts";
 import { openSigners } from "./signers.ts";
 import { createMetrics } from "./telemetry/index.ts";
 import { openVersions } from "./versions.ts";
@@ -162,10 +163,13 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     });
     const identity = createIdentity({ store, clock, entropy, log, outgoing });
     if (options.access !== undefined) identity.use(options.access);
-    const accounts = openAccounts(runtime, options.keysFolder, store, options.prices);
+    // What gateways compare with one another's they compare by one clock; alone, a gateway has its own.
+    const shared = isShared(options.database) ? await openSharedClock(clock, store, log) : undefined;
+    const inTime = { ...runtime, clock: shared?.clock ?? clock };
+    const accounts = openAccounts(inTime, options.keysFolder, store, options.prices);
     const stopGivingBack = accounts.watch((error) => log({ event: "leases-failed", error: String(error) }));
     const evidence = createEvidence({
-      ...{ store, signer, noteSigner, clock, settle: accounts.settlementOf },
+      ...{ store, signer, noteSigner, clock, time: inTime.clock, settle: accounts.settlementOf },
       ...(await readWitnesses(runtime, options.witnessesFile, dataFolder)),
     });
     const stopAsking = evidence.watchWitnesses(WITNESS_MS);
@@ -192,14 +196,16 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     const inForce =
       options.versioned &&
       openVersions({
-        ...{ ...options.versioned, runtime, registry, store, evidence, versions, log },
+        ...{ ...options.versioned, runtime: inTime, registry, store, evidence, versions, log },
         async warm(tool) {
           await prepareTool(sandbox, registry.current(), tool);
         },
       });
     const watching =
       options.watch &&
-      (await openWatching(options.watch, { runtime, store, metrics, outgoing, log, version: VERSION }));
+      (await openWatching(options.watch, {
+        ...{ runtime: inTime, store, metrics, outgoing, log, version: VERSION },
+      }));
     return {
       ...(inForce === undefined ? {} : { board: inForce.board }),
       gateway: createGateway({
@@ -215,6 +221,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         signer,
         noteSigner,
         clock,
+        time: inTime.clock,
         entropy,
         versions,
         ...watching,
@@ -233,6 +240,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         stopErasing();
         await inForce?.stop();
         stopGivingBack();
+        shared?.stop();
         await watching?.stop();
         await sandbox.close();
         await observing.close();

@@ -96,17 +96,16 @@ export async function openTools(runtime: Runtime, place: DataPlace): Promise<Too
     listVersions: (tool, limit, before) => versions.listVersions(tool, limit, before),
     findVersion: (tool, number) => versions.findVersion(tool, number),
     listActions: (tool, limit, before) => versions.listActions(tool, limit, before),
-    command: (tool, asked, note) =>
-      commandTool(versions, tool, asked, {
-        id: newActionId(clock, entropy),
-        atMs: clock.nowMs(),
-        by: "cli",
-        note,
-      }),
+    async command(tool, asked, note) {
+      // The database's time: how long gateways take to obey is counted from it.
+      const atMs = await store.nowMs();
+      const id = newActionId({ ...clock, nowMs: () => atMs }, entropy);
+      return await commandTool(versions, tool, asked, { id, atMs, by: "cli", note });
+    },
     async inForce(generation) {
       const until = clock.monotonicMs() + WAIT_MS;
       for (;;) {
-        const gateways = await versions.listGateways(clock.nowMs() - GONE_MS);
+        const gateways = await versions.listGateways((await store.nowMs()) - GONE_MS);
         const behind = gateways.filter((row) => row.generation < generation).map(({ gateway }) => gateway);
         if (behind.length === 0 || clock.monotonicMs() > until)
           return { gateways: gateways.length - behind.length, behind };

@@ -67,7 +67,8 @@ export function createAccounts({ store, vault, clock, prices }: AccountsParts): 
   return {
     answers: new Answers(store, vault, clock),
     books: createBooks(store, clock, prices),
-    claimsOf,
+    // By the accounts' own clock, which all gateways of a database share: theirs may differ.
+    claimsOf: (identity, policy) => claimsOf({ ...identity, startedAtMs: clock.nowMs() }, policy),
     describeClaims,
     leftOf,
     refusalOf: (refusal, identity) => refusalOf(refusal, identity, bodyHash(identity)),

@@ -61,6 +61,8 @@ export interface EvidenceParts {
   /** Signs the checkpoints of the log that the store keeps. */
   readonly noteSigner: NoteSigner;
   readonly clock: Clock;
+  /** By what moments of several gateways are compared; default: `clock`. What is signed is dated by `clock`. */
+  readonly time?: Pick<Clock, "nowMs">;
   /** What a run comes to, by the statement about it; default: nothing is settled but that it gives back what it held. */
   readonly settle?: (predicate: RunPredicate) => RunSettlement;
   /** Whom to ask for cosignatures; absent = nobody. */
@@ -152,7 +154,7 @@ export interface Evidence {
 
 /** Creates the evidence of one gateway. */
 export function createEvidence(parts: EvidenceParts): Evidence {
-  const { store, signer, clock } = parts;
+  const { store, signer, clock, time = clock } = parts;
   const checkpoints = new Checkpoints(parts.noteSigner);
   const witnessing =
     parts.witnesses === undefined
@@ -174,7 +176,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
           witnessing.lastError,
         );
       }
-      const intent = toIntent(known, clock.nowMs());
+      const intent = toIntent(known, time.nowMs());
       underWay.set(known.run, clock.monotonicMs());
       try {
         const claimed = await store.recordIntent(intent, claims);
@@ -310,7 +312,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       let stopped = false;
       const round = async (): Promise<void> => {
         try {
-          const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+          const [nowMs, monotonicMs] = [time.nowMs(), clock.monotonicMs()];
           const { failed, error } = await reconciler.reconcile((intent) => {
             const mostMs = timeToLive(intent, LONGEST_RUN_MS) + graceMs;
             // The wall clock may have jumped; what this process let run lives by the one that does not.

@@ -46,6 +46,8 @@ export interface GatewayParts {
   readonly signer: Signer;
   readonly noteSigner: NoteSigner;
   readonly clock: Clock;
+  /** See {@link InvokeParts.time}. */
+  readonly time?: Clock;
   readonly entropy: Entropy;
   readonly versions: Versions;
   /** Counters and histograms, as OpenMetrics text; default: there are none. */
@@ -66,7 +68,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   return {
     operator: createOperator({
       versions: store.versions,
-      clock,
+      clock: parts.time ?? clock,
       entropy,
       metrics:
         parts.metrics ?? (async () => ({ contentType: "application/openmetrics-text", text: "# EOF\n" })),

@@ -53,7 +53,7 @@ async function perform(
   const beganMs = clock.monotonicMs();
 
   // Which function of which version of which tool.
-  const run = newRunId(clock, entropy);
+  const run = newRunId(parts.time ?? clock, entropy);
   const { tool, callee } = findCallee(parts.registry, principal, request, run);
   parts.watcher?.span(run, trace.spanId);
 

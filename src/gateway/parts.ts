@@ -27,6 +27,8 @@ export interface InvokeParts {
   readonly accounts: Accounts;
   readonly observer: Observer;
   readonly clock: Clock;
+  /** By which runs and actions of several gateways are named and compared; default: `clock`. */
+  readonly time?: Clock;
   readonly entropy: Entropy;
   readonly versions: Versions;
   /** Absent = nobody watches. */

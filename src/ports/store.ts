@@ -184,6 +184,8 @@ export interface Store {
    * @returns the value that is kept: this one, unless another was there before
    */
   claim(name: string, value: string): Promise<string>;
+  /** The database's own clock, ms: the one that all gateways of it share. */
+  nowMs(): Promise<number>;
   /** Cheap proof that writes would be durable now; throws when not. For `/readyz`. */
   check(): Promise<void>;
   close(): Promise<void>;

@@ -4,6 +4,7 @@
  * another way, and gets them so in `postgres/statements.ts`.
  */
 import {
+  type CompiledQuery,
   type Dialect,
   DummyDriver,
   Kysely,
@@ -15,6 +16,7 @@ import {
 import type { FullTile } from "../core/merkle/index.ts";
 import type { Intent, KeyRow, LogHead, Seal } from "../ports/index.ts";
 import type { Tables } from "./schema.ts";
+import { statement } from "./statement.ts";
 
 const dialect: Dialect = {
   createAdapter: () => new SqliteAdapter(),
@@ -302,6 +304,18 @@ export function insertClaim(name: string, value: string) {
 /** What was claimed. */
 export function selectClaim(name: string) {
   return db.selectFrom("claims").select("value").where("name", "=", name).compile();
+}
+
+/** The database's clock, ms. */
+export function selectSqliteNow(): CompiledQuery<{ now: number }> {
+  return statement<{ now: number }>`select cast(unixepoch('subsec') * 1000 as integer) as now`;
+}
+
+/** The database's clock, ms: also in a transaction, where `now()` stands still. */
+export function selectPostgresNow(): CompiledQuery<{ now: number }> {
+  return statement<{
+    now: number;
+  }>`select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as now`;
 }
 
 /** Changes one row, so that a commit has something to sync. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
+import type { ServeConfig } from "../../src/cli/index.ts";
 import { parseCheckpoint, parseNote, parseProof } from "../../src/core/merkle/index.ts";
 import { openKeys, openLog } from "../../src/local.ts";
 import { openRecords } from "../../src/records.ts";
@@ -25,13 +26,12 @@ let authorization: string;
 /** Runs that the limited tool's policy gives a tenant in a day. */
 const LIMIT = 10;
 
-const open = (name: string, changes = {}) =>
-  openTestGateway({
-    dataFolder: join(folder, name),
-    ...{ databaseUrl, keysFolder, toolsFolder, executors: 1, spares: 0, logLevel: "error" },
-    isolation: "process+permissions",
-    ...changes,
-  });
+const changes = (name: string): Partial<ServeConfig> => ({
+  dataFolder: join(folder, name),
+  ...{ databaseUrl, keysFolder, toolsFolder, executors: 1, spares: 0, logLevel: "error" },
+  isolation: "process+permissions",
+});
+const open = (name: string, more = {}) => openTestGateway({ ...changes(name), ...more });
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "writ-many-"));
@@ -138,6 +138,36 @@ describe("gateways on one PostgreSQL", () => {
     expect(refused).toHaveLength(2 * LIMIT);
   });
 
+  it("keep one time, however wrong a machine's clock is", async () => {
+    const DAYS = 3 * 86_400_000;
+    const skewed = { ...runtime.clock, nowMs: () => runtime.clock.nowMs() + DAYS };
+    const third = await openTestGateway({ ...changes("third"), logLevel: "info" }, skewed);
+    const tools = await openTools(runtime, { dataFolder: folder, databaseUrl });
+    try {
+      const told = third.log.find((line) => line.includes("clock-differs")) ?? expect.fail("nobody was told");
+      expect(JSON.parse(told).aheadMs / DAYS).toBeCloseTo(1, 2);
+      // Its day is the others' day, and nothing is left of that.
+      const spent = await invoke(third, "limited");
+      expect(spent.json.type).toContain("/problems/budget-spent");
+      // It takes nobody for dead, and nobody takes it for that: whoever commands waits for all three.
+      const done = await tools.command("hash", { kind: "suspend", reason: "drill" }, "for the test");
+      if (done.kind !== "changed") throw new Error(JSON.stringify(done));
+      expect(await tools.inForce(done.generation)).toEqual({ gateways: 3, behind: [] });
+      for (const gateway of [first, second, third]) expect((await invoke(gateway)).status).toBe(409);
+      await tools.command("hash", { kind: "resume" }, "for the test");
+      // What it admits is as old as it is: no other gateway's reconciler ends it.
+      await expect.poll(async () => (await invoke(third)).status).toBe(200);
+      const [{ admitted = 0 } = {}] = (await postgres.run(
+        databaseUrl,
+        "SELECT admitted_at_ms AS admitted FROM runs WHERE tool = 'hash' ORDER BY run DESC LIMIT 1",
+      )) as readonly { admitted?: number }[];
+      expect(Math.abs(admitted - runtime.clock.nowMs())).toBeLessThan(DAYS / 2);
+    } finally {
+      await tools.close();
+      await third.close();
+    }
+  });
+
   it("do not let in a gateway with other keys, or another name for the log", async () => {
     await expect(open("stranger", { keysFolder: join(folder, "other-keys") })).rejects.toThrow(
       /manifest-key of its gateways is .*, and this gateway has .*--keys/,
@@ -153,7 +183,9 @@ describe("gateways on one PostgreSQL", () => {
       const { out } = await cli(["audit", join(folder, "first"), "--json", ...more], { env });
       return JSON.parse(out);
     };
-    const whole = await audit("--observer", join(folder, "second", "observer"));
+    const whole = await audit(
+      ...["second", "third"].flatMap((name) => ["--observer", join(folder, name, "observer")]),
+    );
     expect([whole.faults, whole.gaps, whole.ok]).toEqual([[], [], true]);
     expect(whole.counts.matched).toBe(whole.counts.admitted);
     const half = await audit();

@@ -73,11 +73,14 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
   };
 }
 
-/** Starts a gateway on a free port. */
-export async function openTestGateway(changes: Partial<ServeConfig> = {}): Promise<TestGateway> {
+/** Starts a gateway on a free port. @param clock of its machine, if it is another one */
+export async function openTestGateway(
+  changes: Partial<ServeConfig> = {},
+  clock = runtime.clock,
+): Promise<TestGateway> {
   const dataFolder = changes.dataFolder ?? (await mkdtemp(join(tmpdir(), "writ-e2e-")));
   const log: string[] = [];
-  const quiet = { ...runtime, print: (line: string) => void log.push(line) };
+  const quiet = { ...runtime, clock, print: (line: string) => void log.push(line) };
   const server = await startServer(quiet, testConfig(dataFolder, changes), () => undefined);
   const key = server.bootstrapKey ?? "";
   const call = (path: string, init: RequestInit) => callGateway(server.url, path, init);

@@ -7,7 +7,7 @@
  */
 import type { PostgresConnection, PostgresServer } from "../../ports/index.ts";
 import { MIGRATIONS, type Migration, type Part } from "../migrations.ts";
-import { BEGIN, COMMIT, rowsOf, takeLocks } from "./statements.ts";
+import { BEGIN, COMMIT, isInTheWay, isWorthRepeating, rowsOf, takeLocks } from "./statements.ts";
 import { withConnection } from "./transaction.ts";
 
 /** What the database says of itself. */
@@ -22,16 +22,39 @@ const REFUSE_CHANGE = `
   CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION '% are append-only', TG_TABLE_NAME; END $$;`;
 
+/** Who changes a table waits until nobody uses it, and whoever wants to use it next waits behind him: no longer than this. */
+const GIVE_WAY_AFTER = "500ms";
+/** Attempts at finding the tables free, a second or so for each. */
+const MOST_ATTEMPTS = 30;
+
 /**
  * A crash anywhere in here leaves the database at the version it had.
  *
  * @param migrations what there is to know: this Writ's, unless a test plays another version
- * @throws {Error} when the database is another program's, or shuts this version out
+ * @throws {Error} when the database is another program's, shuts this version out, or its tables are never free
  */
-export function migrate(
+export async function migrate(
   server: PostgresServer,
   migrations: readonly Migration[] = MIGRATIONS,
 ): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await attemptMigration(server, migrations);
+    } catch (error) {
+      // Gateways that run go first: what they hold is theirs for a moment, and everything is as it was before.
+      if (!isInTheWay(error) && !isWorthRepeating(error)) throw error;
+      if (attempt === MOST_ATTEMPTS)
+        throw new Error(
+          "Cannot open store: its tables are in use for too long to be changed; try again later",
+          {
+            cause: error,
+          },
+        );
+    }
+  }
+}
+
+function attemptMigration(server: PostgresServer, migrations: readonly Migration[]): Promise<void> {
   return withConnection(server, async (connection) => {
     // The lock is the first thing: of two gateways that start on an empty database, one waits and finds it done.
     await connection.send([BEGIN, ...takeLocks([{ name: "schema" }])]);
@@ -45,7 +68,8 @@ export function migrate(
     const sql = migrations.slice(version).flat().map(write);
     if (found === undefined) sql.unshift(CREATE_VERSION, REFUSE_CHANGE);
     if (version < migrations.length) sql.push(`UPDATE writ_schema SET version = ${migrations.length}`);
-    await connection.send([...sql.map((text) => ({ text })), COMMIT]);
+    const giveWay = `SET LOCAL lock_timeout = '${GIVE_WAY_AFTER}'`;
+    await connection.send([giveWay, ...sql].map((text) => ({ text })).concat(COMMIT));
   });
 }
 

@@ -76,6 +76,13 @@ export function gaveNoRow(error: unknown): boolean {
 const SERIALIZATION_FAILURE = "40001";
 const DEADLOCK_DETECTED = "40P01";
 
+const LOCK_NOT_AVAILABLE = "55P03";
+
+/** Whether somebody held what was wanted, for longer than it was waited for. */
+export function isInTheWay(error: unknown): boolean {
+  return isRefusal(error) && error.sqlState === LOCK_NOT_AVAILABLE;
+}
+
 /** Whether the same transaction may well succeed when it is tried again. */
 export function isWorthRepeating(error: unknown): boolean {
   return isRefusal(error) && [SERIALIZATION_FAILURE, DEADLOCK_DETECTED].includes(error.sqlState);

@@ -122,6 +122,10 @@ export async function openPostgresStore(
       const rows = await database.read(queries.selectEntries(from, from + width));
       return rows.length === width ? rows.map(({ entry }) => entry) : undefined;
     },
+    async nowMs() {
+      const [row] = await database.read(queries.selectPostgresNow());
+      return row?.now ?? Number.NaN;
+    },
     check: () => requireDurability(lanes.others, { text: "UPDATE probe SET beats = beats + 1 WHERE id = 0" }),
     async close() {
       await Promise.all([intents.drain(), seals.drain(), database.drain(), claiming.drain()]);

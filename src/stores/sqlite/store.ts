@@ -173,6 +173,10 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
       const rows = connection.read(queries.selectEntries(from, from + width));
       return rows.length === width ? rows.map(({ entry }) => entry) : undefined;
     },
+    async nowMs() {
+      const [row] = connection.read(queries.selectSqliteNow());
+      return row?.now ?? Number.NaN;
+    },
     check: () => queue.write(() => void connection.run(queries.beat())),
     async close() {
       queue.drain("Cannot write to store: it is closed");

@@ -19,7 +19,11 @@ it("admits, seals and reads while every claim waits for a row that another gatew
   // Another gateway, in the middle of a transaction, which says nothing more for a while.
   const other = await runtime.openPostgres(url);
   const holder = await other.connect();
-  await holder.send([{ text: "BEGIN" }, { text: "UPDATE budget_windows SET runs = runs" }]);
+  await holder.send([
+    { text: "BEGIN" },
+    { text: "SET LOCAL idle_in_transaction_session_timeout = 0" },
+    { text: "UPDATE budget_windows SET runs = runs" },
+  ]);
 
   const claims = Array.from({ length: CLAIMS }, (_, n) =>
     store.recordIntent(intentOf(2 + n), claimsOf(2 + n)),

@@ -16,6 +16,8 @@ import { measuresSuite } from "./measures.suite.ts";
 import { type StoreSubject, storeSuite } from "./store.suite.ts";
 import { versionsSuite } from "./versions.suite.ts";
 
+/** A transaction that says nothing for a while goes on: it is not about that. */
+const PATIENT = "SET LOCAL idle_in_transaction_session_timeout = 0";
 const postgres = postgresOfFile();
 
 async function createSubject(): Promise<StoreSubject> {
@@ -290,6 +292,37 @@ describe("migrate()", () => {
     expect(await postgres.run(url, "SELECT version FROM writ_schema")).toEqual([
       { version: MIGRATIONS.length + 1 },
     ]);
+  });
+
+  it("gives way to gateways that work: what they wait for they get, and then it goes on", async () => {
+    const url = await postgres.createSchema();
+    await withStores(url, 1, async ([old]) => {
+      // Somebody reads for a long time, an export for one.
+      const reader = await runtime.openPostgres(url);
+      const reading = await reader.connect();
+      await reading.send([{ text: "BEGIN" }, { text: PATIENT }, { text: "SELECT count(*) FROM open_runs" }]);
+      let isOver = false;
+      const migrating = migrateTo(url, [
+        ...MIGRATIONS,
+        ["ALTER TABLE open_runs ADD COLUMN added TEXT NOT NULL DEFAULT '';"],
+      ]).finally(() => {
+        isOver = true;
+      });
+      const waits = "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted";
+      await expect.poll(() => postgres.run(url, waits), { timeout: 10_000 }).toHaveLength(1);
+      // Behind it in the queue for the table, which its reader does not leave.
+      for (const n of [1, 2, 3]) {
+        await old?.recordIntent(intentOf(n));
+        await old?.seal(sealOf(intentOf(n)));
+      }
+      expect(isOver).toBe(false);
+      await reading.send([{ text: "COMMIT" }]);
+      await migrating;
+      reading.release();
+      await reader.close();
+      await old?.recordIntent(intentOf(4));
+      expect((await old?.seal(sealOf(intentOf(4))))?.sequence).toBe(3);
+    });
   });
 
   it("is shut out where a newer version says so", async () => {

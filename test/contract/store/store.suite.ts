@@ -3,6 +3,7 @@
  * to open itself, faults included.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
 import { emptyRoot, leafHash, rootFromInclusion, TreeEdge } from "../../../src/core/merkle/index.ts";
 import type { KeyRow, Logged, Store } from "../../../src/ports/index.ts";
 import { arm, type FaultMode, type Faults, noFaults } from "../../support/faults.ts";
@@ -109,6 +110,12 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
           });
         }
       }
+
+      it("tells its database's time, in whole ms", async () => {
+        const nowMs = await store.nowMs();
+        expect(Number.isInteger(nowMs)).toBe(true);
+        expect(Math.abs(nowMs - runtime.clock.nowMs())).toBeLessThan(3_600_000);
+      });
 
       it("a failing write fails only its own caller", async () => {
         await store.recordIntent(intentOf(1));
