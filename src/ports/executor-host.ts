@@ -17,6 +17,8 @@ export interface ExecutorHost {
   readonly runtime: string;
   /** Monotonic clock, ms. */
   monotonicMs(): number;
+  /** Resolves once the process has looked at what came in, and has done what that asks for. */
+  nextRound(): Promise<void>;
   /**
    * A deterministic stream of random bytes, the same on every runtime for the same seed.
    *

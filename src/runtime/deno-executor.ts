@@ -1,6 +1,13 @@
 /** The Deno half of `#executor-runtime`: runs inside the cage. */
 import type { ExecutorHost } from "../ports/index.ts";
-import { COMMON_ATTEMPTS, probeSystem, randomStream, refusedAttempts, roleOf } from "./executor-common.ts";
+import {
+  COMMON_ATTEMPTS,
+  nextRound,
+  probeSystem,
+  randomStream,
+  refusedAttempts,
+  roleOf,
+} from "./executor-common.ts";
 
 // Ctrl+C in a terminal reaches every process of its group. The gateway finishes what is running and then closes our
 // pipe; that is when we end.
@@ -27,6 +34,7 @@ export const executorHost: ExecutorHost = {
   },
   runtime: `deno ${Deno.version.deno}`,
   monotonicMs: () => performance.now(),
+  nextRound,
   randomStream,
   async probe() {
     if (executorHost.role === "probe") return probeSystem();

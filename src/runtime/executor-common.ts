@@ -8,6 +8,7 @@ import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import type { ExecutorRole } from "../ports/index.ts";
 
@@ -19,6 +20,9 @@ export function randomStream(seed: Uint8Array): (length: number) => Uint8Array<A
   const cipher = createCipheriv("aes-256-ctr", seed, new Uint8Array(16));
   return (length) => new Uint8Array(cipher.update(new Uint8Array(length)));
 }
+
+/** Lets the event loop go round once: what is there to be read is read before. */
+export const nextRound = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 /** The program that the gateway asked for; `run` is the one with the fewest powers. */
 export function roleOf(argument: string | undefined): ExecutorRole {

@@ -5,7 +5,14 @@ import os from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { ExecutorHost } from "../ports/index.ts";
-import { COMMON_ATTEMPTS, probeSystem, randomStream, refusedAttempts, roleOf } from "./executor-common.ts";
+import {
+  COMMON_ATTEMPTS,
+  nextRound,
+  probeSystem,
+  randomStream,
+  refusedAttempts,
+  roleOf,
+} from "./executor-common.ts";
 
 // Before anything else runs. `--permission` lets a process signal every other one of its user: a guest who broke out
 // could stop the gateway, or start its inspector. Without these members nothing in the process can.
@@ -55,6 +62,7 @@ export const executorHost: ExecutorHost = {
     }),
   runtime: `node ${process.versions.node}`,
   monotonicMs: () => performance.now(),
+  nextRound,
   randomStream,
   async probe() {
     if (executorHost.role === "probe") return probeSystem();

@@ -63,6 +63,10 @@ export interface FlightPowers {
   kill(death: Death, culprit: Flight): void;
   /** The run began to wait, or no longer does. */
   waits(isWaiting: boolean): void;
+  /** The run computes and lets others go between its turns, or no longer. */
+  shares(isSharing: boolean): void;
+  /** Monotonic, ms. */
+  nowMs(): number;
 }
 
 /** One run under way. */
@@ -84,6 +88,10 @@ export class Flight {
   #stop: Outcome | undefined;
   #paused = false;
   #waiting = false;
+  #takesTurns = false;
+  #sharing = false;
+  #computingSinceMs = 0;
+  #begun = false;
   #touched = false;
   #expired = false;
   #revoked: Outcome | undefined;
@@ -106,11 +114,29 @@ export class Flight {
   }
 
   /** Its command was sent; before that its component is loaded, which is the host's own work. */
-  begun = false;
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** Notes that its command was sent. */
+  begin(): void {
+    this.#begun = true;
+    this.#computingSinceMs = this.#powers.nowMs();
+  }
 
   /** Whether it waits for an answer or a clock, so that another run may have the processor. */
   get waiting(): boolean {
     return this.#waiting;
+  }
+
+  /** When it began to compute, or last went on after it had waited. */
+  get computingSinceMs(): number {
+    return this.#computingSinceMs;
+  }
+
+  /** Whether it has computed for so long that others go between its turns: then it hears that it is to stop, too. */
+  get sharing(): boolean {
+    return this.#sharing;
   }
 
   /** Whether the broker was asked for anything on its behalf. */
@@ -133,6 +159,12 @@ export class Flight {
   pause(isWaiting: boolean): void {
     this.#paused = isWaiting;
     this.#tellWaiting();
+  }
+
+  /** The executor says that others go between its turns when it computes. */
+  takeTurns(): void {
+    this.#takesTurns = true;
+    this.#tellSharing();
   }
 
   /** Serves one call through the run's broker. */
@@ -191,6 +223,7 @@ export class Flight {
     // At once: a call that stands behind the end in the same chunk belongs to no run.
     this.#over = true;
     if (this.#waiting) this.#powers.waits(false);
+    this.#tellSharing();
     this.#finish(end);
   }
 
@@ -198,7 +231,16 @@ export class Flight {
     const isWaiting = this.#paused || this.#callsUnderWay > 0;
     if (isWaiting === this.#waiting) return;
     this.#waiting = isWaiting;
+    if (!isWaiting) this.#computingSinceMs = this.#powers.nowMs();
     this.#powers.waits(isWaiting);
+    this.#tellSharing();
+  }
+
+  #tellSharing(): void {
+    const isSharing = this.#takesTurns && !this.#waiting && !this.#over;
+    if (isSharing === this.#sharing) return;
+    this.#sharing = isSharing;
+    this.#powers.shares(isSharing);
   }
 
   #kill(death: Death): void {

@@ -19,7 +19,7 @@ const MOST_BYTES_HELD = 128 * 1024 * 1024;
 /** An executor that is not ready by then never will be. */
 const START_TIMEOUT_MS = 20_000;
 /** What a run that is told to stop has for it. An honest executor needs none of it, unless something computes in it. */
-const STOP_GRACE_MS = 50;
+const STOP_GRACE_MS = 100;
 
 /** What an executor says of itself when it starts. */
 export interface Greeting {
@@ -53,6 +53,8 @@ export interface ExecutorLink {
   knows(key: string): boolean;
   /** Runs under way that wait, for an answer or for a clock: the processor is free for another. */
   readonly waiting: number;
+  /** Runs under way that compute and let others go between their turns. */
+  readonly sharing: number;
   kill(why?: "revoked" | "memory"): void;
   /** It gives way to other processes for good: no longer what it was. */
   readonly slowed: boolean;
@@ -64,7 +66,7 @@ export interface ExecutorLink {
 /**
  * Takes over a process that was just started.
  *
- * @param changed told when a run begins or ceases to wait
+ * @param changed told when a run begins or ceases to wait, or to take turns
  * @param accept whether what it says of itself is enough to give it runs; default: it is
  */
 export function createLink(
@@ -83,6 +85,7 @@ export function createLink(
   /** Why we killed it, and because of which run; decides what a death means to each run. */
   let killed: { readonly death: Death; readonly culprit: Flight | undefined } | undefined;
   let waiting = 0;
+  let sharing = 0;
   /** Largest head that any run under way can honestly send. */
   let headLimit = HEAD_BYTES;
   let bytesHeld = 0;
@@ -109,6 +112,11 @@ export function createLink(
       waiting += isWaiting ? 1 : -1;
       changed();
     },
+    shares(isSharing) {
+      sharing += isSharing ? 1 : -1;
+      if (isSharing) changed();
+    },
+    nowMs: () => clock.monotonicMs(),
   };
 
   const watch = createWatch(
@@ -119,7 +127,6 @@ export function createLink(
   );
 
   function handle(report: ReportFrame): void {
-    watch.heard();
     switch (report.type) {
       case "ready":
         greetings += 1;
@@ -135,6 +142,7 @@ export function createLink(
       }
       case "call":
       case "pause":
+      case "turns":
       case "end": {
         const flight = flights.get(report.run);
         if (flight === undefined) {
@@ -144,6 +152,7 @@ export function createLink(
         }
         if (report.type === "call") void serve(flight, report);
         else if (report.type === "pause") flight.pause(report.waiting);
+        else if (report.type === "turns") flight.takeTurns();
         else {
           flights.delete(report.run);
           watch.ended(flight);
@@ -168,6 +177,7 @@ export function createLink(
         // What it says after it was killed has no effect: a run that is lost may begin again elsewhere.
         if (killed !== undefined) break;
         handle(parseReport(frame));
+        watch.heard();
         if (bytesHeld < MOST_BYTES_HELD) continue;
         room = Promise.withResolvers();
         await room.promise;
@@ -191,8 +201,8 @@ export function createLink(
   }
 
   /**
-   * A run is to end, for its time is over or it was revoked. One that computes is ended with its process; one that waits is told to stop, so that
-   * its neighbours live. If it can not hear that, because a neighbour computes, it is given up: whatever the executor
+   * A run is to end, for its time is over or it was revoked. One that waits, or computes in turns, is told to stop, so
+   * that its executor and its neighbours live; one that just computes is ended with its process. If it can not hear that, because a neighbour computes, it is given up: whatever the executor
    * still does in its name has no effect.
    */
   function finish(flight: Flight, death: Death): void {
@@ -203,10 +213,11 @@ export function createLink(
       else flight.giveUp();
       return;
     }
-    if (flights.size === 1 && !flight.waiting) {
+    if (flights.size === 1 && !flight.waiting && !flight.sharing) {
       kill(death, flight);
       return;
     }
+    watch.hurry();
     void write(encodeFrame({ type: "stop", run: flight.run }));
     clock.after(STOP_GRACE_MS, () => {
       if (flights.get(flight.run) !== flight) return;
@@ -257,7 +268,7 @@ export function createLink(
       () => undefined,
     );
     if (!isUnderWay()) return;
-    flight.begun = true;
+    flight.begin();
     watch.began();
     void write(encodeFrame(command));
   }
@@ -270,6 +281,9 @@ export function createLink(
     exited,
     get waiting() {
       return waiting;
+    },
+    get sharing() {
+      return sharing;
     },
     get slowed() {
       return watch.slowed;

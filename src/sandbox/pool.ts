@@ -1,7 +1,7 @@
 /**
  * The executor pool: processes, each of which belongs to one tenant from its first run to its end, so that a guest who
- * breaks out of one finds only his own tenant's runs there. One run computes in each at a time; runs that wait for a
- * host call or a clock cost it no more than their memory.
+ * breaks out of one finds only his own tenant's runs there. One run computes in each at a time, and those that compute
+ * for long do so in turns; runs that wait for a host call or a clock cost it no more than their memory.
  *
  * How many processes there are: `size` in ordinary times, `spares` of them beyond that which belong to nobody, so that
  * a tenant who comes while others spin finds one that is ready, and at most `most`, whoever wants what.
@@ -65,6 +65,8 @@ const LONGEST_TURN_MS = 100;
 /** How long an executor beyond `size` is kept that nobody uses. */
 const LONGEST_IDLE_MS = 10_000;
 const RUNS_PER_EXECUTOR = 1000;
+/** Runs that compute in one executor at once, in turns: each makes the others' rounds longer by its turn. */
+const MOST_SHARING = 4;
 const MEMORY_PER_EXECUTOR = 8 * 1024 * 1024 * 1024;
 
 interface Member {
@@ -216,20 +218,24 @@ export function createPool(
     return turns.heads().some((caller) => caller.tenant === tenant);
   }
 
-  /** Whether a run can begin in it now: its processor is free, and its memory is enough. */
-  function hasRoom({ loans, link, grantedBytes }: Member, need: Need): boolean {
-    if (loans.size === 0) return true;
-    if (need.alone || loans.size >= runs || grantedBytes + need.memoryBytes > memoryBytes) return false;
-    if (loans.size > link.waiting) return false;
-    for (const loan of loans) if (loan.alone) return false;
-    return true;
+  /**
+   * Whether a run can begin in it now: its memory is enough, and its processor free, or nothing computes there but what
+   * lets others go between its turns.
+   */
+  function roomIn({ loans, link, grantedBytes }: Member, need: Need): "free" | "shared" | "none" {
+    if (loans.size === 0) return "free";
+    if (need.alone || loans.size >= runs || grantedBytes + need.memoryBytes > memoryBytes) return "none";
+    if (loans.size > link.waiting + link.sharing || link.sharing >= MOST_SHARING) return "none";
+    for (const loan of loans) if (loan.alone) return "none";
+    return link.sharing > 0 ? "shared" : "free";
   }
 
-  /** The tenant's own executor, or one that belongs to nobody yet. */
+  /** The tenant's own executor, or one that belongs to nobody yet; else one of its own where others compute in turns. */
   function findFree(need: Need): Member | undefined {
     let unclaimed: Member | undefined;
     let claimed = 0;
     let best: Member | undefined;
+    let shared: Member | undefined;
     for (const member of members) {
       if (member.link.dying) continue;
       if (member.tenant === undefined) {
@@ -237,12 +243,16 @@ export function createPool(
         continue;
       }
       claimed += 1;
-      if (member.tenant !== need.tenant || !hasRoom(member, need)) continue;
-      if (best === undefined || isBetter(member, best, need)) best = member;
+      if (member.tenant !== need.tenant) continue;
+      const room = roomIn(member, need);
+      if (room === "free" && (best === undefined || isBetter(member, best, need))) best = member;
+      if (room === "shared" && (shared === undefined || member.link.sharing < shared.link.sharing))
+        shared = member;
     }
-    if (best !== undefined || unclaimed === undefined) return best;
+    if (best !== undefined) return best;
     // The last ones are for tenants who have none: a burst takes as many as there are in ordinary times.
-    return claimed < size || !owns(need.tenant) ? unclaimed : undefined;
+    const mayClaim = unclaimed !== undefined && (claimed < size || !owns(need.tenant));
+    return mayClaim ? unclaimed : shared;
   }
 
   function owns(tenant: string): boolean {

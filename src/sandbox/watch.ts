@@ -1,6 +1,6 @@
 /**
  * Watches one executor from outside while runs are under way in it: how much memory the system says that it holds, and
- * whether something in it computes without a pause. Nothing is asked of the executor itself.
+ * whether something in it computes for long without having to wait. Nothing is asked of the executor itself.
  *
  * What is granted to guests is capped inside; this is for what a guest makes its host hold beside that, and for an
  * executor that is no longer ours.
@@ -15,13 +15,15 @@ const ALLOWANCE_BYTES = 48 * 1024 * 1024;
 const MOST_LEFT_BEHIND_BYTES = 256 * 1024 * 1024;
 /** What a component takes of an executor that loads it, as a multiple of its bytes: text, code, and what compiling needs. */
 const LOADED_TIMES = 10;
-/** Computing for as long without a word makes an executor give way to others. */
+/** Computing for as long without waiting makes an executor give way to others. */
 const LONG_TURN_MS = 40;
 
 /** A run as the watch needs to know it. */
 export interface Watched {
   readonly memoryBytes: number;
   readonly waiting: boolean;
+  /** When it began to compute, where it does; monotonic. */
+  readonly computingSinceMs: number;
 }
 
 /** The watch over one executor. */
@@ -32,8 +34,10 @@ export interface Watch {
   loads(bytes: number): void;
   /** It has loaded it. */
   loaded(bytes: number): void;
-  /** The executor said something: what computes has paused. */
+  /** The executor said something: what computed may have ended, or wait. */
   heard(): void;
+  /** It is to hear something, soon: until it has said something it does not give way. */
+  hurry(): void;
   /** It gives way to other processes and cannot be told to do so no longer. */
   readonly slowed: boolean;
 }
@@ -51,7 +55,7 @@ export function createWatch<R extends Watched>(
   let ticking = false;
   let yields = false;
   let slowed = false;
-  let heardAtMs = clock.monotonicMs();
+  let hurried = false;
   /** Runs that the last tick saw; while one of them is under way, memory is measured against the same floor. */
   let seen = new Set<R>();
   let floorBytes = 0;
@@ -73,7 +77,7 @@ export function createWatch<R extends Watched>(
       return;
     }
     measure(present);
-    giveWay(present);
+    if (!yields && !hurried && computesForLong(present)) yields = view.yieldToOthers(true);
     seen = present;
     schedule();
   }
@@ -97,10 +101,11 @@ export function createWatch<R extends Watched>(
     exceeded(present.size === 1 ? [...present][0] : computing.length === 1 ? computing[0] : undefined);
   }
 
-  function giveWay(present: ReadonlySet<R>): void {
-    const computes = [...present].some(({ waiting }) => !waiting);
-    if (computes && !yields && clock.monotonicMs() - heardAtMs > LONG_TURN_MS)
-      yields = view.yieldToOthers(true);
+  function computesForLong(present: Iterable<R>): boolean {
+    const before = clock.monotonicMs() - LONG_TURN_MS;
+    for (const { waiting, computingSinceMs } of present)
+      if (!waiting && computingSinceMs < before) return true;
+    return false;
   }
 
   function restore(): void {
@@ -110,10 +115,7 @@ export function createWatch<R extends Watched>(
   }
 
   return {
-    began() {
-      heardAtMs = clock.monotonicMs();
-      schedule();
-    },
+    began: schedule,
     ended({ memoryBytes }) {
       leftBehindBytes += memoryBytes;
     },
@@ -125,7 +127,11 @@ export function createWatch<R extends Watched>(
       leftBehindBytes += LOADED_TIMES * bytes;
     },
     heard() {
-      heardAtMs = clock.monotonicMs();
+      hurried = false;
+      if (!computesForLong(runs())) restore();
+    },
+    hurry() {
+      hurried = true;
       restore();
     },
     get slowed() {

@@ -82,6 +82,7 @@ const HOST: ExecutorHost = {
   write: () => Promise.resolve(),
   runtime: "in-process",
   monotonicMs: () => performance.now(),
+  nextRound: () => Promise.resolve(),
   randomStream,
   probe: () => Promise.resolve([]),
   exit() {
@@ -111,6 +112,7 @@ async function run(component: LoadedComponent, target: Exported, input: RunComma
       return Promise.resolve({ kind: "ok", value: null } as const);
     },
     pause: () => undefined,
+    turn: () => undefined,
   };
   const underWay = startRun(component, command, pipe, HOST);
   // A flipped duration may be an hour.

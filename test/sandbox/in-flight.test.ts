@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import type { HostReply, SandboxComponent } from "../../src/ports/index.ts";
 import { componentOf, LOG_IMPORT, MEMORY_MODULE } from "../support/components.ts";
-import { ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../support/guests.ts";
+import { ECHO_GUEST, INNER_ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../support/guests.ts";
 import { alive } from "../support/processes.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 import { createScriptedExecutor, READY } from "../support/scripted-executor.ts";
@@ -22,6 +22,7 @@ let box: TestSandbox | undefined;
 let wait: SandboxComponent;
 let echo: SandboxComponent;
 let spin: SandboxComponent;
+let inner: SandboxComponent;
 let logging: SandboxComponent;
 /** Prepared once for all tests: preparing takes longer than they do. */
 let cacheFolder: string;
@@ -30,6 +31,7 @@ beforeAll(async () => {
   wait = await componentOf(WAIT_GUEST);
   echo = await componentOf(ECHO_GUEST);
   spin = await componentOf(SPIN_GUEST);
+  inner = await componentOf(INNER_ECHO_GUEST);
   logging = await componentOf(`(component ${LOG_IMPORT} ${MEMORY_MODULE} ${LOGGING_PART})`);
 });
 afterAll(() => rm(cacheFolder, { recursive: true, force: true }));
@@ -40,7 +42,7 @@ afterEach(async () => {
 
 async function open(options: Parameters<typeof openSandbox>[0] = {}): Promise<TestSandbox> {
   box = await openSandbox({ executors: 1, most: 1, cacheFolder, ...options });
-  for (const component of [wait, echo, spin, logging]) await box.sandbox.prepare(component, 64 << 20);
+  for (const component of [wait, echo, spin, inner, logging]) await box.sandbox.prepare(component, 64 << 20);
   return box;
 }
 
@@ -135,13 +137,13 @@ describe("an executor with many runs under way", () => {
     expect(executors(opened)[0]?.process.pid).toBeGreaterThan(0);
   });
 
-  it("gives up a run whose time is over while a neighbour computes, and lets the neighbour finish", async () => {
+  it("gives up a run whose time is over while a neighbour computes that takes no turns, and lets that finish", async () => {
     const opened = await open();
     const gate = held();
     const waiting = opened.call(logging, "run", { n: 2 }, { reply: gate.reply, timeToLiveMs: 1200 });
     await gate.asked;
-    // Some seconds of computing, which no stop can interrupt.
-    const long = opened.call(echo, "run", { n: 900_000_000 }, { fuel: 1e13, timeToLiveMs: 60_000 });
+    // Some seconds of computing in a part of a component, where no stop interrupts it.
+    const long = opened.call(inner, "run", { n: 900_000_000 }, { fuel: 1e13, timeToLiveMs: 60_000 });
     const end = await waiting;
     expect(end.outcome).toMatchObject({ kind: "timed-out" });
     expect(end.host.calls).toHaveLength(1);
@@ -156,7 +158,7 @@ describe("an executor with many runs under way", () => {
 describe("a run whose time is over before its executor is ready", () => {
   it("is timed out, costs nothing, and leaves the executor to the next", async () => {
     const opened = await open();
-    await opened.call(spin, "run", {}, { fuel: 1e15, timeToLiveMs: 100 });
+    await unstoppable(opened);
     // The executor was killed for that, and the next one is starting.
     const end = await opened.call(echo, "run", { n: 1 }, { timeToLiveMs: 5 });
     expect(end).toMatchObject({ outcome: { kind: "timed-out" }, fuelUsed: 0 });
@@ -198,13 +200,17 @@ describe("a run whose executor is slow to start", () => {
   });
 });
 
+/** A run that computes where nothing can suspend it, and is never done. */
+const unstoppable = (opened: TestSandbox) =>
+  opened.call(inner, "run", { n: 0 }, { fuel: 1e15, timeToLiveMs: 500 });
+
 describe("a run whose executor ends because of another", () => {
   it("is revoked when it had asked for anything, and the one that spun is timed out", async () => {
     const opened = await open();
     const gate = held();
     const neighbour = opened.call(logging, "run", { n: 1 }, { reply: gate.reply });
     await gate.asked;
-    const spinning = await opened.call(spin, "run", {}, { fuel: 1e15, timeToLiveMs: 500 });
+    const spinning = await unstoppable(opened);
     expect(spinning.outcome).toMatchObject({ kind: "timed-out" });
     const end = await neighbour;
     expect(end.outcome).toEqual(LOST);
@@ -215,7 +221,7 @@ describe("a run whose executor ends because of another", () => {
     const opened = await open();
     const sleeping = opened.call(wait, "run", {}, { timeToLiveMs: 2500 });
     await pause(100);
-    const spinning = await opened.call(spin, "run", {}, { fuel: 1e15, timeToLiveMs: 500 });
+    const spinning = await unstoppable(opened);
     expect(spinning.outcome).toMatchObject({ kind: "timed-out" });
     const end = await sleeping;
     // Its own end, in another process, and not its neighbour's.

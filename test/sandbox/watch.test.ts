@@ -43,6 +43,7 @@ function handClock(): Clock & { tick(ms: number): void } {
 
 interface Run extends Watched {
   waiting: boolean;
+  computingSinceMs: number;
 }
 
 function setUp(mayRestore = true) {
@@ -66,7 +67,7 @@ function setUp(mayRestore = true) {
     (culprit) => exceeded.push(culprit),
   );
   const begin = (memoryMib: number): Run => {
-    const run = { memoryBytes: memoryMib * MIB, waiting: false };
+    const run = { memoryBytes: memoryMib * MIB, waiting: false, computingSinceMs: clock.monotonicMs() };
     runs.add(run);
     watch.began();
     return run;
@@ -165,16 +166,41 @@ describe("createWatch() of memory", () => {
 });
 
 describe("createWatch() of the processor", () => {
-  it("lets others go first once it computes without a word, and no longer when it speaks", () => {
+  it("lets others go first once a run has computed for long, and no longer when it waits", () => {
     const { clock, watch, begin, yields } = setUp();
-    begin(8);
+    const run = begin(8);
     clock.tick(30);
     expect(yields).toEqual([]);
     clock.tick(30);
     expect(yields).toEqual([true]);
+    run.waiting = true;
     watch.heard();
     expect(yields).toEqual([true, false]);
     expect(watch.slowed).toBe(false);
+  });
+
+  it("goes on letting others first while one computes, whatever its neighbours say", () => {
+    const { clock, watch, begin, end, yields } = setUp();
+    begin(8);
+    for (let index = 0; index < 20; index += 1) {
+      const neighbour = begin(1);
+      clock.tick(5);
+      end(neighbour);
+      watch.heard();
+    }
+    expect(yields).toEqual([true]);
+  });
+
+  it("does not give way while it is to hear something, and does again once it has spoken", () => {
+    const { clock, watch, begin, yields } = setUp();
+    begin(8);
+    clock.tick(60);
+    watch.hurry();
+    clock.tick(60);
+    expect(yields).toEqual([true, false]);
+    watch.heard();
+    clock.tick(60);
+    expect(yields).toEqual([true, false, true]);
   });
 
   it("leaves one alone that waits", () => {
@@ -185,9 +211,10 @@ describe("createWatch() of the processor", () => {
   });
 
   it("says so when the system does not let it be as it was", () => {
-    const { clock, watch, begin } = setUp(false);
-    begin(8);
+    const { clock, watch, begin, end } = setUp(false);
+    const run = begin(8);
     clock.tick(100);
+    end(run);
     watch.heard();
     expect(watch.slowed).toBe(true);
   });

@@ -24,6 +24,31 @@ export const ECHO_GUEST = `(component
   (core instance $guest (instantiate $guest))
   (func (export "run") (param "n" u32) (result u32) (canon lift (core func $guest "run"))))`;
 
+/**
+ * {@link ECHO_GUEST} inside of a component, called by another one through our code: there it can not be suspended.
+ */
+export const INNER_ECHO_GUEST = `(component
+  (component $works
+    (core module $guest
+      (func (export "run") (param i32) (result i32) (local $left i32)
+        (local.set $left (local.get 0))
+        loop $again
+          (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1))))
+        end
+        local.get 0))
+    (core instance $guest (instantiate $guest))
+    (func (export "run") (param "n" u32) (result u32) (canon lift (core func $guest "run"))))
+  (component $asks
+    (import "run" (func $run (param "n" u32) (result u32)))
+    (core func $run (canon lower (func $run)))
+    (core module $guest (import "h" "run" (func $run (param i32) (result i32)))
+      (func (export "run") (param i32) (result i32) (call $run (local.get 0))))
+    (core instance $guest (instantiate $guest (with "h" (instance (export "run" (func $run))))))
+    (func (export "run") (param "n" u32) (result u32) (canon lift (core func $guest "run"))))
+  (instance $works (instantiate $works))
+  (instance $asks (instantiate $asks (with "run" (func $works "run"))))
+  (export "run" (func $asks "run")))`;
+
 /** `run` traps at once. */
 export const TRAP_GUEST = `(component
   (core module $guest (func (export "run") unreachable))

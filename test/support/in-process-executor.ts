@@ -3,7 +3,7 @@
  * `kill` stops what it hears and says; it can not stop a guest that computes.
  */
 import type { ExecutorProcess } from "../../src/ports/index.ts";
-import { randomStream } from "../../src/runtime/executor-common.ts";
+import { nextRound, randomStream } from "../../src/runtime/executor-common.ts";
 import { serveExecutor } from "../../src/sandbox/executor/index.ts";
 import { NO_VIEW } from "./no-view.ts";
 
@@ -42,6 +42,7 @@ export function createInProcessExecutor(): ExecutorProcess {
     },
     runtime: "in-process",
     monotonicMs: () => performance.now(),
+    nextRound,
     randomStream,
     probe: () => Promise.resolve([]),
     exit(code) {

@@ -15,6 +15,8 @@ export interface RunPowers {
   readonly ask: AskBroker;
   /** Tells the gateway that the guest is suspended, or no longer. */
   readonly pause: (isWaiting: boolean) => void;
+  /** Whether it is another run's turn to compute: undefined while it is not, else what this one waits for. */
+  readonly turn: () => Promise<void> | undefined;
 }
 
 /** The broker's reply with the bytes that travelled beside it. */

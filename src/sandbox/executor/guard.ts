@@ -41,6 +41,8 @@ export interface RunGuard {
   readonly stopped: Stop | undefined;
   /** An import failed in a way that no guest is known to be able to cause. */
   readonly unexplained: boolean;
+  /** Whether the guest may go on: nothing has stopped the run, and it has not come to an end. */
+  readonly isOpen: boolean;
   /** Notes why the run ends. The next import call, or the present one, traps. */
   stop(reason: Stop): void;
   /** Raises a real wasm trap, which no guest can catch. */
@@ -96,12 +98,14 @@ export function createGuard(
     throw new TypeError("The trap function returned");
   }
 
+  const isOpen = () => !over && stopped === undefined;
+
   function requireOpen(): void {
-    if (over || stopped !== undefined) throw new AbiTrap("instance-is-over");
+    if (!isOpen()) throw new AbiTrap("instance-is-over");
   }
 
   function enter(): void {
-    if (over || stopped !== undefined) trap();
+    if (!isOpen()) trap();
     left -= 1;
     if (left < 0) {
       stop({ kind: "exhausted", budget: "host_calls" });
@@ -122,7 +126,7 @@ export function createGuard(
 
   /** The call itself may have spent the last of a budget: then nothing of its result may reach the guest. */
   function pass(result: unknown): unknown {
-    return over || stopped !== undefined ? trap() : result;
+    return isOpen() ? result : trap();
   }
 
   function wrapSuspending(
@@ -188,6 +192,9 @@ export function createGuard(
     },
     get unexplained() {
       return unexplained;
+    },
+    get isOpen() {
+      return isOpen();
     },
     stop,
     trap,

@@ -4,7 +4,7 @@ import type { Frame } from "../pipe/frames.ts";
 import type { LoadCommand } from "../pipe/messages.ts";
 import { waitingFunctions } from "./bindings.ts";
 import type { SplitModule } from "./image.ts";
-import { compilePlan } from "./linker/index.ts";
+import { compilePlan, createRefillHooks } from "./linker/index.ts";
 import { createMemoryPool } from "./memory-pool.ts";
 import type { LoadedComponent } from "./run.ts";
 
@@ -40,6 +40,7 @@ export function loadComponent(command: LoadCommand, frame: Frame): LoadedCompone
         memory === null ? null : { ...memory, image: images[index] ?? new Uint8Array(0) },
       ),
     ),
+    hooks: createRefillHooks(),
     imports,
     instantiationFuel,
   };

@@ -152,6 +152,7 @@ function meter(
     const { wasm, stats } = instrument(profiled ? addProfile(bytes, module) : bytes, {
       maxMemoryBytes: Math.max(0, caps[first] ?? 0),
       maxTableElements,
+      refill: true,
       canonicalNans,
       allowRelaxedSimd: relaxedSimd,
     });

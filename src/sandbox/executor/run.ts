@@ -14,7 +14,13 @@ import { createContext, type RunPowers } from "./context.ts";
 import { createGuard, type RunGuard, type Stop } from "./guard.ts";
 import { bindImports } from "./imports.ts";
 import { createInputs, createNotedInputs, createReplayedInputs, type Inputs } from "./inputs.ts";
-import { AbiTrap, type CompiledPlan, type LinkedModule, linkComponent } from "./linker/index.ts";
+import {
+  AbiTrap,
+  type CompiledPlan,
+  type LinkedModule,
+  linkComponent,
+  type RefillHooks,
+} from "./linker/index.ts";
 import type { MemoryPool } from "./memory-pool.ts";
 
 /** What allocators grow by at once: a chunk of a megabyte, and what rounding adds. */
@@ -26,6 +32,7 @@ export interface LoadedComponent {
   /** By their place in the plan. */
   readonly modules: readonly LinkedModule[];
   readonly memories: MemoryPool;
+  readonly hooks: RefillHooks;
   readonly imports: readonly ImportBinding[];
   /** Units for segments and tables, charged before anything is instantiated. */
   readonly instantiationFuel: number;
@@ -102,6 +109,8 @@ export function startRun(
     liftedBytes: limits.liftedBytes,
     modules: component.modules,
     profiled: command.profiled,
+    turn: pipe.turn,
+    hooks: component.hooks,
     memoryFor(module) {
       const memory = component.memories.take(module);
       if (memory !== undefined) taken.push([module, memory]);
@@ -171,6 +180,7 @@ export function startRun(
   /** Only of a guest that came to its own end: of any other, something may yet be under way that writes. */
   function giveBack(): void {
     if (!hasReturned || !linked.isAtRest()) return;
+    linked.release();
     for (const [module, memory] of taken) component.memories.give(module, memory);
   }
 

@@ -11,6 +11,7 @@ import { encodeProfile } from "../pipe/profile.ts";
 import type { BrokerReply, RunPowers } from "./context.ts";
 import { loadComponent } from "./load.ts";
 import { type LoadedComponent, type RunUnderWay, startRun } from "./run.ts";
+import { createTurns } from "./turns.ts";
 
 /** Commands come from the gateway; the limit only keeps a broken pipe from filling memory. */
 const LARGEST_COMMAND_BYTES = 512 * 1024 * 1024;
@@ -22,6 +23,7 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
   /** Calls that the gateway has not answered, of all runs: a number is given once in the life of the process. */
   const waiting = new Map<number, (reply: BrokerReply) => void>();
   const runs = new Map<string, { readonly underWay: RunUnderWay; readonly own: Set<number> }>();
+  const turns = createTurns(host);
   let calls = 0;
 
   const report = (message: Report, body?: Uint8Array) => host.write(encodeFrame(message, body));
@@ -30,6 +32,7 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
     const component = components.get(command.key);
     if (component === undefined) throw new TypeError(`Cannot run "${command.key}": it was not loaded`);
     const own = new Set<number>();
+    let takesTurns = false;
     const powers: RunPowers = {
       async ask(name, args, body = NO_BYTES) {
         const call = calls++;
@@ -42,7 +45,15 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
         return reply.finally(() => own.delete(call));
       },
       pause: (isWaiting) => void report({ type: "pause", run: command.run, waiting: isWaiting }),
+      turn() {
+        const next = turns.next();
+        if (next === undefined || takesTurns) return next;
+        takesTurns = true;
+        void report({ type: "turns", run: command.run });
+        return next;
+      },
     };
+    turns.begin();
     const underWay = startRun(component, command, powers, host);
     runs.set(command.run, { underWay, own });
     const { profile, ...ended } = await underWay.report;

@@ -72,8 +72,8 @@ export interface ReplyCommand {
 }
 
 /**
- * Host to executor: end one run, by a trap as soon as its code stands still. The gateway knows why itself, and does not
- * wait for long: an executor in which something computes does not even read this.
+ * Host to executor: end one run, by a trap as soon as its code stands still or its turn is over. The gateway knows why
+ * itself, and does not wait for long: an executor in which something computes that takes no turns does not even read this.
  */
 export interface StopCommand {
   readonly type: "stop";
@@ -149,6 +149,8 @@ export type Report =
     }
   /** The guest is suspended, and has been for a while, or no longer: meanwhile another run may have the processor. */
   | { readonly type: "pause"; readonly run: string; readonly waiting: boolean }
+  /** It has computed for a while, and from now on lets others go between its turns; said once. */
+  | { readonly type: "turns"; readonly run: string }
   | ({ readonly type: "prepared"; readonly steps: readonly PreparationStep[] } & Parts)
   | { readonly type: "refused"; readonly message: string };
 
@@ -191,6 +193,8 @@ export function parseReport(frame: Frame): ReportFrame {
       };
     case "pause":
       return { type: "pause", run: text(head, "run", 100), waiting: head["waiting"] === true, body };
+    case "turns":
+      return { type: "turns", run: text(head, "run", 100), body };
     case "prepared":
       return { type: "prepared", ...parseParts(head), steps: parseSteps(head["steps"]), body };
     case "refused":

@@ -69,6 +69,7 @@ export async function instantiate(
     fuel: LIMITS.fuel,
     liftedBytes: LIMITS.liftedBytes,
     modules: component.modules,
+    hooks: component.hooks,
     profiled: false,
     memoryFor: (module) => component.memories.take(module),
     hostFunction: (scope, name) => () => {
@@ -91,6 +92,7 @@ function createHost(input: Uint8Array, written: Uint8Array[]): ExecutorHost {
     },
     runtime: "in-process",
     monotonicMs: () => performance.now(),
+    nextRound: () => Promise.resolve(),
     randomStream,
     probe: () => Promise.resolve([]),
     exit() {

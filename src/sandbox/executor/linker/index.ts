@@ -6,3 +6,4 @@ export { AbiTrap } from "./abi-trap.ts";
 export type { ComponentFunction } from "./call.ts";
 export { type CompiledPlan, compilePlan } from "./compile.ts";
 export { type LinkedComponent, type LinkedModule, type LinkPowers, linkComponent } from "./link.ts";
+export { createRefillHooks, type RefillHooks } from "./refill-hook.ts";

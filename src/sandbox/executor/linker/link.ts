@@ -13,8 +13,10 @@ import { charged, contextBuiltin, destroyHandle, idleBuiltin, resourceBuiltin } 
 import { type ComponentFunction, lifted, lowered, promising } from "./call.ts";
 import type { CompiledPlan } from "./compile.ts";
 import { ComponentInstance } from "./component-instance.ts";
+import { Fuel } from "./fuel.ts";
 import { BorderMeter } from "./meter.ts";
 import { type CoreFunction, Passage } from "./passage.ts";
+import type { RefillHooks } from "./refill-hook.ts";
 
 /** What a run brings along. */
 export interface LinkPowers {
@@ -31,6 +33,12 @@ export interface LinkPowers {
   readonly memoryFor: (module: number) => WebAssembly.Memory | undefined;
   /** The host's function behind an import. */
   readonly hostFunction: (scope: string | null, name: string) => ComponentFunction;
+  /**
+   * Asked every so many units, where the guest can be suspended: undefined while it may go on, else what it waits for.
+   * Default: it always may.
+   */
+  readonly turn?: () => Promise<void> | undefined;
+  readonly hooks: RefillHooks;
 }
 
 /** A compiled core module. */
@@ -55,6 +63,8 @@ export interface LinkedComponent {
   goOn(): Promise<void>;
   /** Unwinds whatever still stands somewhere; the run is over. */
   endAll(): Promise<void>;
+  /** Lets later runs have what this one no longer needs; only where it is at rest. */
+  release(): void;
   /** Whether nothing of it is suspended, so that nothing can run or be written in it again by itself. */
   isAtRest(): boolean;
   /** Units left; negative once fuel was exhausted. */
@@ -74,16 +84,11 @@ const Suspending: new (call: Trampoline) => CoreFunction = Reflect.get(WebAssemb
 export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): LinkedComponent {
   const { plan, signatures, waits } = compiled;
   const { guard } = powers;
-  const left = new WebAssembly.Global({ value: "i64", mutable: true }, BigInt(powers.fuel));
+  const fuel = new Fuel(powers.fuel);
   const depth = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
-  const meter = new BorderMeter(guard, left, powers.liftedBytes);
+  const meter = new BorderMeter(guard, fuel, powers.liftedBytes);
   const profiler = powers.profiled
-    ? createProfiler({
-        left: () => left.value,
-        giveBack(units) {
-          left.value += units;
-        },
-      })
+    ? createProfiler({ left: () => fuel.left, giveBack: (units) => fuel.give(units) })
     : undefined;
   const instances: ComponentInstance[] = [];
   // Parents come before what lies in them.
@@ -95,7 +100,6 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   const plainTrampolines: CoreFunction[] = [];
   const functions: (ComponentFunction | undefined)[] = [];
   const memories = new Set<WebAssembly.Memory>();
-  const canWait = waits.includes(true);
   const scheduler = new Scheduler({
     guard,
     meter,
@@ -110,13 +114,23 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
         scheduler,
         instanceOf,
         passageOf,
-        functionItem,
+        functionItem: (item) => plain(functionItem(item)),
         // Only code of the guest's can be suspended, and needs to be.
         enterable: (item) => (item.kind === "export" ? promising(functionItem(item)) : functionItem(item)),
         hostFunction: powers.hostFunction,
       })
     : undefined;
   let initialBytes = 0;
+  /** Calls of guest code, one inside of another, that have to come back at once: nothing inside can be suspended. */
+  let plainCalls = 0;
+  /** The guest's next turn, from when it is known that it has to wait for it until it has come. */
+  let turn: Promise<void> | undefined;
+  const hook = powers.hooks.take({ portion, turn: aside });
+  const counters = {
+    [FUEL_IMPORT.left.name]: fuel.counter,
+    [FUEL_IMPORT.depth.name]: depth,
+    [FUEL_IMPORT.refill.name]: hook.refill,
+  };
 
   function itemOf(item: PlanCoreItem): unknown {
     if (item.kind === "trampoline") {
@@ -144,8 +158,38 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     const { memory, realloc } = options;
     return new Passage(instanceOf(options.instance), meter, options.encoding, {
       memory: () => (memory === null ? undefined : memoryItem(memory)),
-      realloc: () => (realloc === null ? undefined : functionItem(realloc)),
+      realloc: () => (realloc === null ? undefined : plain(functionItem(realloc))),
     });
+  }
+
+  /**
+   * The guest has used up a portion of its fuel. INVARIANT: this never throws, for a guest could catch it; one that is to
+   * end finds no more fuel, and that is a trap.
+   */
+  function portion(): 0 | 1 {
+    if (!guard.isOpen) return 0;
+    turn = plainCalls === 0 ? powers.turn?.() : undefined;
+    if (turn !== undefined) return 1;
+    fuel.refill();
+    return 0;
+  }
+
+  async function aside(): Promise<void> {
+    await turn;
+    turn = undefined;
+    // It may have come to its end meanwhile.
+    if (guard.isOpen) fuel.refill();
+  }
+
+  /** A core function as we call it where we can not wait for it. */
+  function plain(core: CoreFunction): CoreFunction {
+    return (...args) => {
+      plainCalls += 1;
+      const result = core(...args);
+      // Not where it throws: then nothing of this run is called again.
+      plainCalls -= 1;
+      return result;
+    };
   }
 
   function makeTrampoline(index: number): CoreFunction {
@@ -217,7 +261,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
             handle,
             from,
             own === undefined ? undefined : instanceOf(own.instance),
-            destructor === undefined || destructor === null ? undefined : functionItem(destructor),
+            destructor === undefined || destructor === null ? undefined : plain(functionItem(destructor)),
           );
         });
       }
@@ -237,21 +281,27 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     const known = functions[index];
     if (known !== undefined) return known;
     const func = planned(plan.functions[index]);
-    const made = func.kind === "imported" ? powers.hostFunction(func.interface, func.name) : liftedOf(index);
+    const made =
+      func.kind === "imported"
+        ? powers.hostFunction(func.interface, func.name)
+        : liftedOf(index, waits[index] === true);
     functions[index] = made;
     return made;
   }
 
-  function liftedOf(index: number): ComponentFunction {
+  /** @param suspends whether calls of it may be suspended */
+  function liftedOf(index: number, suspends: boolean): ComponentFunction {
     const func = planned(plan.functions[index]);
     if (func.kind !== "lifted") throw new TypeError("Cannot lift an import");
     const { options } = func;
+    // A trampoline is ours, and waits by itself.
+    const isGuest = suspends && func.core.kind === "export";
     return lifted({
       passage: passageOf(options),
       signature: planned(signatures[func.signature]),
-      core: () => functionItem(func.core),
-      postReturn: () => (options.postReturn === null ? undefined : functionItem(options.postReturn)),
-      waits: waits[index] === true,
+      core: () => (isGuest ? functionItem(func.core) : plain(functionItem(func.core))),
+      postReturn: () => (options.postReturn === null ? undefined : plain(functionItem(options.postReturn))),
+      waits: isGuest,
     });
   }
 
@@ -270,7 +320,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
       planned(given[from])[name] = itemOf(item);
     }
     // Last, so that no name of the guest's can take its place; the metering pass refuses such imports anyway.
-    given[FUEL_IMPORT.module] = { [FUEL_IMPORT.left.name]: left, [FUEL_IMPORT.depth.name]: depth };
+    given[FUEL_IMPORT.module] = { ...counters };
     // INVARIANT: given to modules only that the profile's pass has made, which refuses a guest that imports it by
     // itself: it could give itself fuel back.
     if (profiler !== undefined) given[PROFILE_IMPORT.module] = { ...profiler.imports };
@@ -279,10 +329,13 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
       planned(given[MEMORY_IMPORT.module])[MEMORY_IMPORT.name] = memory;
       addMemory(memory);
     }
+    // Some start functions are the engine's to call.
+    plainCalls += 1;
     const { exports } = new WebAssembly.Instance(
       compiledModule,
       given as WebAssembly.Imports, // Checked by the engine, item by item.
     );
+    plainCalls -= 1;
     coreExports[index] = exports;
     for (const value of Object.values(exports)) {
       if (value instanceof WebAssembly.Memory) addMemory(value);
@@ -290,7 +343,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     if (!start) return undefined;
     const run = functionItem({ kind: "export", instance: index, name: START_EXPORT });
     if (machine !== undefined) return machine.start(instanceOf(instance), run);
-    return canWait ? promising(run)() : run();
+    return promising(run)();
   }
 
   function addMemory(memory: WebAssembly.Memory): void {
@@ -316,11 +369,15 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     },
     endAll: () => scheduler.endAll(),
     instantiate: () => instantiateFrom(0),
-    isAtRest: () => scheduler.isIdle && instances.every(({ waiting }) => waiting === 0),
+    release: () => powers.hooks.give(hook),
+    isAtRest: () => turn === undefined && scheduler.isIdle && instances.every(({ waiting }) => waiting === 0),
     exported(scope, name) {
       const found = plan.exports.find((it) => it.interface === scope && it.name === name);
       if (found === undefined) throw new TypeError(`Cannot find the export "${name}" in the plan`);
-      return machine === undefined ? functionOf(found.function) : machine.exported(found.function);
+      if (machine !== undefined) return machine.exported(found.function);
+      const func = planned(plan.functions[found.function]);
+      // Whoever calls from outside can wait: this is where a guest is suspended that computes for long.
+      return func.kind === "lifted" ? liftedOf(found.function, true) : functionOf(found.function);
     },
     fuelLeft: () => meter.left(),
     depthExceeded: () => depth.value < 0,

@@ -7,22 +7,23 @@
  */
 import { crossingCost } from "../../../core/metering/index.ts";
 import type { RunGuard } from "../guard.ts";
+import type { Fuel } from "./fuel.ts";
 
 /** The meter of one run. */
 export class BorderMeter {
   readonly #guard: RunGuard;
-  readonly #left: WebAssembly.Global;
+  readonly #fuel: Fuel;
   /** Units that are due and not yet taken from the counter; taken before the guest goes on. */
   #due = 0;
   #liftedBytes: number;
 
   /**
-   * @param left the run's fuel counter, which the guest's own operators count down too
+   * @param fuel the run's, which the guest's own operators count down too
    * @param liftedBytes host memory that the run may make out of guest memory, about, in bytes
    */
-  constructor(guard: RunGuard, left: WebAssembly.Global, liftedBytes: number) {
+  constructor(guard: RunGuard, fuel: Fuel, liftedBytes: number) {
     this.#guard = guard;
-    this.#left = left;
+    this.#fuel = fuel;
     this.#liftedBytes = liftedBytes;
   }
 
@@ -67,13 +68,13 @@ export class BorderMeter {
   /** Takes what is due. */
   settle(): void {
     if (this.#due === 0) return;
-    this.#left.value -= BigInt(this.#due);
+    const due = this.#due;
     this.#due = 0;
-    if (this.#left.value < 0n) this.#guard.trap();
+    if (!this.#fuel.take(due)) this.#guard.trap();
   }
 
   /** Units left, without what is due; negative when fuel is exhausted. */
   left(): bigint {
-    return this.#left.value - BigInt(this.#due);
+    return this.#fuel.left - BigInt(this.#due);
   }
 }
