@@ -1,5 +1,5 @@
 /**
- * `node test/conformance/kills.ts --kills 200`: ends guests that refuse to stop, each in its own way, and looks for what
+ * `node test/conformance/kills.ts --kills 200 [--time-to-live 700]`: ends guests that refuse to stop, each in its own way, and looks for what
  * is left: processes, descriptors, memory of this process, runs without an end, hosts that were not closed. Exits with 1
  * when there is anything. It also says how long after its deadline each run ended, and how long its process took to
  * die; both are figures of the machine as it was just then, and fail nothing.
@@ -13,7 +13,9 @@ import { alive } from "../support/processes.ts";
 import { openSandbox } from "../support/sandbox.ts";
 import { prepareWays } from "./kills/ways.ts";
 
-const { values } = parseArgs({ options: { kills: { type: "string", default: "200" } } });
+const { values } = parseArgs({
+  options: { kills: { type: "string", default: "200" }, "time-to-live": { type: "string", default: "700" } },
+});
 const kills = Number(values.kills);
 /** What a run of the collector may leave for the next. */
 const MOST_GROWTH_MIB = 64;
@@ -26,7 +28,7 @@ const box = await openSandbox({
   executors: 2,
   spawn: (role, cage) => timed(runtime.spawnExecutor(role, cage), role === "run"),
 });
-const ways = await prepareWays(box);
+const ways = await prepareWays(box, Number(values["time-to-live"]));
 
 const faults: string[] = [];
 const ends = new Map<string, number>();
@@ -77,7 +79,7 @@ if (remaining.length > 0) faults.push(`${remaining.length} executors outlived th
 clearInterval(awake);
 
 console.log(
-  `${kills} runs under ${runtime.name} in ${Math.round(took / 1000)} s, ${executors().length} executors; descriptors ${before.descriptors} → ${after.descriptors}, memory ${Math.round(before.mib)} → ${Math.round(after.mib)} MiB`,
+  `${kills} runs under ${runtime.name} in ${Math.round(took / 1000)} s, ${deaths.length} executors killed of ${executors().length}; descriptors ${before.descriptors} → ${after.descriptors}, memory ${Math.round(before.mib)} → ${Math.round(after.mib)} MiB`,
 );
 for (const [name, all] of late) console.log(`  ended after its deadline: ${spread(all)}  ${name}`);
 console.log(`  killed to dead:           ${spread(deaths)}`);

@@ -7,7 +7,7 @@ import { sha256Hex } from "../../src/core/digest.ts";
 import { decodeBase64, type RunPredicate } from "../../src/core/manifest/index.ts";
 import { assemble } from "../support/components.ts";
 import { openTestGateway, type TestGateway } from "../support/gateway.ts";
-import { SPIN_GUEST, WAIT_GUEST } from "../support/guests.ts";
+import { INNER_ECHO_GUEST, WAIT_GUEST } from "../support/guests.ts";
 import { relayGuest, TOOLS_ERRORS } from "../support/relay-guest.ts";
 
 const BUDGET = {
@@ -20,11 +20,16 @@ const BUDGET = {
 };
 
 /** Each tool: its guest, its time, and what else its policy says. Whoever waits would wait for an hour. */
-const TOOLS: Readonly<Record<string, { wat: string; ms: number; more?: object }>> = {
-  spin: { wat: SPIN_GUEST, ms: 4_000 },
+const TOOLS: Readonly<Record<string, { wat: string; func?: string; ms: number; more?: object }>> = {
+  spin: { wat: INNER_ECHO_GUEST, func: "spin", ms: 4_000 },
   brief: { wat: WAIT_GUEST, ms: 700 },
   wait: { wat: WAIT_GUEST, ms: 60_000 },
-  relay: { wat: relayGuest(), ms: 4_000, more: { tools: [{ tool: "wait", functions: ["run"] }] } },
+  relay: {
+    wat: relayGuest(),
+    func: "relay",
+    ms: 4_000,
+    more: { tools: [{ tool: "wait", functions: ["run"] }] },
+  },
 };
 
 let folder: string;
@@ -33,7 +38,7 @@ let gateway: TestGateway;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "writ-ttl-"));
   const tools = join(folder, "tools");
-  for (const [name, { wat, ms, more }] of Object.entries(TOOLS)) {
+  for (const [name, { wat, func = "run", ms, more }] of Object.entries(TOOLS)) {
     const wasm = await assemble(wat);
     const tool = {
       name,
@@ -49,7 +54,7 @@ beforeAll(async () => {
       tool_id: name,
       tenant_tier: ["free"],
       purpose: ["support-chat"],
-      functions: { [name === "relay" ? "relay" : "run"]: { operation: "read" } },
+      functions: { [func]: { operation: "read" } },
       max_duration_ms: ms,
       budget: BUDGET,
       ...more,
@@ -59,7 +64,7 @@ beforeAll(async () => {
     await writeFile(join(tools, name, "tool.json"), JSON.stringify(tool));
     await writeFile(join(tools, name, "policy.yaml"), JSON.stringify(policy));
   }
-  // One executor, so that whoever computes keeps everybody else waiting.
+  // One executor, so that whoever computes keeps everybody else waiting: it takes no turns, for it can not be suspended.
   gateway = await openTestGateway({ toolsFolder: tools, executors: 1 });
 }, 120_000);
 afterAll(async () => {
@@ -83,7 +88,7 @@ function livedMs({ started_at, finished_at }: RunPredicate): number {
 
 describe("time to live", () => {
   it("is spent while a run waits for an executor", async () => {
-    const spinning = run("spin/run");
+    const spinning = run("spin/spin");
     await expect.poll(async () => (await gateway.get("/v1/runs?limit=1")).json.runs[0]?.tool).toBe("spin");
     // No executor is free within its time: it never runs, and its caller is told before the other one has ended.
     const refused = await run("brief/run");

@@ -202,7 +202,7 @@ describe("a run whose executor is slow to start", () => {
 
 /** A run that computes where nothing can suspend it, and is never done. */
 const unstoppable = (opened: TestSandbox) =>
-  opened.call(inner, "run", { n: 0 }, { fuel: 1e15, timeToLiveMs: 500 });
+  opened.call(inner, "spin", {}, { fuel: 1e15, timeToLiveMs: 500 });
 
 describe("a run whose executor ends because of another", () => {
   it("is revoked when it had asked for anything, and the one that spun is timed out", async () => {

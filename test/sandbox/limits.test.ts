@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readMemoryNeed, shareMemory } from "../../src/sandbox/executor/memories.ts";
 import { assemble, componentOf, RUN_INFO_IMPORT } from "../support/components.ts";
+import { INNER_ECHO_GUEST } from "../support/guests.ts";
 import { buildOfferGuest } from "../support/offer-guest.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 
@@ -26,10 +27,10 @@ describe("run() of a guest that computes for ever", () => {
     expect(end).toMatchObject({ outcome: { kind: "exhausted", budget: "fuel" }, fuelUsed: 1_000_000 });
   });
 
-  it("is killed at its deadline when it has fuel for hours", async () => {
-    const component = await componentOf(SPIN);
+  it("is killed at its deadline when it has fuel for hours and can not be stopped", async () => {
+    const component = await componentOf(INNER_ECHO_GUEST);
     await box.sandbox.prepare(component, 64 * MIB);
-    const end = await box.call(component, "run", {}, { fuel: Number.MAX_SAFE_INTEGER, timeToLiveMs: 400 });
+    const end = await box.call(component, "spin", {}, { fuel: Number.MAX_SAFE_INTEGER, timeToLiveMs: 400 });
     expect(end).toMatchObject({ outcome: { kind: "timed-out" }, fuelUsed: null, memoryPeakBytes: null });
     expect(end.wallMs).toBeGreaterThanOrEqual(399);
     expect(end.wallMs).toBeLessThan(10_000);

@@ -7,7 +7,14 @@ import type { HostReply } from "../../src/ports/index.ts";
 import type { ComponentFunction } from "../../src/sandbox/executor/linker/index.ts";
 import { instantiate, prepareComponent } from "../conformance/component-model/component.ts";
 import { assemble, componentOf, LOG_IMPORT, MEMORY_MODULE } from "../support/components.ts";
-import { ECHO_GUEST, LOGGING_PART, SPIN_GUEST, TRAP_GUEST, WAIT_GUEST } from "../support/guests.ts";
+import {
+  ECHO_GUEST,
+  INNER_ECHO_GUEST,
+  LOGGING_PART,
+  SPIN_GUEST,
+  TRAP_GUEST,
+  WAIT_GUEST,
+} from "../support/guests.ts";
 import { memoryOf } from "../support/processes.ts";
 import { type CallOptions, openSandbox, type TestSandbox } from "../support/sandbox.ts";
 import { createScriptedExecutor, READY } from "../support/scripted-executor.ts";
@@ -111,10 +118,10 @@ describe("an executor in which a guest came to a bad end", () => {
 
   it("is replaced when the guest had to be killed", async () => {
     box = await openSandbox({ executors: 1 });
-    const spin = await componentOf(SPIN_GUEST);
+    const spin = await componentOf(INNER_ECHO_GUEST);
     await box.sandbox.prepare(spin, 64 * MIB);
     await box.call(await componentOf(ECHO_GUEST), "run", { n: 1 });
-    const end = await box.call(spin, "run", {}, { fuel: 1e15, timeToLiveMs: 200 });
+    const end = await box.call(spin, "spin", {}, { fuel: 1e15, timeToLiveMs: 200 });
     expect(end.outcome.kind).toBe("timed-out");
     expect((await box.call(await componentOf(ECHO_GUEST), "run", { n: 2 })).output).toBe(2);
     expect(executors(box)).toHaveLength(2);

@@ -6,7 +6,7 @@ import type { ExecutorRole } from "../../src/ports/index.ts";
 import { createLink } from "../../src/sandbox/link.ts";
 import { createPool } from "../../src/sandbox/pool.ts";
 import { componentOf } from "../support/components.ts";
-import { ECHO_GUEST, SPIN_GUEST, WAIT_GUEST } from "../support/guests.ts";
+import { ECHO_GUEST, INNER_ECHO_GUEST, WAIT_GUEST } from "../support/guests.ts";
 import { createInProcessExecutor } from "../support/in-process-executor.ts";
 import { alive } from "../support/processes.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
@@ -94,12 +94,12 @@ describe("pool of executors", () => {
 
   it("replaces an executor before its next caller notices", async () => {
     box = await openSandbox({ executors: 1 });
-    const spin = await componentOf(SPIN_GUEST);
+    const spin = await componentOf(INNER_ECHO_GUEST);
     const echo = await componentOf(ECHO_GUEST);
     await box.sandbox.prepare(spin, 64 << 20);
     await box.call(echo, "run", { n: 1 });
     for (let index = 0; index < 3; index += 1) {
-      const killed = await box.call(spin, "run", {}, { fuel: 1e15, timeToLiveMs: 100 });
+      const killed = await box.call(spin, "spin", {}, { fuel: 1e15, timeToLiveMs: 100 });
       expect(killed.outcome.kind).toBe("timed-out");
       expect((await box.call(echo, "run", { n: index })).output).toBe(index);
     }
@@ -142,13 +142,13 @@ describe("pool of executors", () => {
 
   it("leaves no process behind after many kills", async () => {
     box = await openSandbox({ executors: 4 });
-    const spin = await componentOf(SPIN_GUEST);
+    const spin = await componentOf(INNER_ECHO_GUEST);
     await box.sandbox.prepare(spin, 64 << 20);
     const { call, started } = box;
     // A few at once: each costs a new process, and a busy machine takes its time for twelve of them.
     for (let round = 0; round < 3; round += 1) {
       const kills = Array.from({ length: 4 }, (_, index) =>
-        call(spin, "run", {}, { fuel: 1e15, timeToLiveMs: 3000, tenant: `t${(4 * round + index) % 5}` }),
+        call(spin, "spin", {}, { fuel: 1e15, timeToLiveMs: 3000, tenant: `t${(4 * round + index) % 5}` }),
       );
       for (const end of await Promise.all(kills)) expect(end.outcome.kind).toBe("timed-out");
     }

@@ -26,6 +26,7 @@ export const ECHO_GUEST = `(component
 
 /**
  * {@link ECHO_GUEST} inside of a component, called by another one through our code: there it can not be suspended.
+ * `spin` never ends, and has to be killed.
  */
 export const INNER_ECHO_GUEST = `(component
   (component $works
@@ -33,6 +34,8 @@ export const INNER_ECHO_GUEST = `(component
       (func (export "run") (param i32) (result i32) (local $left i32)
         (local.set $left (local.get 0))
         loop $again
+          ;; Of none it is never done.
+          (br_if $again (i32.eqz (local.get 0)))
           (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1))))
         end
         local.get 0))
@@ -42,12 +45,15 @@ export const INNER_ECHO_GUEST = `(component
     (import "run" (func $run (param "n" u32) (result u32)))
     (core func $run (canon lower (func $run)))
     (core module $guest (import "h" "run" (func $run (param i32) (result i32)))
-      (func (export "run") (param i32) (result i32) (call $run (local.get 0))))
+      (func (export "run") (param i32) (result i32) (call $run (local.get 0)))
+      (func (export "spin") (drop (call $run (i32.const 0))) (unreachable)))
     (core instance $guest (instantiate $guest (with "h" (instance (export "run" (func $run))))))
-    (func (export "run") (param "n" u32) (result u32) (canon lift (core func $guest "run"))))
+    (func (export "run") (param "n" u32) (result u32) (canon lift (core func $guest "run")))
+    (func (export "spin") (canon lift (core func $guest "spin"))))
   (instance $works (instantiate $works))
   (instance $asks (instantiate $asks (with "run" (func $works "run"))))
-  (export "run" (func $asks "run")))`;
+  (export "run" (func $asks "run"))
+  (export "spin" (func $asks "spin")))`;
 
 /** `run` traps at once. */
 export const TRAP_GUEST = `(component

@@ -7,13 +7,12 @@ import {
   RUN_INFO_IMPORT,
   sampleTool,
 } from "../../support/components.ts";
-import { LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../../support/guests.ts";
+import { INNER_ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../../support/guests.ts";
 import type { CallOptions, TestSandbox } from "../../support/sandbox.ts";
 
 const MIB = 1024 * 1024;
 const FUEL = 1e15;
-/** Of a small guest; that of an engine has to be compiled first, in a process that has never seen it. */
-const TIME_TO_LIVE_MS = 700;
+/** An engine has to be compiled first, in a process that has never seen it. */
 const ENGINE_TIME_TO_LIVE_MS = 4000;
 /** Every so many kills one is of an engine: loading it takes longer than everything else. */
 const ENGINE_EVERY = 40;
@@ -37,25 +36,46 @@ const GLUE_GUEST = `(component ${RUN_INFO_IMPORT}
   (core instance $guest (instantiate $guest (with "h" (instance (export "describe" (func $describe))))))
   (func (export "run") (canon lift (core func $guest "run"))))`;
 
-/** Throws, catches everything, and goes on, for ever. */
+/** Throws, catches everything, and goes on, for ever, where nothing can suspend it: one component calls another. */
 const CATCHING_GUEST = `(component
-  (core module $guest (tag $e)
-    (func (export "run") loop $again
-      block $caught try_table (catch_all $caught) (throw $e) end end
-      br $again end))
-  (core instance $guest (instantiate $guest))
-  (func (export "run") (canon lift (core func $guest "run"))))`;
+  (component $catches
+    (core module $guest (tag $e)
+      (func (export "run") loop $again
+        block $caught try_table (catch_all $caught) (throw $e) end end
+        br $again end))
+    (core instance $guest (instantiate $guest))
+    (func (export "run") (canon lift (core func $guest "run"))))
+  (component $asks
+    (import "run" (func $run))
+    (core func $run (canon lower (func $run)))
+    (core module $guest (import "h" "run" (func $run)) (func (export "run") (call $run)))
+    (core instance $guest (instantiate $guest (with "h" (instance (export "run" (func $run))))))
+    (func (export "run") (canon lift (core func $guest "run"))))
+  (instance $catches (instantiate $catches))
+  (instance $asks (instantiate $asks (with "run" (func $catches "run"))))
+  (export "run" (func $asks "run")))`;
 
 const LOGGING_GUEST = `(component ${LOG_IMPORT} ${MEMORY_MODULE} ${LOGGING_PART})`;
 
-/** @returns the ways in turn, prepared: what is measured is their end */
-export async function prepareWays({ call, sandbox }: TestSandbox): Promise<{ at(kill: number): Way }> {
+/**
+ * @param usualTimeToLiveMs of every guest but an engine
+ * @returns the ways in turn, prepared: what is measured is their end
+ */
+export async function prepareWays(
+  { call, sandbox }: TestSandbox,
+  usualTimeToLiveMs: number,
+): Promise<{ at(kill: number): Way }> {
   async function way(
     name: string,
     component: SandboxComponent,
     options: CallOptions & { readonly export?: string } = {},
   ): Promise<Way> {
-    const { export: func = "run", memoryBytes = 4 * MIB, timeToLiveMs = TIME_TO_LIVE_MS, ...rest } = options;
+    const {
+      export: func = "run",
+      memoryBytes = 4 * MIB,
+      timeToLiveMs = usualTimeToLiveMs,
+      ...rest
+    } = options;
     await sandbox.prepare(component, memoryBytes);
     return {
       name,
@@ -67,9 +87,10 @@ export async function prepareWays({ call, sandbox }: TestSandbox): Promise<{ at(
 
   const never = () => new Promise<HostReply>(() => undefined);
   const small = [
-    await way("loops", await componentOf(SPIN_GUEST)),
+    await way("loops, and takes turns", await componentOf(SPIN_GUEST)),
+    await way("loops where nothing can suspend it", await componentOf(INNER_ECHO_GUEST), { export: "spin" }),
     await way("loops in the host's request for room", await componentOf(GLUE_GUEST)),
-    await way("catches everything", await componentOf(CATCHING_GUEST)),
+    await way("catches everything, where nothing can suspend it", await componentOf(CATCHING_GUEST)),
     await way("waits for the clock", await componentOf(WAIT_GUEST)),
     await way("waits for a broker that never answers", await componentOf(LOGGING_GUEST), {
       input: { n: 1 },
