@@ -187,9 +187,11 @@ function value(type: ValueNode, replacement: Replacement, budget: Budget): Value
   return memo(type, replacement, (it) => {
     budget.spend("copies", 1 + it.items.length);
     const items = it.items.map((item) => item && value(item, replacement, budget));
+    const resource = it.resource && replacement.get(it.resource);
+    // The same node where nothing of it was replaced: a type has its name by that.
+    if (resource === undefined && items.every((item, index) => item === it.items[index])) return it;
     const parts = { labels: it.labels, items, name: it.name };
     if (it.resource === undefined) return valueNode(it.kind, parts);
-    const resource = replacement.get(it.resource);
     return valueNode(it.kind, { ...parts, resource: resource?.what === "resource" ? resource : it.resource });
   });
 }

@@ -21,6 +21,14 @@ export interface ResourceNode {
   readonly depth: 1;
 }
 
+/** A resource as one index of one definition knows it: it may have a name there while other indices of it have none. */
+export interface Mention {
+  /** The definition whose index it is. */
+  readonly scope: object;
+  /** The resource itself, or what stands for the name that an import or export has given it. */
+  readonly id: object;
+}
+
 /** The kinds of a value type. */
 export type ValueKind =
   | PrimitiveKind
@@ -48,6 +56,8 @@ export interface ValueNode {
   readonly items: readonly (ValueNode | undefined)[];
   /** The resource of a handle. */
   readonly resource: ResourceNode | undefined;
+  /** How a handle's resource was referred to; undefined once another resource has taken its place. */
+  readonly mention: Mention | undefined;
   /** Whether it, or a part, is a borrowed handle. */
   readonly borrows: boolean;
   /** Whether it, or a part, stands for something that an instantiation replaces. */
@@ -107,6 +117,7 @@ export interface ValueParts {
   readonly labels?: readonly string[];
   readonly items?: readonly (ValueNode | undefined)[];
   readonly resource?: ResourceNode;
+  readonly mention?: Mention;
   readonly name?: string | undefined;
 }
 
@@ -116,7 +127,7 @@ export interface ValueParts {
  * @throws GatewayError `component-refused` when it is deeper than `LIMITS.typeDepth`
  */
 export function valueNode(kind: ValueKind, parts: ValueParts = {}): ValueNode {
-  const { labels = [], items = [], resource, name } = parts;
+  const { labels = [], items = [], resource, mention, name } = parts;
   return {
     what: "value",
     kind,
@@ -124,6 +135,7 @@ export function valueNode(kind: ValueKind, parts: ValueParts = {}): ValueNode {
     labels,
     items,
     resource,
+    mention,
     borrows: kind === "borrow" || items.some((item) => item?.borrows === true),
     open: resource !== undefined || items.some((item) => item?.open === true),
     depth: depthOver(items),

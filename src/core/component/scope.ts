@@ -4,9 +4,18 @@
  */
 import { Border } from "./border.ts";
 import { LIMITS } from "./limits.ts";
-import type { ComponentNode, Extern, FuncNode, InstanceNode, ResourceNode, TypeNode } from "./nodes.ts";
+import type {
+  ComponentNode,
+  Extern,
+  FuncNode,
+  InstanceNode,
+  Mention,
+  ResourceNode,
+  TypeNode,
+} from "./nodes.ts";
 import type { Reader } from "./reader.ts";
 import type { Definition, Recipe } from "./recipe.ts";
+import { Visibility } from "./visibility.ts";
 
 /** What kind of definition a scope belongs to; aliases of outer definitions count all of them. */
 export type ScopeKind = "component" | "component-type" | "instance-type";
@@ -32,6 +41,9 @@ export class Scope {
   readonly recipe: Recipe = { definitions: [] };
   /** Of the core spaces this one alone: whether each type is of a function or of a module. */
   readonly coreTypes: ("func" | "module")[] = [];
+  /** By type index: what stands for the name that an import or export has given to a resource. */
+  readonly #names = new Map<number, object>();
+  readonly #visibility = new Visibility(this);
   readonly #importNames = new Border();
   readonly #exportNames = new Border();
 
@@ -90,6 +102,7 @@ export class Scope {
   /** Notes an import and brings it into scope. */
   addImport(name: string, extern: Extern, reader: Reader, at: number): void {
     this.#importNames.add(name, extern, reader, at);
+    this.#show("import", name, extern, reader, at);
     this.imports.set(name, extern);
     this.introduce(extern, reader);
     this.note({ op: "import", name, extern });
@@ -98,8 +111,28 @@ export class Scope {
   /** Notes an export and brings it into scope. */
   addExport(name: string, extern: Extern, reader: Reader, at: number): void {
     this.#exportNames.add(name, extern, reader, at);
+    this.#show("export", name, extern, reader, at);
     this.exports.set(name, extern);
     this.introduce(extern, reader);
+  }
+
+  /** Gives names to the types that an import or export brings into scope; what it mentions must have one already. */
+  #show(side: "import" | "export", name: string, extern: Extern, reader: Reader, at: number): void {
+    let mention: Mention | undefined;
+    if (extern.sort === "type" && extern.type.what === "resource") {
+      const id = {};
+      this.#names.set(this.types.length, id);
+      mention = { scope: this, id };
+    }
+    if (this.kind === "instance-type") return;
+    const fault = this.#visibility.add(side, extern, mention, reader.budget);
+    if (fault !== undefined)
+      throw reader.refusal(`${side} "${name}" mentions ${fault} that has no name of its own here`, at);
+  }
+
+  /** What stands for the name that an import or export gave to the resource at a type index; undefined where none did. */
+  nameOf(index: number): object | undefined {
+    return this.#names.get(index);
   }
 
   /** Reads a type index and finds the type. */

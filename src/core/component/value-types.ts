@@ -5,7 +5,14 @@
  * @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md#type-definitions
  */
 import { isLabel, lowerCamel } from "./names.ts";
-import { type ResourceNode, type TypeNode, type ValueKind, type ValueNode, valueNode } from "./nodes.ts";
+import {
+  type Mention,
+  type ResourceNode,
+  type TypeNode,
+  type ValueKind,
+  type ValueNode,
+  valueNode,
+} from "./nodes.ts";
 import type { Reader } from "./reader.ts";
 import type { Scope } from "./scope.ts";
 import type { PrimitiveKind } from "./wit.ts";
@@ -84,7 +91,7 @@ export function readDefinedType(reader: Reader, scope: Scope): ValueNode {
     case 0x69:
     case 0x68:
       reader.byte();
-      return valueNode(opcode === 0x69 ? "own" : "borrow", { resource: readResource(reader, scope) });
+      return valueNode(opcode === 0x69 ? "own" : "borrow", readMention(reader, scope));
     case 0x66:
     case 0x65: {
       const start = reader.at;
@@ -106,6 +113,15 @@ export function readResource(reader: Reader, scope: Scope): ResourceNode {
   const type = scope.readType(reader);
   if (type.what !== "resource") throw reader.refusal(`expected a resource, found ${article(type)}`, start);
   return type;
+}
+
+function readMention(
+  reader: Reader,
+  scope: Scope,
+): { readonly resource: ResourceNode; readonly mention: Mention } {
+  const index = scope.peekIndex(reader);
+  const resource = readResource(reader, scope);
+  return { resource, mention: { scope, id: scope.nameOf(index) ?? resource } };
 }
 
 function readTuple(reader: Reader, value: () => ValueNode): ValueNode {

@@ -5,7 +5,8 @@
  *
  * INVARIANT, noting and replaying: inputs reach the guest one at a time, each in a turn of the event loop of its own.
  * Between two turns the guest goes as far as it can without the next one; nobody sees two inputs at once, so their
- * order is all that there is to note. Without a journal nothing is noted and nothing waits for its turn.
+ * order is all that there is to note. A guest that stands aside for another run has not gone as far as it can: nothing
+ * reaches it meanwhile. Without a journal nothing is noted and nothing waits for its turn.
  */
 import type { InputTrace } from "../../core/journal/index.ts";
 import { ClockNotes, ClockReader } from "./clock-notes.ts";
@@ -31,6 +32,8 @@ export type ReplayStop = "replay-ended" | "replay-diverged";
 export interface InputPowers {
   /** Ms since the run's start, whole. */
   readonly elapsedMs: () => number;
+  /** Whether the guest is suspended because another run computes. */
+  readonly isAside: () => boolean;
   /** Stops the guest at once; called within one of its import calls. */
   readonly end: (why: ReplayStop) => never;
 }
@@ -47,7 +50,10 @@ export function createInputs({ elapsedMs }: Pick<InputPowers, "elapsedMs">): Inp
 }
 
 /** Inputs as they come, each in a turn of its own, and noted. */
-export function createNotedInputs({ elapsedMs }: Pick<InputPowers, "elapsedMs">): Inputs {
+export function createNotedInputs({
+  elapsedMs,
+  isAside,
+}: Pick<InputPowers, "elapsedMs" | "isAside">): Inputs {
   const clock = new ClockNotes();
   let order: number[] = [];
   let calls = 0;
@@ -56,6 +62,10 @@ export function createNotedInputs({ elapsedMs }: Pick<InputPowers, "elapsedMs">)
   let turning = false;
 
   function turn(): void {
+    if (isAside()) {
+      setImmediate(turn);
+      return;
+    }
     const give = waiting.shift();
     turning = give !== undefined;
     if (give === undefined) return;
@@ -102,7 +112,7 @@ export function createNotedInputs({ elapsedMs }: Pick<InputPowers, "elapsedMs">)
 export function createReplayedInputs(
   trace: InputTrace,
   lenient: boolean,
-  { end }: Pick<InputPowers, "end">,
+  { end, isAside }: Pick<InputPowers, "end" | "isAside">,
 ): Inputs {
   const clock = new ClockReader(trace.clock);
   const stuck = Promise.withResolvers<ReplayStop>();
@@ -119,6 +129,10 @@ export function createReplayedInputs(
 
   function turn(): void {
     turning = false;
+    if (isAside()) {
+      takeTurn();
+      return;
+    }
     const wanted = left ? undefined : trace.order[at];
     const asked = wanted !== undefined && (wanted >= 0 ? wanted < calls : -1 - wanted < timers);
     // Every other input was given, and the guest has gone as far as it can: it will never ask for this one.

@@ -78,7 +78,7 @@ export function startRun(
 ): RunUnderWay {
   const { limits } = command;
   const guard = createGuard(limits.hostCalls, pipe.pause);
-  const inputs = openInputs(command, guard, host);
+  const inputs = openInputs(command, guard, host, () => linked.isAside());
   const context = createContext({
     guard,
     pipe,
@@ -189,16 +189,22 @@ export function startRun(
   return { report, fuelUsed, stop: () => context.stop(), takeTrace: inputs.take, giveBack };
 }
 
-function openInputs(command: RunCommand, guard: RunGuard, host: ExecutorHost): Inputs {
+function openInputs(
+  command: RunCommand,
+  guard: RunGuard,
+  host: ExecutorHost,
+  isAside: () => boolean,
+): Inputs {
   const startedAt = host.monotonicMs();
   const elapsedMs = () => Math.floor(host.monotonicMs() - startedAt);
   switch (command.inputs?.kind) {
     case undefined:
       return createInputs({ elapsedMs });
     case "note":
-      return createNotedInputs({ elapsedMs });
+      return createNotedInputs({ elapsedMs, isAside });
     case "replay":
       return createReplayedInputs(command.inputs.trace, command.inputs.lenient, {
+        isAside,
         end(why) {
           guard.stop({ kind: "trapped", reason: why });
           return guard.trap();

@@ -23,14 +23,6 @@ export const KNOWN: readonly Known[] = [
     why: "a resource that is put into an instance under a name is the resource itself, which has a name there",
   },
   {
-    script: "validation/external-visibility.wast",
-    lines: [
-      28, 61, 70, 111, 130, 149, 195, 231, 238, 245, 252, 259, 266, 275, 282, 289, 312, 368, 377, 384, 394,
-      432, 443, 458, 489, 497,
-    ],
-    why: "types of imports and exports need no name of their own here: we compare them by what they are",
-  },
-  {
     script: "validation/instantiation.wast",
     lines: [297, 305, 313, 321],
     why: "a core module as an argument is not held against its declaration; modules are linked by the engine, which refuses what does not fit",

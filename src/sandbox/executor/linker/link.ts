@@ -63,6 +63,8 @@ export interface LinkedComponent {
   goOn(): Promise<void>;
   /** Unwinds whatever still stands somewhere; the run is over. */
   endAll(): Promise<void>;
+  /** Whether the guest is suspended because it is another run's turn. */
+  isAside(): boolean;
   /** Lets later runs have what this one no longer needs; only where it is at rest. */
   release(): void;
   /** Whether nothing of it is suspended, so that nothing can run or be written in it again by itself. */
@@ -369,6 +371,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     },
     endAll: () => scheduler.endAll(),
     instantiate: () => instantiateFrom(0),
+    isAside: () => turn !== undefined,
     release: () => powers.hooks.give(hook),
     isAtRest: () => turn === undefined && scheduler.isIdle && instances.every(({ waiting }) => waiting === 0),
     exported(scope, name) {
