@@ -63,12 +63,14 @@ const GUESTS: Readonly<Record<string, string>> = {
           (i32.store (i32.const 16) (local.get 0)) (i32.store (i32.const 20) (local.get 1)) i32.const 16)
         (func (export "done") (param i32)))
       (core instance $i (instantiate $m))
-      (type $item (variant (case "none") (case "some" (tuple u8 char))))
+      (type $variant (variant (case "none") (case "some" (tuple u8 char))))
+      (export $item "item" (type $variant))
       (func (export "run") (param "items" (list $item)) (result (list $item))
         (canon lift (core func $i "run") (memory (core memory $i "m")) (realloc (core func $i "realloc"))
           (post-return (core func $i "done")))))
     (instance $c (instantiate $child))
-    (export "run" (func $c "run")))`,
+    (export $item "item" (type $c "item"))
+    (export "run" (func $c "run") (func (param "items" (list $item)) (result (list $item)))))`,
 };
 const INPUTS = {
   "gives back what it was given, through a child": {
