@@ -252,9 +252,14 @@ describe("a policy that requires a task in the evidence", () => {
 
 describe("many runs", () => {
   it("are all sealed, in a sequence without gaps", async () => {
-    const answers = await Promise.all(
-      Array.from({ length: 60 }, (_, index) => invoke("hash/hash/fnv1a64", { data: btoa(`run ${index}`) })),
-    );
+    // In groups: more at once than a busy machine serves within a run's time to live are refused, as they should be.
+    const answers = [];
+    for (let group = 0; group < 6; group += 1) {
+      const asked = Array.from({ length: 10 }, (_, index) =>
+        invoke("hash/hash/fnv1a64", { data: btoa(`run ${group} ${index}`) }),
+      );
+      answers.push(...(await Promise.all(asked)));
+    }
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
     const sequences = answers.map(({ json }) => json.receipt.sequence).sort((a, b) => a - b);
     expect(sequences).toEqual(sequences.map((_, index) => sequences[0] + index));
