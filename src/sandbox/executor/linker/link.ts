@@ -13,8 +13,8 @@ import { charged, contextBuiltin, destroyHandle, idleBuiltin, resourceBuiltin } 
 import { type ComponentFunction, lifted, lowered, promising } from "./call.ts";
 import type { CompiledPlan } from "./compile.ts";
 import { ComponentInstance } from "./component-instance.ts";
-import { Fuel } from "./fuel.ts";
 import { BorderMeter } from "./meter.ts";
+import { Pace } from "./pace.ts";
 import { type CoreFunction, Passage } from "./passage.ts";
 import type { RefillHooks } from "./refill-hook.ts";
 
@@ -86,8 +86,8 @@ const Suspending: new (call: Trampoline) => CoreFunction = Reflect.get(WebAssemb
 export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): LinkedComponent {
   const { plan, signatures, waits } = compiled;
   const { guard } = powers;
-  const fuel = new Fuel(powers.fuel);
-  const depth = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
+  const pace = new Pace({ guard, units: powers.fuel, hooks: powers.hooks, turn: powers.turn });
+  const { fuel, depth } = pace;
   const meter = new BorderMeter(guard, fuel, powers.liftedBytes);
   const profiler = powers.profiled
     ? createProfiler({ left: () => fuel.left, giveBack: (units) => fuel.give(units) })
@@ -116,23 +116,13 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
         scheduler,
         instanceOf,
         passageOf,
-        functionItem: (item) => plain(functionItem(item)),
+        functionItem: (item) => pace.plain(functionItem(item)),
         // Only code of the guest's can be suspended, and needs to be.
         enterable: (item) => (item.kind === "export" ? promising(functionItem(item)) : functionItem(item)),
         hostFunction: powers.hostFunction,
       })
     : undefined;
   let initialBytes = 0;
-  /** Calls of guest code, one inside of another, that have to come back at once: nothing inside can be suspended. */
-  let plainCalls = 0;
-  /** The guest's next turn, from when it is known that it has to wait for it until it has come. */
-  let turn: Promise<void> | undefined;
-  const hook = powers.hooks.take({ portion, turn: aside });
-  const counters = {
-    [FUEL_IMPORT.left.name]: fuel.counter,
-    [FUEL_IMPORT.depth.name]: depth,
-    [FUEL_IMPORT.refill.name]: hook.refill,
-  };
 
   function itemOf(item: PlanCoreItem): unknown {
     if (item.kind === "trampoline") {
@@ -160,38 +150,8 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     const { memory, realloc } = options;
     return new Passage(instanceOf(options.instance), meter, options.encoding, {
       memory: () => (memory === null ? undefined : memoryItem(memory)),
-      realloc: () => (realloc === null ? undefined : plain(functionItem(realloc))),
+      realloc: () => (realloc === null ? undefined : pace.plain(functionItem(realloc))),
     });
-  }
-
-  /**
-   * The guest has used up a portion of its fuel. INVARIANT: this never throws, for a guest could catch it; one that is to
-   * end finds no more fuel, and that is a trap.
-   */
-  function portion(): 0 | 1 {
-    if (!guard.isOpen) return 0;
-    turn = plainCalls === 0 ? powers.turn?.() : undefined;
-    if (turn !== undefined) return 1;
-    fuel.refill();
-    return 0;
-  }
-
-  async function aside(): Promise<void> {
-    await turn;
-    turn = undefined;
-    // It may have come to its end meanwhile.
-    if (guard.isOpen) fuel.refill();
-  }
-
-  /** A core function as we call it where we can not wait for it. */
-  function plain(core: CoreFunction): CoreFunction {
-    return (...args) => {
-      plainCalls += 1;
-      const result = core(...args);
-      // Not where it throws: then nothing of this run is called again.
-      plainCalls -= 1;
-      return result;
-    };
   }
 
   function makeTrampoline(index: number): CoreFunction {
@@ -263,7 +223,9 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
             handle,
             from,
             own === undefined ? undefined : instanceOf(own.instance),
-            destructor === undefined || destructor === null ? undefined : plain(functionItem(destructor)),
+            destructor === undefined || destructor === null
+              ? undefined
+              : pace.plain(functionItem(destructor)),
           );
         });
       }
@@ -301,8 +263,9 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     return lifted({
       passage: passageOf(options),
       signature: planned(signatures[func.signature]),
-      core: () => (isGuest ? functionItem(func.core) : plain(functionItem(func.core))),
-      postReturn: () => (options.postReturn === null ? undefined : plain(functionItem(options.postReturn))),
+      core: () => (isGuest ? functionItem(func.core) : pace.plain(functionItem(func.core))),
+      postReturn: () =>
+        options.postReturn === null ? undefined : pace.plain(functionItem(options.postReturn)),
       waits: isGuest,
     });
   }
@@ -322,7 +285,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
       planned(given[from])[name] = itemOf(item);
     }
     // Last, so that no name of the guest's can take its place; the metering pass refuses such imports anyway.
-    given[FUEL_IMPORT.module] = { ...counters };
+    given[FUEL_IMPORT.module] = pace.imports;
     // INVARIANT: given to modules only that the profile's pass has made, which refuses a guest that imports it by
     // itself: it could give itself fuel back.
     if (profiler !== undefined) given[PROFILE_IMPORT.module] = { ...profiler.imports };
@@ -331,13 +294,10 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
       planned(given[MEMORY_IMPORT.module])[MEMORY_IMPORT.name] = memory;
       addMemory(memory);
     }
-    // Some start functions are the engine's to call.
-    plainCalls += 1;
-    const { exports } = new WebAssembly.Instance(
-      compiledModule,
-      given as WebAssembly.Imports, // Checked by the engine, item by item.
+    // Some start functions are the engine's to call. Imports are checked by the engine, item by item.
+    const { exports } = pace.plainly(
+      () => new WebAssembly.Instance(compiledModule, given as WebAssembly.Imports),
     );
-    plainCalls -= 1;
     coreExports[index] = exports;
     for (const value of Object.values(exports)) {
       if (value instanceof WebAssembly.Memory) addMemory(value);
@@ -371,9 +331,9 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     },
     endAll: () => scheduler.endAll(),
     instantiate: () => instantiateFrom(0),
-    isAside: () => turn !== undefined,
-    release: () => powers.hooks.give(hook),
-    isAtRest: () => turn === undefined && scheduler.isIdle && instances.every(({ waiting }) => waiting === 0),
+    isAside: () => pace.isAside,
+    release: () => pace.release(),
+    isAtRest: () => !pace.isAside && scheduler.isIdle && instances.every(({ waiting }) => waiting === 0),
     exported(scope, name) {
       const found = plan.exports.find((it) => it.interface === scope && it.name === name);
       if (found === undefined) throw new TypeError(`Cannot find the export "${name}" in the plan`);
