@@ -5,6 +5,7 @@ import { type CliWorld, runCli } from "./cli/index.ts";
 import { PROJECT_FOLDER, readOffer, VERSION } from "./compose.ts";
 import { openKeys, openLocalGateway, openLog } from "./local.ts";
 import { openRecords, openReplayer, rotateJournalKeys } from "./records.ts";
+import { askGateway } from "./remote.ts";
 import { startServer } from "./serve.ts";
 import { makeKeys, openSignerService, rotateKeys } from "./signers.ts";
 import { openReport, openTools } from "./versions.ts";
@@ -17,6 +18,7 @@ const world: CliWorld = {
   readStdin: () => runtime.readStdin(),
   startServer: (config, say) => startServer(runtime, config, say),
   openLocalGateway: (options) => openLocalGateway(runtime, options),
+  askGateway: (url, key) => askGateway(runtime, url, key),
   reportSlos: (place, sloFile) => openReport(runtime, place, sloFile),
   openTools: (place) => openTools(runtime, place),
   openKeys: (place, identityFile) => openKeys(runtime, place, identityFile),

@@ -2,7 +2,7 @@
  * `writ serve`: loads the tools, opens the house, listens, and on the way out finishes or seals what is running.
  * Says what it is doing, and how far it is.
  */
-import { keepFresh, profilesState } from "./broker/index.ts";
+import { headerFor, keepFresh, profilesState, type SecretProfile } from "./broker/index.ts";
 import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import {
   type House,
@@ -28,6 +28,7 @@ import { describeVersion, holdRegistry, type Registry } from "./registry/index.t
 import { Reloader } from "./reload.ts";
 import { isFirst, joinLog } from "./shared-log.ts";
 import { writePublicKeys } from "./signers.ts";
+import type { WatchSettings } from "./watching.ts";
 
 /** How long requests under way may take to finish once the gateway is told to stop. */
 const GRACE_MS = 10_000;
@@ -99,7 +100,7 @@ export async function startServer(
         slo: () => inForce().slo,
         ...(config.otlpEndpoint === undefined
           ? {}
-          : { traces: { endpoint: config.otlpEndpoint, allowAddresses: config.otlpAllow } }),
+          : { traces: tracesOf(config.otlpEndpoint, config, profiles) }),
       },
       versioned: { offer, activateNew: config.newVersions === "activate" },
       access,
@@ -203,6 +204,23 @@ export async function startServer(
     await closeAll();
     throw error;
   }
+}
+
+/** Where traces go, and by which credentials: a profile that does not fit is found out now, not when the first span leaves. */
+function tracesOf(
+  endpoint: string,
+  { otlpAllow: allowAddresses, otlpProfile: name }: ServeConfig,
+  profiles: ReadonlyMap<string, SecretProfile>,
+): NonNullable<WatchSettings["traces"]> {
+  if (name === undefined) return { endpoint, allowAddresses };
+  const credentials = () => {
+    const profile = profiles.get(name);
+    if (profile !== undefined)
+      return { headers: [headerFor(profile, endpoint)], authorities: profile.tls?.extraAuthorities ?? [] };
+    throw new Error(`Cannot send traces: there is no secret profile "${name}" for --otlp-profile`);
+  };
+  credentials();
+  return { endpoint, allowAddresses, credentials };
 }
 
 /**

@@ -8,7 +8,7 @@ import { type Metrics, openTraces, type TraceOptions } from "./telemetry/index.t
 export interface WatchSettings {
   readonly slo: () => SloSettings;
   /** Where traces go; absent = nowhere, and nothing of them is made. */
-  readonly traces?: Pick<TraceOptions, "endpoint" | "allowAddresses">;
+  readonly traces?: Pick<TraceOptions, "endpoint" | "allowAddresses" | "credentials">;
 }
 
 /** What the gateway is given, and how it ends. */

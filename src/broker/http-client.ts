@@ -13,7 +13,6 @@ import {
   barrierClause,
   type EgressResponse,
   type ErrorCode,
-  type Injection,
   type Permit,
   permitRequest,
   type RequestBody,
@@ -24,6 +23,7 @@ import {
 } from "./egress/index.ts";
 import { HttpBodies } from "./http-bodies.ts";
 import { HttpUploads, Upload } from "./http-uploads.ts";
+import { injectionOf } from "./own-request.ts";
 import type { SecretProfile } from "./profiles.ts";
 import { type RequestTrace, traceOfRequest } from "./trace-context.ts";
 
@@ -287,12 +287,6 @@ class HttpClient {
     book.noteDenial(event);
     return word;
   }
-}
-
-function injectionOf({ header, template, secret, basicUser }: SecretProfile): Injection {
-  const text = secret.reveal();
-  const value = basicUser === undefined ? text : btoa(`${basicUser}:${text}`);
-  return { header, value: template.replaceAll("{secret}", () => value) };
 }
 
 /** The query with the secret in it, and without what the guest called the same. */

@@ -16,6 +16,7 @@ export { permitRequest } from "./egress/index.ts";
 export { keepFresh } from "./fresh-profiles.ts";
 export { loadMounts, type Mount } from "./mounts.ts";
 export { createOutgoing } from "./outgoing.ts";
+export { headerFor } from "./own-request.ts";
 export { PROFILES_FILE, ProfileError } from "./profile-error.ts";
 export { loadProfiles, parseProfiles } from "./profile-file.ts";
 export { profilesState } from "./profile-state.ts";

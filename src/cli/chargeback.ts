@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { type ChargebackPage, type ChargebackRequest, chargebackCsv } from "../accounts/index.ts";
 import { CHARGEBACK_KEYS, type ChargebackKey } from "../core/budget/index.ts";
+import { TASK_CLASSES } from "../core/policy/index.ts";
 import { loadConfig } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { alignColumns, formatCount, printable, printJson } from "./output.ts";
@@ -100,6 +101,8 @@ function readRequest(flags: Flags): ChargebackRequest {
     if (day === undefined || (DAY.test(day) && !Number.isNaN(Date.parse(day)))) continue;
     throw new UsageError(`Cannot read --${name} ${JSON.stringify(day)}: wanted a day such as 2026-11-01`);
   }
+  if (of !== undefined && !TASK_CLASSES.some((known) => known === of))
+    throw new UsageError(`Cannot read --class ${JSON.stringify(of)}: wanted ${TASK_CLASSES.join(" or ")}`);
   const where = Object.entries({ tenant, purpose, tool, class: of, task }).filter(
     ([, value]) => value !== undefined,
   );

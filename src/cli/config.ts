@@ -77,6 +77,7 @@ export async function loadConfig(
     sloFile: find("sloFile"),
     otlpEndpoint: find("otlpEndpoint"),
     otlpAllow: find("otlpAllow"),
+    otlpProfile: find("otlpProfile"),
     publicUrl: find("publicUrl"),
     demo: find("demo"),
     maxBodyBytes: find("maxBodyBytes"),

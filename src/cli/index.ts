@@ -18,6 +18,7 @@ import { addManifest } from "./manifest.ts";
 import { addMeter } from "./meter.ts";
 import { addPolicy } from "./policy.ts";
 import { addProfile } from "./profile.ts";
+import { addReload } from "./reload.ts";
 import { addReplay } from "./replay.ts";
 import { addRun } from "./run.ts";
 import { addServe } from "./serve.ts";
@@ -32,6 +33,7 @@ export { UsageError } from "./usage-error.ts";
 export type {
   Artifacts,
   CliWorld,
+  GatewayAnswer,
   Keys,
   LocalGateway,
   LocalGatewayOptions,
@@ -103,6 +105,7 @@ function createProgram(world: CliWorld, end: (code: number) => void): Command {
     addAudit,
     addKeys,
     addTools,
+    addReload,
     addChargeback,
     addSlo,
     addExplain,

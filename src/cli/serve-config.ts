@@ -45,6 +45,8 @@ export interface ServeConfig {
   readonly otlpEndpoint: string | undefined;
   /** CIDR blocks that the collector may be in although they are not public. */
   readonly otlpAllow: readonly string[];
+  /** Secret profile whose header goes to the collector; undefined = none. */
+  readonly otlpProfile: string | undefined;
   /** Where strangers reach this gateway, when that is not where it listens; without a trailing slash. */
   readonly publicUrl: string | undefined;
   /** Whether the sample API is served beside the gateway. */

@@ -236,6 +236,17 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<ServeConfig[K]> } 
     fromText: list,
     initial: () => ["127.0.0.0/8", "::1/128"],
   },
+  otlpProfile: {
+    flag: "--otlp-profile <name>",
+    variable: "WRIT_OTLP_PROFILE",
+    help: "secret profile whose header goes to the collector, which has to be its audience; default: none",
+    schema: z
+      .string({ error: "a profile's name" })
+      .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, { error: "a profile's name" })
+      .optional(),
+    fromText: text,
+    initial: () => undefined,
+  },
   publicUrl: {
     flag: "--public-url <url>",
     variable: "WRIT_PUBLIC_URL",

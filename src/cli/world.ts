@@ -39,6 +39,8 @@ export interface CliWorld {
   startServer(config: ServeConfig, say: (line: string) => void): Promise<RunningServer>;
   /** A gateway for one component and one policy, with evidence in the data folder and no socket. */
   openLocalGateway(options: LocalGatewayOptions): Promise<LocalGateway>;
+  /** Posts to a gateway that runs. @param key in the Authorization header, and nowhere else @throws when nobody answers */
+  askGateway(url: string, key: string): Promise<GatewayAnswer>;
   /** How service levels stand. @param sloFile the operator's file; undefined = `slo.yaml` there, or the defaults */
   reportSlos(place: DataPlace, sloFile: string | undefined): Promise<SloReport>;
   /** Versions of a data folder's tools, whether or not a gateway runs on it. */
@@ -84,6 +86,12 @@ export interface CliWorld {
   offer(): Promise<ComponentDescription>;
   /** Loads the packages that make components; they are big, and only `build` needs them. */
   openToolchain(): Promise<Toolchain>;
+}
+
+/** What a gateway said. */
+export interface GatewayAnswer {
+  readonly status: number;
+  readonly text: string;
 }
 
 /** Where the lines go. */

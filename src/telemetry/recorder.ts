@@ -74,11 +74,12 @@ export function createRecorder({
     for (const child of seen.children) run(child);
   }
 
-  async function lookForEvidence(): Promise<void> {
+  /** @param isLast nobody asks after this: what ended just now is asked for as well */
+  async function lookForEvidence(isLast: boolean): Promise<void> {
     const now = clock.monotonicMs();
-    const due = owed.filter(({ endedAt }) => now - endedAt >= DUE_MS);
-    owed = owed.filter(({ endedAt }) => now - endedAt < DUE_MS);
-    if (now - lateAskedAt >= LATE_EVERY_MS) {
+    const due = owed.filter(({ endedAt }) => isLast || now - endedAt >= DUE_MS);
+    owed = owed.filter(({ endedAt }) => !isLast && now - endedAt < DUE_MS);
+    if (isLast || now - lateAskedAt >= LATE_EVERY_MS) {
       lateAskedAt = now;
       due.push(...late);
       late = [];
@@ -101,8 +102,8 @@ export function createRecorder({
     }
   }
 
-  async function flush(): Promise<void> {
-    await lookForEvidence();
+  async function flush(isLast = false): Promise<void> {
+    await lookForEvidence(isLast);
     if (counts.size === 0) return;
     const written = counts;
     counts = new Map();
@@ -117,7 +118,7 @@ export function createRecorder({
   return {
     run,
     refusal: () => undefined,
-    flush,
+    flush: () => flush(),
     begin() {
       let stopped = false;
       let cancel = (): void => undefined;
@@ -134,7 +135,7 @@ export function createRecorder({
         stopped = true;
         cancel();
         await flushing;
-        await flush().catch(onError);
+        await flush(true).catch(onError);
       };
     },
   };

@@ -21,6 +21,14 @@ export interface TraceOptions {
   readonly endpoint: string;
   /** CIDR blocks that it may be in although they are not public. */
   readonly allowAddresses: readonly string[];
+  /**
+   * What goes along, and who may vouch for the collector beside the public authorities; asked for each request, since
+   * secrets are rotated. What it throws is told, and the spans are kept. Default: nothing.
+   */
+  readonly credentials?: () => {
+    readonly headers: readonly (readonly [name: string, value: string])[];
+    readonly authorities: readonly string[];
+  };
   /** Version of Writ. */
   readonly version: string;
   readonly outgoing: Outgoing;
@@ -67,6 +75,7 @@ export async function openTraces(options: TraceOptions): Promise<Traces> {
           maxBytes: MOST_ANSWER_BYTES,
           allowAddresses: options.allowAddresses,
           contentType: "application/json",
+          ...options.credentials?.(),
         });
         // Refused for good: sending it again would be refused again. Anything else is tried with the next round.
         if (status >= 400 && status < 500 && status !== 429) lost += batch.length;

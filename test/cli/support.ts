@@ -9,6 +9,7 @@ import { type CliWorld, runCli } from "../../src/cli/index.ts";
 import { readOffer } from "../../src/compose.ts";
 import { openKeys, openLocalGateway, openLog } from "../../src/local.ts";
 import { openRecords, openReplayer, rotateJournalKeys } from "../../src/records.ts";
+import { askGateway } from "../../src/remote.ts";
 import { makeKeys, openSignerService, rotateKeys } from "../../src/signers.ts";
 import { openReport, openTools } from "../../src/versions.ts";
 
@@ -61,6 +62,7 @@ export async function cli(args: readonly string[], changes: WorldChanges = {}): 
     startServer: unexpected("a server"),
     openLocalGateway: (options) => openLocalGateway(runtime, options),
     openKeys: (dataFolder) => openKeys(runtime, dataFolder),
+    askGateway: (url, key) => askGateway(runtime, url, key),
     reportSlos: (dataFolder, sloFile) => openReport(runtime, dataFolder, sloFile),
     openTools: (dataFolder) => openTools(runtime, dataFolder),
     openLog: (dataFolder, origin, signer) => openLog(runtime, dataFolder, origin, signer),

@@ -51,6 +51,7 @@ const Export = z.strictObject({
   ),
 });
 
+const COLLECTOR_SECRET = "the-collector-wants-this";
 const bodies: string[] = [];
 let status = 200;
 let collector: Server;
@@ -70,6 +71,7 @@ beforeAll(async () => {
       if (status === 200) {
         expect([request.method, request.url]).toEqual(["POST", "/v1/traces"]);
         expect(request.headers["content-type"]).toBe("application/json");
+        expect(request.headers.authorization).toBe(`Bearer ${COLLECTOR_SECRET}`);
         bodies.push(body);
       }
       response.writeHead(status, { "content-type": "application/json" }).end("{}");
@@ -88,7 +90,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
   folder = await mkdtemp(join(tmpdir(), "writ-traces-"));
-  const weather = join(folder, "weather");
+  const weather = join(folder, "tools", "weather");
   await cp(join(PROJECT, ".writ/tools/weather"), weather, { recursive: true });
   const policy = await readFile(join(weather, "policy.yaml"), "utf8");
   const place = `host: 127.0.0.1, scheme: http, port: ${servicePort()}, methods: [GET]`;
@@ -100,8 +102,16 @@ beforeAll(async () => {
     join(weather, "policy.yaml"),
     policy.replace("network_allowlist:", `network_allowlist:\n  - ${rules.join("\n  - ")}`),
   );
+  const profilesFile = join(folder, "profiles.yaml");
+  const profile = {
+    secret: { value: COLLECTOR_SECRET },
+    audience: [`http://127.0.0.1:${port}`],
+    inject: { header: "authorization", template: "Bearer {secret}" },
+  };
+  await writeFile(profilesFile, JSON.stringify({ collector: profile }), { mode: 0o600 });
   gateway = await openTestGateway({
-    toolsFolder: folder,
+    ...{ profilesFile, otlpProfile: "collector" },
+    toolsFolder: join(folder, "tools"),
     egressAllow: ["127.0.0.1/32"],
     demo: true,
     otlpEndpoint: `http://127.0.0.1:${port}/v1/traces`,
@@ -240,6 +250,7 @@ describe("traces", () => {
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     expect(spans().filter(({ traceId }) => traceId === trace)).toEqual([]);
     expect(gateway.log.some((line) => line.includes("spans-not-sent"))).toBe(true);
+    expect(gateway.log.join("\n")).not.toContain(COLLECTOR_SECRET);
     status = 200;
     expect((await spansOf(trace, 18)).filter(({ name }) => name === "run weather")).toHaveLength(3);
   }, 20_000);

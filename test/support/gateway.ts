@@ -59,6 +59,7 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     sloFile: undefined,
     otlpEndpoint: undefined,
     otlpAllow: [],
+    otlpProfile: undefined,
     publicUrl: undefined,
     demo: false,
     maxBodyBytes: 2 ** 20,

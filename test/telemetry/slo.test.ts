@@ -99,6 +99,23 @@ describe("createRecorder()", () => {
     expect(await counted()).toMatchObject({ "evidence owed": 1, "evidence sealed": 1 });
   });
 
+  it("writes all that it knows when it is stopped, evidence of the last moment included", async () => {
+    const still = { ...clock, after: () => () => undefined };
+    const { measures } = store;
+    const counts = createRecorder({ measures, clock: still, onError: (error) => expect.fail(String(error)) });
+    const stop = counts.begin();
+    counts.run(runSeen({ run: await seal(1), startedAtMs: nowMs }));
+    counts.run(runSeen({ run: "run_none", startedAtMs: nowMs }));
+    await stop();
+    expect(await counted()).toEqual({
+      latency: 2,
+      "decision allow": 2,
+      "outcome completed": 2,
+      "evidence owed": 2,
+      "evidence sealed": 1,
+    });
+  });
+
   it("keeps what it could not write, and adds to what others wrote", async () => {
     let fails = true;
     const measures = {
