@@ -20,6 +20,11 @@ export interface CallLimits {
   readonly calls: number;
 }
 
+/** The result of an event that has begun and not ended. No sealed event has it: an end that nobody saw is a gap. */
+export const UNFINISHED = "unfinished";
+/** What became of those that the run's end found under way: their connections are closed, and their guest is gone. */
+const CANCELLED = "cancelled";
+
 /** Members of an event that are known when it begins. */
 export type EventStart = Pick<RunEvent, "import" | "effect"> &
   Partial<Pick<RunEvent, "target" | "clause" | "result">>;
@@ -163,10 +168,14 @@ export class RunBook {
     draft.change = change;
   }
 
-  /** Appends what is written once per run, whatever the limit says, and lets nothing change afterwards. Idempotent. */
+  /**
+   * Ends what is under way, appends what is written once per run, whatever the limit says, and lets nothing change
+   * afterwards. Idempotent.
+   */
   seal(last: readonly (Pick<RunEvent, "import" | "effect"> & Partial<RunEvent>)[]): void {
     if (this.#sealed !== undefined) return;
     const at_ms = Math.max(0, Math.floor(this.#clock.monotonicMs() - this.#startMs));
+    for (const draft of this.#drafts) if (draft.result === UNFINISHED) draft.result = CANCELLED;
     for (const event of last) this.#drafts.push({ ...event, seq: this.#drafts.length, at_ms });
     this.#sealed = this.events;
     this.stop({ kind: "revoked", reason: "closed" });

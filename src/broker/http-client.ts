@@ -7,7 +7,7 @@
 import { z } from "zod";
 import type { HostReply, HttpSendValue } from "../ports/index.ts";
 import { meterOf, stopOf } from "./account.ts";
-import type { EventDraft } from "./book.ts";
+import { type EventDraft, UNFINISHED } from "./book.ts";
 import { type Capability, grantOf, OK, parseArgs, type RunContext } from "./capability.ts";
 import {
   barrierClause,
@@ -17,6 +17,7 @@ import {
   permitRequest,
   type RequestBody,
   requestHeaders,
+  requestTrailers,
   responseHeaders,
   type TlsOptions,
   wordOf,
@@ -48,7 +49,11 @@ const sendArgs = z.strictObject({
   stream: z.int().nonnegative().optional(),
   beginBytes: z.int().nonnegative().optional(),
 });
-const pushArgs = z.strictObject({ stream: z.int().nonnegative(), end: z.boolean() });
+const pushArgs = z.strictObject({
+  stream: z.int().nonnegative(),
+  end: z.boolean(),
+  trailers: z.array(z.tuple([z.string(), z.string()])).optional(),
+});
 const abortArgs = z.strictObject({ stream: z.int().nonnegative() });
 const readArgs = z.strictObject({ handle: z.int(), maxBytes: z.int().min(1) });
 const closeArgs = z.strictObject({ handle: z.int() });
@@ -61,8 +66,8 @@ export function createHttpClient(context: RunContext): Capability {
       "http-client/send": (args, body, _fuelUsed, spanId) =>
         client.send(parseArgs(sendArgs, args), body, spanId),
       "http-client/push": async (args, body) => {
-        const { stream, end } = parseArgs(pushArgs, args);
-        const taken = await client.uploads.held(stream).push(body, end);
+        const { stream, end, trailers } = parseArgs(pushArgs, args);
+        const taken = await client.uploads.held(stream).push(body, end, trailers);
         return taken ? OK : { kind: "error", error: { tag: "connection-terminated" } };
       },
       "http-client/abort": (args) => {
@@ -137,10 +142,14 @@ class HttpClient {
       injectionNote(profile, fields.replaced) +
       certificateNote(profile, permit) +
       traceNote(trace, fields.untraced);
-    // Written before anything leaves; "unfinished" is what stays when the run ends before the request does.
-    const result = "unfinished";
+    // Written before anything leaves.
+    const result = UNFINISHED;
     const event = book.write({ import: IMPORT, effect: "allowed", target: permit.label, clause, result });
     if (event === undefined) return stopOf(this.#context);
+    if (body instanceof Upload) {
+      const ours = [...(injection === undefined ? [] : [injection.header]), ...(trace?.names ?? [])];
+      body.judge = (given) => requestTrailers(given, ours, permit.requestHeaders);
+    }
     return this.#exchange(withQuery(permit, profile), args, fields.headers, body, profile, event, trace);
   }
 

@@ -6,9 +6,14 @@
  * beginning one twice, is what no executor of ours does.
  */
 import { ProtocolViolation } from "./capability.ts";
+import type { Header, StreamedBody } from "./egress/index.ts";
 
 /** One body under way. */
-export class Upload implements AsyncIterable<Uint8Array> {
+export class Upload implements StreamedBody {
+  /** What the guest gave to stand behind it. */
+  #given: readonly Header[] = [];
+  /** Makes of that what goes out; set by whoever knows the request. */
+  judge: (given: readonly Header[]) => readonly Header[] = () => [];
   #piece: { readonly bytes: Uint8Array; readonly taken: (taken: boolean) => void } | undefined;
   #wake = () => {};
   #state: "open" | "ended" | "failed" = "open";
@@ -19,10 +24,14 @@ export class Upload implements AsyncIterable<Uint8Array> {
    * Hands a piece over.
    *
    * @param end nothing comes after it
+   * @param trailers at the end: fields behind the body; attacker-controlled
    * @returns whether it was taken; false = the request is over, or never was
    */
-  push(bytes: Uint8Array, end: boolean): Promise<boolean> {
-    const pushed = this.#last.then(() => this.#push(bytes, end));
+  push(bytes: Uint8Array, end: boolean, trailers: readonly Header[] = []): Promise<boolean> {
+    const pushed = this.#last.then(() => {
+      if (end) this.#given = trailers;
+      return this.#push(bytes, end);
+    });
     this.#last = pushed;
     return pushed;
   }
@@ -48,6 +57,10 @@ export class Upload implements AsyncIterable<Uint8Array> {
     this.#piece?.taken(false);
     this.#piece = undefined;
     this.#wake();
+  }
+
+  trailers(): readonly Header[] {
+    return this.#given.length === 0 ? [] : this.judge(this.#given);
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {

@@ -11,7 +11,7 @@
 import { z } from "zod";
 import type { HostReply } from "../ports/index.ts";
 import { meterOf, stopOf } from "./account.ts";
-import type { EventDraft } from "./book.ts";
+import { type EventDraft, UNFINISHED } from "./book.ts";
 import { type Capability, grantOf, OK, ProtocolViolation, parseArgs, type RunContext } from "./capability.ts";
 import { barrierClause, canonicalAddress, type EgressConnection, wordOf } from "./egress/index.ts";
 import { type SocketError, socketErrorOf } from "./socket-error.ts";
@@ -167,7 +167,7 @@ class Sockets {
   #begin(name: string, target: string, clause: string): EventDraft | undefined {
     const { book } = this.#context;
     if (book.charge("requests", 1) < 1) return undefined;
-    return book.write({ import: name, effect: "allowed", target, clause, result: "unfinished" });
+    return book.write({ import: name, effect: "allowed", target, clause, result: UNFINISHED });
   }
 
   #deny(event: { readonly import: string; readonly target: string; readonly clause: string }): HostReply {

@@ -8,7 +8,7 @@
 import { z } from "zod";
 import type { JsonValue, ToolRule } from "../core/policy/index.ts";
 import type { HostReply } from "../ports/index.ts";
-import type { EventDraft } from "./book.ts";
+import { type EventDraft, UNFINISHED } from "./book.ts";
 import { type Capability, grantOf, parseArgs, type RunContext } from "./capability.ts";
 import { visible } from "./egress/index.ts";
 import type { ToolCallEnd, ToolRefusal } from "./tool-call.ts";
@@ -62,8 +62,8 @@ export function createTools(context: RunContext): Capability {
     if (fuel === 0) return fail("budget-spent", "no fuel left");
     if (context.callTool === undefined) return fail("unavailable");
     made.set(rule, calls + 1);
-    // Written before anything runs; "unfinished" is what stays when this run ends before the callee does.
-    const event = book.write({ import: IMPORT, effect: "allowed", target, clause, result: "unfinished" });
+    // Written before anything runs.
+    const event = book.write({ import: IMPORT, effect: "allowed", target, clause, result: UNFINISHED });
     if (event === undefined) return book.stopped ?? refusal("budget-spent");
     underWay += 1;
     promised += fuel;

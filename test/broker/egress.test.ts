@@ -371,7 +371,7 @@ describe("http-client and time", () => {
     host.close();
     expect(await waiting).toEqual({ kind: "stop", outcome: { kind: "revoked", reason: "closed" } });
     await until(() => closed === 2);
-    expect(host.events).toMatchObject([{ result: "200" }, { result: "unfinished" }]);
+    expect(host.events).toMatchObject([{ result: "200" }, { result: "cancelled" }]);
   });
 });
 

@@ -12,7 +12,10 @@ let box: TestSandbox;
 let server: Listener;
 let call: ReturnType<typeof reachFrom>;
 /** What arrived, by path. */
-const seen = new Map<string, { pieces: number; bytes: number; whole: boolean; headers: object }>();
+const seen = new Map<
+  string,
+  { pieces: number; bytes: number; whole: boolean; headers: object; trailers?: object }
+>();
 
 beforeAll(async () => {
   server = await listenHttp(serve);
@@ -29,7 +32,7 @@ afterAll(async () => {
 
 function serve(request: IncomingMessage, response: ServerResponse): void {
   const path = request.url ?? "";
-  const got = { pieces: 0, bytes: 0, whole: false, headers: request.headers };
+  const got = { pieces: 0, bytes: 0, whole: false, headers: request.headers, trailers: {} };
   seen.set(path, got);
   request.on("error", () => undefined);
   request.on("data", (chunk: Uint8Array) => {
@@ -45,6 +48,7 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
   if (path === "/never") return;
   request.on("end", () => {
     got.whole = true;
+    got.trailers = request.trailers;
     response.writeHead(200, { trailer: "x-digest", "transfer-encoding": "chunked" });
     response.write(`got ${got.bytes}`);
     if (path === "/large") for (let n = 0; n < 32; n += 1) response.write("x".repeat(16_384));
@@ -122,9 +126,24 @@ describe("a request's body", () => {
     expect(output).toMatchObject({ ok: expect.stringMatching(/^413 8 too much/) });
   });
 
-  it("may not have trailers, and says so", async () => {
-    const { output } = await request("/trailers", { post: true, trailers: true }, ["x"]);
+  it.each([{ bodyFirst: true }, { bodyFirst: false }])(
+    "has its trailers behind it, with %j",
+    async (when) => {
+      const { output } = await request("/trailers", { post: true, trailers: true, ...when }, ["x", "y"]);
+      expect(output).toMatchObject({ ok: expect.stringMatching(/^200 5 got 2 x-digest=abc$/) });
+      expect(seen.get("/trailers")).toMatchObject({ whole: true, trailers: { "x-sum": "1" } });
+    },
+  );
+
+  it("may not have trailers where it has no byte, and says so", async () => {
+    const { output } = await request("/trailers", { post: true, trailers: true }, []);
     expect(output).toEqual({ err: "HTTP-request-trailer-section-size" });
+  });
+
+  it("is cancelled by the end of a run that did not wait for it, and its event says so", async () => {
+    const { outcome, output, events } = await request("/never", { forget: true });
+    expect([outcome, output]).toEqual([{ kind: "completed" }, { ok: "forgotten" }]);
+    expect(events).toMatchObject([{ effect: "allowed", result: "cancelled" }]);
   });
 });
 
@@ -145,6 +164,6 @@ describe("a response's body", () => {
   it("ends with the run: a server that never answers is left at the time to live", async () => {
     const { outcome, events } = await request("/never", {}, [], { max_duration_ms: 1500 });
     expect(outcome).toMatchObject({ kind: "timed-out" });
-    expect(events[0]).toMatchObject({ result: "unfinished" });
+    expect(events[0]).toMatchObject({ effect: "allowed", result: "cancelled" });
   });
 });

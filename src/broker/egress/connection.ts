@@ -4,6 +4,7 @@ import type { Dialed, Socket } from "./dial.ts";
 import { EgressFailure } from "./errors.ts";
 import { meterReads, type Payer, type ReadMeter } from "./meter.ts";
 import { type Target, urlHost } from "./target.ts";
+import { type TrailerWriter, writeTrailers } from "./trailers.ts";
 
 /** Largest response head accepted, in bytes. */
 const MAX_RESPONSE_HEAD = 32 * 1024;
@@ -15,6 +16,8 @@ export class Connection {
   readonly client: Client;
   readonly #socket: Socket;
   readonly #meter: ReadMeter;
+  /** For the bodies that are sent over it. */
+  readonly trailers: TrailerWriter;
   /** Whether an earlier request went over it. */
   reused = false;
 
@@ -22,6 +25,7 @@ export class Connection {
     this.address = address;
     this.#socket = socket;
     this.#meter = meterReads(socket);
+    this.trailers = writeTrailers(socket);
     this.client = clientOver(socket, target);
   }
 

@@ -25,6 +25,7 @@ export type ErrorTag =
   | "HTTP-request-URI-invalid"
   | "HTTP-request-URI-too-long"
   | "HTTP-request-header-section-size"
+  | "HTTP-request-trailer-section-size"
   | "HTTP-response-incomplete"
   | "HTTP-response-header-section-size"
   | "HTTP-response-timeout"

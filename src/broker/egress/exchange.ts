@@ -14,9 +14,20 @@ import { Incoming } from "./incoming.ts";
 import type { Meter } from "./meter.ts";
 import type { Permit } from "./permit.ts";
 import { urlHost } from "./target.ts";
+import { trailerBytes } from "./trailers.ts";
 
 /** A request's body: whole, or piece by piece as it comes; the next piece is asked for when the last one has left. */
-export type RequestBody = Uint8Array | AsyncIterable<Uint8Array>;
+export type RequestBody = Uint8Array | StreamedBody;
+
+/** A body that comes piece by piece. */
+export interface StreamedBody extends AsyncIterable<Uint8Array> {
+  /**
+   * Fields behind it; asked for after the last piece. Default none.
+   *
+   * @throws {EgressFailure} when there can be none of the kind: then the request fails
+   */
+  trailers?(): readonly Header[];
+}
 
 type DispatchOptions = Dispatcher.DispatchOptions;
 
@@ -92,6 +103,18 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
         incoming.abort(new EgressFailure({ tag: "HTTP-response-timeout" })),
       );
     };
+    const endBody = () => {
+      try {
+        const fields = options.body instanceof Uint8Array ? [] : (options.body.trailers?.() ?? []);
+        if (!meter.sent(trailerBytes(fields))) spent();
+        else connection.trailers.add(fields);
+      } catch (error) {
+        // Half of a message must not look like a whole one: the connection is cut.
+        incoming.abort(error instanceof Error ? error : new EgressFailure({ tag: "internal-error" }));
+      }
+      incoming.throwIfFailed();
+      startWaiting();
+    };
     const whole = body instanceof Uint8Array;
     // A guest that takes its time over its own body is not a server that does not answer.
     if (whole) startWaiting();
@@ -104,12 +127,14 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
         ? body.length === 0
           ? null
           : body
-        : (metered(body, meter, spent, startWaiting) as unknown as NonNullable<DispatchOptions["body"]>),
+        : (metered(body, meter, spent, endBody) as unknown as NonNullable<DispatchOptions["body"]>),
       reset: keep === undefined,
     };
     connection.client.dispatch(request, incoming);
     const head = await incoming.head;
     answered = true;
+    // undici has ended the body otherwise than it used to: what the guest gave was not sent.
+    if (connection.trailers.waiting) throw new EgressFailure({ tag: "internal-error" });
     const reader = new BodyReader(incoming, { clock, idleTimeoutMs, onEnd: () => close(true) });
     return {
       ...head,

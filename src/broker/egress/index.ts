@@ -30,13 +30,14 @@ export {
 export { type BlockList, parseBlockList } from "./block-list.ts";
 export type { TlsOptions } from "./dial.ts";
 export { barrierClause, EgressFailure, EgressSpent, type ErrorCode, wordOf } from "./errors.ts";
-export type { EgressResponse, RequestBody } from "./exchange.ts";
+export type { EgressResponse, RequestBody, StreamedBody } from "./exchange.ts";
 export { type Header, type Injection, requestHeaders, responseHeaders } from "./headers.ts";
 export type { Meter } from "./meter.ts";
 export { type Denial, type Permit, permitRequest } from "./permit.ts";
 export { type EgressProxy, parseProxy } from "./proxy.ts";
 export { parseTarget, visible } from "./target.ts";
 export type { EgressConnection } from "./tcp.ts";
+export { requestTrailers } from "./trailers.ts";
 
 /** Limits of time, in ms. A guest may ask for less, never for more. */
 export const TIMEOUTS = { connectMs: 10_000, firstByteMs: 60_000, idleMs: 30_000 } as const;

@@ -78,7 +78,10 @@ const event = z.looseObject({
   clause: z.string().exactOptional().describe("The policy's clause that allowed or denied it"),
   bytes_in: count.exactOptional().describe("Bytes received"),
   bytes_out: count.exactOptional().describe("Bytes sent"),
-  result: z.string().exactOptional().describe("HTTP status, or a failure word"),
+  result: z
+    .string()
+    .exactOptional()
+    .describe("HTTP status, a failure word, or `cancelled`: the run ended first"),
   change: z
     .string()
     .exactOptional()

@@ -4,7 +4,7 @@ import { joinBytes } from "../../../core/bytes.ts";
 import type { HttpReadValue } from "../../../ports/index.ts";
 import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
-import { Fields, fromLatin1 } from "./http-fields.ts";
+import { Fields, fromLatin1, toLatin1 } from "./http-fields.ts";
 import { type Pollable, readyPollable } from "./poll.ts";
 import { type ByteSource, CHUNK_BYTES, InputStream, IoError, OutputStream } from "./streams.ts";
 
@@ -21,10 +21,13 @@ export function createBodyAllowance(): BodyAllowance {
   return { leftBytes: 16 * 1024 * 1024 };
 }
 
+/** Fields behind a body, as they cross the pipe: one character for each byte. */
+export type TrailerTexts = readonly (readonly [string, string])[];
+
 /** Takes the pieces of a body. */
 export interface BodyPipe {
   /** Resolves when the piece was taken; rejects when the request is over. */
-  push(bytes: Uint8Array, end: boolean): Promise<void>;
+  push(bytes: Uint8Array, end: boolean, trailers?: TrailerTexts): Promise<void>;
   /** The body will never be whole. */
   abort(): void;
 }
@@ -46,8 +49,11 @@ export class OutgoingBody {
   readonly #state: {
     held: Uint8Array[];
     heldBytes: number;
+    /** Whether a byte was written. */
+    written: boolean;
     streamTaken: boolean;
     finished: boolean;
+    trailers: TrailerTexts;
     aborted: boolean;
     readonly allowance: BodyAllowance;
     start: ((start: BodyStart) => void) | undefined;
@@ -61,8 +67,10 @@ export class OutgoingBody {
     this.#state = {
       held: [],
       heldBytes: 0,
+      written: false,
       streamTaken: false,
       finished: false,
+      trailers: [],
       aborted: false,
       allowance,
       start: undefined,
@@ -93,13 +101,15 @@ export class OutgoingBody {
 
   static finish(body: OutgoingBody, trailers: Fields | undefined): void {
     const state = body.#state;
-    // No HTTP client beneath sends trailers: refused aloud rather than dropped in silence.
-    if (trailers !== undefined && trailers.entries().length > 0) {
+    const fields = trailers?.entries() ?? [];
+    // They stand behind the last chunk, and a body without a byte has none: refused aloud rather than dropped in silence.
+    if (fields.length > 0 && !state.written) {
       OutgoingBody.abort(body);
       throw new GuestError({ tag: "HTTP-request-trailer-section-size", val: 0 });
     }
     state.finished = true;
-    if (state.pipe === undefined) body.#begin("whole");
+    state.trailers = fields.map(([name, value]) => [name, toLatin1(value)]);
+    if (state.pipe === undefined) body.#begin(body.#finishedKind());
     else body.#push(new Uint8Array(0), true);
   }
 
@@ -108,7 +118,7 @@ export class OutgoingBody {
     const state = body.#state;
     const { promise, resolve } = Promise.withResolvers<BodyStart>();
     state.start = resolve;
-    if (state.finished) body.#begin("whole");
+    if (state.finished) body.#begin(body.#finishedKind());
     else if (state.heldBytes > STREAM_AFTER_BYTES) body.#begin("stream");
     else void soon.then(() => body.#begin("stream"));
     return promise;
@@ -129,8 +139,14 @@ export class OutgoingBody {
     if (!this.#state.finished) OutgoingBody.abort(this);
   }
 
+  /** Behind a body whose length was said, there is no place for trailers. */
+  #finishedKind(): "whole" | "stream" {
+    return this.#state.trailers.length === 0 ? "whole" : "stream";
+  }
+
   #take(bytes: Uint8Array): void {
     const state = this.#state;
+    state.written ||= bytes.length > 0;
     if (state.pipe !== undefined) {
       this.#push(bytes, false);
       return;
@@ -168,10 +184,10 @@ export class OutgoingBody {
 
   #push(bytes: Uint8Array, end: boolean): void {
     const state = this.#state;
-    const { pipe } = state;
+    const { pipe, trailers } = state;
     const before = state.pushing ?? Promise.resolve();
     const pushing = before
-      .then(() => pipe?.push(bytes, end))
+      .then(() => (end ? pipe?.push(bytes, end, trailers) : pipe?.push(bytes, end)))
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         if (state.pushing === pushing) state.pushing = undefined;

@@ -319,8 +319,9 @@ async function begin(
       const sent = context.call("http-client/send", { ...args, stream }, start.bytes);
       // Behind the head on the same pipe, so the broker knows the number when the first piece comes.
       start.connect({
-        async push(bytes, end) {
-          await context.call("http-client/push", { stream, end }, bytes);
+        async push(bytes, end, trailers = []) {
+          const behind = trailers.length === 0 ? {} : { trailers };
+          await context.call("http-client/push", { stream, end, ...behind }, bytes);
         },
         abort: () => context.send("http-client/abort", { stream }),
       });

@@ -6,7 +6,7 @@ const text = (value) => new TextDecoder().decode(value);
 
 /** Sends a request as the plan says, and reads its answer with its trailers. */
 function request(authority, path, plan, pieces) {
-  const { post, bodyFirst, drop, betweenMs, repeat = 1, trailers, early } = JSON.parse(plan);
+  const { post, bodyFirst, drop, betweenMs, repeat = 1, trailers, early, forget } = JSON.parse(plan);
   const head = new OutgoingRequest(new Fields());
   head.setMethod({ tag: post ? "post" : "get" });
   head.setScheme({ tag: "HTTP" });
@@ -29,6 +29,7 @@ function request(authority, path, plan, pieces) {
     finish();
   }
   const future = handle(head, options);
+  if (forget) return "forgotten";
   if (post && !bodyFirst) {
     write();
     if (early) future.subscribe().block();
