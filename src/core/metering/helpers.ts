@@ -17,7 +17,7 @@
 
 import { Writer } from "./binary/writer.ts";
 import { OP } from "./walker.ts";
-import { framesInWord, LAST_GROWING_SLICE, UNIT_BITS, UNIT_GUARD } from "./word.ts";
+import { framesInWord, LAST_GROWING_SLICE, SLICE_GROWTH, UNIT_BITS } from "./word.ts";
 import { i32, i64, op, pushDepth, pushUnits, TYPE } from "./word-code.ts";
 
 /** Where the counters are, the depth a run begins with, and the hook that refills. */
@@ -33,15 +33,15 @@ export interface Counters {
 
 /** What helpers take and give. */
 export const HELPER_TYPES = {
-  give: { params: [TYPE.i32], results: [TYPE.i32] },
-  draw: { params: [TYPE.i32], results: [TYPE.i32] },
-  settle: { params: [TYPE.i32], results: [TYPE.i32] },
-  more: { params: [TYPE.i32], results: [TYPE.i32] },
-  enter: { params: [], results: [TYPE.i32] },
-  exit: { params: [TYPE.i32], results: [] },
-  out: { params: [TYPE.i32], results: [TYPE.i32] },
-  pay: { params: [TYPE.i32, TYPE.i64], results: [TYPE.i32] },
-  leave: { params: [TYPE.i32], results: [] },
+  give: { params: [TYPE.i64], results: [TYPE.i64] },
+  draw: { params: [TYPE.i64], results: [TYPE.i64] },
+  settle: { params: [TYPE.i64], results: [TYPE.i64] },
+  more: { params: [TYPE.i64], results: [TYPE.i64] },
+  enter: { params: [], results: [TYPE.i64] },
+  exit: { params: [TYPE.i64], results: [] },
+  out: { params: [TYPE.i64], results: [TYPE.i64] },
+  pay: { params: [TYPE.i64, TYPE.i64], results: [TYPE.i64] },
+  leave: { params: [TYPE.i64], results: [] },
 } as const;
 
 /** One of the helpers. */
@@ -116,7 +116,7 @@ export function helperBody(
 function give(writer: Writer, { left }: Counters): void {
   op(writer, OP.globalGet, left);
   pushUnits(writer, 0);
-  writer.bytes(0xac, 0x7c); // i64.extend_i32_s, i64.add
+  writer.byte(0x7c); // i64.add
   op(writer, OP.globalSet, left);
 }
 
@@ -128,41 +128,34 @@ function draw(writer: Writer, counters: Counters): void {
   const { left } = counters;
   pushDepth(writer, 0);
   pushSlice(writer, counters);
-  writer.byte(0x6a); // i32.add
+  writer.byte(0x7c); // i64.add
   op(writer, OP.globalGet, left);
   pushSlice(writer, counters);
-  writer.bytes(0xac, 0x7d); // i64.extend_i32_s, i64.sub
+  writer.byte(0x7d); // i64.sub
   op(writer, OP.globalSet, left);
 }
 
 function pushSlice(writer: Writer, { left, slice }: Counters): void {
-  const pushSize = (): void => {
-    op(writer, OP.globalGet, slice);
-    writer.byte(0xad); // i64.extend_i32_u
-  };
   const pushLeast = (): void => {
-    op(writer, OP.globalGet, left);
-    pushSize();
-    op(writer, OP.globalGet, left);
-    pushSize();
+    for (const global of [left, slice, left, slice]) op(writer, OP.globalGet, global);
     writer.bytes(0x53, 0x1b); // i64.lt_s, select
   };
   pushLeast();
   i64(writer, -1);
   pushLeast();
   i64(writer, -1);
-  writer.bytes(0x55, 0x1b, 0xa7); // i64.gt_s, select, i32.wrap_i64
+  writer.bytes(0x55, 0x1b); // i64.gt_s, select
 }
 
-/** The slice was spent: the next one is larger by an eighth. */
+/** The slice was spent: the next one is larger. */
 function growSlice(writer: Writer, { slice }: Counters): void {
   op(writer, OP.globalGet, slice);
-  i32(writer, LAST_GROWING_SLICE);
-  writer.bytes(0x4d, OP.if, TYPE.empty); // i32.le_u
+  i64(writer, LAST_GROWING_SLICE);
+  writer.bytes(0x58, OP.if, TYPE.empty); // i64.le_u
   op(writer, OP.globalGet, slice);
   op(writer, OP.globalGet, slice);
-  i32(writer, 3);
-  writer.bytes(0x76, 0x6a); // i32.shr_u, i32.add
+  i64(writer, Math.log2(SLICE_GROWTH));
+  writer.bytes(0x88, 0x7c); // i64.shr_u, i64.add
   op(writer, OP.globalSet, slice);
   writer.byte(OP.end);
 }
@@ -171,8 +164,8 @@ function growSlice(writer: Writer, { slice }: Counters): void {
 function settle(writer: Writer, counters: Counters): void {
   const { left, depth, refill } = counters;
   op(writer, OP.localTee, 0);
-  i32(writer, 0);
-  writer.bytes(0x48, OP.if, TYPE.empty); // i32.lt_s: more frames than there may be
+  i64(writer, 0);
+  writer.bytes(0x53, OP.if, TYPE.empty); // i64.lt_s: more frames than there may be
   i32(writer, -1);
   op(writer, OP.globalSet, depth);
   writer.bytes(OP.unreachable, OP.end);
@@ -205,8 +198,8 @@ function pushOwes(writer: Writer, left: number): void {
 function setDepth(writer: Writer, { depth, maxCallDepth }: Counters): void {
   i32(writer, maxCallDepth);
   op(writer, OP.localGet, 0);
-  i32(writer, UNIT_BITS);
-  writer.bytes(0x75, 0x6b); // i32.shr_s, i32.sub
+  i64(writer, UNIT_BITS);
+  writer.bytes(0x87, 0xa7, 0x6b); // i64.shr_s, i32.wrap_i64, i32.sub
   op(writer, OP.globalSet, depth);
 }
 
@@ -220,10 +213,11 @@ function enter(
   call: (helper: Helper) => void,
 ): void {
   addToLeft(writer, left, -1);
-  i32(writer, framesInWord(maxCallDepth));
+  i64(writer, framesInWord(maxCallDepth));
   op(writer, OP.globalGet, depth);
-  i32(writer, UNIT_BITS);
-  writer.bytes(0x74, 0x6b); // i32.shl, i32.sub
+  writer.byte(0xac); // i64.extend_i32_s
+  i64(writer, UNIT_BITS);
+  writer.bytes(0x86, 0x7d); // i64.shl, i64.sub
   call("settle");
   addToLeft(writer, left, 1);
   call("draw");
@@ -239,21 +233,23 @@ function addToLeft(writer: Writer, left: number, units: number): void {
 function pay(writer: Writer, { left }: Counters, call: (helper: Helper) => void): void {
   op(writer, OP.localGet, 1);
   i64(writer, MOST_INLINE);
-  writer.bytes(0x5a, OP.if, TYPE.i32); // i64.ge_u
+  writer.bytes(0x5a, OP.if, TYPE.i64); // i64.ge_u
   op(writer, OP.globalGet, left);
   op(writer, OP.localGet, 1);
   writer.byte(0x7d); // i64.sub
   op(writer, OP.globalSet, left);
   op(writer, OP.localGet, 0);
-  call("more");
+  call("settle"); // not `more`: no slice was spent, so the next is no larger
+  call("draw");
   writer.byte(OP.else);
   op(writer, OP.localGet, 0);
   op(writer, OP.localGet, 1);
-  writer.bytes(0xa7, 0x6b); // i32.wrap_i64, i32.sub
+  writer.byte(0x7d); // i64.sub
   op(writer, OP.localTee, 0);
   op(writer, OP.localGet, 0);
-  i32(writer, UNIT_GUARD);
-  writer.bytes(0x71, 0x45); // i32.and, i32.eqz
+  writer.byte(0xa7); // i32.wrap_i64
+  i32(writer, 0);
+  writer.byte(0x4e); // i32.ge_s
   op(writer, OP.brIf, 0); // enough is left: the word is the block's result
   call("more");
   writer.byte(OP.end);

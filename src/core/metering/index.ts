@@ -65,4 +65,4 @@ export { DEFAULT_MAX_TABLE_ELEMENTS, MAX_MODULE_BYTES } from "./limits.ts";
 export { addProfile, functionNames, PROFILE_IMPORT, PROFILED_FUNCTIONS } from "./profile.ts";
 export type { ProfiledCounter, ProfileNode, Profiler } from "./profile-tree.ts";
 export { createProfiler, MAX_PROFILE_NODES } from "./profile-tree.ts";
-export { FIRST_SLICE, SLICE } from "./word.ts";
+export { FIRST_SLICE, SLICE, SLICE_GROWTH } from "./word.ts";

@@ -21,7 +21,7 @@ import { pushSizeUnits } from "./size-code.ts";
 import { sizeChargeOf } from "./sizes.ts";
 import { canWrap, closeTight, openTight, TIGHT_EXIT } from "./tight-loops.ts";
 import { OP, Walker } from "./walker.ts";
-import { DEPTH_GUARD, framesInWord, UNIT_GUARD } from "./word.ts";
+import { framesInWord } from "./word.ts";
 import { op, TYPE, WordCode } from "./word-code.ts";
 
 /**
@@ -304,17 +304,16 @@ class Emitter {
   #charge(units: number, check: boolean, entry: boolean): void {
     const depth = entry ? this.#depth : 0;
     this.#word.take(units + framesInWord(depth));
-    const mask = (check ? UNIT_GUARD : 0) + (depth > 0 ? DEPTH_GUARD : 0);
-    if (mask === 0) return;
+    if (!check && depth === 0) return;
     const label = this.#labels.innermost;
     if (label?.tight === true && label.headerUnits === undefined) {
-      this.#word.test(mask);
+      this.#word.test(false);
       this.#context.hints.add(this.#writer.length, UNLIKELY);
       op(this.#writer, OP.brIf, TIGHT_EXIT);
       label.headerUnits = units;
       return;
     }
-    this.#context.hints.add(this.#word.ask(mask, this.#context.wrappers.helper("more")), UNLIKELY);
+    this.#context.hints.add(this.#word.ask(depth > 0, this.#context.wrappers.helper("more")), UNLIKELY);
   }
 
   /** Leaves the frame: its depth is given back, the word is the last result. */

@@ -130,7 +130,7 @@ export function writeGlobals(
     copyExpression(reader, writer, map);
   }
   if (added !== undefined) {
-    writer.bytes(0x7f, 0x01, OP.i32Const); // i32, mutable
+    writer.bytes(0x7e, 0x01, OP.i64Const); // i64, mutable
     writer.signed(added);
     writer.byte(OP.end);
   }

@@ -15,7 +15,7 @@ import { functionType } from "./module.ts";
 import { TypeIdentity } from "./type-identity.ts";
 
 /** The type of the fuel word. */
-const WORD = 0x7f;
+const WORD = 0x7e;
 /** V8 takes no more parameters, nor results. */
 const MAX_ARITY = 1000;
 

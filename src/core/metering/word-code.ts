@@ -52,8 +52,8 @@ export class WordCode {
   take(amount: number): void {
     if (amount === 0) return;
     this.move();
-    i32(this.#writer, amount);
-    this.#writer.byte(0x6b); // i32.sub
+    i64(this.#writer, amount);
+    this.#writer.byte(0x7d); // i64.sub
     this.set();
   }
 
@@ -64,23 +64,26 @@ export class WordCode {
     this.set();
   }
 
-  /** Pushes which bits of a mask are set in the word. */
-  test(mask: number): void {
+  /** Pushes whether the units are below zero, or with `frames` whether they or the depth are. */
+  test(frames: boolean): void {
     this.get();
-    i32(this.#writer, mask);
-    this.#writer.byte(0x71); // i32.and
+    if (frames) {
+      op(this.#writer, OP.localGet, this.local);
+      i64(this.#writer, UNIT_BITS);
+      this.#writer.bytes(0x86, 0x84, OP.i64Const, 0, 0x53); // i64.shl, i64.or; i64.lt_s
+    } else this.#writer.bytes(0xa7, OP.i32Const, 0, 0x48); // i32.wrap_i64; i32.lt_s
   }
 
   /**
-   * Sends the word through a function where bits of a mask are set in it.
+   * Sends the word through a function where its units are below zero.
    *
-   * @param mask of `word.ts`: what is asked for
+   * @param frames asks of the depth as well
    * @param functionIndex whom to ask for more
    * @returns the offset of the branch, which is hardly ever taken
    */
-  ask(mask: number, functionIndex: number): number {
+  ask(frames: boolean, functionIndex: number): number {
     const writer = this.#writer;
-    this.test(mask);
+    this.test(frames);
     const branch = writer.length;
     writer.bytes(OP.if, TYPE.empty);
     this.through(functionIndex);
@@ -101,17 +104,14 @@ export class WordCode {
 /** Pushes the units of the word in a local, sign extended. */
 export function pushUnits(writer: Writer, local: number): void {
   op(writer, OP.localGet, local);
-  i32(writer, 32 - UNIT_BITS);
-  writer.byte(0x74); // i32.shl
-  i32(writer, 32 - UNIT_BITS);
-  writer.byte(0x75); // i32.shr_s
+  writer.bytes(0xa7, 0xac); // i32.wrap_i64, i64.extend_i32_s
 }
 
 /** Pushes the word in a local without its units: its call depth, in place. */
 export function pushDepth(writer: Writer, local: number): void {
   op(writer, OP.localGet, local);
   pushUnits(writer, local);
-  writer.byte(0x6b); // i32.sub
+  writer.byte(0x7d); // i64.sub
 }
 
 /** Writes an operator with one index. */

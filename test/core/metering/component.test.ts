@@ -4,7 +4,7 @@
  */
 
 import { expect, test } from "vitest";
-import { FIRST_SLICE, instrument, SLICE } from "../../../src/core/metering/index.ts";
+import { FIRST_SLICE, instrument, SLICE, SLICE_GROWTH } from "../../../src/core/metering/index.ts";
 import {
   assemble,
   callExport,
@@ -142,7 +142,7 @@ for (const [name, [trap, isExact]] of Object.entries(TRAPS)) {
       expect(() => guest.call("f", turns)).toThrow(WebAssembly.RuntimeError);
       const used = Number(PLENTY - counters.left.value);
       const exact = turns * 6 + 5;
-      const slack = isExact ? 0 : Math.min(SLICE, Math.max(FIRST_SLICE, FIRST_SLICE + exact / 8));
+      const slack = isExact ? 0 : Math.min(SLICE, Math.max(FIRST_SLICE, FIRST_SLICE + exact / SLICE_GROWTH));
       expect(used).toBeGreaterThanOrEqual(exact);
       expect(used).toBeLessThanOrEqual(exact + slack);
     }

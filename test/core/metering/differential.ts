@@ -4,7 +4,7 @@
  * imports.
  */
 
-import { FIRST_SLICE, FUEL_IMPORT, instrument, SLICE } from "../../../src/core/metering/index.ts";
+import { FIRST_SLICE, FUEL_IMPORT, instrument, SLICE, SLICE_GROWTH } from "../../../src/core/metering/index.ts";
 import { readModule, SECTION } from "../../../src/core/metering/module.ts";
 import { canonicaliseNans } from "../../../src/core/metering/nan.ts";
 import { createFuzzHost } from "./fuzz-host.ts";
@@ -92,7 +92,7 @@ export function compareRuns(wasm: Uint8Array<ArrayBuffer>): Comparison | undefin
 
 /** A trap takes the rest of the slice that was begun. @param total units that the instance used */
 function trapSlack(total: bigint): bigint {
-  const slice = BigInt(FIRST_SLICE) + total / 8n;
+  const slice = BigInt(FIRST_SLICE) + total / BigInt(SLICE_GROWTH);
   return (slice < BigInt(SLICE) ? slice : BigInt(SLICE)) + REGION_SLACK;
 }
 
