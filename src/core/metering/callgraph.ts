@@ -13,7 +13,7 @@ import { OP } from "./walker.ts";
 /** Units that a bounded function may cost, the functions it calls included. */
 export const MAX_UNCHECKED = 60;
 /** Units that a bounded function may cost that is called from elsewhere than by name, where nobody knows its bound. */
-export const MAX_UNKNOWN = 20;
+export const MAX_UNKNOWN = 40;
 
 /** What the scan of one body finds. */
 export interface FunctionFacts {
@@ -23,6 +23,8 @@ export interface FunctionFacts {
   readonly open: boolean;
   /** Makes calls through tables or references, or of imports. */
   readonly callsOut: boolean;
+  /** It makes such a call in its own stead, by way of a table or a reference. */
+  readonly tailsOut: boolean;
   /** It throws or catches. */
   readonly exceptions: boolean;
   /** It has an `unreachable` of its own. */
@@ -46,10 +48,12 @@ export interface CallGraph {
   /** Positions with callees before their callers, as far as recursion lets them. */
   readonly order: readonly number[];
   /**
-   * Functions that a cycle of calls may close at: what is called while it runs, and what is called from elsewhere than
-   * by name. Every cycle has one, so it is they that check at entry and count call depth.
+   * Functions that a cycle of calls by name may close at: what is called while it runs. Every such cycle has one, so it
+   * is they that check at entry and count call depth. Cycles of other calls count where they are made.
    */
   readonly anchors: readonly boolean[];
+  /** By position: it may be called from elsewhere than by name. */
+  readonly fromOutside: readonly boolean[];
 }
 
 /** Gathers the facts of one body, stop by stop. */
@@ -59,6 +63,7 @@ export class FactsCollector {
   readonly #references: number[] = [];
   #open = false;
   #callsOut = false;
+  #tailsOut = false;
   #exceptions = false;
   #panics = false;
 
@@ -83,10 +88,13 @@ export class FactsCollector {
       case OP.unreachable:
         this.#panics = true;
         break;
-      case OP.callIndirect:
       case OP.returnCallIndirect:
-      case OP.callRef:
       case OP.returnCallRef:
+        this.#callsOut = true;
+        this.#tailsOut = true;
+        break;
+      case OP.callIndirect:
+      case OP.callRef:
         this.#callsOut = true;
         break;
       case OP.try:
@@ -106,6 +114,7 @@ export class FactsCollector {
       cost,
       open: this.#open || this.#callsOut,
       callsOut: this.#callsOut,
+      tailsOut: this.#tailsOut,
       exceptions: this.#exceptions,
       panics: this.#panics,
       callees: this.#callees,
@@ -124,9 +133,13 @@ export function buildCallGraph(
   facts: readonly FunctionFacts[],
   referenced: ReadonlySet<number>,
 ): CallGraph {
-  const fromOutside = new Set(referenced);
-  for (const { references } of facts) for (const index of references) fromOutside.add(index);
-  const anchors = facts.map((_, position) => fromOutside.has(position + module.importedFunctions));
+  const fromOutside = facts.map((_, position) => referenced.has(position + module.importedFunctions));
+  for (const { references } of facts) {
+    for (const index of references) {
+      if (index >= module.importedFunctions) fromOutside[index - module.importedFunctions] = true;
+    }
+  }
+  const anchors = facts.map(() => false);
   const bound = new Array<number | undefined>(facts.length).fill(undefined);
   const state = new Uint8Array(facts.length); // 0 new, 1 on the stack, 2 done
   const order: number[] = [];
@@ -155,11 +168,11 @@ export function buildCallGraph(
       progress.pop();
       state[position] = 2;
       order.push(position);
-      const most = fromOutside.has(position + module.importedFunctions) ? MAX_UNKNOWN : MAX_UNCHECKED;
+      const most = fromOutside[position] === true ? MAX_UNKNOWN : MAX_UNCHECKED;
       bound[position] = boundOf(module, facts[position], bound, most);
     }
   }
-  return { facts, bound, quiet: findQuiet(module, facts), anchors, order };
+  return { facts, bound, quiet: findQuiet(module, facts), anchors, fromOutside, order };
 }
 
 /** What reaches a function that is not quiet is not quiet either: spreads from callees to callers. */

@@ -3,7 +3,9 @@
  * {@link MAX_UNSEEN} units between two checks, and not oftener.
  *
  * Loop headers check always, and so does the entry of an anchor (see `callgraph.ts`). Other functions are open: their
- * callers know how much they may take before their first check (`pre`), and on ways that pass none (`through`). Beyond
+ * callers know how much they may take before their first check (`pre`), and on ways that pass none (`through`). Who calls
+ * by way of a table or a reference knows the most that any function takes that is called so; as that is also the most that
+ * such a function may leave to its callers, one that goes on to call so itself checks before. Beyond
  * that a forward pass follows how much may have been taken since the last check, and puts one where it would pass the
  * bound.
  */
@@ -14,7 +16,7 @@ import type { Callee, Flow, Region } from "./flow.ts";
 export const MAX_UNSEEN = 200;
 /** Units that a function may have taken since its last check when it returns to a caller that does not know it. */
 export const MAX_AT_EXIT = 100;
-/** Units that an open function may take before its first check. */
+/** Units that an open function may take before its first check, where all who call it know how many. */
 export const MAX_AT_ENTRY = 60;
 
 /** How a function begins: it checks, it leaves that to its callers, or they account for all of it. */
@@ -34,8 +36,9 @@ export interface Checks {
  * Places the checks of one function, whose charges are placed.
  *
  * @param entry how the function begins
+ * @param mostAtEntry units that it may take before its first check, where it is open
  */
-export function placeChecks(flow: Flow, entry: Entry): Checks {
+export function placeChecks(flow: Flow, entry: Entry, mostAtEntry: number): Checks {
   const { regions, regionCount, joints, jointCount, successors } = flow;
   for (let i = 0; i < jointCount; i += 1) {
     const joint = joints[i];
@@ -62,7 +65,7 @@ export function placeChecks(flow: Flow, entry: Entry): Checks {
       ((i === 0 && entry === "checks") ||
         joint.loop ||
         (own > 0 && own + beyond > mostOf(region)) ||
-        (all > 0 && all + beyond > MAX_AT_ENTRY));
+        (all > 0 && all + beyond > mostAtEntry));
     pre = Math.max(pre, checked ? all : all + beyond);
     region.checked = checked;
     if (checked) {

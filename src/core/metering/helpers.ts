@@ -17,7 +17,7 @@
 
 import { Writer } from "./binary/writer.ts";
 import { OP } from "./walker.ts";
-import { framesInWord, LAST_GROWING_SLICE, SLICE_GROWTH, UNIT_BITS } from "./word.ts";
+import { framesInWord, LAST_GROWING_SLICE, SLICE_GROWTH, UNIT_BITS, UNKNOWN_FRAMES } from "./word.ts";
 import { i32, i64, op, pushDepth, pushUnits, TYPE } from "./word-code.ts";
 
 /** Where the counters are, the depth a run begins with, and the hook that refills. */
@@ -98,7 +98,7 @@ export function helperBody(
       get(0);
       call("settle");
       op(writer, OP.localTee, 0);
-      setDepth(writer, counters);
+      setDepth(writer, counters, UNKNOWN_FRAMES);
       break;
     case "pay":
       pay(writer, counters, call);
@@ -194,9 +194,9 @@ function pushOwes(writer: Writer, left: number): void {
   writer.byte(0x53); // i64.lt_s
 }
 
-/** Tells the host the frames in use, for the word in local 0, which holds no units. */
-function setDepth(writer: Writer, { depth, maxCallDepth }: Counters): void {
-  i32(writer, maxCallDepth);
+/** Tells the host the frames in use, for the word in local 0, which holds no units, and those the next call may take. */
+function setDepth(writer: Writer, { depth, maxCallDepth }: Counters, more = 0): void {
+  i32(writer, maxCallDepth + more);
   op(writer, OP.localGet, 0);
   i64(writer, UNIT_BITS);
   writer.bytes(0x87, 0xa7, 0x6b); // i64.shr_s, i32.wrap_i64, i32.sub

@@ -21,7 +21,7 @@ import { pushSizeUnits } from "./size-code.ts";
 import { sizeChargeOf } from "./sizes.ts";
 import { canWrap, closeTight, openTight, TIGHT_EXIT } from "./tight-loops.ts";
 import { OP, Walker } from "./walker.ts";
-import { framesInWord } from "./word.ts";
+import { framesInWord, UNKNOWN_FRAMES } from "./word.ts";
 import { op, TYPE, WordCode } from "./word-code.ts";
 
 /**
@@ -64,8 +64,10 @@ class Emitter {
   /** Whether metering put the function's own label around the body: something branches there. */
   readonly #around: number;
   #copied: number;
-  /** Units of the region that are charged at the next operator that takes the word up. */
+  /** What the next operator that takes the word up charges of the region, less the frames that it gives back. */
   #waiting = 0;
+  /** The next site. */
+  #next: number;
 
   constructor(
     context: InjectContext,
@@ -89,6 +91,7 @@ class Emitter {
     this.#locals = new AddedLocals(body.type.params.count + 1 + body.declaredLocals);
     this.#copied = scanned.start;
     this.#around = plan.outerTargeted ? 1 : 0;
+    this.#next = plan.firstSite;
   }
 
   /** The declaration of locals; after the body, which asks for them. */
@@ -113,15 +116,14 @@ class Emitter {
     this.#labels.push({ landing: plan.outerLanding, loop: false, tight: false });
     const isPlain =
       plan.landings.size + plan.tightLoops.size === 0 && !plan.outerLanding && hints === undefined;
-    let next = plan.firstSite;
     let ended = false;
     for (let stop = firstStop; stop < stopsEnd; stop += 1) {
       const at = code.offsetOf(stop);
-      for (; next < plan.sitesEnd; next += 1) {
-        const offset = sites.offsetOf(next);
+      for (; this.#next < plan.sitesEnd; this.#next += 1) {
+        const offset = sites.offsetOf(this.#next);
         if (offset > at) break;
         this.#flush(offset);
-        this.#site(next);
+        this.#site(this.#next);
       }
       if (isPlain && this.#labels.passes(this.#bytes, at)) continue;
       walker.reader.pos = at;
@@ -133,7 +135,7 @@ class Emitter {
     }
     // No valid module gets here; one that nobody validated is refused like any other that is not understood.
     if (!ended) throw refuseComponent(`Cannot meter wasm function ${this.#body.index}: it does not end`);
-    for (; next < plan.sitesEnd; next += 1) this.#site(next);
+    for (; this.#next < plan.sitesEnd; this.#next += 1) this.#site(this.#next);
     this.#leave();
     writer.byte(OP.end);
   }
@@ -261,13 +263,39 @@ class Emitter {
           ? this.#locals.of(nullableReference(first))
           : this.#locals.of([module.tables[walker.second]?.is64 ? TYPE.i64 : TYPE.i32]);
       op(writer, OP.localSet, callee);
-      this.#takeWaiting(frames);
-      if (tail) this.#word.move();
-      else this.#word.get();
+      if (tail) {
+        this.#takeWaiting(frames);
+        this.#word.move();
+      } else this.#takeUnknownFrames();
       op(writer, OP.localGet, callee);
     }
     this.#flush(walker.reader.pos);
-    if (!tail) this.#word.set();
+    if (tail) return;
+    if (opcode !== OP.call) this.#giveUnknownFrames(walker.reader.pos);
+    this.#word.set();
+  }
+
+  /** Pushes the word without the frames that a call of an unknown function may lead to. */
+  #takeUnknownFrames(): void {
+    const more = this.#context.wrappers.helper("more");
+    const word = this.#word;
+    const { hints } = this.#context;
+    if (this.#scanned.facts.exceptions) {
+      // The local keeps its depth: it is what counts where an exception lands.
+      this.#takeWaiting(0);
+      hints.add(word.askFrames(UNKNOWN_FRAMES, more), UNLIKELY);
+      return;
+    }
+    this.#takeWaiting(-UNKNOWN_FRAMES);
+    hints.add(word.ask("depth", more), UNLIKELY);
+    word.get();
+  }
+
+  /** Gives them back, to the word on the stack; or with the next charge, where that stands right behind. */
+  #giveUnknownFrames(behind: number): void {
+    const isCharged = this.#next < this.#plan.sitesEnd && this.#source.sites.offsetOf(this.#next) === behind;
+    if (isCharged && !this.#scanned.facts.exceptions) this.#waiting = -framesInWord(UNKNOWN_FRAMES);
+    else this.#word.giveFrames(UNKNOWN_FRAMES);
   }
 
   #sized(walker: Walker): void {
@@ -303,17 +331,18 @@ class Emitter {
   /** Takes units (and at entry the frame's depth), and asks for more where nothing is left. */
   #charge(units: number, check: boolean, entry: boolean): void {
     const depth = entry ? this.#depth : 0;
-    this.#word.take(units + framesInWord(depth));
+    this.#word.take(this.#waiting + units + framesInWord(depth));
+    this.#waiting = 0;
     if (!check && depth === 0) return;
     const label = this.#labels.innermost;
     if (label?.tight === true && label.headerUnits === undefined) {
-      this.#word.test(false);
+      this.#word.test("units");
       this.#context.hints.add(this.#writer.length, UNLIKELY);
       op(this.#writer, OP.brIf, TIGHT_EXIT);
       label.headerUnits = units;
       return;
     }
-    this.#context.hints.add(this.#word.ask(depth > 0, this.#context.wrappers.helper("more")), UNLIKELY);
+    this.#context.hints.add(this.#word.ask(depth > 0 ? "both" : "units", this.#context.wrappers.helper("more")), UNLIKELY);
   }
 
   /** Leaves the frame: its depth is given back, the word is the last result. */

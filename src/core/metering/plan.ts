@@ -4,7 +4,7 @@
 
 import { placeCharges } from "./charges.ts";
 import type { Checks, Entry } from "./checks.ts";
-import { MAX_AT_ENTRY, placeChecks } from "./checks.ts";
+import { placeChecks } from "./checks.ts";
 import type { FlowContext } from "./flow.ts";
 import { readFlow } from "./flow.ts";
 import type { ScannedBody } from "./scan.ts";
@@ -37,14 +37,20 @@ export interface PlanContext extends FlowContext {
  * Plans one body.
  *
  * @param wanted how the function is to begin; an open one that takes too much before its first check gets one at entry
+ * @param mostAtEntry that much
  */
-export function planBody(context: PlanContext, scanned: ScannedBody, wanted: Entry): BodyPlan {
+export function planBody(
+  context: PlanContext,
+  scanned: ScannedBody,
+  wanted: Entry,
+  mostAtEntry: number,
+): BodyPlan {
   const { sites } = context;
   const flow = readFlow(context, scanned);
   placeCharges(flow);
-  const open = placeChecks(flow, wanted);
-  const entry = wanted === "open" && open.pre > MAX_AT_ENTRY ? "checks" : wanted;
-  const checks = entry === wanted ? open : placeChecks(flow, entry);
+  const open = placeChecks(flow, wanted, mostAtEntry);
+  const entry = wanted === "open" && open.pre > mostAtEntry ? "checks" : wanted;
+  const checks = entry === wanted ? open : placeChecks(flow, entry, mostAtEntry);
   const firstSite = sites.count;
   for (let i = 0; i < flow.regionCount; i += 1) {
     const region = flow.regions[i];

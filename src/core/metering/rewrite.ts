@@ -6,7 +6,7 @@ import { Writer } from "./binary/writer.ts";
 import { readBody } from "./body.ts";
 import type { CallGraph } from "./callgraph.ts";
 import { buildCallGraph, MAX_UNKNOWN } from "./callgraph.ts";
-import { MAX_AT_EXIT } from "./checks.ts";
+import { MAX_AT_ENTRY, MAX_AT_EXIT } from "./checks.ts";
 import type { Callee } from "./flow.ts";
 import { FlowBuilder } from "./flow-builder.ts";
 import type { IndexMap } from "./index-map.ts";
@@ -23,7 +23,7 @@ import { writeElements } from "./segments.ts";
 import { Sites } from "./sites.ts";
 import type { Walker } from "./walker.ts";
 import { OP } from "./walker.ts";
-import { MAX_CALL_DEPTH } from "./word.ts";
+import { MAX_CALL_DEPTH, UNKNOWN_FRAMES } from "./word.ts";
 
 /** Slots of eight bytes that one unit of call depth covers: a large frame takes several. */
 const SLOTS_PER_DEPTH = 16;
@@ -31,6 +31,8 @@ const SLOTS_PER_DEPTH = 16;
 const FRAME_OVERHEAD = 8;
 /** Slots of frames that callers take depth for in advance. */
 const LONGEST_CHAIN = 64;
+/** The same where they do not know whom they call. */
+const UNKNOWN_CHAIN = UNKNOWN_FRAMES * SLOTS_PER_DEPTH;
 
 /** The metered bodies of the module's own functions. */
 export interface RewrittenCode {
@@ -104,7 +106,7 @@ function scanAll(context: RewriteContext, code: ScannedCode): readonly ScannedBo
   });
 }
 
-/** What is known of a function that is called by way of a table or a reference, and of one that is imported. */
+/** What is known of a function that is called by way of a table or a reference. */
 const UNKNOWN: Callee = {
   bound: undefined,
   quiet: false,
@@ -112,6 +114,9 @@ const UNKNOWN: Callee = {
   through: MAX_UNKNOWN,
   exit: MAX_AT_EXIT,
 };
+
+/** What is known of an import: its wrapper settles, which is as good as a check, before and behind. */
+const IMPORT: Callee = { bound: undefined, quiet: false, pre: 0, through: undefined, exit: 0 };
 
 /** Plans callees before their callers, so that callers know what a return may leave unseen. */
 function planAll(
@@ -130,7 +135,7 @@ function planAll(
   });
   const calleeOf = ({ opcode, first }: Walker): Callee => {
     if (opcode !== OP.call && opcode !== OP.returnCall) return UNKNOWN;
-    return callees[first - module.importedFunctions] ?? UNKNOWN;
+    return callees[first - module.importedFunctions] ?? IMPORT;
   };
   const everyCall = graph.facts.some(({ exceptions }) => exceptions);
   const planContext = { module, code, calleeOf, everyCall, builder: new FlowBuilder(), sites };
@@ -140,7 +145,8 @@ function planAll(
     if (body === undefined || callee === undefined) continue;
     const isBounded = graph.bound[position] !== undefined;
     const checks = graph.anchors[position] === true || (frames[position] ?? 0) > 0;
-    const plan = planBody(planContext, body, isBounded ? "bounded" : checks ? "checks" : "open");
+    const most = graph.fromOutside[position] === true ? MAX_UNKNOWN : MAX_AT_ENTRY;
+    const plan = planBody(planContext, body, isBounded ? "bounded" : checks ? "checks" : "open", most);
     plans[position] = plan;
     const { pre, through, exit } = plan.checks;
     const { bound, quiet } = callee;
@@ -155,7 +161,8 @@ function planAll(
 /**
  * What each function takes of the call depth when it is entered. Anchors do: for their own frame, and for those of the
  * functions below that do not. Bounded functions are the last of a chain, and small. One that would leave a long chain
- * of frames to others takes depth as well.
+ * of frames to others takes depth as well. Who calls by way of a table or a reference takes {@link UNKNOWN_FRAMES} for the
+ * chain that begins there.
  */
 function countFrames(context: RewriteContext, graph: CallGraph, bodies: readonly ScannedBody[]): number[] {
   const { module } = context;
@@ -170,7 +177,10 @@ function countFrames(context: RewriteContext, graph: CallGraph, bodies: readonly
     const isLeaf = !facts.callsOut && callees.every((callee) => graph.bound[callee] !== undefined);
     const own = FRAME_OVERHEAD + (bodies[position]?.body.slots ?? 0);
     const chain = below + (isLeaf ? own : Math.max(own, SLOTS_PER_DEPTH));
-    if (graph.anchors[position] !== true && chain <= LONGEST_CHAIN) chains[position] = chain;
+    const longest = graph.fromOutside[position] === true ? UNKNOWN_CHAIN : LONGEST_CHAIN;
+    // A call in its own stead is made with the depth that its callers took for this one.
+    if (graph.anchors[position] !== true && chain <= longest)
+      chains[position] = facts.tailsOut ? Math.max(chain, UNKNOWN_CHAIN) : chain;
     else
       frames[position] = Math.min(
         Math.floor((own + below) / SLOTS_PER_DEPTH) + (isLeaf ? 0 : 1),

@@ -5,10 +5,13 @@
 
 import type { Writer } from "./binary/writer.ts";
 import { OP } from "./walker.ts";
-import { UNIT_BITS } from "./word.ts";
+import { framesInWord, UNIT_BITS } from "./word.ts";
 
 /** Value types and the empty block type, as the format spells them. */
 export const TYPE = { i32: 0x7f, i64: 0x7e, empty: 0x40 } as const;
+
+/** What a check asks of: `depth` may find nothing left, and be sent through, where only the units owe. */
+export type WordPart = "units" | "depth" | "both";
 
 /**
  * Writes what happens to the fuel word of one function, which lives in a local.
@@ -64,26 +67,55 @@ export class WordCode {
     this.set();
   }
 
-  /** Pushes whether the units are below zero, or with `frames` whether they or the depth are. */
-  test(frames: boolean): void {
+  /** Pushes whether a part of the word is below zero. */
+  test(part: WordPart): void {
     this.get();
-    if (frames) {
+    if (part === "both") {
       op(this.#writer, OP.localGet, this.local);
       i64(this.#writer, UNIT_BITS);
-      this.#writer.bytes(0x86, 0x84, OP.i64Const, 0, 0x53); // i64.shl, i64.or; i64.lt_s
-    } else this.#writer.bytes(0xa7, OP.i32Const, 0, 0x48); // i32.wrap_i64; i32.lt_s
+      this.#writer.bytes(0x86, 0x84); // i64.shl, i64.or
+    }
+    if (part === "units") this.#writer.bytes(0xa7, OP.i32Const, 0, 0x48); // i32.wrap_i64; i32.lt_s
+    else this.#writer.bytes(OP.i64Const, 0, 0x53); // i64.lt_s
   }
 
   /**
-   * Sends the word through a function where its units are below zero.
+   * Sends the word through a function where a part of it is below zero.
    *
-   * @param frames asks of the depth as well
    * @param functionIndex whom to ask for more
    * @returns the offset of the branch, which is hardly ever taken
    */
-  ask(frames: boolean, functionIndex: number): number {
+  ask(part: WordPart, functionIndex: number): number {
+    this.test(part);
+    return this.#throughIf(functionIndex);
+  }
+
+  /**
+   * Pushes the word without some frames, and sends it through a function before where it has not as many.
+   *
+   * @returns the offset of the branch, which is hardly ever taken
+   */
+  askFrames(frames: number, functionIndex: number): number {
     const writer = this.#writer;
-    this.test(frames);
+    this.get();
+    i64(writer, framesInWord(frames));
+    writer.byte(0x53); // i64.lt_s
+    const branch = this.#throughIf(functionIndex);
+    this.get();
+    i64(writer, framesInWord(frames));
+    writer.byte(0x7d); // i64.sub
+    return branch;
+  }
+
+  /** Adds frames to the word that is on the stack. */
+  giveFrames(frames: number): void {
+    i64(this.#writer, framesInWord(frames));
+    this.#writer.byte(0x7c); // i64.add
+  }
+
+  /** Sends the word through a function if what is on the stack says so. @returns the offset of the branch */
+  #throughIf(functionIndex: number): number {
+    const writer = this.#writer;
     const branch = writer.length;
     writer.bytes(OP.if, TYPE.empty);
     this.through(functionIndex);

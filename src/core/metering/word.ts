@@ -14,6 +14,9 @@ export const UNIT_BITS = 32;
 /** The largest call depth that the word counts. It could count more, and no native stack is that deep. */
 export const MAX_CALL_DEPTH = 8191;
 
+/** What a call by way of a table or a reference takes of the depth, for the frames that it leads to. */
+export const UNKNOWN_FRAMES = 3;
+
 /**
  * Units that a word takes from the host's counter at once, at most. Far below 2^31, so that no sum overflows.
  *

@@ -23,7 +23,6 @@ for (const canonicalNans of [false, true]) {
     const text = await print(instrument(await assemble(WAT), { ...ROOMY, refill: true, canonicalNans }).wasm);
     const hinted = [...text.matchAll(/\(@metadata\.code\.branch_hint "(\\0[01])"\)\n\s*(\w+)/g)];
     expect(hinted.map(([, hint, operator]) => `${hint} ${operator}`)).toEqual([
-      "\\00 if", // the check at entry
       "\\00 if", // the check of the loop
       "\\00 if",
       "\\01 br_if",
