@@ -23,8 +23,8 @@ export interface FunctionFacts {
   readonly open: boolean;
   /** Makes calls through tables or references, or of imports. */
   readonly callsOut: boolean;
-  /** It makes such a call in its own stead, by way of a table or a reference. */
-  readonly tailsOut: boolean;
+  /** It makes calls in its own stead, of functions of the module. */
+  readonly tails: boolean;
   /** It throws or catches. */
   readonly exceptions: boolean;
   /** It has an `unreachable` of its own. */
@@ -48,10 +48,10 @@ export interface CallGraph {
   /** Positions with callees before their callers, as far as recursion lets them. */
   readonly order: readonly number[];
   /**
-   * Functions that a cycle of calls by name may close at: what is called while it runs. Every such cycle has one, so it
-   * is they that check at entry and count call depth. Cycles of other calls count where they are made.
+   * By position: functions that it calls by name and that may be running then, so that a cycle of calls closes. Every
+   * cycle has such a call, or one that is made by way of a table or a reference: there call depth is counted.
    */
-  readonly anchors: readonly boolean[];
+  readonly closing: readonly (ReadonlySet<number> | undefined)[];
   /** By position: it may be called from elsewhere than by name. */
   readonly fromOutside: readonly boolean[];
 }
@@ -63,7 +63,7 @@ export class FactsCollector {
   readonly #references: number[] = [];
   #open = false;
   #callsOut = false;
-  #tailsOut = false;
+  #tails = false;
   #exceptions = false;
   #panics = false;
 
@@ -80,7 +80,10 @@ export class FactsCollector {
       case OP.call:
       case OP.returnCall:
         if (first < this.#importedFunctions) this.#callsOut = true;
-        else this.#callees.push(first);
+        else {
+          this.#callees.push(first);
+          if (opcode === OP.returnCall) this.#tails = true;
+        }
         break;
       case OP.refFunc:
         this.#references.push(first);
@@ -91,7 +94,7 @@ export class FactsCollector {
       case OP.returnCallIndirect:
       case OP.returnCallRef:
         this.#callsOut = true;
-        this.#tailsOut = true;
+        this.#tails = true;
         break;
       case OP.callIndirect:
       case OP.callRef:
@@ -114,7 +117,7 @@ export class FactsCollector {
       cost,
       open: this.#open || this.#callsOut,
       callsOut: this.#callsOut,
-      tailsOut: this.#tailsOut,
+      tails: this.#tails,
       exceptions: this.#exceptions,
       panics: this.#panics,
       callees: this.#callees,
@@ -139,7 +142,7 @@ export function buildCallGraph(
       if (index >= module.importedFunctions) fromOutside[index - module.importedFunctions] = true;
     }
   }
-  const anchors = facts.map(() => false);
+  const closing = facts.map((): Set<number> | undefined => undefined);
   const bound = new Array<number | undefined>(facts.length).fill(undefined);
   const state = new Uint8Array(facts.length); // 0 new, 1 on the stack, 2 done
   const order: number[] = [];
@@ -156,7 +159,7 @@ export function buildCallGraph(
       if (next < callees.length) {
         progress[top] = next + 1;
         const callee = (callees[next] ?? 0) - module.importedFunctions;
-        if (state[callee] === 1) anchors[callee] = true;
+        if (state[callee] === 1) (closing[position] ??= new Set()).add(callees[next] ?? 0);
         if (state[callee] === 0) {
           state[callee] = 1;
           stack.push(callee);
@@ -172,7 +175,7 @@ export function buildCallGraph(
       bound[position] = boundOf(module, facts[position], bound, most);
     }
   }
-  return { facts, bound, quiet: findQuiet(module, facts), anchors, fromOutside, order };
+  return { facts, bound, quiet: findQuiet(module, facts), closing, fromOutside, order };
 }
 
 /** What reaches a function that is not quiet is not quiet either: spreads from callees to callers. */

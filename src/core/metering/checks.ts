@@ -2,7 +2,7 @@
  * Decides where the count is compared with zero: often enough that no way through the program takes more than
  * {@link MAX_UNSEEN} units between two checks, and not oftener.
  *
- * Loop headers check always, and so does the entry of an anchor (see `callgraph.ts`). Other functions are open: their
+ * Loop headers check always, and so does the entry of a function that takes call depth. Other functions are open: their
  * callers know how much they may take before their first check (`pre`), and on ways that pass none (`through`). Who calls
  * by way of a table or a reference knows the most that any function takes that is called so; as that is also the most that
  * such a function may leave to its callers, one that goes on to call so itself checks before. Beyond

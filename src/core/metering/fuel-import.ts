@@ -18,9 +18,9 @@
  *   at most 200 units past its budget; used is the budget.
  *   The guest takes its units in slices and gives back the rest wherever it leaves wasm, an `unreachable` included. Any
  *   other trap loses the slice that was begun: its rest counts as used, the same number on every runtime. Slices grow
- *   with what the instance used, so that is at most `FIRST_SLICE` units or an eighth of them, and never more than `SLICE`;
- *   in modules that branch to where exceptions land it may be `SLICE` whatever was used.
- * - `depth`: frames in use. The host sets it to 0 before each call that no guest frame is under.
+ *   with what the instance used, so that is at most `FIRST_SLICE` units and a `SLICE_GROWTH`th of them, and never more
+ *   than `SLICE`.
+ * - `depth`: frames in use, and at imports those that a call from there may take uncounted. The host sets it to 0 before each call that no guest frame is under.
  *   `depth < 0` after a trap means that the call depth limit stopped the guest.
  * - `refill`: a function without parameters and results, imported by modules that were metered with the option of
  *   that name. It is called where the guest would be stopped: `left` is below zero by what the guest already owes

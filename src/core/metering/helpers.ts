@@ -5,6 +5,7 @@
  * | name | takes, gives | |
  * |---|---|---|
  * | `give` | word → word | gives the units back to the host's counter: the word holds none |
+ * | `spill` | word → word | `give` in front of a branch that may not be taken: what is left is no slice that was spent |
  * | `draw` | word → word | takes a new slice, whatever units the word held |
  * | `settle` | word → word | `give`, then asks the host for more if it owes, then traps if it still does |
  * | `more` | word → word | `settle` and `draw`: where a check finds nothing left |
@@ -17,7 +18,14 @@
 
 import { Writer } from "./binary/writer.ts";
 import { OP } from "./walker.ts";
-import { framesInWord, LAST_GROWING_SLICE, SLICE_GROWTH, UNIT_BITS, UNKNOWN_FRAMES } from "./word.ts";
+import {
+  FIRST_SLICE,
+  framesInWord,
+  LAST_GROWING_SLICE,
+  SLICE_GROWTH,
+  UNIT_BITS,
+  UNKNOWN_FRAMES,
+} from "./word.ts";
 import { i32, i64, op, pushDepth, pushUnits, TYPE } from "./word-code.ts";
 
 /** Where the counters are, the depth a run begins with, and the hook that refills. */
@@ -34,6 +42,7 @@ export interface Counters {
 /** What helpers take and give. */
 export const HELPER_TYPES = {
   give: { params: [TYPE.i64], results: [TYPE.i64] },
+  spill: { params: [TYPE.i64], results: [TYPE.i64] },
   draw: { params: [TYPE.i64], results: [TYPE.i64] },
   settle: { params: [TYPE.i64], results: [TYPE.i64] },
   more: { params: [TYPE.i64], results: [TYPE.i64] },
@@ -70,6 +79,11 @@ export function helperBody(
     case "give":
       give(writer, counters);
       pushDepth(writer, 0);
+      break;
+    case "spill":
+      shrinkSlice(writer, counters);
+      get(0);
+      call("give");
       break;
     case "draw":
       draw(writer, counters);
@@ -156,6 +170,22 @@ function growSlice(writer: Writer, { slice }: Counters): void {
   op(writer, OP.globalGet, slice);
   i64(writer, Math.log2(SLICE_GROWTH));
   writer.bytes(0x88, 0x7c); // i64.shr_u, i64.add
+  op(writer, OP.globalSet, slice);
+  writer.byte(OP.end);
+}
+
+/**
+ * What is given back now may be found missing behind a branch that was not taken, as if it had been spent. Larger by the
+ * one and smaller by the other, slices stay in proportion to what was used.
+ */
+function shrinkSlice(writer: Writer, { slice }: Counters): void {
+  op(writer, OP.globalGet, slice);
+  i64(writer, FIRST_SLICE);
+  writer.bytes(0x56, OP.if, TYPE.empty); // i64.gt_u
+  op(writer, OP.globalGet, slice);
+  op(writer, OP.globalGet, slice);
+  i64(writer, Math.log2(SLICE_GROWTH));
+  writer.bytes(0x88, 0x7d); // i64.shr_u, i64.sub
   op(writer, OP.globalSet, slice);
   writer.byte(OP.end);
 }

@@ -15,7 +15,7 @@ import type { FunctionBody } from "./body.ts";
 import { UNLIKELY } from "./hints.ts";
 import { Labels } from "./labels.ts";
 import type { BodyPlan } from "./plan.ts";
-import type { CodeSource, InjectContext } from "./rewrite-context.ts";
+import type { BodyDepth, CodeSource, InjectContext } from "./rewrite-context.ts";
 import type { ScannedBody } from "./scan.ts";
 import { pushSizeUnits } from "./size-code.ts";
 import { sizeChargeOf } from "./sizes.ts";
@@ -27,7 +27,7 @@ import { op, TYPE, WordCode } from "./word-code.ts";
 /**
  * Writes one metered body.
  *
- * @param depth what the frame takes of the call depth; 0 for leaves
+ * @param depth what it takes of the call depth
  * @param locals gets the declaration of locals
  * @param operators gets the code behind it
  */
@@ -36,7 +36,7 @@ export function injectBody(
   source: CodeSource,
   scanned: ScannedBody,
   plan: BodyPlan,
-  depth: number,
+  depth: BodyDepth,
   locals: Writer,
   operators: Writer,
 ): void {
@@ -56,7 +56,9 @@ class Emitter {
   /** The code, its indices moved. */
   readonly #bytes: Uint8Array;
   readonly #plan: BodyPlan;
+  /** What the frame takes of the call depth at entry. */
   readonly #depth: number;
+  readonly #depthOf: BodyDepth["ofCallee"];
   readonly #writer: Writer;
   readonly #word: WordCode;
   readonly #locals: AddedLocals;
@@ -74,7 +76,7 @@ class Emitter {
     source: CodeSource,
     scanned: ScannedBody,
     plan: BodyPlan,
-    depth: number,
+    depth: BodyDepth,
     writer: Writer,
   ) {
     const { body } = scanned;
@@ -84,7 +86,8 @@ class Emitter {
     this.#scanned = scanned;
     this.#bytes = source.code.bytes;
     this.#plan = plan;
-    this.#depth = depth;
+    this.#depth = depth.own;
+    this.#depthOf = depth.ofCallee;
     this.#writer = writer;
     // The word is the last parameter, so the declared locals stand one higher.
     this.#word = new WordCode(writer, body.type.params.count);
@@ -249,11 +252,10 @@ class Emitter {
     const writer = this.#writer;
     this.#flush(at);
     const tail = opcode === OP.returnCall || opcode === OP.returnCallIndirect || opcode === OP.returnCallRef;
-    const frames = tail ? this.#depth : 0;
-    if (opcode === OP.call || opcode === OP.returnCall) {
-      this.#takeWaiting(frames);
-      if (tail) this.#word.move();
-      else this.#word.get();
+    const isByName = opcode === OP.call || opcode === OP.returnCall;
+    const frames = isByName ? this.#depthOf(first) : UNKNOWN_FRAMES;
+    if (isByName) {
+      this.#takeForCall(tail, frames);
       op(writer, opcode, wrappers.inside(first));
       this.#copied = walker.reader.pos;
     } else {
@@ -263,39 +265,51 @@ class Emitter {
           ? this.#locals.of(nullableReference(first))
           : this.#locals.of([module.tables[walker.second]?.is64 ? TYPE.i64 : TYPE.i32]);
       op(writer, OP.localSet, callee);
-      if (tail) {
-        this.#takeWaiting(frames);
-        this.#word.move();
-      } else this.#takeUnknownFrames();
+      this.#takeForCall(tail, frames);
       op(writer, OP.localGet, callee);
     }
     this.#flush(walker.reader.pos);
     if (tail) return;
-    if (opcode !== OP.call) this.#giveUnknownFrames(walker.reader.pos);
+    this.#giveFrames(frames, walker.reader.pos);
     this.#word.set();
   }
 
-  /** Pushes the word without the frames that a call of an unknown function may lead to. */
-  #takeUnknownFrames(): void {
-    const more = this.#context.wrappers.helper("more");
+  /**
+   * Pushes the word for a call.
+   *
+   * @param frames that the call takes of the depth, where it is not made in the function's own stead
+   */
+  #takeForCall(tail: boolean, frames: number): void {
     const word = this.#word;
+    if (tail) {
+      this.#takeWaiting(this.#depth);
+      word.move();
+      return;
+    }
+    if (frames === 0) {
+      this.#takeWaiting(0);
+      word.get();
+      return;
+    }
+    const more = this.#context.wrappers.helper("more");
     const { hints } = this.#context;
     if (this.#scanned.facts.exceptions) {
       // The local keeps its depth: it is what counts where an exception lands.
       this.#takeWaiting(0);
-      hints.add(word.askFrames(UNKNOWN_FRAMES, more), UNLIKELY);
+      hints.add(word.askFrames(frames, more), UNLIKELY);
       return;
     }
-    this.#takeWaiting(-UNKNOWN_FRAMES);
+    this.#takeWaiting(-frames);
     hints.add(word.ask("depth", more), UNLIKELY);
     word.get();
   }
 
   /** Gives them back, to the word on the stack; or with the next charge, where that stands right behind. */
-  #giveUnknownFrames(behind: number): void {
+  #giveFrames(frames: number, behind: number): void {
+    if (frames === 0) return;
     const isCharged = this.#next < this.#plan.sitesEnd && this.#source.sites.offsetOf(this.#next) === behind;
-    if (isCharged && !this.#scanned.facts.exceptions) this.#waiting = -framesInWord(UNKNOWN_FRAMES);
-    else this.#word.giveFrames(UNKNOWN_FRAMES);
+    if (isCharged && !this.#scanned.facts.exceptions) this.#waiting = -framesInWord(frames);
+    else this.#word.giveFrames(frames);
   }
 
   #sized(walker: Walker): void {
@@ -342,7 +356,10 @@ class Emitter {
       label.headerUnits = units;
       return;
     }
-    this.#context.hints.add(this.#word.ask(depth > 0 ? "both" : "units", this.#context.wrappers.helper("more")), UNLIKELY);
+    this.#context.hints.add(
+      this.#word.ask(depth > 0 ? "both" : "units", this.#context.wrappers.helper("more")),
+      UNLIKELY,
+    );
   }
 
   /** Leaves the frame: its depth is given back, the word is the last result. */
@@ -362,7 +379,7 @@ class Emitter {
   /** Gives the units to the host's counter where control may go to an exception's landing, which looks there. */
   #spill(at: number): void {
     this.#flush(at);
-    this.#word.through(this.#context.wrappers.helper("give"));
+    this.#word.through(this.#context.wrappers.helper("spill"));
   }
 
   /** Takes a slice at a landing: the local may be as old as the call that threw, so its units mean nothing. */

@@ -24,8 +24,8 @@ export interface MeterOptions {
   /** Cap on all tables that the module defines together, in elements. Default {@link DEFAULT_MAX_TABLE_ELEMENTS}. */
   readonly maxTableElements?: number;
   /**
-   * Frames a call may nest, 1 to 8191. Functions that a cycle of calls may close at count, for the frames below them
-   * as well; a frame with many locals counts several times. Default {@link DEFAULT_MAX_CALL_DEPTH}, which ends before V8's own stack of 984 KiB does.
+   * Frames a call may nest, 1 to 8191. Calls that may close a cycle count, for the frames below them that do not;
+   * a frame with many locals counts several times, and a call by way of a table or a reference three times. Default {@link DEFAULT_MAX_CALL_DEPTH}, which ends before V8's own stack of 984 KiB does.
    */
   readonly maxCallDepth?: number;
   /**

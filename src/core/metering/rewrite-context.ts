@@ -38,3 +38,11 @@ export interface RewriteContext extends InjectContext {
   /** The module's own hints, by function. */
   readonly ownHints: ReadonlyMap<number, BodyHints>;
 }
+
+/** What one body takes of the call depth, in frames. */
+export interface BodyDepth {
+  /** When it is entered; 0 where its callers did. */
+  readonly own: number;
+  /** When it calls a function by its index; 0 where that can close no cycle, or takes its own. */
+  readonly ofCallee: (index: number) => number;
+}

@@ -15,7 +15,7 @@ import { MAX_BODY_BYTES, refuseBody } from "./limits.ts";
 import { SECTION } from "./module.ts";
 import type { BodyPlan } from "./plan.ts";
 import { planBody } from "./plan.ts";
-import type { CodeSource, RewriteContext } from "./rewrite-context.ts";
+import type { BodyDepth, CodeSource, RewriteContext } from "./rewrite-context.ts";
 import type { ScannedBody } from "./scan.ts";
 import { ScannedCode } from "./scan.ts";
 import { writeExports, writeGlobals, writeTables } from "./sections.ts";
@@ -30,7 +30,7 @@ const SLOTS_PER_DEPTH = 16;
 /** What a frame takes beside its locals, in slots. */
 const FRAME_OVERHEAD = 8;
 /** Slots of frames that callers take depth for in advance. */
-const LONGEST_CHAIN = 64;
+const LONGEST_CHAIN = 128;
 /** The same where they do not know whom they call. */
 const UNKNOWN_CHAIN = UNKNOWN_FRAMES * SLOTS_PER_DEPTH;
 
@@ -56,7 +56,7 @@ export function rewriteCode(context: RewriteContext): RewrittenCode {
   const facts = bodies.map((each) => each.facts);
   const graph = buildCallGraph(module, facts, findReferenced(context));
   const frames = countFrames(context, graph, bodies);
-  const plans = planAll(context, { code, sites }, bodies, graph, frames);
+  const plans = planAll(context, { code, sites }, bodies, graph, frames.own);
   const content = new Writer(size * 1.5);
   const locals = new Writer(256);
   const operators = new Writer(65_536);
@@ -65,7 +65,13 @@ export function rewriteCode(context: RewriteContext): RewrittenCode {
     const { index } = each.body;
     const plan = plans[position];
     if (plan === undefined) throw new RangeError(`No plan for function ${index}`);
-    injectBody(context, { code, sites }, each, plan, frames[position] ?? 0, locals, operators);
+    const closing = graph.closing[position];
+    const depth: BodyDepth = {
+      own: frames.own[position] ?? 0,
+      ofCallee: (callee) =>
+        closing?.has(callee) ? (frames.below[callee - module.importedFunctions] ?? 0) : 0,
+    };
+    injectBody(context, { code, sites }, each, plan, depth, locals, operators);
     const length = locals.length + operators.length;
     if (length > MAX_BODY_BYTES) throw refuseBody(index, length);
     content.u32(length);
@@ -127,8 +133,8 @@ function planAll(
   frames: readonly number[],
 ): BodyPlan[] {
   const plans: BodyPlan[] = [];
-  // One that is not planned yet is an anchor: recursion came by it.
-  const unplanned = { pre: 0, through: undefined, exit: MAX_AT_EXIT };
+  // One that is not planned yet: recursion came by it, and it is called with as much as any may take.
+  const unplanned = { pre: MAX_AT_ENTRY, through: MAX_AT_ENTRY, exit: MAX_AT_EXIT };
   const callees = bodies.map((_, position): Callee => {
     const quiet = graph.quiet[position] ?? false;
     return { bound: graph.bound[position], quiet, ...unplanned };
@@ -144,7 +150,7 @@ function planAll(
     const callee = callees[position];
     if (body === undefined || callee === undefined) continue;
     const isBounded = graph.bound[position] !== undefined;
-    const checks = graph.anchors[position] === true || (frames[position] ?? 0) > 0;
+    const checks = (frames[position] ?? 0) > 0;
     const most = graph.fromOutside[position] === true ? MAX_UNKNOWN : MAX_AT_ENTRY;
     const plan = planBody(planContext, body, isBounded ? "bounded" : checks ? "checks" : "open", most);
     plans[position] = plan;
@@ -159,12 +165,18 @@ function planAll(
 }
 
 /**
- * What each function takes of the call depth when it is entered. Anchors do: for their own frame, and for those of the
- * functions below that do not. Bounded functions are the last of a chain, and small. One that would leave a long chain
- * of frames to others takes depth as well. Who calls by way of a table or a reference takes {@link UNKNOWN_FRAMES} for the
- * chain that begins there.
+ * What functions take of the call depth. Calls that may close a cycle take it: for the frame of their callee, and for
+ * those of the functions below that it calls otherwise. Bounded functions are the last of a chain, and small. A function
+ * that would leave a long chain of frames to others takes depth itself when it is entered. Who calls by way of a table
+ * or a reference takes {@link UNKNOWN_FRAMES} for the chain that begins there.
+ *
+ * @returns by position: what it takes when it is entered; what a call that may close a cycle takes for it
  */
-function countFrames(context: RewriteContext, graph: CallGraph, bodies: readonly ScannedBody[]): number[] {
+function countFrames(
+  context: RewriteContext,
+  graph: CallGraph,
+  bodies: readonly ScannedBody[],
+): { readonly own: readonly number[]; readonly below: readonly number[] } {
   const { module } = context;
   const frames = bodies.map(() => 0);
   /** Slots of the chain of frames that a function begins and its callers must take depth for. */
@@ -179,15 +191,14 @@ function countFrames(context: RewriteContext, graph: CallGraph, bodies: readonly
     const chain = below + (isLeaf ? own : Math.max(own, SLOTS_PER_DEPTH));
     const longest = graph.fromOutside[position] === true ? UNKNOWN_CHAIN : LONGEST_CHAIN;
     // A call in its own stead is made with the depth that its callers took for this one.
-    if (graph.anchors[position] !== true && chain <= longest)
-      chains[position] = facts.tailsOut ? Math.max(chain, UNKNOWN_CHAIN) : chain;
+    if (chain <= longest) chains[position] = facts.tails ? longest : chain;
     else
       frames[position] = Math.min(
         Math.floor((own + below) / SLOTS_PER_DEPTH) + (isLeaf ? 0 : 1),
         MAX_CALL_DEPTH,
       );
   }
-  return frames;
+  return { own: frames, below: chains.map((chain) => Math.ceil(chain / SLOTS_PER_DEPTH)) };
 }
 
 /** Functions that sections refer to, or export: they are called by others than those who name them in code. */

@@ -75,7 +75,8 @@ export class WordCode {
       i64(this.#writer, UNIT_BITS);
       this.#writer.bytes(0x86, 0x84); // i64.shl, i64.or
     }
-    if (part === "units") this.#writer.bytes(0xa7, OP.i32Const, 0, 0x48); // i32.wrap_i64; i32.lt_s
+    if (part === "units")
+      this.#writer.bytes(0xa7, OP.i32Const, 0, 0x48); // i32.wrap_i64; i32.lt_s
     else this.#writer.bytes(OP.i64Const, 0, 0x53); // i64.lt_s
   }
 

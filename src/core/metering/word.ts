@@ -23,7 +23,7 @@ export const UNKNOWN_FRAMES = 3;
  * A trap other than `unreachable` takes the word with it, so the rest of its slice counts as used: smaller is more
  * exact there. Taking a slice costs some tens of nanoseconds, and leaves the processor's predictions in disorder: larger is
  * faster. So the slices of an instance begin with {@link FIRST_SLICE} and grow by a {@link SLICE_GROWTH}th whenever one is
- * spent: what a trap takes too much is at most the first slice, or a {@link SLICE_GROWTH}th of what the instance had used.
+ * spent: what a trap takes too much is at most the first slice and a {@link SLICE_GROWTH}th of what the instance had used.
  */
 export const SLICE = 2 ** 22;
 /** Units of an instance's first slice. */

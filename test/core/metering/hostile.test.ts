@@ -95,8 +95,8 @@ test("instrument() meters start functions", async () => {
 
 test("instrument() stops recursion at the same depth whatever the frames return", async () => {
   for (const [maxCallDepth, deepest] of [
-    [10, 10],
-    [1000, 1000],
+    [10, 11], // what the host calls is not counted: no cycle closes there
+    [1000, 1001],
   ] as const) {
     const wat = `(module (global $n (export "n") (mut i32) (i32.const 0))
       (func $f (export "f") (global.set $n (i32.add (global.get $n) (i32.const 1))) (call $f)))`;
@@ -106,6 +106,68 @@ test("instrument() stops recursion at the same depth whatever the frames return"
     expect(instance.depth()).toBeLessThan(0);
     expect(instance.left()).toBeGreaterThan(0n);
   }
+});
+
+/** Recursion of all shapes, without an end; each call has as much on the native stack as it can. */
+const DEEP: Readonly<Record<string, string>> = {
+  "small frames": `(func $f (export "f") (call $f))`,
+  "frames with values that outlive the call": `(func $f (export "f") (param i64) (result i64)
+    ${locals("i64", 20)} (i64.add (call $f (i64.add (local.get 0) (i64.const 1))) (local.get 0)))`,
+  "vectors that outlive the call": `(func $f (export "f") (result i64) (local v128 v128 v128 v128 v128 v128 v128 v128)
+    (local.set 0 (i64x2.splat (call $f))) (i64x2.extract_lane 0 (local.get 0)))`,
+  "a chain of functions": chain(7, 6, "call $f0"),
+  "a chain too long for its callers": chain(12, 20, "call $f0"),
+  "by way of a table": chain(1, 12, "call_indirect (type $t) (i32.const 0)"),
+  "a chain by way of a table": chain(3, 2, "call_indirect (type $t) (i32.const 0)"),
+  "a long chain by way of a table": chain(9, 14, "call_indirect (type $t) (i32.const 0)"),
+  "in its own stead into a chain": `(func $f (export "f") (call $g) (nop)) (func $g (return_call $h))
+    (func $h ${locals("i64", 30)} (call $f) (nop))`,
+};
+
+function locals(type: string, count: number): string {
+  return `(local ${`${type} `.repeat(count)})`;
+}
+
+/** `length` functions that call one another, the last one as told. */
+function chain(length: number, locals64: number, last: string): string {
+  const bodies = Array.from({ length }, (_, i) => {
+    const call = i === length - 1 ? `(${last})` : `(call $f${i + 1})`;
+    const live = Array.from(
+      { length: locals64 },
+      (__, l) => `(local.set ${l} (i64.load (i32.const ${l * 8})))`,
+    );
+    const used = Array.from(
+      { length: locals64 },
+      (__, l) => `(i64.store (i32.const ${l * 8}) (local.get ${l}))`,
+    );
+    return `(func $f${i} ${i === 0 ? '(export "f")' : ""} (type $t) ${locals("i64", locals64)}
+      ${live.join(" ")} ${call} ${used.join(" ")})`;
+  });
+  return `(type $t (func)) (memory 1) (table funcref (elem $f0)) ${bodies.join("\n")}`;
+}
+
+for (const [name, wat] of Object.entries(DEEP)) {
+  test(`instrument() ends recursion before the native stack does: ${name}`, async () => {
+    const instance = instantiateMetered(await assemble(`(module ${wat})`));
+    expect(() => instance.call("f", 0n)).toThrow(WebAssembly.RuntimeError);
+    expect(instance.depth()).toBeLessThan(0);
+    expect(instance.left()).toBeGreaterThan(0n);
+  });
+}
+
+test("instrument() gives the depth of a call back where an exception comes out of it", async () => {
+  const wat = `(module (tag $t) (type $f (func)) (table funcref (elem $throws $again))
+    (func $throws (throw $t))
+    (func $again (param i32) (if (local.get 0) (then (call $again (i32.const 0)))) (throw $t))
+    (func (export "f") (param i32)
+      (loop $l
+        (block $h (try_table (catch $t $h) (call_indirect (type $f) (i32.const 0))))
+        (block $h (try_table (catch $t $h) (call $again (i32.const 1))))
+        (block $h (try_table (catch_all $h) (call_indirect (param i32) (i32.const 1) (i32.const 1))))
+        (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`;
+  const instance = instantiateMetered(await assemble(wat), { limits: { ...ROOMY, maxCallDepth: 8 } });
+  instance.call("f", 100);
+  expect(instance.depth()).toBe(0);
 });
 
 test("instrument() gives call depth back on every way out of a frame", async () => {

@@ -198,7 +198,8 @@ function placeCharges(
       : { bound: undefined, quiet: false, ...UNKNOWN };
   const sites = new Sites();
   const builder = new FlowBuilder();
-  const plan = planBody({ module, code, calleeOf, everyCall: false, builder, sites }, scanned, "checks");
+  const planContext = { module, code, calleeOf, everyCall: false, builder, sites };
+  const plan = planBody(planContext, scanned, "checks", 0);
   // No index moves here, so the scanned code is the module's.
   const shift = scanned.body.codeStart - scanned.start;
   const stepAt = new Map(steps.offsets.map((offset, index) => [offset, index]));
