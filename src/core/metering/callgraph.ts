@@ -142,7 +142,7 @@ export function buildCallGraph(
       if (index >= module.importedFunctions) fromOutside[index - module.importedFunctions] = true;
     }
   }
-  const closing = facts.map((): Set<number> | undefined => undefined);
+  const closing: (Set<number> | undefined)[] = facts.map(() => undefined);
   const bound = new Array<number | undefined>(facts.length).fill(undefined);
   const state = new Uint8Array(facts.length); // 0 new, 1 on the stack, 2 done
   const order: number[] = [];
@@ -159,7 +159,7 @@ export function buildCallGraph(
       if (next < callees.length) {
         progress[top] = next + 1;
         const callee = (callees[next] ?? 0) - module.importedFunctions;
-        if (state[callee] === 1) (closing[position] ??= new Set()).add(callees[next] ?? 0);
+        if (state[callee] === 1) closing[position] = (closing[position] ?? new Set()).add(callees[next] ?? 0);
         if (state[callee] === 0) {
           state[callee] = 1;
           stack.push(callee);
