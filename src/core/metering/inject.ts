@@ -17,7 +17,7 @@ import { Labels } from "./labels.ts";
 import type { BodyPlan } from "./plan.ts";
 import type { BodyDepth, CodeSource, InjectContext } from "./rewrite-context.ts";
 import type { ScannedBody } from "./scan.ts";
-import { pushSizeUnits } from "./size-code.ts";
+import { writeSizeCharge } from "./size-code.ts";
 import { sizeChargeOf } from "./sizes.ts";
 import { canWrap, closeTight, openTight, TIGHT_EXIT } from "./tight-loops.ts";
 import { OP, Walker } from "./walker.ts";
@@ -281,27 +281,18 @@ class Emitter {
    */
   #takeForCall(tail: boolean, frames: number): void {
     const word = this.#word;
-    if (tail) {
-      this.#takeWaiting(this.#depth);
-      word.move();
+    if (tail || frames === 0) {
+      this.#takeWaiting(tail ? this.#depth : 0);
+      if (tail) word.move();
+      else word.get();
       return;
     }
-    if (frames === 0) {
-      this.#takeWaiting(0);
-      word.get();
-      return;
-    }
+    // Where an exception may land the local keeps its depth, for that is what counts there.
+    const inLocal = !this.#scanned.facts.exceptions;
+    this.#takeWaiting(inLocal ? -frames : 0);
     const more = this.#context.wrappers.helper("more");
-    const { hints } = this.#context;
-    if (this.#scanned.facts.exceptions) {
-      // The local keeps its depth: it is what counts where an exception lands.
-      this.#takeWaiting(0);
-      hints.add(word.askFrames(frames, more), UNLIKELY);
-      return;
-    }
-    this.#takeWaiting(-frames);
-    hints.add(word.ask("depth", more), UNLIKELY);
-    word.get();
+    const hint = inLocal ? word.askDepth(more) : word.askFrames(frames, more);
+    this.#context.hints.add(hint, UNLIKELY);
   }
 
   /** Gives them back, to the word on the stack; or with the next charge, where that stands right behind. */
@@ -316,15 +307,9 @@ class Emitter {
     const { module, maxima } = this.#context;
     const charge = sizeChargeOf(module, maxima, walker);
     if (charge === undefined) return;
-    const writer = this.#writer;
     this.#flush(walker.at);
     const size = this.#locals.of([charge.wide ? TYPE.i64 : TYPE.i32]);
-    op(writer, OP.localSet, size);
-    this.#word.move();
-    pushSizeUnits(writer, charge, size);
-    op(writer, OP.call, this.#context.wrappers.helper("pay"));
-    this.#word.set();
-    op(writer, OP.localGet, size);
+    writeSizeCharge(this.#writer, this.#word, charge, size, this.#context.wrappers.helper("pay"));
   }
 
   /** What is charged and checked at a site. */

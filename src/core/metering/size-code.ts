@@ -6,10 +6,31 @@ import type { Writer } from "./binary/writer.ts";
 import { LARGEST_SIZE } from "./costs.ts";
 import type { SizeCharge } from "./sizes.ts";
 import { OP } from "./walker.ts";
-import { i64, op } from "./word-code.ts";
+import { i64, op, type WordCode } from "./word-code.ts";
+
+/**
+ * Writes the charge of an operator whose size operand is on the stack; it stays there.
+ *
+ * @param size a local that holds it meanwhile
+ * @param pay the function of `helpers.ts` that takes the units
+ */
+export function writeSizeCharge(
+  writer: Writer,
+  word: WordCode,
+  charge: SizeCharge,
+  size: number,
+  pay: number,
+): void {
+  op(writer, OP.localSet, size);
+  word.move();
+  pushSizeUnits(writer, charge, size);
+  op(writer, OP.call, pay);
+  word.set();
+  op(writer, OP.localGet, size);
+}
 
 /** Pushes the units for the size in a local: below 2^46, so that no size overflows the host's counter. */
-export function pushSizeUnits(writer: Writer, charge: SizeCharge, size: number): void {
+function pushSizeUnits(writer: Writer, charge: SizeCharge, size: number): void {
   pushSize(writer, charge, size);
   if (charge.wide) {
     i64(writer, LARGEST_SIZE);

@@ -91,6 +91,13 @@ export class WordCode {
     return this.#throughIf(functionIndex);
   }
 
+  /** Pushes the word, and sends it through a function before where it owes depth. @returns as {@link ask} does */
+  askDepth(functionIndex: number): number {
+    const branch = this.ask("depth", functionIndex);
+    this.get();
+    return branch;
+  }
+
   /**
    * Pushes the word without some frames, and sends it through a function before where it has not as many.
    *
