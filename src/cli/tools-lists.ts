@@ -1,5 +1,6 @@
 /** `writ tools list|versions|history`: what there is, what is in force, and what was done. */
 import type { Command } from "commander";
+import { pageByName } from "../core/page.ts";
 import type { ToolState } from "../core/rollout/index.ts";
 import { describeChange } from "../gateway/index.ts";
 import type { ToolAction, ToolVersion } from "../ports/index.ts";
@@ -8,6 +9,11 @@ import { alignColumns, printable, printJson } from "./output.ts";
 import { inWords, type ToolFlags, withTools } from "./tools-common.ts";
 import { UsageError } from "./usage-error.ts";
 import type { CliWorld } from "./world.ts";
+
+interface NameFlags extends ToolFlags {
+  readonly limit: string;
+  readonly after?: string;
+}
 
 interface ListFlags extends ToolFlags {
   readonly limit: string;
@@ -18,14 +24,20 @@ interface ListFlags extends ToolFlags {
 export function addToolLists(tools: Command, world: CliWorld): void {
   tools
     .command("list")
-    .description("What of each tool is in force")
+    .description("What of each tool is in force, by name")
+    .option("--limit <number>", "how many, at most 100", "100")
+    .option("--after <name>", "only tools behind this name")
     .option("--data <folder>", "the gateway's data folder")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  writ tools list --json")
-    .action(async (flags: ToolFlags) => {
+    .action(async (flags: NameFlags) => {
       const { rows } = await withTools(world, flags, (opened) => opened.states());
-      if (flags.json) printJson(world, { tools: rows.map(({ state }) => state) });
-      else for (const { state } of rows) world.runtime.print(inWords(state));
+      const { items, next } = pageByName(rows, ({ state }) => state.tool, readLimit(flags), flags.after);
+      if (flags.json) printJson(world, { tools: items.map(({ state }) => state), ...(next && { next }) });
+      else {
+        for (const { state } of items) world.runtime.print(inWords(state));
+        sayNext(world, `writ tools list --after ${next}`, next !== undefined);
+      }
     });
 
   tools
@@ -39,14 +51,18 @@ export function addToolLists(tools: Command, world: CliWorld): void {
     .addHelpText("after", "\nExample:\n  writ tools versions weather")
     .action(async (tool: string, flags: ListFlags) => {
       const before = flags.before === undefined ? undefined : readNumber(flags.before, "--before");
-      const { versions, state } = await withTools(world, flags, async (opened) => ({
-        versions: await opened.listVersions(tool, readLimit(flags), before),
+      const limit = readLimit(flags);
+      const { found, state } = await withTools(world, flags, async (opened) => ({
+        // One more than asked for tells whether a next page exists.
+        found: await opened.listVersions(tool, limit + 1, before),
         state: (await opened.states()).rows.find((row) => row.state.tool === tool)?.state,
       }));
       if (state === undefined)
         throw new UsageError(`Cannot list versions: there is no tool ${JSON.stringify(tool)}`);
+      const versions = found.slice(0, limit);
+      const next = found.length > limit ? versions.at(-1)?.number : undefined;
       if (flags.json) {
-        printJson(world, { state, versions: versions.map(describeVersionRow) });
+        printJson(world, { state, versions: versions.map(describeVersionRow), ...(next && { next }) });
         return;
       }
       const rows = versions.map((version) => [
@@ -58,6 +74,7 @@ export function addToolLists(tools: Command, world: CliWorld): void {
       ]);
       const head = ["version", "digest", "component", "first seen", ""];
       for (const line of alignColumns([head, ...rows])) world.runtime.print(line);
+      sayNext(world, `writ tools versions ${tool} --before ${next}`, next !== undefined);
     });
 
   tools
@@ -70,11 +87,18 @@ export function addToolLists(tools: Command, world: CliWorld): void {
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  writ tools history weather")
     .action(async (tool: string | undefined, flags: ListFlags) => {
-      const actions = await withTools(world, flags, (opened) =>
-        opened.listActions(tool, readLimit(flags), flags.before),
+      const limit = readLimit(flags);
+      const found = await withTools(world, flags, (opened) =>
+        opened.listActions(tool, limit + 1, flags.before),
       );
-      if (flags.json) printJson(world, { actions });
-      else for (const action of actions) printAction(world, action);
+      const actions = found.slice(0, limit);
+      const next = found.length > limit ? actions.at(-1)?.id : undefined;
+      if (flags.json) printJson(world, { actions, ...(next && { next }) });
+      else {
+        for (const action of actions) printAction(world, action);
+        const again = tool === undefined ? "" : ` ${tool}`;
+        sayNext(world, `writ tools history${again} --before ${next}`, next !== undefined);
+      }
     });
 }
 
@@ -104,7 +128,12 @@ function printAction({ runtime }: CliWorld, action: ToolAction): void {
   for (const change of describeChange(action)) runtime.print(`  ${printable(change)}${settled}`);
 }
 
-function readLimit({ limit }: ListFlags): number {
+/** On standard error: what is piped stays the list alone. */
+function sayNext({ runtime }: CliWorld, command: string, isMore: boolean): void {
+  if (isMore) runtime.printError(`more with: ${command}`);
+}
+
+function readLimit({ limit }: Pick<ListFlags, "limit">): number {
   const value = readNumber(limit, "--limit");
   if (value <= 100) return value;
   throw new UsageError(`Cannot list: --limit is ${value}, wanted 1 to 100`);

@@ -4,7 +4,7 @@ import type { RefusalCode } from "../core/errors.ts";
 import { BUNDLE_MEDIA_TYPE } from "../core/manifest/index.ts";
 import type { ScopeName } from "../core/policy/index.ts";
 import { InvocationBody } from "./invocation.ts";
-import { ManifestQuery, RecordPageQuery, RunPageQuery } from "./query.ts";
+import { ManifestQuery, RecordPageQuery, RunPageQuery, ToolPageQuery } from "./query.ts";
 import { ChargebackParameters, OutcomeBody } from "./routes/accounts.ts";
 import { KeyBody, KeyPageQuery } from "./routes/keys.ts";
 import { ActionPageQuery, ToolCommandBody, VersionPageQuery } from "./routes/operate.ts";
@@ -104,7 +104,8 @@ export const OPERATIONS: readonly Operation[] = [
     id: "listTools",
     method: "get",
     path: "/v1/tools",
-    summary: "The tools that these credentials reach",
+    summary: "The tools that these credentials reach, by name",
+    query: ToolPageQuery,
     answer: ToolList,
     refusals: READ,
     scope: "invoke",
@@ -162,7 +163,8 @@ export const OPERATIONS: readonly Operation[] = [
     id: "listToolStates",
     method: "get",
     path: "/v1/operate/tools",
-    summary: "What of each tool is in force",
+    summary: "What of each tool is in force, by name",
+    query: ToolPageQuery,
     answer: ToolStates,
     refusals: READ,
     scope: "operate",

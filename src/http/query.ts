@@ -1,5 +1,6 @@
 /** The query part of a URL: what is not known is refused, never ignored. */
 import { z } from "zod";
+import { pageByName } from "../core/page.ts";
 import type { RunPageRequest } from "../gateway/index.ts";
 import type { AppContext } from "./context.ts";
 import { refuse, toFaults } from "./invocation.ts";
@@ -30,6 +31,20 @@ export const RecordPageQuery = z.strictObject({
     .optional(),
 });
 
+/** Query of `GET /v1/tools` and `GET /v1/operate/tools`. */
+export const ToolPageQuery = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^([1-9]\d{0,2}|1000)$/)
+    .meta({ description: "How many tools at most: 1 to 1000, default 100" })
+    .optional(),
+  after: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,62}$/)
+    .meta({ description: "next of the page before: only tools behind this name" })
+    .optional(),
+});
+
 /** Query of `GET /v1/runs/{run}/manifest`. */
 export const ManifestQuery = z.strictObject({
   proof: z
@@ -39,6 +54,12 @@ export const ManifestQuery = z.strictObject({
     })
     .optional(),
 });
+
+/** Some tools, by name. */
+interface ToolPage<T> {
+  readonly tools: readonly T[];
+  readonly next?: string;
+}
 
 /** Query of everything else. */
 const NoQuery = z.strictObject({});
@@ -53,6 +74,17 @@ export function readRunPage(context: AppContext): RunPageRequest {
 export function readRecordPage(context: AppContext): RunPageRequest {
   const { limit = "20", before } = readQuery(context, RecordPageQuery);
   return before === undefined ? { limit: Number(limit) } : { limit: Number(limit), before };
+}
+
+/** The page of tools that is asked for. @throws {GatewayError} `invalid-request`, naming the parameters */
+export function readToolPage<T>(
+  context: AppContext,
+  tools: readonly T[],
+  nameOf: (tool: T) => string,
+): ToolPage<T> {
+  const { limit = "100", after } = readQuery(context, ToolPageQuery);
+  const { items, ...next } = pageByName(tools, nameOf, Number(limit), after);
+  return { tools: items, ...next };
 }
 
 /** @throws {GatewayError} `invalid-request` when there is any query at all */

@@ -8,6 +8,7 @@ export { IssuedKey, KeyList, RevokedKey } from "./key-schemas.ts";
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const runId = z.string().meta({ description: "Run id: run_ and 26 characters, ordered by time" });
+const nextTool = z.string().meta({ description: "Pass as after for the page that follows" }).optional();
 const jsonSchema = z.record(z.string(), z.unknown()).meta({ description: "A JSON Schema (2020-12)" });
 
 const receiptShape = {
@@ -87,7 +88,7 @@ export const ToolSummary = z
   .meta({ id: "ToolSummary" });
 
 /** Answer of `GET /v1/tools`. */
-export const ToolList = z.object({ tools: z.array(ToolSummary) }).meta({ id: "ToolList" });
+export const ToolList = z.object({ tools: z.array(ToolSummary), next: nextTool }).meta({ id: "ToolList" });
 
 /** Answer of `GET /v1/tools/{tool}`. */
 export const ToolDetail = z
@@ -293,7 +294,7 @@ export const ToolState = z
   .meta({ id: "ToolState" });
 
 /** Answer of `GET /v1/operate/tools`. */
-export const ToolStates = z.object({ tools: z.array(ToolState) }).meta({ id: "ToolStates" });
+export const ToolStates = z.object({ tools: z.array(ToolState), next: nextTool }).meta({ id: "ToolStates" });
 
 /** Answer of `GET /v1/operate/tools/{tool}`. */
 export const OperatedTool = z

@@ -57,6 +57,27 @@ describe("writ tools", () => {
     expect((await tools("history", "--limit", "9")).out).toContain("note: first of two");
   });
 
+  it("lists by page, says what the next one is asked for with, and ends", async () => {
+    const whole = JSON.parse((await tools("history", "--json", "--limit", "100")).out);
+    expect(whole.next).toBeUndefined();
+    const seen: string[] = [];
+    for (let before: readonly string[] = [], more = true; more; ) {
+      const page = JSON.parse((await tools("history", "hash", "--json", "--limit", "3", ...before)).out);
+      seen.push(...page.actions.map(({ id }: { id: string }) => id));
+      more = page.next !== undefined;
+      before = ["--before", page.next];
+    }
+    expect(seen).toEqual(whole.actions.map(({ id }: { id: string }) => id));
+    const versions = await tools("versions", "hash", "--limit", "2");
+    expect(versions.err).toBe("more with: writ tools versions hash --before 2");
+    const last = await tools("versions", "hash", "--limit", "2", "--before", "2");
+    expect([last.err, last.out.split("\n")]).toEqual([
+      "",
+      [expect.any(String), expect.stringMatching(/^ *1 /)],
+    ]);
+    expect(JSON.parse((await tools("list", "--json", "--after", "hash")).out)).toEqual({ tools: [] });
+  });
+
   const hostile: readonly (readonly [readonly string[], RegExp])[] = [
     [["activate", "hash", "9"], /there is no version 9; the newest is 3/],
     [["activate", "hash", "latest"], /"latest": wanted its number/],

@@ -137,7 +137,7 @@ const runOf = (ours: boolean) => (ours ? run : UNKNOWN_RUN);
 const ROWS: Readonly<Record<string, Row>> = {
   invoke: { own: ["/v1/tools/hash/hash/sha256"], body: INVOCATION },
   invokeBare: { own: ["/v1/tools/hash/sha256"], body: INVOCATION },
-  listTools: { own: ["/v1/tools"] },
+  listTools: { own: ["/v1/tools", "/v1/tools?limit=1", "/v1/tools?after=a&limit=1000"] },
   describeTool: { own: ["/v1/tools/hash"] },
   listRuns: { own: ["/v1/runs", "/v1/runs?limit=100", "/v1/runs?before=run_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"] },
   findRun: { names: (ours) => `/v1/runs/${runOf(ours)}` },

@@ -312,3 +312,15 @@ test("createApp() sends its guarding headers with every kind of answer", async (
     if (path.startsWith("/v1")) expect(headers.get("cache-control"), path).toBe("no-store");
   }
 });
+
+test("createApp() gives tools by page", async () => {
+  const { app } = createTestApp();
+  const ask = async (query: string) => {
+    const response = await app.request(get(`/v1/tools${query}`));
+    return [response.status, (await response.json()).tools?.length];
+  };
+  expect(await ask("?limit=1")).toEqual([200, 1]);
+  expect(await ask("?after=weather")).toEqual([200, 0]);
+  for (const query of ["?limit=0", "?limit=1001", "?after=../x", "?before=weather"])
+    expect(await ask(query)).toEqual([400, undefined]);
+});

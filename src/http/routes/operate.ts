@@ -7,7 +7,7 @@ import type { App, AppContext, Route } from "../context.ts";
 import { refuse, toFaults } from "../invocation.ts";
 import { parseJsonBody } from "../json-text.ts";
 import { readJsonBytes } from "../limits.ts";
-import { readQuery, refuseQuery } from "../query.ts";
+import { readQuery, readToolPage, refuseQuery } from "../query.ts";
 import { toolName } from "./tools.ts";
 
 const version = z.int().min(1).max(1e9).meta({ description: "Number of a version" });
@@ -92,8 +92,7 @@ export function operateRoutes(app: App): readonly Route[] {
   ): Route => ({ method, path, scope: "operate", handler });
   return [
     route("GET", "/v1/operate/tools", async (context) => {
-      refuseQuery(context);
-      return answerJson({ tools: await operator.listTools() });
+      return answerJson(readToolPage(context, await operator.listTools(), ({ tool }) => tool));
     }),
     route("GET", "/v1/operate/tools/:tool", async (context) => {
       const { limit = "20", before } = readQuery(context, VersionPageQuery);

@@ -8,7 +8,7 @@ import { readIdempotencyKey } from "../idempotency-key.ts";
 import { parseInvocation } from "../invocation.ts";
 import { parseJsonBody } from "../json-text.ts";
 import { readJsonBytes } from "../limits.ts";
-import { refuseQuery } from "../query.ts";
+import { readToolPage, refuseQuery } from "../query.ts";
 import { rateLimits } from "../rate-limits.ts";
 import { parseTraceparent, parseTracestate } from "../traceparent.ts";
 
@@ -39,8 +39,7 @@ export function toolRoutes(app: App): readonly Route[] {
 
 async function listTools(context: AppContext, app: App): Promise<Response> {
   const principal = principalOf(context);
-  refuseQuery(context);
-  return answerJson({ tools: await app.gateway.listTools(principal) });
+  return answerJson(readToolPage(context, await app.gateway.listTools(principal), ({ name }) => name));
 }
 
 async function describeTool(context: AppContext, app: App): Promise<Response> {
