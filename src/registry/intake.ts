@@ -140,7 +140,8 @@ function describeImport(name: string, mismatch: string | undefined): ComponentIm
 
 /** What a vendor can do about an import that is known here under another version or type. */
 function hint(name: string, { word, clause }: Capability): string {
-  if (/@0\.3\./.test(name)) return "WASI 0.3 is not offered: build it for WASI 0.2";
+  if (/^wasi:(filesystem|sockets)\/.*@0\.3\./.test(name))
+    return `of WASI 0.3, files and sockets are not offered: use those of WASI 0.2, which are capability ${word}`;
   return `as it is offered it is capability ${word}, unlocked by ${clause ?? "every policy"}`;
 }
 

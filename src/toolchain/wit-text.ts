@@ -70,8 +70,8 @@ export function composeWit(main: WitPackage, library: readonly WitPackage[]): st
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
     const names = referredPackages(next.body);
     for (const candidate of library) {
-      const name = candidate.id.replace(/@.*/, "");
-      if (candidate.id !== main.id && names.has(name) && !wanted.has(candidate)) {
+      const isNamed = names.has(candidate.id) || names.has(candidate.id.replace(/@.*/, ""));
+      if (candidate.id !== main.id && isNamed && !wanted.has(candidate)) {
         wanted.add(candidate);
         queue.push(candidate);
       }
@@ -84,10 +84,10 @@ export function composeWit(main: WitPackage, library: readonly WitPackage[]): st
   ].join("\n");
 }
 
-/** The `namespace:name` of every package that a WIT text refers to outside its comments. */
+/** The `namespace:name`, with the version if there is one, of every package that a WIT text refers to outside its comments. */
 function referredPackages(body: string): Set<string> {
   const code = body.replace(/\/\/.*$/gm, "");
-  return new Set(
-    Array.from(code.matchAll(/([a-z][a-z0-9-]*:[a-z][a-z0-9-]*)\//g), (match) => match[1] ?? ""),
-  );
+  const reference =
+    /([a-z][a-z0-9-]*:[a-z][a-z0-9-]*)\/%?[a-z][a-z0-9-]*(@\d+\.\d+\.\d+(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?)?/gi;
+  return new Set(Array.from(code.matchAll(reference), ([, name = "", version = ""]) => name + version));
 }

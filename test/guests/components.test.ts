@@ -164,9 +164,9 @@ describe("a component with", () => {
       /"acme:billing\/charge@1\.0\.0": the interface .* is not offered/,
     ],
     [
-      "an import of WASI 0.3",
-      '(component (import "wasi:clocks/monotonic-clock@0.3.0" (instance (export "now" (func (result u64))))))',
-      /is offered as wasi:clocks\/monotonic-clock@0\.2\.12 only/,
+      "a file of WASI 0.3",
+      '(component (import "wasi:filesystem/preopens@0.3.0" (instance (export "get-directories" (func)))))',
+      /is offered as wasi:filesystem\/preopens@0\.2\.12 only; of WASI 0\.3, files and sockets are not offered/,
     ],
     [
       "an import that is async",

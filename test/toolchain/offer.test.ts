@@ -28,7 +28,7 @@ describe("checkAgainstWorld()", () => {
     const allowed = all.filter((name) => name !== "wasi:http/types" && name !== "writ:host/secrets");
     await expect(checkAgainstWorld(offer, allowed)).rejects.toMatchObject({
       code: "component-refused",
-      refusal: { imports: ["writ:host/secrets@0.1.0", "wasi:http/types@0.2.12"] },
+      refusal: { imports: ["writ:host/secrets@0.1.0", "wasi:http/types@0.2.12", "wasi:http/types@0.3.0"] },
     });
   });
 

@@ -51,6 +51,7 @@ describe("composeWit()", () => {
   const library = [
     { id: "far:away@1.0.0", body: "interface x {}" },
     { id: "near:by", body: "interface y { use far:away/x@1.0.0.{t}; }" },
+    { id: "far:away@2.0.0-rc.1", body: "interface x {}" },
     { id: "never:used", body: "interface z {}" },
   ];
   const cases: { name: string; body: string; nested: string[] }[] = [
@@ -62,6 +63,16 @@ describe("composeWit()", () => {
     },
     { name: "nothing for a package it lacks", body: "world w { import un:known/i; }", nested: [] },
     { name: "one package", body: "world w { import far:away/x@1.0.0; }", nested: ["far:away@1.0.0"] },
+    {
+      name: "the version that is named",
+      body: "interface i { use far:away/x@2.0.0-rc.1.{t}; }",
+      nested: ["far:away@2.0.0-rc.1"],
+    },
+    {
+      name: "every version where none is named",
+      body: "world w { import far:away/x; }",
+      nested: ["far:away@1.0.0", "far:away@2.0.0-rc.1"],
+    },
     {
       name: "what a package in turn refers to",
       body: "world w { import near:by/y; }",

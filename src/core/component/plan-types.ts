@@ -85,10 +85,12 @@ export class PlanTypes {
     const layouts = items.map((item): Layout | undefined => (item === null ? undefined : this.types[item]));
     this.#byKey.set(key, this.types.length);
     const index = this.types.length;
+    // What goes through a stream crosses by options of its own.
+    const isChannel = kind === "stream" || kind === "future";
     if (
       kind === "string" ||
       kind === "list" ||
-      items.some((item) => item !== null && this.#pointing.has(item))
+      (!isChannel && items.some((item) => item !== null && this.#pointing.has(item)))
     )
       this.#pointing.add(index);
     this.types.push({ kind, labels, items, resource, ...layoutOf(kind, labels.length, layouts) });

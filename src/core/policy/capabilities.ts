@@ -70,7 +70,7 @@ export const CAPABILITIES: readonly Capability[] = [
     sentence:
       "Sends HTTP requests to what network_allowlist names; with an empty list every request is denied",
     risk: "R3",
-    interfaces: ["wasi:http/types", "wasi:http/outgoing-handler"],
+    interfaces: ["wasi:http/types", "wasi:http/outgoing-handler", "wasi:http/client"],
     clause: "network_allowlist",
   },
   {
@@ -111,7 +111,12 @@ export const CAPABILITIES: readonly Capability[] = [
     broker: null,
     sentence: "Reads clocks, coarsened to 1 ms; the time zone is UTC",
     risk: "R1",
-    interfaces: ["wasi:clocks/monotonic-clock", "wasi:clocks/wall-clock", "wasi:clocks/timezone"],
+    interfaces: [
+      "wasi:clocks/monotonic-clock",
+      "wasi:clocks/wall-clock",
+      "wasi:clocks/system-clock",
+      "wasi:clocks/timezone",
+    ],
     clause: null,
   },
   {
@@ -243,7 +248,14 @@ export const CAPABILITIES: readonly Capability[] = [
     broker: null,
     sentence: "Streams and polling that other capabilities pass around; without them it reaches nothing",
     risk: "R0",
-    interfaces: ["wasi:io/error", "wasi:io/poll", "wasi:io/streams"],
+    interfaces: [
+      "wasi:io/error",
+      "wasi:io/poll",
+      "wasi:io/streams",
+      // Of WASI 0.3, where streams are no interface: names of types.
+      "wasi:clocks/types",
+      "wasi:cli/types",
+    ],
     clause: null,
   },
   {

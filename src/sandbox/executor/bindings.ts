@@ -17,6 +17,10 @@ import { createInstanceNetwork, createNetwork, createTcp, createTcpCreateSocket 
 import { createIpNameLookup } from "./wasi/sockets-lookup.ts";
 import { createStderr, createStdin, createStdout } from "./wasi/stdio.ts";
 import { createIoError, createStreams } from "./wasi/streams.ts";
+import * as v3cli from "./wasi3/cli.ts";
+import * as v3clocks from "./wasi3/clocks.ts";
+import * as v3http from "./wasi3/http.ts";
+import * as v3random from "./wasi3/random.ts";
 import { createLog, createReveal, createRunInfo, createSecrets, createSigning } from "./writ.ts";
 
 interface Row {
@@ -115,17 +119,46 @@ const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
   ["writ:host/run-info", { create: createRunInfo }],
 ]);
 
+/** Rows of WASI 0.3. What waits there says so by its type. */
+const ROWS_OF_03: ReadonlyMap<string, Row> = new Map<string, Row>([
+  ["wasi:clocks/types", { create: v3clocks.createTypes }],
+  ["wasi:clocks/monotonic-clock", { create: v3clocks.createMonotonicClock }],
+  ["wasi:clocks/system-clock", { create: v3clocks.createSystemClock }],
+  ["wasi:clocks/timezone", { create: v3clocks.createTimezone }],
+  ["wasi:random/random", { create: v3random.createRandom }],
+  ["wasi:random/insecure", { create: v3random.createInsecure }],
+  ["wasi:random/insecure-seed", { create: v3random.createInsecureSeed }],
+  ["wasi:cli/types", { create: v3clocks.createTypes }],
+  ["wasi:cli/environment", { create: v3cli.createEnvironment }],
+  ["wasi:cli/exit", { create: createExit }],
+  ["wasi:cli/stdin", { create: v3cli.createStdin }],
+  ["wasi:cli/stdout", { create: v3cli.createStdout }],
+  ["wasi:cli/stderr", { create: v3cli.createStderr }],
+  ["wasi:cli/terminal-input", { create: createTerminals }],
+  ["wasi:cli/terminal-output", { create: createTerminals }],
+  ["wasi:cli/terminal-stdin", { create: createNoTerminal }],
+  ["wasi:cli/terminal-stdout", { create: createNoTerminal }],
+  ["wasi:cli/terminal-stderr", { create: createNoTerminal }],
+  ["wasi:http/types", { create: v3http.createHttpTypes }],
+  ["wasi:http/client", { create: v3http.createHttpClient }],
+]);
+
 /**
  * @param name interface name, as the component spells it
  * @returns its implementation for this run, or `undefined` when there is none
  */
 export function bindInterface(name: string, context: GuestContext): Binding | undefined {
-  return ROWS.get(withoutVersion(name))?.create(context, name);
+  return rowOf(name)?.create(context, name);
 }
 
 /** @returns names of the interface's functions that suspend the guest, as the component spells them. */
 export function waitingFunctions(name: string): readonly string[] {
-  return ROWS.get(withoutVersion(name))?.waits ?? [];
+  return rowOf(name)?.waits ?? [];
+}
+
+function rowOf(name: string): Row | undefined {
+  const rows = /@0\.3\.\d+$/.test(name) ? ROWS_OF_03 : ROWS;
+  return rows.get(withoutVersion(name));
 }
 
 /** `wasi:io/poll@0.2.6` becomes `wasi:io/poll`. */

@@ -6,6 +6,7 @@ import type { GuestSettings, HostReply } from "../../ports/index.ts";
 import type { GuestEnd } from "../pipe/messages.ts";
 import { GuestError, type RunGuard } from "./guard.ts";
 import type { Inputs } from "./inputs.ts";
+import type { HostWork } from "./linker/index.ts";
 
 /** Sends a call to the broker and waits for its reply. */
 export type AskBroker = (name: string, args: JsonValue, body?: Uint8Array) => Promise<BrokerReply>;
@@ -62,6 +63,8 @@ export interface GuestContext {
   /** Takes fuel that a callee used; a guest that has none left is stopped. */
   charge(units: number): void;
   readonly settings: GuestSettings;
+  /** Takes work that an asynchronous guest may wait for. */
+  readonly work: HostWork;
 }
 
 /** What `writ:host/run-info` tells the guest. */
@@ -97,6 +100,7 @@ export function createContext(powers: {
   /** Takes fuel from the guest's counter. */
   readonly charge: (units: number) => void;
   readonly settings: GuestSettings;
+  readonly work: HostWork;
 }): GuestContext {
   const { guard, inputs } = powers;
   const underWay = new Set<Promise<unknown>>();
@@ -183,6 +187,7 @@ export function createContext(powers: {
     },
     info: powers.info,
     settings: powers.settings,
+    work: powers.work,
     charge: powers.charge,
   };
 }

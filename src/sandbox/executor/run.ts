@@ -87,6 +87,7 @@ export function startRun(
     random: host.randomStream(fromHex(command.seed)),
     endOfExit: (code) => endOfExit(command, code),
     settings: command.settings,
+    work: { underWay: (work, done, failed) => linked.hostWork.underWay(work, done, failed) },
     charge(units) {
       linked.meter.charge(units);
       linked.meter.settle();

@@ -3,6 +3,15 @@
  * model, read and written by closures made once per component; nothing is generated and nothing is evaluated.
  */
 export { AbiTrap } from "./abi-trap.ts";
+export {
+  COPY,
+  type OnCopy,
+  type OnDone,
+  type Readable,
+  type Values,
+  type WritableBuffer,
+} from "./async/channel.ts";
+export type { HostWork } from "./async/scheduler.ts";
 export type { ComponentFunction } from "./call.ts";
 export { type CompiledPlan, compilePlan } from "./compile.ts";
 export { type LinkedComponent, type LinkedModule, type LinkPowers, linkComponent } from "./link.ts";

@@ -80,6 +80,18 @@ export class Fields {
     return this.#state.entries;
   }
 
+  /** {@link entries}, as WASI 0.3 calls them. */
+  copyAll(): readonly Entry[] {
+    return this.#state.entries;
+  }
+
+  /** Of WASI 0.3. */
+  getAndDelete(name: string): Uint8Array[] {
+    const values = this.get(name);
+    this.delete(name);
+    return values;
+  }
+
   clone(): Fields {
     const copy = new Fields();
     copy.#state = { entries: this.#state.entries, mutable: true };

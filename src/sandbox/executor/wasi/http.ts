@@ -300,8 +300,8 @@ async function send(
   );
 }
 
-/** Sends the head, with the body if that is there, or its beginning. */
-async function begin(
+/** Sends the head, with the body if that is there, or its beginning. @returns what the broker says of the response */
+export async function begin(
   context: GuestContext,
   args: Record<string, JsonValue>,
   body: OutgoingBody | undefined,
@@ -330,7 +330,8 @@ async function begin(
   }
 }
 
-function readResponse(value: JsonValue) {
+/** Reads what the broker says of a response. */
+export function readResponse(value: JsonValue) {
   // From the broker, which is ours: a wrong shape here is a bug and ends the run.
   const { status, headers, body, end = false, trailers = [] } = value as unknown as HttpSendValue;
   return {
