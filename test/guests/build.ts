@@ -38,6 +38,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
   "rust-command": cargo("rust-command", "rust-command"),
   "rust-http": cargo("rust-http", "rust_http"),
   "rust-net": cargo("rust-net", "rust_net"),
+  "rust-async": cargo("rust-async", "rust_async"),
   go: {
     probe: ["go", "version"],
     install: "Go 1.24 or newer",

@@ -161,6 +161,31 @@ describeGuest("rust-net", (call) => {
   speaksTcp(call, "get", "GET ureq", /denied|name|address/i);
 });
 
+describeGuest("rust-async", (call) => {
+  const post = (policy: object, path: string, body: string, naps: number) =>
+    call(policy, "post", { authority: `api.test:${http.port}`, path, body, naps });
+
+  it("posts a stream, naps and reads a stream, all at once, by WASI 0.3", LONG, async () => {
+    const { output, events } = await post(allowed(), "/", "in pieces of three", 20);
+    expect(output).toEqual({ ok: "200 20 POST undefined" });
+    expect(events).toMatchObject([{ effect: "allowed", clause: "network_allowlist[0]", result: "200" }]);
+    expect((await post(allowed(), "/large", "", 0)).output).toEqual({ ok: `200 0 ${LARGE}` });
+  });
+
+  it("is told no in words of its own language, and the evidence says what would allow it", LONG, async () => {
+    const { outcome, output, events } = await post({}, "/", "x", 1);
+    expect(outcome.kind).toBe("denied-import");
+    expect(output).toEqual({ err: expect.stringContaining("HttpRequestDenied") });
+    expect(events).toMatchObject([{ effect: "denied" }]);
+  });
+
+  it("goes on with what it has spawned, after it has returned", LONG, async () => {
+    const { output, host } = await call({}, "say", { text: "later" });
+    expect(output).toBe(7);
+    expect(host.diagnostics).toMatchObject([{ stream: "stdout", text: "later" }]);
+  });
+});
+
 describeGuest("python-web", (call) => {
   speaksHttp(call, "get", {}, "GET bindings", "ErrorCode_HttpRequestDenied");
   speaksTcp(call, "get-urllib", "GET undefined", /denied|name|address/i);

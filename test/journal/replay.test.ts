@@ -11,6 +11,7 @@ import { createFakeRunHost } from "../support/fake-run-host.ts";
 import { recordRun } from "../support/journals.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 import { slowService } from "../support/slow-service.ts";
+import { wasi3Guest } from "../support/wasi3-guest.ts";
 
 let boxes: Readonly<Record<"node" | "deno", TestSandbox>>;
 let tools: Readonly<Record<string, SandboxComponent>>;
@@ -22,8 +23,9 @@ beforeAll(async () => {
     ["hash", "text", "weather", "rogue"].map(sampleTool),
   );
   const [web, many] = await Promise.all([admit(await npmGuest("web")), admit(await npmGuest("many"))]);
+  const wasi3 = await admit(await wasi3Guest());
   tools = Object.fromEntries(
-    Object.entries({ hash, text, weather, rogue, web, many }).flatMap(([k, v]) => (v ? [[k, v]] : [])),
+    Object.entries({ hash, text, weather, rogue, web, many, wasi3 }).flatMap(([k, v]) => (v ? [[k, v]] : [])),
   );
 }, 120_000);
 afterAll(async () => {
@@ -70,6 +72,22 @@ const RUNS: readonly {
     ends: "failed or completed",
   },
   { tool: "web", name: "crash", input: {}, ends: "trapped" },
+  // Of WASI 0.3: tasks and streams, in the order in which the host's work came.
+  { tool: "wasi3", name: "nap", input: { ms: 30 }, ends: "completed" },
+  { tool: "wasi3", name: "say", input: { text: "hi", lasting: true }, ends: "completed" },
+  {
+    tool: "wasi3",
+    name: "post",
+    input: { authority: "api.example", path: "/x", body: "b" },
+    ends: "completed",
+  },
+  {
+    tool: "wasi3",
+    name: "post",
+    input: { authority: "api.example", path: "/x", body: "b" },
+    ends: "exhausted",
+    fuel: 150_000,
+  },
 ];
 
 describe("replay()", () => {

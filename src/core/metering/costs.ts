@@ -6,8 +6,11 @@
  * every execution manifest carries.
  */
 
-/** The version of the table below and of `host-costs.ts`, `writ-fuel/<number>`; the second charges the border too. */
-export const COST_TABLE_VERSION = "writ-fuel/2";
+/**
+ * The version of the table below and of `host-costs.ts`, `writ-fuel/<number>`; the second charges the border too, the
+ * third tasks of asynchronous components.
+ */
+export const COST_TABLE_VERSION = "writ-fuel/3";
 
 /** Fixed units per operator, by class. `operators.ts` says which operator is of which class. */
 export const OPERATOR_COSTS = {

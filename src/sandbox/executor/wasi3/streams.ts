@@ -21,7 +21,7 @@ export class HostStream implements Readable {
   readonly #atEnd: (failure: GuestError | undefined) => void;
   #buffered: Uint8Array = new Uint8Array(0);
   #reader: { readonly into: WritableBuffer; readonly onDone: OnDone } | undefined;
-  #isFetching = false;
+  #isAsking = false;
   #isOver = false;
 
   /** @param atEnd told once, when the source ends or fails, or the guest wants no more of it */
@@ -56,21 +56,21 @@ export class HostStream implements Readable {
       if (taken.length > 0) into.write(taken);
       this.#answer(COPY.completed);
     } else if (this.#isOver) this.#answer(COPY.dropped);
-    else if (!this.#isFetching) this.#fetch();
+    else if (!this.#isAsking) this.#ask();
   }
 
-  #fetch(): void {
-    this.#isFetching = true;
+  #ask(): void {
+    this.#isAsking = true;
     this.#work.underWay(
       this.#source.read(CHUNK_BYTES),
       (bytes) => {
-        this.#isFetching = false;
+        this.#isAsking = false;
         if (bytes === undefined) this.#end(undefined);
         else this.#buffered = bytes;
         this.#serve();
       },
       (error) => {
-        this.#isFetching = false;
+        this.#isAsking = false;
         this.#end(ownError(error));
         this.#serve();
       },
