@@ -278,7 +278,7 @@ export function createOutgoingHandler(context: GuestContext): Binding {
 }
 
 /** What the bodies of one run share. */
-interface RunStreams {
+export interface RunStreams {
   /** Bodies that were begun to be sent in pieces: the number of the next one. */
   outgoing: number;
   readonly incoming: ReadAllowance;

@@ -5,8 +5,14 @@
 import type { Binding } from "../binding.ts";
 import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
-import { begin, readResponse } from "../wasi/http.ts";
-import { type BodyAllowance, brokerSource, createBodyAllowance, OutgoingBody } from "../wasi/http-body.ts";
+import { begin, type RunStreams, readResponse } from "../wasi/http.ts";
+import {
+  type BodyAllowance,
+  brokerSource,
+  createBodyAllowance,
+  createReadAllowance,
+  OutgoingBody,
+} from "../wasi/http-body.ts";
 import { Fields, toLatin1 } from "../wasi/http-fields.ts";
 import { CHUNK_BYTES } from "../wasi/streams.ts";
 import { letGo, type OwnBody, Request, Response, type Tagged } from "./http-message.ts";
@@ -21,10 +27,10 @@ export function createHttpTypes(): Binding {
 /** Binding of `wasi:http/client`. */
 export function createHttpClient(context: GuestContext): Binding {
   const allowance = createBodyAllowance();
-  let streams = 0;
+  const streams: RunStreams = { outgoing: 0, incoming: createReadAllowance() };
   return {
     resources: {},
-    functions: { send: (request: Request) => send(context, request, allowance, () => streams++) },
+    functions: { send: (request: Request) => send(context, request, allowance, streams) },
   };
 }
 
@@ -32,7 +38,7 @@ async function send(
   context: GuestContext,
   request: Request,
   allowance: BodyAllowance,
-  nextStream: () => number,
+  streams: RunStreams,
 ): Promise<Response> {
   const { body, sent } = Request.parts(request);
   const args = describe(request, body);
@@ -42,9 +48,9 @@ async function send(
     body.trailers.drop();
     sent.settle({ tag: "ok" });
   } else pass(context, body, outgoing, sent);
-  const { value, body: first } = await begin(context, args, outgoing, nextStream);
+  const { value, body: first } = await begin(context, args, outgoing, streams);
   const { status, headers, handle, beginning } = readResponse(value);
-  const source = brokerSource(context, handle, { ...beginning, bytes: first });
+  const source = brokerSource(context, streams.incoming, handle, { ...beginning, bytes: first });
   return new Response(status, Fields.immutable(headers), { kind: "foreign", work: context.work, source });
 }
 
