@@ -59,6 +59,8 @@ export interface MeterStats {
   readonly bytesAfter: number;
   /** Units for segments and tables; the host charges them before it instantiates. */
   readonly instantiationFuel: number;
+  /** Whether its code may change a table, or let go of a segment. */
+  readonly changesTables: boolean;
 }
 
 /** The result of {@link instrument}. */
@@ -134,6 +136,7 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
       bytesBefore: wasm.length,
       bytesAfter: out.length,
       instantiationFuel,
+      changesTables: code.changesTables,
     },
   };
 }

@@ -44,6 +44,8 @@ export interface RewrittenCode {
   /** Charges by the power of two that they reach. */
   readonly chargeSizes: readonly number[];
   readonly checks: number;
+  /** See {@link ScannedCode.changesTables}. */
+  readonly changesTables: boolean;
 }
 
 /** Rewrites all bodies. @throws `GatewayError` component-refused for what is not metered or too large */
@@ -83,7 +85,7 @@ export function rewriteCode(context: RewriteContext): RewrittenCode {
   const counts = countSites(sites);
   code.release();
   sites.release();
-  return { content, bounded, regions, ...counts };
+  return { content, bounded, regions, changesTables: code.changesTables, ...counts };
 }
 
 function countSites(sites: Sites): Pick<RewrittenCode, "charges" | "chargeSizes" | "checks"> {

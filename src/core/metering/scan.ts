@@ -47,6 +47,11 @@ export class ScannedCode {
   /** Two numbers for each stop: its offset, and the run in front of it. */
   #stops = new Int32Array(1024);
   #count = 0;
+  /**
+   * Whether any of the code changes a table, or lets go of a segment: what an instance holds beside its memories and
+   * its globals is what it began with, unless it does.
+   */
+  changesTables = false;
 
   /** @param capacity bytes of code that are expected */
   constructor(capacity: number) {
@@ -164,6 +169,7 @@ export class ScannedCode {
       }
       walker.reader.pos = pos;
       walker.next();
+      if (CHANGING.has(walker.opcode)) this.changesTables = true;
       const cost = fixedCost(module, walker);
       if (step === STOP || step === TYPED_STOP || isPrefixedStop(walker.opcode)) {
         this.#add(pos + shift, units * 2 + loose);
@@ -218,6 +224,17 @@ const TYPED_STOP = 16;
 /** Rare, or refused: the walker knows. */
 const OTHER = 17;
 
+/** Operators that change a table or drop a segment; those that read one, or copy from it elsewhere, change nothing. */
+const CHANGING: ReadonlySet<number> = new Set([
+  OP.tableSet,
+  OP.dataDrop,
+  OP.tableInit,
+  OP.elemDrop,
+  OP.tableCopy,
+  OP.tableGrow,
+  OP.tableFill,
+]);
+
 const STEPS = Uint8Array.from({ length: 256 }, (_, opcode) => stepOf(opcode));
 const COSTS = Uint16Array.from({ length: 256 }, (_, opcode) => costOf(opcode));
 
@@ -226,6 +243,7 @@ function stepOf(opcode: number): number {
   if (opcode === OP.globalGet || opcode === OP.globalSet) return GLOBAL;
   const isControl = opcode <= OP.tryTable && opcode !== 0x01 && opcode !== 0x1a && opcode !== 0x1b;
   if (opcode === OP.memoryGrow || opcode === OP.refFunc) return STOP;
+  if (opcode === OP.tableSet) return OTHER;
   if (opcode === OP.else || opcode === OP.end) return SHORT_STOP;
   if (opcode === OP.block || opcode === OP.if || opcode === OP.br || opcode === OP.brIf) return TYPED_STOP;
   switch (shapeOf(opcode)) {

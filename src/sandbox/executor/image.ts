@@ -49,7 +49,8 @@ const PAGE_BYTES = 65_536;
 /** Zeroes between two segments that are copied along: one longer copy is cheaper than two. */
 const LARGEST_GAP = 512;
 
-interface Section {
+/** Where a section of a module stands in it. */
+export interface Section {
   readonly id: number;
   /** From its id to its end. */
   readonly start: number;
@@ -95,7 +96,8 @@ export function splitModule(wasm: Uint8Array): SplitModule {
   };
 }
 
-function readSections(wasm: Uint8Array): readonly Section[] {
+/** @param wasm a valid module */
+export function readSections(wasm: Uint8Array): readonly Section[] {
   const sections: Section[] = [];
   for (let at = 8; at < wasm.length; ) {
     const id = wasm[at] ?? 0;
@@ -259,36 +261,45 @@ function firstExport(entry: readonly number[]): Uint8Array {
   return section(7, Uint8Array.from([1, ...entry]));
 }
 
-/** A section that is a vector, with one entry more. */
-function appended(wasm: Uint8Array, { id, content, end }: Section, entry: readonly number[]): Uint8Array {
+/** A section that is a vector, with more entries. @param entry their bytes; `entries` how many they are */
+export function appended(
+  wasm: Uint8Array,
+  { id, content, end }: Section,
+  entry: readonly number[],
+  entries = 1,
+): Uint8Array {
   const count = readLeb(wasm, content);
-  const counted = Uint8Array.from(writeLeb(count.value + 1));
+  const counted = Uint8Array.from(writeLeb(count.value + entries));
   return section(id, joined([counted, wasm.subarray(count.next, end), Uint8Array.from(entry)]));
 }
 
-function section(id: number, content: Uint8Array): Uint8Array {
+/** Writes a section. */
+export function section(id: number, content: Uint8Array): Uint8Array {
   return joined([Uint8Array.from([id, ...writeLeb(content.length)]), content]);
 }
 
-function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+/** Joins pieces of a module. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return joinBytes(
     pieces,
     pieces.reduce((sum, { length }) => sum + length, 0),
   );
 }
 
-function name(text: string): number[] {
+/** Writes a name. */
+export function name(text: string): number[] {
   const bytes = new TextEncoder().encode(text);
   return [...writeLeb(bytes.length), ...bytes];
 }
 
-interface Number32 {
+/** A number that was read, and where what is behind it begins. */
+export interface Number32 {
   readonly value: number;
   readonly next: number;
 }
 
 /** An unsigned LEB128 number; the module is valid, so it ends. */
-function readLeb(bytes: Uint8Array, start: number): Number32 {
+export function readLeb(bytes: Uint8Array, start: number): Number32 {
   let value = 0;
   for (let at = start, scale = 1; ; at += 1, scale *= 128) {
     const byte = bytes[at] ?? 0;
@@ -308,7 +319,8 @@ function readSigned(bytes: Uint8Array, start: number): Number32 {
   }
 }
 
-function writeLeb(value: number): number[] {
+/** Writes an unsigned LEB128 number. */
+export function writeLeb(value: number): number[] {
   const low = value % 128;
   return value < 128 ? [low] : [low + 128, ...writeLeb(Math.floor(value / 128))];
 }

@@ -4,15 +4,17 @@ import type { Frame } from "../pipe/frames.ts";
 import type { LoadCommand } from "../pipe/messages.ts";
 import { waitingFunctions } from "./bindings.ts";
 import type { SplitModule } from "./image.ts";
+import { createKeptInstances } from "./kept-instances.ts";
 import { compilePlan, createRefillHooks } from "./linker/index.ts";
 import { createMemoryPool } from "./memory-pool.ts";
 import type { LoadedComponent } from "./run.ts";
+import type { ExposedModule } from "./steady.ts";
 
 /** The JSON part of a prepared component. */
 export interface PreparedLinks {
   readonly plan: LinkPlan;
   /** By their place in the plan. */
-  readonly modules: readonly Pick<SplitModule, "memory" | "start">[];
+  readonly modules: readonly (Pick<SplitModule, "memory" | "start"> & Pick<ExposedModule, "globals">)[];
 }
 
 /** @param frame the command's, whose body holds the plan, the modules and the images */
@@ -41,6 +43,7 @@ export function loadComponent(command: LoadCommand, frame: Frame): LoadedCompone
       ),
     ),
     hooks: createRefillHooks(),
+    instances: createKeptInstances(links.modules.map(({ globals }) => globals)),
     imports,
     instantiationFuel,
   };

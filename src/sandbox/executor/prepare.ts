@@ -13,6 +13,7 @@ import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
 import { IMAGE_NAME, splitModule } from "./image.ts";
 import type { PreparedLinks } from "./load.ts";
 import { shareMemory, shareTables } from "./memories.ts";
+import { exposeGlobals } from "./steady.ts";
 
 const LARGEST_COMMAND_BYTES = 128 * 1024 * 1024;
 
@@ -88,15 +89,18 @@ function assemble(
   );
   refuseInvalid(component, description.coreModules);
   took("validate");
-  const modules = meter(originals, plan, options).map(({ wasm, instantiationFuel }) => ({
-    ...splitModule(wasm),
-    instantiationFuel,
-  }));
+  const modules = meter(originals, plan, options).map(({ wasm, instantiationFuel, changesTables }) => {
+    const split = splitModule(wasm);
+    return { ...split, ...exposeGlobals(split.wasm, changesTables), instantiationFuel };
+  });
   took("meter");
   // Not kept, for code does not leave its process: but what the engine does not take is found out now, not by a caller.
   for (const { wasm } of modules) new WebAssembly.Module(wasm);
   took("compile");
-  const linked: PreparedLinks = { plan, modules: modules.map(({ memory, start }) => ({ memory, start })) };
+  const linked: PreparedLinks = {
+    plan,
+    modules: modules.map(({ memory, start, globals }) => ({ memory, start, globals })),
+  };
   const text = new TextEncoder().encode(JSON.stringify(linked));
   const pieces = [text, ...modules.map(({ wasm }) => wasm), ...modules.map(({ image }) => image)];
   return {
@@ -156,6 +160,6 @@ function meter(
       canonicalNans,
       allowRelaxedSimd: relaxedSimd,
     });
-    return { wasm, instantiationFuel: stats.instantiationFuel };
+    return { wasm, instantiationFuel: stats.instantiationFuel, changesTables: stats.changesTables };
   });
 }

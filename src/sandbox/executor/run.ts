@@ -14,6 +14,7 @@ import { createContext, type RunPowers } from "./context.ts";
 import { createGuard, type RunGuard, type Stop } from "./guard.ts";
 import { bindImports } from "./imports.ts";
 import { createInputs, createNotedInputs, createReplayedInputs, type Inputs } from "./inputs.ts";
+import type { KeptInstances } from "./kept-instances.ts";
 import {
   AbiTrap,
   type CompiledPlan,
@@ -33,6 +34,7 @@ export interface LoadedComponent {
   readonly modules: readonly LinkedModule[];
   readonly memories: MemoryPool;
   readonly hooks: RefillHooks;
+  readonly instances: KeptInstances;
   readonly imports: readonly ImportBinding[];
   /** Units for segments and tables, charged before anything is instantiated. */
   readonly instantiationFuel: number;
@@ -104,9 +106,13 @@ export function startRun(
   const taken: [module: number, memory: WebAssembly.Memory][] = [];
   let hasReturned = false;
   let unexplained = false;
+  const fuel = limits.fuel - component.instantiationFuel;
+  // A profiled run has instances of its own: where its fuel went begins with instantiating them.
+  const kept = command.profiled ? undefined : component.instances.take(fuel);
   const linked = linkComponent(component.compiled, {
     guard,
-    fuel: limits.fuel - component.instantiationFuel,
+    fuel: kept?.fuel ?? fuel,
+    ...(kept && { kept: kept.state }),
     liftedBytes: limits.liftedBytes,
     modules: component.modules,
     profiled: command.profiled,
@@ -131,6 +137,8 @@ export function startRun(
     try {
       const started = linked.instantiate();
       if (started instanceof Promise) await started;
+      if (kept === undefined && linked.core !== undefined)
+        component.instances.begun(linked.core, fuel - Number(linked.fuelLeft()));
       const target = linked.exported(command.interface, command.function.name);
       const returned = await target(toGuestArguments(command.function, command.input));
       linked.meter.settle();
@@ -181,6 +189,7 @@ export function startRun(
   /** Only of a guest that came to its own end: of any other, something may yet be under way that writes. */
   function giveBack(): void {
     if (!hasReturned || !linked.isAtRest()) return;
+    if (linked.core !== undefined && component.instances.give(linked.core)) return;
     linked.release();
     for (const [module, memory] of taken) component.memories.give(module, memory);
   }

@@ -15,11 +15,15 @@ export class Fuel {
   readonly counter: WebAssembly.Global;
   #held: bigint;
 
-  /** @param units that the run may spend; where they are below zero it has none from the start */
-  constructor(units: number) {
+  /**
+   * @param units that the run may spend; where they are below zero it has none from the start
+   * @param counter an `i64` that the run's core modules import
+   */
+  constructor(units: number, counter: WebAssembly.Global) {
     const all = BigInt(units);
     const first = all > PORTION ? PORTION : all;
-    this.counter = new WebAssembly.Global({ value: "i64", mutable: true }, first);
+    this.counter = counter;
+    counter.value = first;
     this.#held = all - first;
   }
 

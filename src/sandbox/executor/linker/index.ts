@@ -14,5 +14,11 @@ export {
 export type { HostWork } from "./async/scheduler.ts";
 export type { ComponentFunction } from "./call.ts";
 export { type CompiledPlan, compilePlan } from "./compile.ts";
-export { type LinkedComponent, type LinkedModule, type LinkPowers, linkComponent } from "./link.ts";
+export { type CoreState, nobodysDoor } from "./core-state.ts";
+export {
+  type LinkedComponent,
+  type LinkedModule,
+  type LinkPowers,
+  linkComponent,
+} from "./link.ts";
 export { createRefillHooks, type RefillHooks } from "./refill-hook.ts";

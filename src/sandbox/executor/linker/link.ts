@@ -1,6 +1,7 @@
 /**
  * Instantiates a component for one run, as its plan says: core modules in order, trampolines between them. All that
- * is made here belongs to the run; nothing of it is in reach of another.
+ * is made here belongs to the run; nothing of it is in reach of another. The core instances alone may be lent to a later
+ * run, by whoever makes them what they were: see `kept-instances.ts`.
  */
 import type { LinkPlan, PlanCoreItem, PlanOptions, PlanTrampoline } from "../../../core/component/index.ts";
 import { createProfiler, FUEL_IMPORT, PROFILE_IMPORT, type Profiler } from "../../../core/metering/index.ts";
@@ -13,6 +14,7 @@ import { charged, contextBuiltin, destroyHandle, idleBuiltin, resourceBuiltin } 
 import { type ComponentFunction, lifted, lowered, promising } from "./call.ts";
 import type { CompiledPlan } from "./compile.ts";
 import { ComponentInstance } from "./component-instance.ts";
+import { type CoreState, createCoreState } from "./core-state.ts";
 import { BorderMeter } from "./meter.ts";
 import { Pace } from "./pace.ts";
 import { type CoreFunction, Passage } from "./passage.ts";
@@ -39,6 +41,8 @@ export interface LinkPowers {
    */
   readonly turn?: () => Promise<void> | undefined;
   readonly hooks: RefillHooks;
+  /** Core instances that are as good as new; absent = they are made. */
+  readonly kept?: CoreState;
 }
 
 /** A compiled core module. */
@@ -77,6 +81,8 @@ export interface LinkedComponent {
   memoryBytes(): number;
   /** The same, as they were before the guest ran. */
   initialMemoryBytes(): number;
+  /** Its core instances; undefined when they could not be lent to another run. */
+  readonly core: CoreState | undefined;
 }
 
 /** Not in TypeScript's library yet. */
@@ -86,7 +92,10 @@ const Suspending: new (call: Trampoline) => CoreFunction = Reflect.get(WebAssemb
 export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): LinkedComponent {
   const { plan, signatures, waits } = compiled;
   const { guard } = powers;
-  const pace = new Pace({ guard, units: powers.fuel, hooks: powers.hooks, turn: powers.turn });
+  const core = powers.kept ?? createCoreState(powers.hooks);
+  const { memories } = core;
+  core.enter = enter;
+  const pace = new Pace({ guard, units: powers.fuel, counters: core.counters, turn: powers.turn });
   const { fuel, depth } = pace;
   const meter = new BorderMeter(guard, fuel, powers.liftedBytes);
   const profiler = powers.profiled
@@ -96,12 +105,9 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   // Parents come before what lies in them.
   for (const parent of plan.parents)
     instances.push(new ComponentInstance(instances.length, parent === null ? undefined : instances[parent]));
-  const coreExports: WebAssembly.Exports[] = [];
-  const trampolines: (CoreFunction | undefined)[] = [];
-  /** The same as we call them ourselves: what core modules are given may be no function. */
-  const plainTrampolines: CoreFunction[] = [];
+  /** As we call them ourselves: what core modules are given may be no function. */
+  const plainTrampolines: (CoreFunction | undefined)[] = [];
   const functions: (ComponentFunction | undefined)[] = [];
-  const memories = new Set<WebAssembly.Memory>();
   const scheduler = new Scheduler({
     guard,
     meter,
@@ -122,19 +128,17 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
         hostFunction: powers.hostFunction,
       })
     : undefined;
-  let initialBytes = 0;
 
   function itemOf(item: PlanCoreItem): unknown {
     if (item.kind === "trampoline") {
-      trampolines[item.index] ??= makeTrampoline(item.index);
-      return trampolines[item.index];
+      core.doors[item.index] ??= makeDoor(item.index);
+      return core.doors[item.index];
     }
-    return coreExports[item.instance]?.[item.name];
+    return core.cores[item.instance]?.exports[item.name];
   }
 
   function functionItem(item: PlanCoreItem): CoreFunction {
-    const made = itemOf(item);
-    const found = item.kind === "trampoline" ? plainTrampolines[item.index] : made;
+    const found = item.kind === "trampoline" ? enter(item.index) : itemOf(item);
     if (typeof found !== "function") throw new TypeError("Cannot link: a core function is not there");
     return found as CoreFunction; // A function, checked above; wasm checks what it is called with.
   }
@@ -154,10 +158,31 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     });
   }
 
-  function makeTrampoline(index: number): CoreFunction {
-    const { core, waits: kind } = guardedTrampoline(planned(plan.trampolines[index]));
-    plainTrampolines[index] = core;
-    return kind === "never" ? core : new Suspending(core);
+  /** This run's trampoline, made when it is called for the first time: an engine imports many more than a run calls. */
+  function enter(index: number): CoreFunction {
+    const known = plainTrampolines[index];
+    if (known !== undefined) return known;
+    const made = guardedTrampoline(planned(plan.trampolines[index])).core;
+    plainTrampolines[index] = made;
+    return made;
+  }
+
+  function makeDoor(index: number): CoreFunction {
+    const trampoline = planned(plan.trampolines[index]);
+    if (machine !== undefined) {
+      const { core: made, waits: kind } = guardedTrampoline(trampoline);
+      plainTrampolines[index] = made;
+      return kind === "never" ? made : new Suspending(made);
+    }
+    const door: CoreFunction = (...args) => {
+      core.asked = true;
+      return core.enter(index)(...args);
+    };
+    return waitsForWorld(trampoline) ? new Suspending(door) : door;
+  }
+
+  function waitsForWorld(trampoline: PlanTrampoline): boolean {
+    return trampoline.kind === "lower" && !isWithinKin(trampoline) && waits[trampoline.func] === true;
   }
 
   function guardedTrampoline(trampoline: PlanTrampoline): MadeTrampoline {
@@ -167,16 +192,15 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     const asynchronous = machine?.trampoline(trampoline);
     const made = asynchronous?.core ?? coreFunctionOf(trampoline);
     // A lowered function charges for itself, when it knows what for.
-    const core = trampoline.kind === "lower" ? made : charged(meter, made);
-    const waitsForWorld = trampoline.kind === "lower" && waits[trampoline.func] === true;
-    const kind = asynchronous?.waits ?? (waitsForWorld ? "for-the-world" : "never");
+    const paid = trampoline.kind === "lower" ? made : charged(meter, made);
+    const kind = asynchronous?.waits ?? (waitsForWorld(trampoline) ? "for-the-world" : "never");
     switch (kind) {
       case "for-others":
-        return { core: guard.wrapSwitching(name, core), waits: kind };
+        return { core: guard.wrapSwitching(name, paid), waits: kind };
       case "for-the-world":
-        return { core: guard.wrapWaiting(name, core), waits: kind };
+        return { core: guard.wrapWaiting(name, paid), waits: kind };
       case "never":
-        return { core: guard.wrap(name, core), waits: kind };
+        return { core: guard.wrap(name, paid), waits: kind };
     }
   }
 
@@ -298,7 +322,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     const { exports } = pace.plainly(
       () => new WebAssembly.Instance(compiledModule, given as WebAssembly.Imports),
     );
-    coreExports[index] = exports;
+    core.cores[index] = { module, exports };
     for (const value of Object.values(exports)) {
       if (value instanceof WebAssembly.Memory) addMemory(value);
     }
@@ -311,7 +335,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   function addMemory(memory: WebAssembly.Memory): void {
     if (memories.has(memory)) return;
     memories.add(memory);
-    initialBytes += memory.buffer.byteLength;
+    core.initialBytes += memory.buffer.byteLength;
   }
 
   /** From one core instance on; suspended where a start function waits. */
@@ -330,10 +354,10 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
       await scheduler.goOnUntil(() => scheduler.isIdle);
     },
     endAll: () => scheduler.endAll(),
-    instantiate: () => instantiateFrom(0),
     isAside: () => pace.isAside,
-    release: () => pace.release(),
-    isAtRest: () => !pace.isAside && scheduler.isIdle && instances.every(({ waiting }) => waiting === 0),
+    release: () => powers.hooks.give(core.counters.hook),
+    instantiate: () => (powers.kept === undefined ? instantiateFrom(0) : undefined),
+    isAtRest: () => scheduler.isIdle && !pace.isAside && instances.every(({ waiting }) => waiting === 0),
     exported(scope, name) {
       const found = plan.exports.find((it) => it.interface === scope && it.name === name);
       if (found === undefined) throw new TypeError(`Cannot find the export "${name}" in the plan`);
@@ -349,7 +373,9 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
       for (const memory of memories) bytes += memory.buffer.byteLength;
       return bytes;
     },
-    initialMemoryBytes: () => initialBytes,
+    initialMemoryBytes: () => core.initialBytes,
+    // An asynchronous plan's doors, and a profiler's, lead to one run alone.
+    core: machine === undefined && profiler === undefined ? core : undefined,
   };
 }
 

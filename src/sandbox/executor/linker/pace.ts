@@ -13,18 +13,36 @@ export interface PaceParts {
   readonly guard: RunGuard;
   /** Units that the run may spend. */
   readonly units: number;
-  readonly hooks: RefillHooks;
+  /** Of its core instances; nobody else's for as long as the run lasts. */
+  readonly counters: Counters;
   /** Asked between two portions: undefined while the run may go on, else what it waits for. Default: it always may. */
   readonly turn: (() => Promise<void> | undefined) | undefined;
+}
+
+/** What core instances count with. */
+export interface Counters {
+  /** See `Fuel`. */
+  readonly units: WebAssembly.Global;
+  /** Frames in use; below zero once there were more than there may be. */
+  readonly depth: WebAssembly.Global;
+  readonly hook: RefillHook;
+}
+
+/** Makes counters for new core instances. */
+export function createCounters(hooks: RefillHooks): Counters {
+  return {
+    units: new WebAssembly.Global({ value: "i64", mutable: true }, 0n),
+    depth: new WebAssembly.Global({ value: "i32", mutable: true }, 0),
+    hook: hooks.take(),
+  };
 }
 
 /** The pace of one run. */
 export class Pace {
   readonly fuel: Fuel;
   /** Frames in use; below zero once there were more than there may be. */
-  readonly depth = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
+  readonly depth: WebAssembly.Global;
   readonly #parts: PaceParts;
-  readonly #hook: RefillHook;
   /** Calls, one inside of another, that have to come back at once. */
   #plainCalls = 0;
   /** The guest's next turn, from when it is known that it has to wait for it until it has come. */
@@ -32,8 +50,11 @@ export class Pace {
 
   constructor(parts: PaceParts) {
     this.#parts = parts;
-    this.fuel = new Fuel(parts.units);
-    this.#hook = parts.hooks.take({ portion: () => this.#portion(), turn: () => this.#wait() });
+    const { units, depth, hook } = parts.counters;
+    this.fuel = new Fuel(parts.units, units);
+    this.depth = depth;
+    depth.value = 0;
+    hook.serve({ portion: () => this.#portion(), turn: () => this.#wait() });
   }
 
   /** What every core module imports as `FUEL_IMPORT.module`. */
@@ -41,7 +62,7 @@ export class Pace {
     return {
       [FUEL_IMPORT.left.name]: this.fuel.counter,
       [FUEL_IMPORT.depth.name]: this.depth,
-      [FUEL_IMPORT.refill.name]: this.#hook.refill,
+      [FUEL_IMPORT.refill.name]: this.#parts.counters.hook.refill,
     };
   }
 
@@ -62,11 +83,6 @@ export class Pace {
     // Not where it throws: then nothing of this run is called again.
     this.#plainCalls -= 1;
     return result;
-  }
-
-  /** Lets later runs have what this one no longer needs; only where nothing of it is suspended. */
-  release(): void {
-    this.#parts.hooks.give(this.#hook);
   }
 
   /**

@@ -17,13 +17,14 @@ export interface Refilling {
 export interface RefillHook {
   /** What modules import as `refill` of `FUEL_IMPORT`. */
   readonly refill: CoreFunction;
-  /** From now on it asks this run. */
-  serve(run: Refilling): void;
+  /** From now on it asks this run; default: nobody. */
+  serve(run?: Refilling): void;
 }
 
 /** Hooks that no run has: making one costs more than the rest of a small run's instance. */
 export interface RefillHooks {
-  take(run: Refilling): RefillHook;
+  /** @returns a hook that asks nobody yet */
+  take(): RefillHook;
   /** Takes a hook back from a run that is over, and of which nothing is suspended. */
   give(hook: RefillHook): void;
 }
@@ -54,13 +55,9 @@ const NOBODY: Refilling = { portion: () => 0, turn: () => Promise.resolve() };
 export function createRefillHooks(): RefillHooks {
   const kept: RefillHook[] = [];
   return {
-    take(run) {
-      const hook = kept.pop() ?? makeHook();
-      hook.serve(run);
-      return hook;
-    },
+    take: () => kept.pop() ?? makeHook(),
     give(hook) {
-      hook.serve(NOBODY);
+      hook.serve();
       if (kept.length < MOST_KEPT) kept.push(hook);
     },
   };
@@ -73,7 +70,7 @@ function makeHook(): RefillHook {
   if (typeof refill !== "function") throw new TypeError("The hook's module exports no function");
   return {
     refill: refill as CoreFunction, // Of the module above.
-    serve(served) {
+    serve(served = NOBODY) {
       run = served;
     },
   };
