@@ -54,7 +54,11 @@ function createEntropy(): Entropy {
 export const systemFiles: Files = {
   async read(path) {
     try {
-      return new Uint8Array(await readFile(path));
+      const bytes = await readFile(path);
+      // A view where the buffer is this file's alone: a large one is not copied.
+      return bytes.length === bytes.buffer.byteLength
+        ? new Uint8Array(bytes.buffer, 0, bytes.length)
+        : new Uint8Array(bytes);
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;

@@ -54,6 +54,9 @@ function configure(database: SqliteDatabase, { busyTimeoutMs = 5000 }: StoreOpti
     throw new Error(`Cannot open store: want journal_mode wal, got ${journal}`);
   // FULL: every commit syncs the log before it returns. NORMAL would lose acknowledged runs with the power.
   database.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON");
+  // Every so many pages of the log of writes are brought into the database, and whoever commits then waits for that. Pages
+  // that every run changes are brought once for all of them: so, seldom, and the log is a file of 16 MiB.
+  database.exec("PRAGMA wal_autocheckpoint = 4000");
   // What is deleted (journals that are to be erased, sooner or later) leaves zeros behind.
   database.exec("PRAGMA secure_delete = ON");
 }
