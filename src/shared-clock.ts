@@ -10,6 +10,10 @@ import type { Clock, Store } from "./ports/index.ts";
 
 /** Pause between two questions: quartz drifts by less than a millisecond in that time. */
 const ASK_MS = 10_000;
+/** Answers of which the best is gone by. */
+const KEPT = 6;
+/** Questions before the first use. */
+const AT_FIRST = 3;
 /** The machine's clock may be this far from the database's before the operator is told. */
 const TOLERATED_MS = 1_000;
 
@@ -31,21 +35,23 @@ export async function openSharedClock(
   store: Pick<Store, "nowMs">,
   log: (line: object) => void,
 ): Promise<SharedClock> {
-  /** What the database's time was at zero of the clock that does not jump. */
-  let originMs = 0;
+  /** The newest answers: what the database's time was at zero of the clock that does not jump, and how far off it may be. */
+  let answers: { readonly originMs: number; readonly withinMs: number }[] = [];
   let differs = false;
   async function ask(): Promise<void> {
     const asked = clock.monotonicMs();
     const nowMs = await store.nowMs();
     const answered = clock.monotonicMs();
-    originMs = nowMs - (asked + answered) / 2;
-    const aheadMs = Math.round(clock.nowMs() - (originMs + answered));
-    // An answer that took long says little: it was true at some moment in between.
-    const isFar = Math.abs(aheadMs) > TOLERATED_MS + (answered - asked);
+    // It was true at some moment in between: the answer that came soonest says most.
+    const withinMs = (answered - asked) / 2;
+    answers = [...answers, { originMs: nowMs - asked - withinMs, withinMs }].slice(-KEPT);
+    const aheadMs = Math.round(clock.nowMs() - (best().originMs + answered));
+    const isFar = Math.abs(aheadMs) > TOLERATED_MS + best().withinMs;
     if (isFar !== differs) log({ event: isFar ? "clock-differs" : "clock-agrees", aheadMs });
     differs = isFar;
   }
-  await ask();
+  const best = () => answers.reduce((a, b) => (b.withinMs <= a.withinMs ? b : a));
+  for (let n = 0; n < AT_FIRST; n++) await ask();
   let stopped = false;
   let cancel = (): void => undefined;
   const next = (): void => {
@@ -60,7 +66,7 @@ export async function openSharedClock(
   };
   next();
   return {
-    clock: { ...clock, nowMs: () => Math.round(originMs + clock.monotonicMs()) },
+    clock: { ...clock, nowMs: () => Math.round(best().originMs + clock.monotonicMs()) },
     stop() {
       stopped = true;
       cancel();

@@ -1,6 +1,7 @@
 /**
  * Three gateways on one PostgreSQL, under load, one of them killed with SIGKILL every second or so, and the database
- * stopped, and crashed, on the way. Then what is left is compared with what callers were told.
+ * stopped, and crashed, on the way, while an operator steers a tool. Then what is left is compared with what callers
+ * were told, and what began with what the operator said.
  *
  * Run: `node test/many/main.ts [kills]`, or the same with Deno; ends with 1 when a bar is not met.
  */
@@ -24,6 +25,7 @@ import { openSigners, writePublicKeys } from "../../src/signers.ts";
 import { type GatewayProcess, invokeTool, kill, Processes } from "../support/gateway-process.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 import { addLimited, hashAlone } from "../support/small-tools.ts";
+import { addSteered, changeSteered, examineSteering, STEERED, steer } from "./steering.ts";
 
 const GATEWAYS = 3;
 const CALLERS = 12;
@@ -59,6 +61,7 @@ async function attempt(server: NonNullable<typeof postgres>, processes: Processe
   const folder = await processes.folder();
   const tools = await hashAlone(folder);
   await addLimited(tools, LIMIT);
+  await addSteered(tools);
   const keys = join(folder, "keys");
   const start = (n: number) =>
     processes.start(join(folder, `gateway-${n}`), [
@@ -67,6 +70,7 @@ async function attempt(server: NonNullable<typeof postgres>, processes: Processe
     ]);
   const gateways: (GatewayProcess | undefined)[] = [await start(0)];
   const key = gateways[0]?.key ?? "";
+  await changeSteered(tools);
   for (let n = 1; n < GATEWAYS; n++) gateways.push(await start(n));
   console.log(`${GATEWAYS} gateways, ${CALLERS} callers, ${kills} kills, the database stopped and crashed`);
 
@@ -81,7 +85,7 @@ async function attempt(server: NonNullable<typeof postgres>, processes: Processe
       if (gateway === undefined) await pause(20);
       else {
         try {
-          const tool = Math.random() < 0.2 ? "limited" : "hash";
+          const tool = choose(Math.random());
           const input = { data: "aGVsbG8=" };
           const answer = await invokeTool(gateway, key, `${tool}/sha256`, input, "support-chat");
           if (answer.status === 200) told.push(read(answer.json));
@@ -99,6 +103,9 @@ async function attempt(server: NonNullable<typeof postgres>, processes: Processe
     }
   };
   const callers = Array.from({ length: CALLERS }, call);
+  const steering = steer(server.url(), folder);
+  // Looked at below; a failure before that is no unhandled one.
+  steering.catch(() => undefined);
 
   for (let n = 0; n < kills; n++) {
     await pause(KILL_EVERY_MS * (0.5 + Math.random()));
@@ -110,6 +117,7 @@ async function attempt(server: NonNullable<typeof postgres>, processes: Processe
     if (n === Math.floor((2 * kills) / 3)) await restart(server, "SIGQUIT");
     gateways[victim] = await start(victim);
   }
+  const spans = await steering;
   const before = told.length;
   await pause(KILL_EVERY_MS);
   const recovered = told.length - before;
@@ -117,7 +125,7 @@ async function attempt(server: NonNullable<typeof postgres>, processes: Processe
   await Promise.all(callers);
   for (const gateway of gateways) if (gateway !== undefined) await kill(gateway.child);
 
-  const faults = await examine(server.url(), keys, told);
+  const faults = await examine(server.url(), keys, told, spans);
   if (wrong > 0) faults.push(`${wrong} refusals carried an output`);
   if (recovered === 0) faults.push("nobody was answered after the last kill");
   console.log(`told of ${told.length} runs, ${recovered} of them after the last kill`);
@@ -125,6 +133,11 @@ async function attempt(server: NonNullable<typeof postgres>, processes: Processe
   for (const fault of faults.slice(0, 20)) console.log(`FAULT ${fault}`);
   console.log(`many gateways: ${faults.length} faults`);
   return faults.length === 0;
+}
+
+function choose(random: number): string {
+  if (random < 0.2) return "limited";
+  return random < 0.5 ? STEERED : "hash";
 }
 
 /** The database goes away for a second, in good order or as by a crash, and comes back. */
@@ -143,7 +156,12 @@ function read({ run, receipt }: any): Told {
 }
 
 /** @returns what is wrong with what is left */
-async function examine(url: string, keysFolder: string, told: readonly Told[]): Promise<string[]> {
+async function examine(
+  url: string,
+  keysFolder: string,
+  told: readonly Told[],
+  spans: Parameters<typeof examineSteering>[1],
+): Promise<string[]> {
   const faults: string[] = [];
   const signers = await openSigners(runtime, { keysFolder, origin: "localhost", address: undefined });
   await writePublicKeys(runtime, keysFolder, signers);
@@ -207,6 +225,7 @@ async function examine(url: string, keysFolder: string, told: readonly Told[]): 
   console.log(`${edge.size} seals without a gap, ${rootsTold.size} checkpoints of one history`);
   if (limited > LIMIT) faults.push(`${limited} runs were let in where ${LIMIT} were given`);
   console.log(`${limited} runs of ${LIMIT} that a policy gives`);
+  faults.push(...(await examineSteering(store, spans)));
   await examineLedger(url, faults);
   for (const one of stores) await one.close();
   return faults;
