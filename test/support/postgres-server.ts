@@ -19,6 +19,8 @@ const identity = asRoot ? NOBODY : {};
 
 /** A server that runs. */
 export interface TestPostgres {
+  /** Of its first process, which started all others; undefined while it is stopped. */
+  readonly pid: number | undefined;
   /** Of a database on it; `schema`: whose tables are seen. */
   url(database?: string, schema?: string): string;
   /** SIGINT: fast; SIGQUIT: at once, as after a crash. */
@@ -55,6 +57,9 @@ export async function startPostgres(
 
   let child: ChildProcess | undefined;
   const server: TestPostgres = {
+    get pid() {
+      return child?.pid;
+    },
     url(database = "postgres", schema) {
       const search = schema === undefined ? "" : `?options=-c%20search_path%3D${schema}`;
       return `postgres://writ@127.0.0.1:${port}/${database}${search}`;
