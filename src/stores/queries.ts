@@ -44,8 +44,8 @@ const RUN_COLUMNS = [
   "seals.sealed_at_ms",
 ] as const;
 
-/** By name: a prepared `*` breaks when a newer gateway adds a column. */
-const KEY_COLUMNS = [
+/** Columns of a key, by name: a prepared `*` breaks when a newer gateway adds a column. */
+export const KEY_COLUMNS = [
   "id",
   "hash",
   "tenant",

@@ -3,6 +3,7 @@
  * not grow with the group. Values are parameters here too.
  */
 import type { Intent, PostgresQuery, Seal } from "../../ports/index.ts";
+import { KEY_COLUMNS } from "../queries.ts";
 
 const INTENT_COLUMNS = "run, tenant, tool, function, admitted_at_ms, predicate";
 const INTENT_ARRAYS = "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])";
@@ -26,6 +27,15 @@ export function insertRefused(intents: readonly Intent[]): PostgresQuery {
     text: `INSERT INTO runs (${INTENT_COLUMNS}) SELECT * FROM ${INTENT_ARRAYS}
       ON CONFLICT (run) DO NOTHING RETURNING run`,
     values: columnsOf(intents),
+  };
+}
+
+/** Keys by their hashes: every request asks for one. @returns a query that gives those that there are */
+export function selectKeysOf(hashes: readonly string[]): PostgresQuery {
+  return {
+    name: "writ_keys",
+    text: `SELECT ${KEY_COLUMNS.join(", ")} FROM keys WHERE hash = ANY($1::text[])`,
+    values: [hashes],
   };
 }
 

@@ -6,7 +6,7 @@
  * Nothing of consequence is in a gateway's memory: what is kept here of the log is read again when it is not sure.
  */
 import { TILE_WIDTH } from "../../core/merkle/index.ts";
-import type { Intent, Logged, LogHead, PostgresServer, Store } from "../../ports/index.ts";
+import type { Intent, KeyRow, Logged, LogHead, PostgresServer, Store } from "../../ports/index.ts";
 import { claim, claimsNothing, NOTHING_CLAIMED, orRefused } from "../account-steps.ts";
 import { createAccounts } from "../accounts.ts";
 import { send } from "../database.ts";
@@ -16,7 +16,8 @@ import { createLedger } from "../ledger.ts";
 import { createMeasures } from "../measures.ts";
 import * as queries from "../queries.ts";
 import { createRecords } from "../records.ts";
-import type { HeadsTable } from "../schema.ts";
+import { toKeyRow } from "../rows.ts";
+import type { HeadsTable, KeysTable } from "../schema.ts";
 import { createVersions } from "../versions.ts";
 import { Batcher, type Settled } from "./batcher.ts";
 import { requireDurability } from "./durability.ts";
@@ -25,7 +26,7 @@ import { createLanes } from "./lanes.ts";
 import { join, LogTree, readHashes, takenBack } from "./log-tree.ts";
 import { migrate } from "./migrate.ts";
 import { EMPTY, Sealer, type Sealing } from "./sealer.ts";
-import { insertIntents } from "./sealing-queries.ts";
+import { insertIntents, selectKeysOf } from "./sealing-queries.ts";
 import { rowsOf, Statements } from "./statements.ts";
 import { PostgresDatabase, withConnection } from "./transaction.ts";
 
@@ -56,6 +57,7 @@ export async function openPostgresStore(
   const tree = new LogTree();
   const sealer = new Sealer(lanes.sealing, statements, tree);
   const intents = new Batcher<Intent, void>((group) => admit(lanes.admitting, group), nextTurn);
+  const keys = new Batcher<string, KeyRow | undefined>((group) => findKeys(lanes.others, group), nextTurn);
   const seals = new Batcher<Sealing, Logged>((group) => sealer.seal(group), nextTurn);
 
   const newestHead = async (): Promise<LogHead> => {
@@ -68,6 +70,7 @@ export async function openPostgresStore(
 
   return {
     ...createRecords(database),
+    findKey: (hash) => keys.add(hash),
     items: withAnyKey(createItems(database)),
     journals: createJournals(database, () => vacuum(lanes.others)),
     measures: createMeasures(database),
@@ -128,7 +131,7 @@ export async function openPostgresStore(
     },
     check: () => requireDurability(lanes.others, { text: "UPDATE probe SET beats = beats + 1 WHERE id = 0" }),
     async close() {
-      await Promise.all([intents.drain(), seals.drain(), database.drain(), claiming.drain()]);
+      await Promise.all([keys.drain(), intents.drain(), seals.drain(), database.drain(), claiming.drain()]);
       await server.close();
     },
   };
@@ -136,6 +139,16 @@ export async function openPostgresStore(
 
 function toHead({ size, root }: HeadsTable): LogHead {
   return { size, root: Uint8Array.from(root) };
+}
+
+/** Looks keys up: one statement for all that are asked for meanwhile. */
+async function findKeys(
+  server: PostgresServer,
+  hashes: readonly string[],
+): Promise<readonly Settled<KeyRow | undefined>[]> {
+  const [answer] = await withConnection(server, (connection) => connection.send([selectKeysOf(hashes)]));
+  const found = new Map(rowsOf<KeysTable>(answer).map((row) => [row.hash, toKeyRow(row)]));
+  return hashes.map((hash) => ({ value: found.get(hash) }));
 }
 
 /** Admits runs: one statement, which is a transaction by itself. */
