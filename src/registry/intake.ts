@@ -133,15 +133,13 @@ function describeImport(name: string, mismatch: string | undefined): ComponentIm
     return { name, state: "refused", reason: `${why}; no policy unlocks it` };
   }
   if (mismatch !== undefined)
-    return { name, state: "refused", capability, reason: `${mismatch}; ${hint(name, capability)}` };
+    return { name, state: "refused", capability, reason: `${mismatch}; ${hint(capability)}` };
   if (!capability.served) return { name, state: "stub", capability, reason: capability.sentence };
   return { name, state: "served", capability };
 }
 
 /** What a vendor can do about an import that is known here under another version or type. */
-function hint(name: string, { word, clause }: Capability): string {
-  if (/^wasi:(filesystem|sockets)\/.*@0\.3\./.test(name))
-    return `of WASI 0.3, files and sockets are not offered: use those of WASI 0.2, which are capability ${word}`;
+function hint({ word, clause }: Capability): string {
   return `as it is offered it is capability ${word}, unlocked by ${clause ?? "every policy"}`;
 }
 

@@ -164,9 +164,9 @@ describe("a component with", () => {
       /"acme:billing\/charge@1\.0\.0": the interface .* is not offered/,
     ],
     [
-      "a file of WASI 0.3",
-      '(component (import "wasi:filesystem/preopens@0.3.0" (instance (export "get-directories" (func)))))',
-      /is offered as wasi:filesystem\/preopens@0\.2\.12 only; of WASI 0\.3, files and sockets are not offered/,
+      "a socket of WASI 0.3",
+      '(component (import "wasi:sockets/ip-name-lookup@0.3.0" (instance (export "resolve" (func)))))',
+      /is offered as wasi:sockets\/ip-name-lookup@0\.2\.12 only; .* capability sockets, unlocked by sockets/,
     ],
     [
       "an import that is async",

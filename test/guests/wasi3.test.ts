@@ -80,6 +80,23 @@ describe("wasi:http 0.3", () => {
   });
 });
 
+describe("wasi:filesystem 0.3", () => {
+  const keep = (path: string, filesystem: object) =>
+    call(policy({ filesystem }), "keep", { path, text: "kept" });
+
+  it("writes a file, reads it and lists it by streams", async () => {
+    const { outcome, output } = await keep("a.txt", { scratch_bytes: 1_000_000 });
+    expect(outcome).toEqual({ kind: "completed" });
+    // Beside it is the scratch's own `tmp`.
+    expect(output).toEqual({ ok: ["kept", 2] });
+  });
+
+  it("answers in cases of the interface where a path leads out", async () => {
+    const { output } = await keep("../a.txt", { scratch_bytes: 1_000_000 });
+    expect(output).toEqual({ err: 30 });
+  });
+});
+
 describe("wasi:clocks and wasi:cli 0.3", () => {
   it("wait for two clocks at once", async () => {
     const { outcome, output } = await call(policy(), "nap", { ms: 30 });

@@ -12,15 +12,20 @@ world guest {
   import wasi:http/client@0.3.0;
   import wasi:clocks/monotonic-clock@0.3.0;
   import wasi:cli/stdout@0.3.0;
+  import wasi:filesystem/types@0.3.0;
+  import wasi:filesystem/preopens@0.3.0;
   /// The answer's body, or the number of an error's case.
   export post: async func(authority: string, path: string, body: string) -> result<string, u8>;
   /// Sleeps twice at once, and says how long it took in ms.
   export nap: async func(ms: u32) -> u32;
+  /// Keeps a text in a file and reads it back; an error is the number of its case.
+  export keep: async func(path: string, text: string) -> result<tuple<string, u32>, u8>;
   /// Writes a text to standard output; \`lasting\`: only after it has returned.
   export say: async func(text: string, lasting: bool) -> u32;
 }`;
 
 const TYPES = "wasi:http/types@0.3.0";
+const FILES = "wasi:filesystem/types@0.3.0";
 const STDOUT = "wasi:cli/stdout@0.3.0";
 
 /** What the guest imports: module, name, the name below, type. */
@@ -70,6 +75,37 @@ const IMPORTS: readonly (readonly [module: string, name: string, local: string, 
   [STDOUT, "[stream-drop-writable-0]write-via-stream", "line-end", "(param i32)"],
   [STDOUT, "[future-read-1]write-via-stream", "printed", "(param i32 i32) (result i32)"],
   [STDOUT, "[future-drop-readable-1]write-via-stream", "printed-drop", "(param i32)"],
+  ["wasi:filesystem/preopens@0.3.0", "get-directories", "roots", "(param i32)"],
+  [FILES, "[method]descriptor.open-at", "open", "(param i32 i32 i32 i32 i32 i32 i32)"],
+  [FILES, "[method]descriptor.write-via-stream", "write-file", "(param i32 i32 i64) (result i32)"],
+  [FILES, "[stream-new-0][method]descriptor.write-via-stream", "file-new", "(result i64)"],
+  [
+    FILES,
+    "[stream-write-0][method]descriptor.write-via-stream",
+    "file-write",
+    "(param i32 i32 i32) (result i32)",
+  ],
+  [FILES, "[stream-drop-writable-0][method]descriptor.write-via-stream", "file-end", "(param i32)"],
+  [
+    FILES,
+    "[future-read-1][method]descriptor.write-via-stream",
+    "file-written",
+    "(param i32 i32) (result i32)",
+  ],
+  [FILES, "[method]descriptor.read-via-stream", "read-file", "(param i32 i64 i32)"],
+  [
+    FILES,
+    "[stream-read-0][method]descriptor.read-via-stream",
+    "file-read",
+    "(param i32 i32 i32) (result i32)",
+  ],
+  [FILES, "[method]descriptor.read-directory", "list", "(param i32 i32)"],
+  [
+    FILES,
+    "[stream-read-0][method]descriptor.read-directory",
+    "list-read",
+    "(param i32 i32 i32) (result i32)",
+  ],
   ["$root", "[waitable-set-new]", "set", "(result i32)"],
   ["$root", "[waitable-set-wait]", "wait", "(param i32 i32) (result i32)"],
   ["$root", "[waitable-set-drop]", "set-drop", "(param i32)"],
@@ -161,6 +197,37 @@ const MODULE = `(module
     (call $finish (local.get $b))
     (call $finish (local.get $a))
     (i32.wrap_i64 (i64.div_u (i64.sub (call $now) (local.get $from)) (i64.const 1000000))))
+
+  (func (export "keep") (param $path i32) (param $path-n i32) (param $text i32) (param $text-n i32) (result i32)
+    (local $root i32) (local $file i32) (local $line i64) (local $at i32) (local $got i32)
+    (call $roots (i32.const 32))
+    (local.set $root (i32.load (i32.load (i32.const 32))))
+    ;; Created; read and write.
+    (call $open (local.get $root) (i32.const 0) (local.get $path) (local.get $path-n)
+      (i32.const 1) (i32.const 3) (i32.const 64))
+    (if (i32.load8_u (i32.const 64))
+      (then
+        (i32.store8 (i32.const 128) (i32.const 1))
+        (i32.store8 (i32.const 132) (i32.load8_u (i32.const 68)))
+        (return (i32.const 128))))
+    (local.set $file (i32.load (i32.const 68)))
+    (local.set $line (call $file-new))
+    (local.set $got (call $write-file (local.get $file) (call $low (local.get $line)) (i64.const 0)))
+    (drop (call $file-write (call $high (local.get $line)) (local.get $text) (local.get $text-n)))
+    (call $file-end (call $high (local.get $line)))
+    (drop (call $file-written (local.get $got) (i32.const 320)))
+    (call $read-file (local.get $file) (i64.const 0) (i32.const 32))
+    (local.set $at (call $room (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 4096)))
+    (local.set $got (i32.shr_u (call $file-read (i32.load (i32.const 32)) (local.get $at) (i32.const 4096)) (i32.const 4)))
+    (i32.store8 (i32.const 128) (i32.const 0))
+    (i32.store (i32.const 132) (local.get $at))
+    (i32.store (i32.const 136) (local.get $got))
+    ;; How many names there are beside it.
+    (call $list (local.get $root) (i32.const 32))
+    (local.set $at (call $room (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 240)))
+    (i32.store (i32.const 140)
+      (i32.shr_u (call $list-read (i32.load (i32.const 32)) (local.get $at) (i32.const 10)) (i32.const 4)))
+    (i32.const 128))
 
   (func (export "[async-lift-stackful]say") (param $text i32) (param $text-n i32) (param $lasting i32)
     (local $line i64) (local $printed i32)

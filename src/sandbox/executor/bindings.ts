@@ -19,6 +19,7 @@ import { createStderr, createStdin, createStdout } from "./wasi/stdio.ts";
 import { createIoError, createStreams } from "./wasi/streams.ts";
 import * as v3cli from "./wasi3/cli.ts";
 import * as v3clocks from "./wasi3/clocks.ts";
+import * as v3filesystem from "./wasi3/filesystem.ts";
 import * as v3http from "./wasi3/http.ts";
 import * as v3random from "./wasi3/random.ts";
 import { createLog, createReveal, createRunInfo, createSecrets, createSigning } from "./writ.ts";
@@ -139,6 +140,8 @@ const ROWS_OF_03: ReadonlyMap<string, Row> = new Map<string, Row>([
   ["wasi:cli/terminal-stdin", { create: createNoTerminal }],
   ["wasi:cli/terminal-stdout", { create: createNoTerminal }],
   ["wasi:cli/terminal-stderr", { create: createNoTerminal }],
+  ["wasi:filesystem/types", { create: v3filesystem.createFilesystemTypes }],
+  ["wasi:filesystem/preopens", { create: v3filesystem.createPreopens }],
   ["wasi:http/types", { create: v3http.createHttpTypes }],
   ["wasi:http/client", { create: v3http.createHttpClient }],
 ]);

@@ -319,6 +319,11 @@ export class DirectoryEntryStream {
   readDirectoryEntry(): object | undefined {
     return this.#left.shift();
   }
+
+  /** All that were not read yet. */
+  rest(): readonly { readonly type: string; readonly name: string }[] {
+    return this.#left;
+  }
 }
 
 function present({ node, wantsDirectory }: Place): Node {

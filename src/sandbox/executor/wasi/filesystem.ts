@@ -25,16 +25,24 @@ export function createFilesystemTypes(): Binding {
 
 /** Binding of `wasi:filesystem/preopens`: one directory for each root that was granted, none otherwise. */
 export function createPreopens(context: GuestContext): Binding {
-  let roots: readonly (readonly [FileTree, string])[] | undefined;
   return {
     resources: {},
     functions: {
-      getDirectories() {
-        roots ??= openRoots(context);
-        return roots.map(([tree, path]) => [Descriptor.ofRoot(tree), path] as const);
-      },
+      getDirectories: () => rootsOf(context).map(([tree, path]) => [Descriptor.ofRoot(tree), path] as const),
     },
   };
+}
+
+/** Roots by run, so that every version of the interface finds the same files. */
+const OPENED = new WeakMap<GuestContext, readonly (readonly [FileTree, string])[]>();
+
+/** The roots that were granted to a run, opened when they are first asked for. */
+export function rootsOf(context: GuestContext): readonly (readonly [FileTree, string])[] {
+  const known = OPENED.get(context);
+  if (known !== undefined) return known;
+  const opened = openRoots(context);
+  OPENED.set(context, opened);
+  return opened;
 }
 
 function openRoots(context: GuestContext): readonly (readonly [FileTree, string])[] {

@@ -12,20 +12,28 @@ import {
   type Values,
   type WritableBuffer,
 } from "../linker/index.ts";
-import { type ByteSource, CHUNK_BYTES } from "../wasi/streams.ts";
+import { CHUNK_BYTES } from "../wasi/streams.ts";
 
-/** A stream of bytes that the guest reads, and the host fetches when it does. */
+/** Where a stream's values come from; bytes where it is one of bytes. */
+export interface Source {
+  /** @returns 1 to `limit` values or more, or `undefined` at the end; rejects with the interface's error when it breaks */
+  read(limit: number): Promise<Uint8Array | readonly unknown[] | undefined>;
+  /** Nothing more will be read. */
+  close?(): void;
+}
+
+/** A stream that the guest reads, and the host fetches when it does. */
 export class HostStream implements Readable {
   readonly #work: HostWork;
-  readonly #source: ByteSource;
+  readonly #source: Source;
   readonly #atEnd: (failure: GuestError | undefined) => void;
-  #buffered: Uint8Array = new Uint8Array(0);
+  #buffered: Uint8Array | readonly unknown[] = [];
   #reader: { readonly into: WritableBuffer; readonly onDone: OnDone } | undefined;
   #isAsking = false;
   #isOver = false;
 
   /** @param atEnd told once, when the source ends or fails, or the guest wants no more of it */
-  constructor(work: HostWork, source: ByteSource, atEnd: (failure: GuestError | undefined) => void) {
+  constructor(work: HostWork, source: Source, atEnd: (failure: GuestError | undefined) => void) {
     this.#work = work;
     this.#source = source;
     this.#atEnd = atEnd;
@@ -50,8 +58,8 @@ export class HostStream implements Readable {
     if (this.#reader === undefined) return;
     const { into } = this.#reader;
     if (this.#buffered.length > 0) {
-      const taken = this.#buffered.subarray(0, into.remain);
-      this.#buffered = this.#buffered.subarray(taken.length);
+      const taken = part(this.#buffered, 0, into.remain);
+      this.#buffered = part(this.#buffered, taken.length);
       // None where the guest only asks whether there is something.
       if (taken.length > 0) into.write(taken);
       this.#answer(COPY.completed);
@@ -63,10 +71,10 @@ export class HostStream implements Readable {
     this.#isAsking = true;
     this.#work.underWay(
       this.#source.read(CHUNK_BYTES),
-      (bytes) => {
+      (values) => {
         this.#isAsking = false;
-        if (bytes === undefined) this.#end(undefined);
-        else this.#buffered = bytes;
+        if (values === undefined) this.#end(undefined);
+        else this.#buffered = values;
         this.#serve();
       },
       (error) => {
@@ -88,6 +96,10 @@ export class HostStream implements Readable {
     this.#reader = undefined;
     reader?.onDone(result);
   }
+}
+
+function part(values: Uint8Array | readonly unknown[], from: number, to?: number) {
+  return values instanceof Uint8Array ? values.subarray(from, to) : values.slice(from, to);
 }
 
 /** A value that the guest reads once the host has it. */
