@@ -12,12 +12,15 @@ export const DEMO_KEY = "demo-key-of-the-sample-weather-api";
 /** Where the demo is reached. */
 export const DEMO_URL: string = `http://${DEMO_ADDRESS.hostname}:${DEMO_ADDRESS.port}`;
 
-/** The profile that gives the weather tool its key. */
+/** The profiles that give the weather tool its key and the links tool one to sign with. */
 export const DEMO_PROFILE: string = `weather-api:
   secret: { value: ${DEMO_KEY} }
   audience: ["${DEMO_URL}"]
   inject: { header: x-api-key }
   allow_addresses: ["127.0.0.1/32"]
+links:
+  secret: { value: demo-key-of-the-sample-links }
+  audience: ["${DEMO_URL}"]
 `;
 
 /** What the demo is made of. */

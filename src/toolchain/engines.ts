@@ -4,13 +4,13 @@
  * The packages are loaded when they are used: they are development dependencies, and a gateway whose tools are
  * built needs none of them.
  */
+import { Buffer } from "node:buffer";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { stripTypeScriptTypes } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { componentEmbed, componentNew, parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { z } from "zod";
-import { refuseComponent } from "../core/errors.ts";
 
 /** The names of the engines, as `tool.yaml` says them. */
 export const engineNames = ["starlingmonkey", "quickjs", "wat"] as const;
@@ -103,29 +103,49 @@ function unusedFeatures(
 }
 
 /**
- * @throws {GatewayError} `component-refused` when the world imports WASI: the engine's own WASI is stubbed, so that the
- *   world is the allow-list, and the stubs would take the tool's imports with them without a word
+ * The engine's own WASI is replaced by stubs, so that the world is the allow-list. The stubs would take the tool's imports
+ * with them: what the world names is spelled otherwise while the engine works, and given its name back in what comes out.
  */
 async function componentizeQuickJs(input: EngineInput): Promise<Uint8Array> {
-  const stubbed = input.worldImports.filter((name) => name.startsWith("wasi:"));
-  if (stubbed.length > 0) {
-    throw refuseComponent(
-      `Cannot build with engine "quickjs": it replaces ${stubbed.join(", ")} by stubs, use "starlingmonkey"`,
-      stubbed,
-    );
-  }
   const { componentize } = await import("componentize-qjs");
-  return withSourceFile("world.wit", input.wit, async (witPath) => {
+  return withSourceFile("world.wit", input.wit.replaceAll(WASI, HIDDEN_WASI), async (witPath) => {
     const { component } = await componentize({
       witPath,
-      jsSource: toJavaScript(input),
+      jsSource: toJavaScript(input).replaceAll(`"${WASI}`, `"${HIDDEN_WASI}`),
       world: input.world,
       sync: true,
       optSize: true,
       stubWasi: true,
     });
-    return new Uint8Array(component);
+    return withOwnNames(new Uint8Array(component));
   });
+}
+
+const WASI = "wasi:";
+/** As long, because names in a binary stand behind their lengths; and in no package's name. */
+const HIDDEN_WASI = "w4si:";
+
+/** A component's header, and the number of the sections that name its imports. */
+const HEADER_BYTES = 8;
+const IMPORTS = 10;
+
+/** Gives a component's imports their names back. Inside of it they keep the others, beside the stubs of the same names. */
+function withOwnNames(component: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(component);
+  for (let at = HEADER_BYTES; at < bytes.length; ) {
+    const id = bytes[at];
+    let size = 0;
+    let shift = 0;
+    do size += ((bytes[++at] ?? 0) & 0x7f) * 2 ** (7 * shift++);
+    while ((bytes[at] ?? 0) >= 0x80);
+    const section = bytes.subarray(at + 1, at + 1 + size);
+    if (id === IMPORTS) {
+      for (let name = section.indexOf(HIDDEN_WASI); name !== -1; name = section.indexOf(HIDDEN_WASI, name))
+        section.write(WASI, name);
+    }
+    at += 1 + size;
+  }
+  return bytes;
 }
 
 async function componentizeWat(input: EngineInput): Promise<Uint8Array> {

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const TOOLS = ["hash", "rogue", "text", "weather"];
+const TOOLS = ["hash", "links", "notes", "rogue", "text", "weather"];
 
 /** vitest calls this before the first test file. */
 export async function setup(): Promise<void> {

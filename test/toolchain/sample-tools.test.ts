@@ -13,7 +13,7 @@ import { worldImports } from "../../src/toolchain/world-check.ts";
 import { type Interface, instantiatePure } from "./instantiate.ts";
 
 const root = join(import.meta.dirname, "../..");
-const names = ["hash", "rogue", "text", "weather"];
+const names = ["hash", "links", "notes", "rogue", "text", "weather"];
 
 async function readTool(name: string): Promise<ToolSource> {
   return readToolSource(join(root, "tools", name), await readWitLibrary(root));
