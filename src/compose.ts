@@ -42,9 +42,9 @@ const DEAD_AFTER_MS = 60_000;
 
 /** Cages to try, by what the operator asked for. */
 export const CAGES = {
-  strongest: ["bubblewrap", "setpriv", "none"],
+  strongest: ["bubblewrap", "landlock", "setpriv", "none"],
   "process+permissions": ["none"],
-  "process+os": ["bubblewrap"],
+  "process+os": ["bubblewrap", "landlock"],
 } as const satisfies Record<string, readonly SystemCage[]>;
 
 /** What a house is built from. */

@@ -70,7 +70,7 @@ export interface ProcessView {
 export type ExecutorRole = "run" | "prepare" | "probe";
 
 /** What the operating system adds to the runtime's own permissions. */
-export type SystemCage = "bubblewrap" | "setpriv" | "none";
+export type SystemCage = "bubblewrap" | "landlock" | "setpriv" | "none";
 
 /** How an executor process is kept. */
 export interface Cage {

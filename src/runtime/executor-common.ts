@@ -68,6 +68,7 @@ function connectTo(host: string, port: number): Promise<void> {
 
 /** Of these every system has some. */
 const OUTER_PATHS = ["/bin", "/boot", "/home", "/opt", "/root", "/run", "/sys", "/tmp", "/usr/share", "/var"];
+const OUTER_FILES = ["/etc/hostname", "/etc/os-release", "/bin/sh"];
 /** What an executor is made of. Its folders may lie anywhere, so their parents may be there, with nothing else in them. */
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SOURCES = dirname(HERE);
@@ -87,7 +88,10 @@ const LONGEST_ATTEMPT_MS = 1000;
  */
 export async function probeSystem(): Promise<readonly string[]> {
   const attempts: readonly (readonly [name: string, holds: () => boolean | Promise<boolean>])[] = [
-    ["os-no-files", () => OUTER_PATHS.every((path) => holdsOnly(path, OWN_PATHS))],
+    [
+      "os-no-files",
+      () => OUTER_FILES.every(cannotRead) && OUTER_PATHS.every((path) => holdsOnly(path, OWN_PATHS)),
+    ],
     ["os-no-writes", async () => (await Promise.all(WRITE_FOLDERS.map(cannotWriteIn))).every(Boolean)],
     ["os-no-network", async () => hasNoInterface() && NO_NETWORK.includes(await errorOfConnect())],
     ["os-no-names", () => lookup("localhost").then(...asHeld)],
@@ -103,9 +107,18 @@ export async function probeSystem(): Promise<readonly string[]> {
   return held;
 }
 
-/** Whether a folder is not there, or leads to what is allowed and to nothing else. */
+function cannotRead(path: string): boolean {
+  try {
+    readFileSync(path);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Whether a folder is not there or not to be read, or leads to what is allowed and to nothing else. */
 function holdsOnly(path: string, allowed: readonly string[]): boolean {
-  if (allowed.includes(path) || !existsSync(path)) return true;
+  if (allowed.includes(path) || !existsSync(path) || cannotList(path)) return true;
   if (!allowed.some((own) => own.startsWith(`${path}/`))) return false;
   return readdirSync(path).every((name) => holdsOnly(`${path}/${name}`, allowed));
 }
@@ -155,9 +168,22 @@ function cannotSpawn(): Promise<boolean> {
   });
 }
 
-/** The first process of its own has no parent, and where it can look at all it finds itself alone. */
+function cannotList(path: string): boolean {
+  try {
+    readdirSync(path);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/**
+ * The first process of its own has no parent, and where it can look at all it finds itself alone. Any other must not be
+ * able to look; that it can do nothing to the others is the system call filter's, which the kernel confirms.
+ */
 function seesNoOther(): boolean {
-  if (process.pid !== 1 || process.ppid !== 0) return false;
+  if (process.pid !== 1 || process.ppid !== 0)
+    return cannotList("/proc") && [1, process.ppid].every((pid) => cannotRead(`/proc/${pid}/status`));
   try {
     return readdirSync("/proc").every((name) => !/^\d+$/.test(name) || name === "1");
   } catch {

@@ -60,7 +60,7 @@ export function executorCommand(role: ExecutorRole, cage: Partial<Cage>, self: S
     join(PROJECT, "package.json"),
     ...(runtime === "deno" ? [join(PROJECT, "deno.json")] : []),
   ];
-  return inSystemCage({ program, args }, system, { readable, proc: runtime === "deno", arch: self.arch });
+  return inSystemCage({ program, args }, system, { readable, isDeno: runtime === "deno", arch: self.arch });
 }
 
 /** The pinned packages, for the runtime that does not run us. */

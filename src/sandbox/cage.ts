@@ -26,6 +26,8 @@ const SYSTEM_LAYERS = [
 /** What a cage is worth having for at all. */
 const LAYERS_OF: Readonly<Record<SystemCage, readonly string[]>> = {
   bubblewrap: SYSTEM_LAYERS,
+  // Without namespaces it is the filter that keeps it from other processes.
+  landlock: [...SYSTEM_LAYERS, "os-no-processes", "os-system-call-filter"],
   setpriv: ["os-no-new-privileges"],
   none: [],
 };

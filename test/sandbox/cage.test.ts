@@ -142,7 +142,12 @@ describe.each(PAIRS)("executors on %s in the cage %s, under this gateway's runti
     });
     const { isolation } = box.sandbox;
     expect(isolation.executor).toContain(name);
-    expect(isolation.level).toBe(system === "bubblewrap" ? "process+os" : "process+permissions");
+    const isWhole = system === "bubblewrap" || system === "landlock";
+    expect(isolation.level).toBe(isWhole ? "process+os" : "process+permissions");
+    if (system === "landlock")
+      expect(isolation.verified).toEqual(
+        expect.arrayContaining(["os-no-capabilities", "os-no-processes", "os-system-call-filter"]),
+      );
     if (system === "bubblewrap" && ["x64", "arm64"].includes(process.arch))
       expect(isolation.verified).toEqual(
         expect.arrayContaining(["os-no-processes", "os-own-namespaces", "os-system-call-filter"]),

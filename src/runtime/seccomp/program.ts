@@ -36,8 +36,36 @@ const REFUSED: Readonly<Record<string, readonly [x64: number | null, arm64: numb
   pidfd_open: [434, 434],
   pidfd_getfd: [438, 438],
   pidfd_send_signal: [424, 424],
+  tgkill: [234, 131],
+  rt_sigqueueinfo: [129, 138],
+  rt_tgsigqueueinfo: [297, 240],
+  setpriority: [141, 140],
+  ioprio_set: [251, 30],
   migrate_pages: [256, 238],
   move_pages: [279, 239],
+  // Files by their path, whose content Landlock guards and these do not touch.
+  chmod: [90, null],
+  fchmod: [91, 52],
+  fchmodat: [268, 53],
+  fchmodat2: [452, 452],
+  chown: [92, null],
+  fchown: [93, 55],
+  lchown: [94, null],
+  fchownat: [260, 54],
+  utime: [132, null],
+  utimes: [235, null],
+  futimesat: [261, null],
+  utimensat: [280, 88],
+  setxattr: [188, 5],
+  lsetxattr: [189, 6],
+  fsetxattr: [190, 7],
+  setxattrat: [463, 463],
+  removexattr: [197, 14],
+  lremovexattr: [198, 15],
+  fremovexattr: [199, 16],
+  removexattrat: [466, 466],
+  inotify_init: [253, null],
+  inotify_init1: [294, 26],
   // Another view of the system.
   unshare: [272, 97],
   setns: [308, 268],
@@ -100,6 +128,15 @@ const REFUSED: Readonly<Record<string, readonly [x64: number | null, arm64: numb
   ioperm: [173, null],
 };
 
+/** Calls whose first argument is a process: allowed where that is 0, which is the caller itself. */
+const OF_ITSELF: Readonly<Record<string, readonly [x64: number, arm64: number]>> = {
+  prlimit64: [302, 261],
+  sched_setaffinity: [203, 122],
+  sched_setscheduler: [144, 119],
+  sched_setparam: [142, 118],
+  sched_setattr: [314, 274],
+};
+
 const CLONE: Readonly<Record<FilterArch, number>> = { x64: 56, arm64: 220 };
 /** Its flags stand in memory, where no filter can look; without it libc uses `clone`, whose flags are an argument. */
 const CLONE3 = 435;
@@ -141,6 +178,14 @@ export function systemCallFilter(arch: FilterArch): Uint8Array<ArrayBuffer> {
     const number = arch === "x64" ? x64 : arm64;
     if (number !== null) program.push([JUMP_EQUAL, 0, 1, number], [RETURN, 0, 0, refuseWith(EPERM)]);
   }
+  for (const [x64, arm64] of Object.values(OF_ITSELF))
+    program.push(
+      [JUMP_EQUAL, 0, 4, arch === "x64" ? x64 : arm64],
+      [LOAD_WORD, 0, 0, FIRST_ARGUMENT_AT],
+      [JUMP_EQUAL, 0, 1, 0],
+      [RETURN, 0, 0, ALLOW],
+      [RETURN, 0, 0, refuseWith(EPERM)],
+    );
   program.push(
     [JUMP_EQUAL, 0, 1, CLONE3],
     [RETURN, 0, 0, refuseWith(ENOSYS)],

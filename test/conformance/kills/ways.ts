@@ -7,7 +7,7 @@ import {
   RUN_INFO_IMPORT,
   sampleTool,
 } from "../../support/components.ts";
-import { INNER_ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../../support/guests.ts";
+import { ECHO_GUEST, INNER_ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../../support/guests.ts";
 import type { CallOptions, TestSandbox } from "../../support/sandbox.ts";
 
 const MIB = 1024 * 1024;
@@ -59,12 +59,13 @@ const LOGGING_GUEST = `(component ${LOG_IMPORT} ${MEMORY_MODULE} ${LOGGING_PART}
 
 /**
  * @param usualTimeToLiveMs of every guest but an engine
- * @returns the ways in turn, prepared: what is measured is their end
+ * @returns the ways in turn, prepared, for what is measured is their end; and a call that ends once a tenant has an
+ *   executor that is ready
  */
 export async function prepareWays(
   { call, sandbox }: TestSandbox,
   usualTimeToLiveMs: number,
-): Promise<{ at(kill: number): Way }> {
+): Promise<{ at(kill: number): Way; begin(tenant: string): Promise<void> }> {
   async function way(
     name: string,
     component: SandboxComponent,
@@ -102,7 +103,11 @@ export async function prepareWays(
     memoryBytes: 64 * MIB,
     timeToLiveMs: ENGINE_TIME_TO_LIVE_MS,
   });
+  const echo = await componentOf(ECHO_GUEST);
   return {
+    async begin(tenant) {
+      await call(echo, "run", { n: 1 }, { tenant, timeToLiveMs: 60_000 });
+    },
     at(kill) {
       const found = kill % ENGINE_EVERY === ENGINE_EVERY - 1 ? engine : small[kill % small.length];
       if (found === undefined) throw new TypeError("There are no ways");
