@@ -38,7 +38,7 @@ const READ_AT_START = {
   node: ["/etc/ssl/openssl.cnf"],
   deno: ["/etc/passwd", "/dev/urandom", "/proc/self/maps"],
 };
-/** Clears the environment after bubblewrap, which puts `PWD` into it. */
+/** Clears the environment after bubblewrap, which puts `PWD` into it, and after Deno, which may put names of its own. */
 const ENV = "/usr/bin/env";
 const SHELL = "/bin/sh";
 const NOBODY = "65534";
@@ -85,9 +85,13 @@ function landlocked({ program, args }: CommandLine, { readable, isDeno, arch }: 
   const filter = join(HERE, "seccomp", `${arch}.bpf`);
   if (!existsSync(filter)) throw new Error(`Cannot make a cage: there is no system call filter for ${arch}`);
   const rules = [
-    ...[program, ...librariesOf(program)].map((path) => `path-beneath:read-file,execute:${path}`),
+    ...[ENV, program, ...librariesOf(ENV), ...librariesOf(program)].map(
+      (path) => `path-beneath:read-file,execute:${path}`,
+    ),
     ...READ_AT_START[isDeno ? "deno" : "node"]
       .filter(existsSync)
+      // Where it is seen that there is nothing in it.
+      .concat("/proc/self/environ")
       .map((path) => `path-beneath:read-file:${path}`),
     ...readable.map((path) => `path-beneath:read-file${isFolder(path) ? ",read-dir" : ""}:${path}`),
   ];
@@ -98,7 +102,7 @@ function landlocked({ program, args }: CommandLine, { readable, isDeno, arch }: 
     args: [
       ...["--no-new-privs", "--pdeathsig", "KILL", ...noCapabilities, "--landlock-access", "fs"],
       ...[...new Set(rules)].flatMap((rule) => ["--landlock-rule", rule]),
-      ...["--seccomp-filter", filter, "--", program, ...args],
+      ...["--seccomp-filter", filter, "--", ENV, "-i", program, ...args],
     ],
   };
 }
