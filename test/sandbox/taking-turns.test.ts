@@ -151,11 +151,11 @@ describe("fuel in portions", () => {
     ["by itself", () => echo],
     ["inside of another component", () => inner],
   ])("is enough when it is exactly enough, and one unit less is not: %s", async (_, component) => {
-    const { fuelUsed } = await box.call(given(component()), "run", { n: 1_000_000 }, LONG_FUEL);
+    const { fuelUsed } = await box.call(given(component()), "run", { n: 4_000_000 }, LONG_FUEL);
     // Several portions.
-    expect(fuelUsed).toBeGreaterThan(3_000_000);
+    expect(fuelUsed).toBeGreaterThan(12_000_000);
     const run = (fuel: number) =>
-      box.call(given(component()), "run", { n: 1_000_000 }, { ...LONG_FUEL, fuel });
+      box.call(given(component()), "run", { n: 4_000_000 }, { ...LONG_FUEL, fuel });
     expect(await run(fuelUsed ?? 0)).toMatchObject({ outcome: { kind: "completed" }, fuelUsed });
     expect(await run((fuelUsed ?? 0) - 1)).toMatchObject({
       outcome: { kind: "exhausted", budget: "fuel" },

@@ -6,8 +6,8 @@
  * the same fuel on every machine, whoever it shared a processor with.
  */
 
-/** Units of a portion: about a millisecond of plain code. */
-export const PORTION = 1_000_000n;
+/** Units of a portion: some milliseconds of ordinary code. */
+export const PORTION = 4_000_000n;
 
 /** The fuel of one run. */
 export class Fuel {
