@@ -35,4 +35,8 @@ const world: CliWorld = {
   openToolchain: () => import("./toolchain/index.ts"),
 };
 
+// The clock's timers let a process end. A command that waits for nothing else (for gateways to follow, for another try)
+// would be ended in the middle of it, without a word.
+const alive = setInterval(() => undefined, 2 ** 30);
 runtime.setExitCode(await runCli(runtime.args, world));
+clearInterval(alive);

@@ -11,6 +11,7 @@ import { verifySignature } from "../../src/identity/index.ts";
 import type { ToolAction } from "../../src/ports/index.ts";
 import { openReport, openTools } from "../../src/versions.ts";
 import { type Answer, callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
+import { firstLine, Processes } from "../support/gateway-process.ts";
 
 let folder: string;
 let gateway: TestGateway;
@@ -22,6 +23,11 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "writ-versions-"));
   for (const tool of ["hash", "rogue"])
     await cp(join(PROJECT, ".writ", "tools", tool), join(folder, "tools", tool), { recursive: true });
+  // A busy machine must not let a run end by its time before the operator's word reaches it.
+  const policy = join(folder, "tools", "rogue", "policy.yaml");
+  const text = await readFile(policy, "utf8");
+  expect(text).toContain("max_duration_ms: 3000");
+  await writeFile(policy, text.replace("max_duration_ms: 3000", "max_duration_ms: 30000"));
   await start();
 }, 120_000);
 afterAll(async () => {
@@ -63,6 +69,14 @@ async function change(
 
 const hash = () => post("/v1/tools/hash/fnv1a64", { input: { data: "" }, purpose: "support-chat" });
 
+/** Functions of the newest runs, those under way among them. */
+async function functionsOfRuns(limit: number): Promise<readonly string[]> {
+  const { json } = await callGateway(gateway.server.url, `/v1/runs?limit=${limit}`, {
+    headers: { authorization: `Bearer ${key}` },
+  });
+  return json.runs.map(({ function: name }: { function: string }) => name);
+}
+
 function predicateOf(answer: Answer): { readonly policy_id: string; readonly artifact_hash: string } {
   const { payload } = answer.json.manifest.dsseEnvelope;
   return JSON.parse(Buffer.from(payload, "base64").toString()).predicate;
@@ -103,7 +117,9 @@ describe("the kill switch", () => {
     // Fuel enough for seconds of work; both are under way when the word comes.
     const computing = post("/v1/tools/rogue/rogue/spin", { input: {}, purpose: "security-drill" });
     const waiting = post("/v1/tools/rogue/rogue/wait", { input: {}, purpose: "security-drill" });
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await expect
+      .poll(() => functionsOfRuns(2), { timeout: 20_000 })
+      .toEqual(expect.arrayContaining(["rogue/spin", "rogue/wait"]));
     const at = performance.now();
     const { action } = await change("rogue", { kind: "suspend", reason: "leaks-data" });
     const outcomes = [(await waiting).json.outcome, (await computing).json.outcome];
@@ -183,6 +199,29 @@ describe("versions", () => {
     });
     expect(await tools.command("nothing", { kind: "resume" }, "")).toEqual({ kind: "unknown-tool" });
   }, 120_000);
+});
+
+describe("an operator at a shell", () => {
+  it("is told when every gateway follows: the process waits for it with nothing else to do", async () => {
+    const processes = new Processes();
+    const run = async (...args: string[]) => {
+      const child = processes.spawn(["tools", ...args, "--data", join(folder, "data"), "--json"]);
+      const [line, code] = await Promise.all([
+        firstLine(child),
+        new Promise((resolve) => child.once("exit", resolve)),
+      ]);
+      return { code, line };
+    };
+    try {
+      for (const command of [
+        ["suspend", "hash", "--reason", "drill"],
+        ["resume", "hash"],
+      ])
+        expect(await run(...command)).toEqual({ code: 0, line: "{" });
+    } finally {
+      await processes.end();
+    }
+  });
 });
 
 describe("an operator over HTTP", () => {
