@@ -83,7 +83,7 @@ const growing = (pages: number) =>
       loop $again (br_if $again (i32.ne (memory.grow (i32.const ${pages})) (i32.const -1))) end unreachable)`);
 
 describe("run() of a guest that wants memory", () => {
-  it.each([1, 16, 7])("ends as exhausted at its cap, growing by %d pages", async (pages) => {
+  it.each([1, 16, 7, 100])("ends as exhausted at its cap, growing by %d pages", async (pages) => {
     const end = await box.call(
       await componentOf(growing(pages)),
       "run",
@@ -91,12 +91,26 @@ describe("run() of a guest that wants memory", () => {
       { memoryBytes: 8 * MIB, fuel: 1e9 },
     );
     expect(end.memoryPeakBytes).toBeLessThanOrEqual(8 * MIB);
-    expect(end.memoryPeakBytes).toBeGreaterThan(7 * MIB - 65_536);
-    // Growing in steps larger than a thirty-second of the cap, it stops short of what counts as full.
-    const isNear = 8 * MIB - (end.memoryPeakBytes ?? 0) < (8 * MIB) / 32;
-    expect(end.outcome).toEqual(
-      isNear ? { kind: "exhausted", budget: "memory_bytes" } : { kind: "trapped", reason: "unreachable" },
+    expect(end.outcome).toEqual({ kind: "exhausted", budget: "memory_bytes" });
+  });
+
+  it("is not called exhausted when it traps near its cap and was refused nothing", async () => {
+    const component = await componentOf(
+      guest(`(memory (export "memory") 1) (func (export "run")
+        (drop (memory.grow (i32.const 127))) unreachable)`),
     );
+    const end = await box.call(component, "run", {}, { memoryBytes: 8 * MIB });
+    expect(end.outcome).toEqual({ kind: "trapped", reason: "unreachable" });
+    expect(end.memoryPeakBytes).toBe(8 * MIB);
+  });
+
+  it("is not called exhausted when it is its own maximum that ends its growth", async () => {
+    const component = await componentOf(
+      guest(`(memory (export "memory") 1 4) (func (export "run")
+        (if (i32.eq (memory.grow (i32.const 4)) (i32.const -1)) (then unreachable)))`),
+    );
+    const end = await box.call(component, "run", {}, { memoryBytes: 8 * MIB });
+    expect(end.outcome).toEqual({ kind: "trapped", reason: "unreachable" });
   });
 
   it("is not called exhausted when it traps with its memory as it was", async () => {

@@ -100,8 +100,9 @@ function writeContents(
     if (section !== undefined) contents.set(id, [content(section)]);
   };
   // Whatever may ask for a wrapper or a plain type comes before the sections that list them.
-  const entries = counterImports(context.refill ? signatures.plain([], []) : undefined);
-  const added = context.refill ? 3 : 2;
+  const refillType = context.refill ? signatures.plain([], []) : undefined;
+  const entries = counterImports(refillType, context.refused !== undefined);
+  const added = 2 + (context.refill ? 1 : 0) + (context.refused === undefined ? 0 : 1);
   const imports = writeImports(module, sections.get(SECTION.import), plainOf, added, entries);
   contents.set(SECTION.import, [imports]);
   write(SECTION.table, (section) => writeTables(module, section, maxima, map));
@@ -144,10 +145,14 @@ function writeContents(
   return { contents, instantiationFuel: instantiationCost(dataBytes, elements, tableElements) };
 }
 
-/** @param refillType the type of the refill hook where it is imported */
-function counterImports(refillType: number | undefined): Writer {
+/**
+ * @param refillType the type of the refill hook where it is imported
+ * @param refusals whether the note of refused growth is
+ */
+function counterImports(refillType: number | undefined, refusals: boolean): Writer {
   const entries = new Writer(64);
-  for (const { name, type } of [FUEL_IMPORT.left, FUEL_IMPORT.depth]) {
+  const { left, depth, refused } = FUEL_IMPORT;
+  for (const { name, type } of refusals ? [left, depth, refused] : [left, depth]) {
     entries.name(FUEL_IMPORT.module);
     entries.name(name);
     entries.bytes(0x03, type === "i64" ? 0x7e : 0x7f, 0x01);

@@ -31,6 +31,9 @@
  *   account. What the guest used is the sum of what was put in, less `left`: exact, whatever the portions.
  *   INVARIANT: it never throws. Guests can catch what JavaScript throws, and `left` below zero ends them for certain.
  *
+ * - `refused`: imported by modules that were metered with the option `noteRefusals`. It is set to 1 where a growth of a
+ *   memory fails that the module itself would have allowed: for want of room under the cap, or of memory on the machine.
+ *
  * An instance that was exhausted or has trapped must not be called again.
  */
 export const FUEL_IMPORT = {
@@ -38,4 +41,5 @@ export const FUEL_IMPORT = {
   left: { name: "left", type: "i64", mutable: true },
   depth: { name: "depth", type: "i32", mutable: true },
   refill: { name: "refill" },
+  refused: { name: "refused", type: "i32", mutable: true },
 } as const;

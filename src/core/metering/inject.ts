@@ -17,7 +17,7 @@ import { Labels } from "./labels.ts";
 import type { BodyPlan } from "./plan.ts";
 import type { BodyDepth, CodeSource, InjectContext } from "./rewrite-context.ts";
 import type { ScannedBody } from "./scan.ts";
-import { writeSizeCharge } from "./size-code.ts";
+import { writeRefusalNote, writeSizeCharge } from "./size-code.ts";
 import { sizeChargeOf } from "./sizes.ts";
 import { canWrap, closeTight, openTight, TIGHT_EXIT } from "./tight-loops.ts";
 import { OP, Walker } from "./walker.ts";
@@ -242,7 +242,6 @@ class Emitter {
         return;
       default:
         this.#sized(walker);
-        return;
     }
   }
 
@@ -304,12 +303,15 @@ class Emitter {
   }
 
   #sized(walker: Walker): void {
-    const { module, maxima } = this.#context;
+    const { module, maxima, refused, hints, wrappers } = this.#context;
     const charge = sizeChargeOf(module, maxima, walker);
     if (charge === undefined) return;
     this.#flush(walker.at);
     const size = this.#locals.of([charge.wide ? TYPE.i64 : TYPE.i32]);
-    writeSizeCharge(this.#writer, this.#word, charge, size, this.#context.wrappers.helper("pay"));
+    writeSizeCharge(this.#writer, this.#word, charge, size, wrappers.helper("pay"));
+    if (refused === undefined || charge.growth?.capped !== true) return;
+    this.#flush(walker.reader.pos);
+    hints.add(writeRefusalNote(this.#writer, charge, size, refused), UNLIKELY);
   }
 
   /** What is charged and checked at a site. */
@@ -355,8 +357,7 @@ class Emitter {
 
   #branchTable(walker: Walker): void {
     this.#flush(walker.at);
-    this.#writer.byte(OP.brTable);
-    this.#writer.u32(walker.labels.length - 1);
+    op(this.#writer, OP.brTable, walker.labels.length - 1);
     for (const label of walker.labels) this.#writer.u32(this.#labels.moved(label));
     this.#copied = walker.reader.pos;
   }

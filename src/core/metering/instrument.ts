@@ -33,6 +33,8 @@ export interface MeterOptions {
    * fuel. Default false: such a guest is stopped.
    */
   readonly refill?: boolean;
+  /** Has the module import `refused` of {@link FUEL_IMPORT}, and note there that a memory could not grow. Default false. */
+  readonly noteRefusals?: boolean;
   /** Lets relaxed SIMD pass, whose results differ between machines. Default false. */
   readonly allowRelaxedSimd?: boolean;
   /**
@@ -70,7 +72,7 @@ export interface MeteredModule {
 }
 
 /** The version of the rewriting. Whoever keeps metered modules keeps them under it; fuel depends on the cost table only. */
-export const METER_VERSION = "writ-meter/8";
+export const METER_VERSION = "writ-meter/9";
 
 /** Where the caller names no depth: about half a megabyte of native stack. */
 export const DEFAULT_MAX_CALL_DEPTH = 4096;
@@ -104,7 +106,10 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
   const { importedGlobals, definedGlobals } = module;
   const refill = options.refill === true ? module.importedFunctions : undefined;
   // The counters are imported behind the module's own imports; the size of slices is the last of its globals.
-  const [left, depth, slice] = [importedGlobals, importedGlobals + 1, importedGlobals + definedGlobals + 2];
+  const [left, depth] = [importedGlobals, importedGlobals + 1];
+  const refused = options.noteRefusals === true ? importedGlobals + 2 : undefined;
+  const addedGlobals = refused === undefined ? 2 : 3;
+  const slice = importedGlobals + definedGlobals + addedGlobals;
   const counters = { left, depth, slice, maxCallDepth, refill };
   const signatures = new Signatures(module);
   const wrappers = new Wrappers(module, signatures, counters);
@@ -116,7 +121,8 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
     signatures,
     wrappers,
     refill: refill !== undefined,
-    global: (index: number): number => (index < importedGlobals ? index : index + 2),
+    refused,
+    global: (index: number): number => (index < importedGlobals ? index : index + addedGlobals),
     references,
     hints: new HintWriter(),
     ownHints: readHints(module),

@@ -18,6 +18,8 @@ export interface InjectContext {
   readonly wrappers: Wrappers;
   /** The refill hook is imported, behind the module's own imports. */
   readonly refill: boolean;
+  /** The global that notes that a memory could not grow, where it is imported. */
+  readonly refused: number | undefined;
   /** A global's index in the metered module. */
   readonly global: (index: number) => number;
   readonly hints: HintWriter;

@@ -6,7 +6,7 @@ import type { Writer } from "./binary/writer.ts";
 import { LARGEST_SIZE } from "./costs.ts";
 import type { SizeCharge } from "./sizes.ts";
 import { OP } from "./walker.ts";
-import { i64, op, type WordCode } from "./word-code.ts";
+import { i32, i64, op, TYPE, type WordCode } from "./word-code.ts";
 
 /**
  * Writes the charge of an operator whose size operand is on the stack; it stays there.
@@ -27,6 +27,32 @@ export function writeSizeCharge(
   op(writer, OP.call, pay);
   word.set();
   op(writer, OP.localGet, size);
+}
+
+/**
+ * Writes behind a growth, whose result is on the stack and stays there, that a failure is noted.
+ *
+ * @param size a local that holds it meanwhile
+ * @param refused the global that is set to 1
+ * @returns the offset of the branch, which is hardly ever taken
+ */
+export function writeRefusalNote(
+  writer: Writer,
+  { wide }: SizeCharge,
+  size: number,
+  refused: number,
+): number {
+  op(writer, OP.localTee, size);
+  if (wide) i64(writer, -1);
+  else i32(writer, -1);
+  writer.byte(wide ? 0x51 : 0x46); // eq
+  const branch = writer.length;
+  writer.bytes(OP.if, TYPE.empty);
+  i32(writer, 1);
+  op(writer, OP.globalSet, refused);
+  writer.byte(OP.end);
+  op(writer, OP.localGet, size);
+  return branch;
 }
 
 /** Pushes the units for the size in a local: below 2^46, so that no size overflows the host's counter. */

@@ -25,7 +25,13 @@ export interface SizeCharge {
   readonly unitsPerItem: number;
   readonly itemsPerUnit: number;
   /** For growth: what grows, whose size must stay within `maximum` or the growth fails and costs nothing more. */
-  readonly growth?: { readonly kind: "memory" | "table"; readonly index: number; readonly maximum: bigint };
+  readonly growth?: {
+    readonly kind: "memory" | "table";
+    readonly index: number;
+    readonly maximum: bigint;
+    /** The module itself declares no smaller maximum: where this one ends growth, that is the cap's doing. */
+    readonly capped: boolean;
+  };
 }
 
 /** The maxima that the metered module will declare, by index; undefined where an import leaves it open. */
@@ -42,11 +48,13 @@ export function sizeChargeOf(module: WasmModule, maxima: Maxima, walker: Walker)
   switch (opcode) {
     case OP.memoryGrow: {
       const maximum = maxima.memories[first] ?? 0n;
-      return items(is64(memories, first), UNITS_PER_PAGE, { kind: "memory", index: first, maximum });
+      const capped = (memories[first]?.maximum ?? maximum + 1n) > maximum || first < module.importedMemories;
+      return items(is64(memories, first), UNITS_PER_PAGE, { kind: "memory", index: first, maximum, capped });
     }
     case OP.tableGrow: {
       const maximum = maxima.tables[first] ?? 0n;
-      return items(is64(tables, first), UNITS_PER_TABLE_ELEMENT, { kind: "table", index: first, maximum });
+      const growth = { kind: "table", index: first, maximum, capped: false } as const;
+      return items(is64(tables, first), UNITS_PER_TABLE_ELEMENT, growth);
     }
     case OP.memoryFill:
       return bytes(is64(memories, first));

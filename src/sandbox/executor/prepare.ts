@@ -157,6 +157,7 @@ function meter(
       maxMemoryBytes: Math.max(0, caps[first] ?? 0),
       maxTableElements,
       refill: true,
+      noteRefusals: true,
       canonicalNans,
       allowRelaxedSimd: relaxedSimd,
     });

@@ -24,9 +24,6 @@ import {
 } from "./linker/index.ts";
 import type { MemoryPool } from "./memory-pool.ts";
 
-/** What allocators grow by at once: a chunk of a megabyte, and what rounding adds. */
-const ORDINARY_GROWTH_BYTES = 1024 * 1024 + 65_536;
-
 /** A component that this process has compiled. */
 export interface LoadedComponent {
   readonly compiled: CompiledPlan;
@@ -153,19 +150,11 @@ export function startRun(
       if (linked.depthExceeded()) return { kind: "exhausted", budget: "call_depth" };
       const end = endOfThrown(error);
       unexplained = end === UNEXPLAINED || end === STACK_OVERFLOW;
-      return end.kind === "trapped" && ranOutOfMemory() ? { kind: "exhausted", budget: "memory_bytes" } : end;
+      // A guest that was refused memory and traps has most likely been ended by its own allocator. One that went on without,
+      // and traps for another reason, is told the same.
+      const outOfMemory = end.kind === "trapped" && linked.growthRefused();
+      return outOfMemory ? { kind: "exhausted", budget: "memory_bytes" } : end;
     }
-  }
-
-  /**
-   * A refused growth can not be seen from here. What can: the guest trapped after its memory had grown so near to
-   * the cap that the next growth of an ordinary allocator is refused. A guest that holds so much and traps for
-   * another reason is told the same; the number in the manifest shows how near it was.
-   */
-  function ranOutOfMemory(): boolean {
-    const bytes = linked.memoryBytes();
-    const next = Math.min(ORDINARY_GROWTH_BYTES, limits.memoryBytes / 32);
-    return bytes > linked.initialMemoryBytes() && bytes + next > limits.memoryBytes;
   }
 
   async function finish(): Promise<RunReport> {

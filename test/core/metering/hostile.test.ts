@@ -4,9 +4,17 @@
 
 import { expect, test } from "vitest";
 import { GatewayError } from "../../../src/core/errors.ts";
-import { instrument } from "../../../src/core/metering/index.ts";
+import { FUEL_IMPORT, instrument } from "../../../src/core/metering/index.ts";
 import type { MeteredInstance } from "./support.ts";
-import { assemble, createCounters, instantiateMetered, instantiateWith, ROOMY } from "./support.ts";
+import {
+  assemble,
+  callExport,
+  createCounters,
+  instantiateMetered,
+  instantiateWith,
+  PLENTY,
+  ROOMY,
+} from "./support.ts";
 
 const SPINS = {
   "an empty loop": `(func (export "f") (loop $l (br $l)))`,
@@ -83,6 +91,33 @@ test("instrument() is not overflowed by 64-bit sizes", async () => {
     const instance = instantiateMetered(await assemble(wat));
     expect(instance.call("grow", size)).toBe(-1n);
     expect(instance.used()).toBe(514n);
+  }
+});
+
+test("instrument() notes a growth that is refused below the module's own maximum, where it is asked to", async () => {
+  const cases: readonly (readonly [memory: string, type: string, pages: number, refused: number])[] = [
+    ["1", "i32", 3, 0],
+    ["1", "i32", 4, 1],
+    ["i64 1", "i64", 4, 1],
+    ["1 4", "i32", 4, 0], // its own
+    ["1 3", "i32", 3, 0],
+    ["1 100", "i32", 4, 1],
+  ];
+  for (const [memory, type, pages, expected] of cases) {
+    const wasm = await assemble(`(module (memory ${memory}) (func (export "f") (result ${type})
+      (memory.grow (${type}.const ${pages}))))`);
+    const counters = createCounters(PLENTY);
+    const refused = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
+    const metered = instrument(wasm, { maxMemoryBytes: 4 * 65_536, noteRefusals: true }).wasm;
+    const { left, depth } = counters;
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(metered), {
+      [FUEL_IMPORT.module]: { left, depth, [FUEL_IMPORT.refused.name]: refused },
+    });
+    expect(Number(callExport(exports, "f", [])) === -1).toBe(
+      expected === 1 || memory === "1 4" || memory === "1 3",
+    );
+    expect(refused.value).toBe(expected);
+    expect(left.value).toBeGreaterThan(0n);
   }
 });
 

@@ -13,8 +13,6 @@ export interface CoreState {
   /** In the order of the plan. */
   readonly cores: { readonly module: number; readonly exports: WebAssembly.Exports }[];
   readonly memories: Set<WebAssembly.Memory>;
-  /** What memories held together when they were made. */
-  initialBytes: number;
   /** What core modules were given as trampolines. */
   readonly doors: (CoreFunction | undefined)[];
   /** Whether anything was called through a door. */
@@ -29,7 +27,6 @@ export function createCoreState(hooks: RefillHooks): CoreState {
     counters: createCounters(hooks),
     cores: [],
     memories: new Set(),
-    initialBytes: 0,
     doors: [],
     asked: false,
     enter: nobodysDoor,

@@ -79,8 +79,8 @@ export interface LinkedComponent {
   depthExceeded(): boolean;
   /** Bytes of all memories. A memory never shrinks, so at the end this is the peak. */
   memoryBytes(): number;
-  /** The same, as they were before the guest ran. */
-  initialMemoryBytes(): number;
+  /** Whether a memory could not grow that the guest would have grown. */
+  growthRefused(): boolean;
   /** Its core instances; undefined when they could not be lent to another run. */
   readonly core: CoreState | undefined;
 }
@@ -316,7 +316,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     const memory = powers.memoryFor(module);
     if (memory !== undefined) {
       planned(given[MEMORY_IMPORT.module])[MEMORY_IMPORT.name] = memory;
-      addMemory(memory);
+      memories.add(memory);
     }
     // Some start functions are the engine's to call. Imports are checked by the engine, item by item.
     const { exports } = pace.plainly(
@@ -324,18 +324,12 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
     );
     core.cores[index] = { module, exports };
     for (const value of Object.values(exports)) {
-      if (value instanceof WebAssembly.Memory) addMemory(value);
+      if (value instanceof WebAssembly.Memory) memories.add(value);
     }
     if (!start) return undefined;
     const run = functionItem({ kind: "export", instance: index, name: START_EXPORT });
     if (machine !== undefined) return machine.start(instanceOf(instance), run);
     return promising(run)();
-  }
-
-  function addMemory(memory: WebAssembly.Memory): void {
-    if (memories.has(memory)) return;
-    memories.add(memory);
-    core.initialBytes += memory.buffer.byteLength;
   }
 
   /** From one core instance on; suspended where a start function waits. */
@@ -373,7 +367,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
       for (const memory of memories) bytes += memory.buffer.byteLength;
       return bytes;
     },
-    initialMemoryBytes: () => core.initialBytes,
+    growthRefused: () => pace.refused.value !== 0,
     // An asynchronous plan's doors, and a profiler's, lead to one run alone.
     core: machine === undefined && profiler === undefined ? core : undefined,
   };

@@ -25,6 +25,8 @@ export interface Counters {
   readonly units: WebAssembly.Global;
   /** Frames in use; below zero once there were more than there may be. */
   readonly depth: WebAssembly.Global;
+  /** Set to 1 once a memory could not grow that the guest would have grown. */
+  readonly refused: WebAssembly.Global;
   readonly hook: RefillHook;
 }
 
@@ -33,6 +35,7 @@ export function createCounters(hooks: RefillHooks): Counters {
   return {
     units: new WebAssembly.Global({ value: "i64", mutable: true }, 0n),
     depth: new WebAssembly.Global({ value: "i32", mutable: true }, 0),
+    refused: new WebAssembly.Global({ value: "i32", mutable: true }, 0),
     hook: hooks.take(),
   };
 }
@@ -42,6 +45,8 @@ export class Pace {
   readonly fuel: Fuel;
   /** Frames in use; below zero once there were more than there may be. */
   readonly depth: WebAssembly.Global;
+  /** Set to 1 once a memory could not grow that the guest would have grown. */
+  readonly refused: WebAssembly.Global;
   readonly #parts: PaceParts;
   /** Calls, one inside of another, that have to come back at once. */
   #plainCalls = 0;
@@ -50,10 +55,12 @@ export class Pace {
 
   constructor(parts: PaceParts) {
     this.#parts = parts;
-    const { units, depth, hook } = parts.counters;
+    const { units, depth, refused, hook } = parts.counters;
     this.fuel = new Fuel(parts.units, units);
     this.depth = depth;
     depth.value = 0;
+    this.refused = refused;
+    refused.value = 0;
     hook.serve({ portion: () => this.#portion(), turn: () => this.#wait() });
   }
 
@@ -63,6 +70,7 @@ export class Pace {
       [FUEL_IMPORT.left.name]: this.fuel.counter,
       [FUEL_IMPORT.depth.name]: this.depth,
       [FUEL_IMPORT.refill.name]: this.#parts.counters.hook.refill,
+      [FUEL_IMPORT.refused.name]: this.refused,
     };
   }
 
