@@ -273,11 +273,7 @@ class Emitter {
     this.#word.set();
   }
 
-  /**
-   * Pushes the word for a call.
-   *
-   * @param frames that the call takes of the depth, where it is not made in the function's own stead
-   */
+  /** Pushes the word for a call, which takes `frames` of the depth where it is not made in the function's own stead. */
   #takeForCall(tail: boolean, frames: number): void {
     const word = this.#word;
     if (tail || frames === 0) {
