@@ -17,11 +17,12 @@ const goodRandom = '(export "get-random-u64" (func (result u64)))';
 const IMPORTS: readonly (readonly [what: string, wat: string, state: string, reason?: RegExp])[] = [
   ["an interface that is offered", random(goodRandom), "served"],
   ["an interface at another patch version", random(goodRandom, "0.2.0"), "served"],
+  ["an interface of WASI 0.3", random(goodRandom, "0.3.2"), "served"],
   [
     "an interface at another minor version",
-    random(goodRandom, "0.3.0"),
+    random(goodRandom, "0.4.0"),
     "refused",
-    /is offered as wasi:random\/random@0\.2.*WASI 0\.3 is not offered: build it for WASI 0\.2/,
+    /is offered as wasi:random\/random@0\.2.*, wasi:random\/random@0\.3.* only; .* capability random/,
   ],
   [
     "a function with another type",
