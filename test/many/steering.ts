@@ -12,6 +12,7 @@ import { openDatabase } from "../../src/place.ts";
 import type { Store } from "../../src/ports/index.ts";
 import { policyIdsOf } from "../../src/registry/index.ts";
 import { openTools } from "../../src/versions.ts";
+import { PATIENT } from "../support/small-tools.ts";
 
 /** The tool that is steered. */
 export const STEERED = "steered";
@@ -37,21 +38,19 @@ export async function addSteered(tools: string): Promise<void> {
   await cp(from, to, { recursive: true });
   const file = JSON.parse(await readFile(join(from, "tool.json"), "utf8"));
   await writeFile(join(to, "tool.json"), JSON.stringify({ ...file, name: STEERED }));
-  await writePolicy(tools, 1000);
+  await writePolicy(tools, "60000");
 }
 
 /** Changes its policy, which makes a second version: whoever starts from now on activates it. */
 export function changeSteered(tools: string): Promise<void> {
-  return writePolicy(tools, 1001);
+  return writePolicy(tools, "60001");
 }
 
-async function writePolicy(tools: string, durationMs: number): Promise<void> {
+async function writePolicy(tools: string, durationMs: string): Promise<void> {
   const policy = await readFile(join(tools, "hash", "policy.yaml"), "utf8");
   await writeFile(
     join(tools, STEERED, "policy.yaml"),
-    policy
-      .replace("tool_id: hash", `tool_id: ${STEERED}`)
-      .replace("max_duration_ms: 1000", `max_duration_ms: ${durationMs}`),
+    policy.replace("tool_id: hash", `tool_id: ${STEERED}`).replace(PATIENT, `max_duration_ms: ${durationMs}`),
   );
 }
 

@@ -3,10 +3,15 @@ import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PROJECT } from "./gateway.ts";
 
-/** Copies the hash tool into a folder. @returns the folder of tools */
+/** Time to live of the tool's runs: what is asked of many gateways at once waits for long on a busy machine. */
+export const PATIENT = "max_duration_ms: 60000";
+
+/** Copies the hash tool into a folder, under a policy that gives its runs time. @returns the folder of tools */
 export async function hashAlone(folder: string): Promise<string> {
   const tools = join(folder, "tools");
   await cp(join(PROJECT, ".writ", "tools", "hash"), join(tools, "hash"), { recursive: true });
+  const policy = join(tools, "hash", "policy.yaml");
+  await writeFile(policy, (await readFile(policy, "utf8")).replace("max_duration_ms: 1000", PATIENT));
   return tools;
 }
 

@@ -1,9 +1,11 @@
 /** What budgets, retries, loops and the ledger add to an invocation: the bare story beside it, taking turns. */
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { runtime } from "#runtime";
 import { type Policy, readPolicy } from "../../../src/core/policy/index.ts";
 import type { InvocationRequest } from "../../../src/gateway/index.ts";
 import { openAccounts } from "../../../src/kept.ts";
+import type { Store } from "../../../src/ports/index.ts";
 import type { Registry } from "../../../src/registry/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
 import { planFor, rowOf } from "../harness.ts";
@@ -88,10 +90,12 @@ export const accounts: Suite = {
             unit: "ms more at p50 than bare",
           })),
           ...(await measureProcessor(quick)),
+          ...(await measurePages(folder)),
         ],
         notes: [
           "each subject has its own gateway and database; what they claim goes into the intent's transaction",
           "processor time is of intent and seal on a database in memory: it says on a busy machine too what is added",
+          "pages are what SQLite writes before a commit is durable, 4 KiB each, of intent and seal together: the same on every machine",
         ],
       };
     } finally {
@@ -105,13 +109,15 @@ async function invoke(house: BenchHouse, more: Partial<InvocationRequest> = {}):
   if (outcome.kind !== "completed") throw new Error(`hash ended as ${JSON.stringify(outcome)}`);
 }
 
-/** What is added to intent and seal in processor time: rounds of each in turn, median of the differences. */
-async function measureProcessor(quick: boolean): Promise<readonly Figure[]> {
-  const store = await openStore(runtime.openSqlite(":memory:"), { nextTurn: queueMicrotask });
+/** How much of accounts a run has. */
+type Kind = "bare" | "ledger" | "full";
+
+/** @returns admits and seals one run after another, with as much of accounts as it is told */
+function createRuns(store: Store): (kind: Kind) => Promise<void> {
   const books = openAccounts(runtime, "/nowhere", store);
   const { policy } = readPolicy(POLICY, "bench");
   let n = 0;
-  const one = async (kind: "bare" | "ledger" | "full") => {
+  return async (kind) => {
     const predicate = predicateOf(n++);
     const { run, tenant, tool, function: name } = predicate;
     const atMs = runtime.clock.nowMs();
@@ -125,6 +131,12 @@ async function measureProcessor(quick: boolean): Promise<readonly Figure[]> {
     const seal = { run, outcome: "completed", digest: run, bundle: "{}", entry: run, sealedAtMs: atMs };
     await store.seal(seal, kind === "bare" ? undefined : books.settlementOf(predicate));
   };
+}
+
+/** What is added to intent and seal in processor time: rounds of each in turn, median of the differences. */
+async function measureProcessor(quick: boolean): Promise<readonly Figure[]> {
+  const store = await openStore(runtime.openSqlite(":memory:"), { nextTurn: queueMicrotask });
+  const one = createRuns(store);
   const rounds: { readonly bare: number; readonly ledger: number; readonly full: number }[] = [];
   for (let round = 0; round < (quick ? 5 : 60); round++) {
     const used = { bare: 0, ledger: 0, full: 0 };
@@ -151,6 +163,30 @@ async function measureProcessor(quick: boolean): Promise<readonly Figure[]> {
     },
   ];
 }
+
+/** Pages that a run's two commits write, by how much of accounts it has. */
+async function measurePages(folder: string): Promise<readonly Figure[]> {
+  const figures: Figure[] = [];
+  for (const kind of ["bare", "ledger", "full"] as const) {
+    const path = join(folder, `pages-${kind}.sqlite`);
+    const database = runtime.openSqlite(path);
+    const store = await openStore(database, { nextTurn: queueMicrotask });
+    // Nothing is taken out of the log of writes, so that its growth is what was written.
+    database.exec("PRAGMA wal_autocheckpoint = 0");
+    const one = createRuns(store);
+    for (let turn = 0; turn < PAGED_RUNS; turn++) await one(kind);
+    const before = (await stat(`${path}-wal`)).size;
+    for (let turn = 0; turn < PAGED_RUNS; turn++) await one(kind);
+    const written = (await stat(`${path}-wal`)).size - before;
+    await store.close();
+    figures.push({ name: `${kind}: pages`, value: written / FRAME_BYTES / PAGED_RUNS, unit: "a run" });
+  }
+  return figures;
+}
+
+const PAGED_RUNS = 200;
+/** A page in SQLite's log of writes, with its header. */
+const FRAME_BYTES = 4096 + 24;
 
 const POLICY = JSON.stringify({
   ...{ tool_id: "hash", tenant_tier: ["free"], purpose: ["benchmark"], max_duration_ms: 1000 },
