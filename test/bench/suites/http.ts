@@ -5,6 +5,7 @@ import { compare, planFor, type Row, rowOf } from "../harness.ts";
 import { median } from "../stats.ts";
 import type { Figure, Suite } from "../suite.ts";
 import { type BenchRequest, connect, type Saturation, saturate } from "../support/client.ts";
+import { countProcessor, usedBetween } from "../support/processor.ts";
 import { startEcho, startGateway } from "../support/server.ts";
 
 const PATH = "/v1/tools/hash/hash/fnv1a64";
@@ -48,10 +49,17 @@ export const http: Suite = {
       const turns = quick ? 1 : 5;
       const echoes: Saturation[] = [];
       const runs: Saturation[] = [];
+      const spent = { gateway: 0, executors: 0, client: 0 };
       for (let turn = 0; turn < turns; turn++) {
         const options = { connections: CONNECTIONS, forMs: quick ? 300 : 2000 };
         echoes.push(await saturate(echo.url, echoRequest, options));
+        const [before, own] = [await countProcessor(), process.cpuUsage()];
         runs.push(await saturate(gateway.url, runRequest, options));
+        const [{ user, system }, after] = [process.cpuUsage(own), await countProcessor()];
+        const alone = usedBetween(before, after, gateway.pid, true);
+        spent.gateway += alone;
+        spent.executors += usedBetween(before, after, gateway.pid) - alone;
+        spent.client += (user + system) / 1000;
       }
       const concurrent: Row[] = [
         rowOf(
@@ -68,6 +76,12 @@ export const http: Suite = {
         value: median(all.map((one) => one.perSecond)),
         unit: `runs/s, median of ${turns} turns`,
       });
+      const count = runs.reduce((sum, { latencies }) => sum + latencies.length, 0);
+      const perRun = (who: keyof typeof spent): Figure => ({
+        name: `processor time for a run, ${CONNECTIONS} connections: ${who}`,
+        value: spent[who] / count,
+        unit: "ms",
+      });
       return {
         tables: [
           { title: "one connection, one request after another", rows: sequential },
@@ -76,6 +90,7 @@ export const http: Suite = {
         figures: [
           perSecond(`hono echo, ${CONNECTIONS} connections`, echoes),
           perSecond(`writ hash/fnv1a64, ${CONNECTIONS} connections`, runs),
+          ...(["gateway", "executors", "client"] as const).map(perRun),
           { name: "request body", value: BODY.length, unit: "bytes" },
           { name: "answer with manifest", value: answer.length, unit: "bytes" },
         ],

@@ -6,6 +6,7 @@ import { createStatement, encodeStatement, PAYLOAD_TYPE, pae } from "../../../sr
 import { decide } from "../../../src/core/policy/index.ts";
 import { type Row, rowOf } from "../harness.ts";
 import type { Figure, Suite } from "../suite.ts";
+import { floorRows } from "../support/floor.ts";
 import { openBenchHouse } from "../support/house.ts";
 import { predicateOf } from "../support/predicate.ts";
 import { loadTools, pick } from "../support/tools.ts";
@@ -65,6 +66,10 @@ export const steps: Suite = {
       return {
         tables: [
           { title: "one invocation, by step; indented steps are part of the one above", rows },
+          {
+            title: "what no run goes without, by itself and with nothing beside it in the processor's caches",
+            rows: await floorRows(folder, quick),
+          },
           { title: "pure steps by themselves", rows: pure.map(([name, run]) => timeMany(name, run, quick)) },
         ],
         figures: shares(rows),
