@@ -28,15 +28,9 @@ afterEach(async () => {
   await folder.remove();
 });
 
-function open(keyPath = join(folder.path, "journals.key")): Journals {
+function open(keyPath = join(folder.path, "journals.key"), files = runtime.files): Journals {
   const clock = { ...runtime.clock, nowMs: () => nowMs };
-  return createJournals({
-    store: store.journals,
-    clock,
-    entropy: runtime.entropy,
-    files: runtime.files,
-    keyPath,
-  });
+  return createJournals({ store: store.journals, clock, entropy: runtime.entropy, files, keyPath });
 }
 
 const kept = (run: string, tenant = "acme") => ({ run, tenant, text: TEXT, retentionDays: 1 });
@@ -53,6 +47,24 @@ describe("createJournals()", () => {
     await open().keep(kept("run_1"));
     expect(await open().read("run_1")).toBe(TEXT);
     expect(await open().read("run_2")).toBeUndefined();
+  });
+
+  it("makes one master key for all that come first together", async () => {
+    const runs = Array.from({ length: 12 }, (_, n) => `run_${n + 10}`);
+    for (const [n, run] of runs.entries()) await store.recordIntent({ ...intentOf(n + 10), run });
+    // The first who writes is slow: were there a second, it would write over what that one's keys are wrapped with.
+    let writes = 0;
+    const files: typeof runtime.files = {
+      ...runtime.files,
+      async write(...file) {
+        writes += 1;
+        if (writes === 1) await new Promise((resolve) => setTimeout(resolve, 100));
+        await runtime.files.write(...file);
+      },
+    };
+    const journals = open(undefined, files);
+    await Promise.all(runs.map((run, n) => journals.keep(kept(run, n % 2 === 0 ? "acme" : "other"))));
+    for (const run of runs) expect(await open().read(run)).toBe(TEXT);
   });
 
   it("leaves nothing of it in clear on disk, and a master key that others can not read", async () => {
