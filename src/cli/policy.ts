@@ -72,9 +72,12 @@ export function addPolicy(program: Command, { world, end }: CommandContext): voi
     .option("--markdown", "print the page")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  writ policy capabilities")
-    .action((flags: { readonly markdown?: boolean; readonly json?: boolean }) => {
+    .action(async (flags: { readonly markdown?: boolean; readonly json?: boolean }) => {
       if (flags.json) return printJson(world, { capabilities: CAPABILITIES });
-      if (flags.markdown) return world.runtime.print(capabilityPage(CAPABILITIES).trimEnd());
+      if (flags.markdown) {
+        const offered = (await world.offer()).imports.interfaces.map(({ name }) => name);
+        return world.runtime.print(capabilityPage(CAPABILITIES, offered).trimEnd());
+      }
       const rows = CAPABILITIES.map((row) => [row.word, row.risk, row.clause ?? "-", row.sentence]);
       for (const line of alignColumns([["capability", "risk", "clause", "what it does"], ...rows]))
         world.runtime.print(line);

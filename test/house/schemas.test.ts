@@ -1,7 +1,9 @@
 /** What is published about the predicate: the files in the repository are what the source says now. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
 import { markdownPage } from "../../src/cli/manifest.ts";
+import { readOffer } from "../../src/compose.ts";
 import { predicateFields, predicateSchema } from "../../src/core/manifest/index.ts";
 import { CAPABILITIES, capabilityPage } from "../../src/core/policy/index.ts";
 import { ROOT } from "./source-tree.ts";
@@ -13,8 +15,12 @@ describe("pages written by npm run build:schemas", () => {
     expect(read("manifest/execution-manifest.json")).toBe(`${JSON.stringify(predicateSchema(), null, 2)}\n`);
   });
 
-  it("capabilities.md is the capability table", () => {
-    expect(read("policy/capabilities.md")).toBe(capabilityPage(CAPABILITIES));
+  it("capabilities.md is the capability table, and every interface that is offered stands in it", async () => {
+    const { imports } = await readOffer(runtime);
+    const offered = imports.interfaces.map(({ name }) => name);
+    expect(read("policy/capabilities.md")).toBe(capabilityPage(CAPABILITIES, offered));
+    const inRows = CAPABILITIES.flatMap(({ interfaces }) => interfaces).sort();
+    expect([...new Set(offered.map((name) => name.split("@")[0]))].sort()).toEqual(inRows);
   });
 
   it("capabilities.md names broker files that are there", () => {

@@ -1,13 +1,14 @@
 /** The capability table as a page: which clause of a policy unlocks which imports. Written from the table, never by hand. */
-import type { Capability } from "./capabilities.ts";
+import { type Capability, capabilityOf } from "./capabilities.ts";
 
 /**
  * The table in Markdown.
  *
  * @param rows {@link Capability} rows, as the table has them
+ * @param offered interfaces that this host offers, with their versions, such as `wasi:io/poll@0.2.12`
  * @returns a page, ending in a line feed
  */
-export function capabilityPage(rows: readonly Capability[]): string {
+export function capabilityPage(rows: readonly Capability[], offered: readonly string[]): string {
   const lines = rows.map((row) => {
     const imports = row.interfaces.map((name) => `\`${name}\``).join("<br>");
     return `| ${row.word} | ${row.risk} | ${unlockedBy(row)} | ${imports} | ${row.sentence} | ${row.cost} |`;
@@ -20,12 +21,28 @@ what it costs beside the fuel of every call. An import in no row refuses the com
 \`src/core/policy/capabilities.ts\` by \`npm run build:schemas\`; a gateway serves the same as JSON at \`GET /capabilities\`.
 
 WASI is offered as 0.2.12 and as 0.3.0, and taken in any patch of either; sockets as 0.2 alone. Drafts (\`wasi:config\`, \`wasi:keyvalue\`, \`wasi:logging\`)
-are compatible with themselves alone: \`wit/worlds.wit\` names those that are offered.
+are compatible with themselves alone. The second table has every interface with its versions.
 
 | capability | risk | unlocked by | imports | what it does | cost |
 |---|---|---|---|---|---|
 ${lines.join("\n")}
+
+| interface | versions | capability |
+|---|---|---|
+${versionLines(offered).join("\n")}
 `;
+}
+
+/** One line for each interface, in the order in which they are offered. */
+function versionLines(offered: readonly string[]): readonly string[] {
+  const versions = new Map<string, string[]>();
+  for (const name of offered) {
+    const [plain = "", version = ""] = name.split("@", 2);
+    versions.set(plain, [...(versions.get(plain) ?? []), version]);
+  }
+  return [...versions].map(
+    ([name, list]) => `| \`${name}\` | ${list.join(", ")} | ${capabilityOf(name)?.word ?? "-"} |`,
+  );
 }
 
 /** What an operator writes to unlock it. */

@@ -88,7 +88,7 @@ describe("CAPABILITIES", () => {
   it.each(CAPABILITIES.map((row) => [row.word, row] as const))(
     "%s is on the page, with every import",
     (word, row) => {
-      const line = capabilityPage([row])
+      const line = capabilityPage([row], [])
         .split("\n")
         .find((text) => text.startsWith(`| ${word} |`));
       for (const name of row.interfaces) expect(line).toContain(`\`${name}\``);
