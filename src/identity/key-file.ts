@@ -42,9 +42,9 @@ export async function openKeyFile(
 ): Promise<KeyPair> {
   const { files, signing, path } = options;
   if (options.create && (await files.mode(path)) === undefined) {
-    await files.write(path, await generatePem(kind), { mode: 0o600 });
+    // Read back even when just made: of gateways that make one at once, all go on with the one that is there.
+    await files.create(path, await generatePem(kind), { mode: 0o600 });
   }
-  // Read back even when just made: if two gateways made one at once, both go on with the one that is there.
   const mode = (await files.mode(path)) ?? 0;
   if ((mode & OTHERS) !== 0) {
     throw unusable(`Cannot use key ${JSON.stringify(path)}: its mode is ${octal(mode)}, want 0600`);

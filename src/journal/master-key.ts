@@ -18,9 +18,9 @@ const KEY_BYTES = 32;
 const OTHERS = 0o077;
 const LINE = /^[0-9a-f]{64}$/;
 
-/** Makes the file, when there is none. */
+/** Makes the file, when there is none. Whoever does so at once, all go on with the one that is there. */
 export async function makeMasterKey(place: MasterKeyPlace): Promise<void> {
-  if ((await place.files.mode(place.path)) === undefined) await write(place, [newLine(place)]);
+  await place.files.create(place.path, textOf([newLine(place)]), { mode: 0o600 });
 }
 
 /**
@@ -64,7 +64,11 @@ async function readLines({ files, path }: MasterKeyPlace): Promise<readonly stri
 }
 
 async function write({ files, path }: MasterKeyPlace, lines: readonly string[]): Promise<void> {
-  await files.write(path, `${lines.join("\n")}\n`, { mode: 0o600 });
+  await files.write(path, textOf(lines), { mode: 0o600 });
+}
+
+function textOf(lines: readonly string[]): string {
+  return `${lines.join("\n")}\n`;
 }
 
 function newLine({ entropy }: MasterKeyPlace): string {

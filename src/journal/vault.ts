@@ -33,8 +33,6 @@ export class Vault {
   /** Keys as they were unwrapped, by tenant. Each use asks the store first: a key that was erased there is none here. */
   readonly #ready = new Map<string, TenantKey>();
   #masters: Promise<readonly [CryptoKey, ...CryptoKey[]]> | undefined;
-  /** The making of the file. Of runs that come first together each would make one, and all but the last would be lost. */
-  #making: Promise<void> | undefined;
 
   constructor(powers: VaultPowers) {
     this.#powers = powers;
@@ -46,7 +44,7 @@ export class Vault {
     const known = await store.findKey(tenant);
     if (known !== undefined) return this.#unwrap(known);
     this.#ready.delete(tenant);
-    if (!(await store.hasKeys())) await this.#make();
+    if (!(await store.hasKeys())) await makeMasterKey(this.#powers);
     const id = toHex(entropy.bytes(16));
     const [master] = await this.#read();
     const wrapped = await seal(entropy, master, entropy.bytes(32), `${tenant} ${id}`);
@@ -107,13 +105,6 @@ export class Vault {
     const [oldest] = this.#ready.keys();
     if (this.#ready.size > MAX_READY && oldest !== undefined) this.#ready.delete(oldest);
     return { id, key };
-  }
-
-  #make(): Promise<void> {
-    this.#making ??= makeMasterKey(this.#powers).finally(() => {
-      this.#making = undefined;
-    });
-    return this.#making;
   }
 
   /** From the file. A failure is not held on to. */

@@ -18,6 +18,14 @@ export interface Files {
    * @param mode permission bits, default 0o644; secrets and keys use 0o600
    */
   write(path: string, bytes: Uint8Array | string, options?: { readonly mode?: number }): Promise<void>;
+  /**
+   * Writes a file that is not there yet, whole or not at all. Of several that do so at once, here or in other processes,
+   * one does.
+   *
+   * @param mode permission bits
+   * @returns whether it was this one; false when there was a file already, which stays as it is
+   */
+  create(path: string, bytes: Uint8Array | string, options: { readonly mode: number }): Promise<boolean>;
   /** Deletes a file; does nothing when there is none. */
   remove(path: string): Promise<void>;
   /** @returns the names in a folder, sorted; empty when there is no such folder. */

@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { Resolver as DnsResolver } from "node:dns/promises";
 import { writeSync } from "node:fs";
-import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { link, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { clearTimeout, setTimeout } from "node:timers";
@@ -65,18 +65,8 @@ export const systemFiles: Files = {
     }
   },
   async write(path, bytes, options) {
-    // Folders that we make are the operator's own: keys, records and caches go there.
-    await makeFolder(dirname(path));
-    const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-    // The mode is set at creation, so a key is at no moment readable by others.
-    const handle = await open(temporary, "wx", options?.mode ?? 0o644);
+    const temporary = await writeTemporary(path, bytes, options?.mode ?? 0o644);
     try {
-      try {
-        await handle.writeFile(bytes);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
       // A crash before this line leaves a `.tmp` file that nobody reads; after it, the whole new file.
       await rename(temporary, path);
     } catch (error) {
@@ -84,6 +74,20 @@ export const systemFiles: Files = {
       throw error;
     }
     await syncFolder(dirname(path));
+  },
+  async create(path, bytes, { mode }) {
+    const temporary = await writeTemporary(path, bytes, mode);
+    try {
+      // Unlike a renaming, it never takes the place of what is there.
+      await link(temporary, path);
+    } catch (error) {
+      if (hasCode(error, "EEXIST")) return false;
+      throw error;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+    await syncFolder(dirname(path));
+    return true;
   },
   async remove(path) {
     await rm(path, { force: true });
@@ -117,6 +121,27 @@ export const systemFiles: Files = {
     }
   },
 };
+
+/** Writes, syncs and closes a file beside the one that it is for. @returns its path */
+async function writeTemporary(path: string, bytes: Uint8Array | string, mode: number): Promise<string> {
+  // Folders that we make are the operator's own: keys, records and caches go there.
+  await makeFolder(dirname(path));
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  // The mode is set at creation, so a key is at no moment readable by others.
+  const handle = await open(temporary, "wx", mode);
+  try {
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  return temporary;
+}
 
 /** How much of a file that is opened for appending is read. */
 const TAIL_BYTES = 64 * 1024;

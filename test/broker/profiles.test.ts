@@ -166,6 +166,7 @@ function fakeFiles(table: Record<string, readonly [string, number]>): Files {
     stamp: async (path) => table[path]?.[0],
     list: async () => [],
     write: async () => {},
+    create: async () => false,
     remove: async () => {},
   };
 }

@@ -225,6 +225,23 @@ describe("spawnExecutor()", () => {
   });
 });
 
+describe("files.create()", () => {
+  it("makes what is not there, once, whoever else tries, and leaves nothing beside it", async () => {
+    const place = join(folder, "made", "key");
+    const options = { mode: 0o600 };
+    const tried = Array.from({ length: 12 }, (_, n) => runtime.files.create(place, `of ${n}`, options));
+    const made = await Promise.all(tried);
+    expect(made.filter(Boolean)).toHaveLength(1);
+    const text = `of ${made.indexOf(true)}`;
+    expect(new TextDecoder().decode(await runtime.files.read(place))).toBe(text);
+    expect(await runtime.files.mode(place)).toBe(0o600);
+    expect(await runtime.files.create(place, "later", options)).toBe(false);
+    expect(new TextDecoder().decode(await runtime.files.read(place))).toBe(text);
+    expect(await runtime.files.list(join(folder, "made"))).toEqual([{ name: "key", isFolder: false }]);
+    await expect(runtime.files.create("/proc/nope/a", "x", options)).rejects.toThrow();
+  });
+});
+
 describe("files.write()", () => {
   it("gives up on folders that can not be made, instead of trying for ever", async () => {
     // /proc says of what it will not make that it is not there.

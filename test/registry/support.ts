@@ -22,6 +22,9 @@ export function createFiles(contents: Readonly<Record<string, string | Uint8Arra
     write: async () => {
       throw new TypeError("Cannot write: the registry only reads");
     },
+    create: async () => {
+      throw new TypeError("Cannot create: the registry only reads");
+    },
     list: async (path) => {
       const below = Object.keys(contents).filter((name) => name.startsWith(`${path}/`));
       const names = new Map(
