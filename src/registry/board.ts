@@ -62,6 +62,8 @@ class StoreBoard implements Board {
   readonly #suspensions = new Suspensions();
   #current: Registry;
   #offered: Registry | undefined;
+  /** When it was read, by the database's clock. */
+  #offeredAtMs = 0;
   #generation = -1;
   /** Versions that were restored, by tool and number; those that nothing names are let go. */
   #restored = new Map<string, Tool>();
@@ -129,7 +131,8 @@ class StoreBoard implements Board {
 
   /**
    * A version that is new is the operator's doing: he changed the folder. One that is known changes nothing, unless this
-   * gateway has seen the folder go back to it: then that is his doing too.
+   * gateway has seen the folder go back to it: then that is his doing too. What another gateway has recorded since this
+   * one last read the folder is no going back but the same news once more, and he may have rolled it back by now.
    */
   async #offerAll(offers: Registry): Promise<void> {
     const { versions, clock, activateNew, newActionId, log } = this.#parts;
@@ -144,9 +147,11 @@ class StoreBoard implements Board {
         { id: newActionId(), by: `gateway:${this.#parts.gateway}`, note: "seen for the first time" },
       );
       if (isNew) log({ event: "version-recorded", tool: tool.name, version: kept.number });
-      else if (wasAnother && activateNew) await this.#goBackTo(tool.name, kept.number);
+      else if (wasAnother && activateNew && kept.seenAtMs <= this.#offeredAtMs)
+        await this.#goBackTo(tool.name, kept.number);
     }
     this.#offered = offers;
+    this.#offeredAtMs = clock.nowMs();
   }
 
   /** While a canary is looked at, the folder waits, as it does with a new version. */

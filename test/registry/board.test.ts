@@ -142,6 +142,28 @@ describe("a board", () => {
     expect(one.board.current().choose("a", RUN)?.policies[0]?.policy.max_duration_ms).toBe(1000);
   });
 
+  it("leaves a version rolled back that another gateway's folder comes to later, and follows one that goes back", async () => {
+    const one = await open(math);
+    const late = await open(math);
+    const [first, second] = [await registryOf(math), await registryOf(other)];
+    const read = async (gateway: Gateway, registry: Registry) => {
+      nowMs += 1_000;
+      gateway.holder.replace(registry);
+      await gateway.board.look();
+      await late.board.look();
+      return digestIn(late);
+    };
+    expect(await read(one, second)).toBe(second.find("a")?.digest);
+    nowMs += 1_000;
+    await command(one, { kind: "rollback" });
+    // Its folder is written a moment later than the other's, with what was rolled back by now.
+    expect(await read(late, second)).toBe(first.find("a")?.digest);
+    expect(await read(late, first)).toBe(first.find("a")?.digest);
+    // By now it has had both.
+    expect(await read(late, second)).toBe(second.find("a")?.digest);
+    expect(await read(late, first)).toBe(first.find("a")?.digest);
+  });
+
   it("refuses what is suspended, tells runs that began on what was in force before, and shows it all the same", async () => {
     const one = await open(math);
     const before = one.board.current();
