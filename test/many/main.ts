@@ -215,7 +215,8 @@ async function examine(
       if (sequence % 20 !== 0 && !open.includes(seal.run)) continue;
       const text = new TextEncoder().encode(await evidence.manifest(seal));
       const report = await verifyBundle(text, trust, verify);
-      if (!report.ok || report.predicate?.run !== seal.run) faults.push(`${seal.run} does not verify`);
+      const signed = report.ok ? (report.predicate?.run ?? report.action?.action) : undefined;
+      if (signed !== seal.run) faults.push(`${seal.run} does not verify`);
     }
     if (page.length === 0) break;
   }
