@@ -38,8 +38,6 @@ export interface BenchSandbox {
   firstCall(call: SampleCall): Promise<number>;
   /** @returns ms from the spawn of an executor to its greeting, the probes of its cage included */
   startExecutor(): Promise<number>;
-  /** When each executor was killed, and when its exit was seen; in the order of the kills. */
-  readonly deaths: readonly { readonly killedAt: number; readonly exitedAt: number }[];
   /** Process ids of executors that are alive, oldest first. */
   readonly alive: ReadonlySet<number>;
   close(): Promise<void>;
@@ -48,14 +46,13 @@ export interface BenchSandbox {
 /** Opens it, every sample tool prepared. */
 export async function openBenchSandbox(context: SuiteContext): Promise<BenchSandbox> {
   const registry = await loadTools();
-  const deaths: { killedAt: number; exitedAt: number }[] = [];
   const alive = new Set<number>();
   const open = () =>
     createSandbox({
       clock: runtime.clock,
       entropy: runtime.entropy,
       files: runtime.files,
-      spawn: (role) => watch(role, deaths, alive),
+      spawn: (role) => watch(role, alive),
       cacheFolder: join(context.folder, "cache"),
       executors: 1,
       queue: 10,
@@ -112,31 +109,16 @@ export async function openBenchSandbox(context: SuiteContext): Promise<BenchSand
       await fresh.close();
       return took;
     },
-    deaths,
     alive,
     close: () => sandbox.close(),
   };
 }
 
-function watch(
-  role: ExecutorRole,
-  deaths: { killedAt: number; exitedAt: number }[],
-  alive: Set<number>,
-): ExecutorProcess {
+function watch(role: ExecutorRole, alive: Set<number>): ExecutorProcess {
   const process = runtime.spawnExecutor(role);
-  let killedAt: number | undefined;
   if (role === "run") alive.add(process.pid);
-  void process.exited.then(() => {
-    alive.delete(process.pid);
-    if (killedAt !== undefined && role === "run") deaths.push({ killedAt, exitedAt: performance.now() });
-  });
-  return {
-    ...process,
-    kill() {
-      killedAt ??= performance.now();
-      process.kill();
-    },
-  };
+  void process.exited.then(() => alive.delete(process.pid));
+  return process;
 }
 
 /** Answers an HTTP request with one forecast, everything else with nothing. */
