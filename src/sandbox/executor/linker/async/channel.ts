@@ -60,59 +60,87 @@ interface Pending<Buffer> {
   readonly onDone: OnDone;
 }
 
-/** A stream. */
-export class Stream implements Channel {
+/** Where the two ends of a stream or a future meet: whoever comes first waits here for the other. */
+abstract class Meeting implements Channel {
   /** Whether both ends may be one instance's: so only where values are copied without its help. */
-  readonly #isPlain: boolean;
-  #reader: Pending<WritableBuffer> | undefined;
-  #writer: Pending<ReadableBuffer> | undefined;
-  #isDropped = false;
+  protected readonly isPlain: boolean;
+  protected reader: Pending<WritableBuffer> | undefined;
+  protected writer: Pending<ReadableBuffer> | undefined;
+  protected isDropped = false;
 
   /** @param isPlain whether its values are numbers, or none */
   constructor(isPlain: boolean) {
-    this.#isPlain = isPlain;
+    this.isPlain = isPlain;
   }
 
+  abstract read(...args: Parameters<Channel["read"]>): void;
+  abstract write(...args: Parameters<Channel["write"]>): void;
+
+  cancel(): void {
+    this.end(COPY.cancelled);
+  }
+
+  drop(): void {
+    if (this.isDropped) return;
+    this.isDropped = true;
+    this.end(COPY.dropped);
+  }
+
+  /** Ends the copy that waits. */
+  protected end(result: CopyResult): void {
+    const pending = this.reader ?? this.writer;
+    this.forget();
+    pending?.onDone(result);
+  }
+
+  protected forget(): void {
+    this.reader = undefined;
+    this.writer = undefined;
+  }
+}
+
+/** A stream. */
+export class Stream extends Meeting {
   read(instance: ComponentInstance | undefined, into: WritableBuffer, onCopy: OnCopy, onDone: OnDone): void {
-    const writer = this.#writer;
+    const writer = this.writer;
     const reader = { instance, buffer: into, onCopy, onDone };
-    if (this.#isDropped) {
+    if (this.isDropped) {
       onDone(COPY.dropped);
       return;
     }
     if (writer === undefined) {
-      this.#reader = reader;
+      this.reader = reader;
       return;
     }
-    trapIf(instance === writer.instance && !this.#isPlain, "stream-within-one-instance");
+    trapIf(instance === writer.instance && !this.isPlain, "stream-within-one-instance");
     if (writer.buffer.remain === 0) {
-      this.#end(COPY.completed);
-      this.#reader = reader;
+      this.end(COPY.completed);
+      this.reader = reader;
       return;
     }
     if (into.remain > 0) {
       into.write(writer.buffer.read(Math.min(into.remain, writer.buffer.remain)));
-      writer.onCopy(() => this.#forget());
+      writer.onCopy(() => this.forget());
     }
     onDone(COPY.completed);
   }
 
   write(instance: ComponentInstance, from: ReadableBuffer, onCopy: OnCopy, onDone: OnDone): void {
-    const reader = this.#reader;
+    const reader = this.reader;
     const writer = { instance, buffer: from, onCopy, onDone };
-    if (this.#isDropped) {
+    if (this.isDropped) {
       onDone(COPY.dropped);
       return;
     }
     if (reader === undefined) {
-      this.#writer = writer;
+      this.writer = writer;
       return;
     }
-    trapIf(instance === reader.instance && !this.#isPlain, "stream-within-one-instance");
+    trapIf(instance === reader.instance && !this.isPlain, "stream-within-one-instance");
     if (reader.buffer.remain > 0) {
       if (from.remain > 0) {
         reader.buffer.write(from.read(Math.min(reader.buffer.remain, from.remain)));
-        reader.onCopy(() => this.#forget());
+        reader.onCopy(() => this.forget());
       }
       onDone(COPY.completed);
       return;
@@ -122,86 +150,38 @@ export class Stream implements Channel {
       onDone(COPY.completed);
       return;
     }
-    this.#end(COPY.completed);
-    this.#writer = writer;
-  }
-
-  cancel(): void {
-    this.#end(COPY.cancelled);
-  }
-
-  drop(): void {
-    if (this.#isDropped) return;
-    this.#isDropped = true;
-    this.#end(COPY.dropped);
-  }
-
-  #end(result: CopyResult): void {
-    const pending = this.#reader ?? this.#writer;
-    this.#forget();
-    pending?.onDone(result);
-  }
-
-  #forget(): void {
-    this.#reader = undefined;
-    this.#writer = undefined;
+    this.end(COPY.completed);
+    this.writer = writer;
   }
 }
 
 /** A future: one value, once. */
-export class Future implements Channel {
-  readonly #isPlain: boolean;
-  #reader: Pending<WritableBuffer> | undefined;
-  #writer: Pending<ReadableBuffer> | undefined;
-  #isDropped = false;
-
-  /** @param isPlain whether its value is a number, or none */
-  constructor(isPlain: boolean) {
-    this.#isPlain = isPlain;
-  }
-
+export class Future extends Meeting {
   read(instance: ComponentInstance | undefined, into: WritableBuffer, onCopy: OnCopy, onDone: OnDone): void {
-    const writer = this.#writer;
+    const writer = this.writer;
     if (writer === undefined) {
-      this.#reader = { instance, buffer: into, onCopy, onDone };
+      this.reader = { instance, buffer: into, onCopy, onDone };
       return;
     }
-    trapIf(instance === writer.instance && !this.#isPlain, "future-within-one-instance");
+    trapIf(instance === writer.instance && !this.isPlain, "future-within-one-instance");
     into.write(writer.buffer.read(1));
-    this.#end(COPY.completed);
+    this.end(COPY.completed);
     onDone(COPY.completed);
   }
 
   write(instance: ComponentInstance, from: ReadableBuffer, onCopy: OnCopy, onDone: OnDone): void {
-    const reader = this.#reader;
-    if (this.#isDropped) {
+    const reader = this.reader;
+    if (this.isDropped) {
       onDone(COPY.dropped);
       return;
     }
     if (reader === undefined) {
-      this.#writer = { instance, buffer: from, onCopy, onDone };
+      this.writer = { instance, buffer: from, onCopy, onDone };
       return;
     }
-    trapIf(instance === reader.instance && !this.#isPlain, "future-within-one-instance");
+    trapIf(instance === reader.instance && !this.isPlain, "future-within-one-instance");
     reader.buffer.write(from.read(1));
-    this.#end(COPY.completed);
+    this.end(COPY.completed);
     onDone(COPY.completed);
-  }
-
-  cancel(): void {
-    this.#end(COPY.cancelled);
-  }
-
-  drop(): void {
-    if (this.#isDropped) return;
-    this.#isDropped = true;
-    this.#end(COPY.dropped);
-  }
-
-  #end(result: CopyResult): void {
-    const pending = this.#reader ?? this.#writer;
-    this.#reader = undefined;
-    this.#writer = undefined;
-    pending?.onDone(result);
   }
 }
