@@ -89,7 +89,7 @@ export function splitModule(wasm: Uint8Array): SplitModule {
   }
   const merged = taken ? mergeRuns(segments) : [];
   return {
-    wasm: joined(pieces),
+    wasm: joinBytes(pieces),
     memory: taken ? { ...memory, runs: merged.map(({ at, to }) => ({ at, bytes: to - at })) } : null,
     image: drawImage(wasm, segments ?? [], merged),
     start: start !== undefined,
@@ -126,26 +126,41 @@ function readOnlyMemory(
 }
 
 /** Whether a memory is among the imports, or anything whose type this does not read: then the memory stays. */
-function importsMemory(wasm: Uint8Array, { content }: Section): boolean {
+function importsMemory(wasm: Uint8Array, imports: Section): boolean {
+  return readImports(wasm, imports)?.some(({ kind }) => kind === 2) ?? true;
+}
+
+/** An import: what kind of thing it is, and the type of a global or of a table's elements. */
+export interface Imported {
+  readonly kind: number;
+  readonly type: number;
+}
+
+/** The imports of a module; undefined when there is one whose type this does not read. */
+export function readImports(wasm: Uint8Array, { content }: Section): readonly Imported[] | undefined {
   const count = readLeb(wasm, content);
+  const imported: Imported[] = [];
   let at = count.next;
   for (let left = count.value; left > 0; left -= 1) {
     for (const _name of ["module", "name"]) {
       const length = readLeb(wasm, at);
       at = length.next + length.value;
     }
-    const kind = wasm[at];
+    const kind = wasm[at] ?? -1;
     const type = wasm[at + 1] ?? 0;
+    imported.push({ kind, type });
     if (kind === 0) at = readLeb(wasm, at + 1).next;
+    else if (kind === 1 && type >= 0x65) at = skipLimits(wasm, at + 2);
+    else if (kind === 2) at = skipLimits(wasm, at + 1);
     // A global of a number's type, or of a plain reference's: one byte, then whether it changes.
     else if (kind === 3 && type >= 0x65) at += 3;
-    else if (kind === 1 && type >= 0x65) at = skipLimits(wasm, at + 2);
-    else return true;
+    else return undefined;
   }
-  return false;
+  return imported;
 }
 
-function skipLimits(wasm: Uint8Array, at: number): number {
+/** @param at where the limits of a memory or a table begin @returns where they end */
+export function skipLimits(wasm: Uint8Array, at: number): number {
   const minimum = readLeb(wasm, at + 1);
   return ((wasm[at] ?? 0) & 1) === 1 ? readLeb(wasm, minimum.next).next : minimum.next;
 }
@@ -241,7 +256,7 @@ function emptied(wasm: Uint8Array, data: Section, isNamed: boolean): readonly Ui
     at = length.next + length.value;
     entries.push(flag.value === 0 ? empty : wasm.subarray(begin, at));
   }
-  return [section(11, joined(entries))];
+  return [section(11, joinBytes(entries))];
 }
 
 function memoryImport(memory: { readonly initialPages: number; readonly maximumPages: number }): number[] {
@@ -270,20 +285,12 @@ export function appended(
 ): Uint8Array {
   const count = readLeb(wasm, content);
   const counted = Uint8Array.from(writeLeb(count.value + entries));
-  return section(id, joined([counted, wasm.subarray(count.next, end), Uint8Array.from(entry)]));
+  return section(id, joinBytes([counted, wasm.subarray(count.next, end), Uint8Array.from(entry)]));
 }
 
 /** Writes a section. */
 export function section(id: number, content: Uint8Array): Uint8Array {
-  return joined([Uint8Array.from([id, ...writeLeb(content.length)]), content]);
-}
-
-/** Joins pieces of a module. */
-export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  return joinBytes(
-    pieces,
-    pieces.reduce((sum, { length }) => sum + length, 0),
-  );
+  return joinBytes([Uint8Array.from([id, ...writeLeb(content.length)]), content]);
 }
 
 /** Writes a name. */

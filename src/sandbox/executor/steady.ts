@@ -6,15 +6,18 @@
  *
  * Whatever is not understood here is not steady, and is instantiated for each run.
  */
+import { joinBytes } from "../../core/bytes.ts";
 import {
   appended,
   IMAGE_NAME,
-  joined,
+  type Imported,
   name,
+  readImports,
   readLeb,
   readSections,
   type Section,
   section,
+  skipLimits,
   writeLeb,
 } from "./image.ts";
 
@@ -27,7 +30,7 @@ export interface ExposedModule {
 
 /** The metering pass and the preparer refuse modules that export such names themselves. */
 const GLOBAL_EXPORT = `${IMAGE_NAME}/global/`;
-const [FUNC, TABLE, MEMORY, GLOBAL] = [0, 1, 2, 3];
+const [TABLE, GLOBAL] = [1, 3];
 const [FUNCREF, I32, I64] = [0x70, 0x7f, 0x7e];
 const [IMPORTS, TABLES, MEMORIES, GLOBALS, EXPORTS] = [2, 4, 5, 6, 7];
 /** Sections that stand behind the exports. */
@@ -75,31 +78,15 @@ function withExports(
   }
   if (!written && !hasExports)
     pieces.push(section(EXPORTS, Uint8Array.from([...writeLeb(count), ...entries])));
-  return joined(pieces);
+  return joinBytes(pieces);
 }
 
 /** @returns undefined when a type is not one that is read here */
 function countImportedGlobals(wasm: Uint8Array, imports: Section | undefined): number | undefined {
-  if (imports === undefined) return 0;
-  const count = readLeb(wasm, imports.content);
-  let globals = 0;
-  let at = count.next;
-  for (let left = count.value; left > 0; left -= 1) {
-    for (const _name of ["module", "name"]) {
-      const length = readLeb(wasm, at);
-      at = length.next + length.value;
-    }
-    const kind = wasm[at];
-    const type = wasm[at + 1] ?? 0;
-    if (kind === FUNC) at = readLeb(wasm, at + 1).next;
-    else if (kind === MEMORY) at = skipLimits(wasm, at + 1);
-    else if (kind === TABLE && type === FUNCREF) at = skipLimits(wasm, at + 2);
-    else if (kind === GLOBAL && isNumber(type)) {
-      globals += 1;
-      at += 3;
-    } else return undefined;
-  }
-  return globals;
+  const imported = imports === undefined ? [] : readImports(wasm, imports);
+  const isKnown = ({ kind, type }: Imported) =>
+    kind === TABLE ? type === FUNCREF : kind !== GLOBAL || isNumber(type);
+  return imported?.every(isKnown) ? imported.filter(({ kind }) => kind === GLOBAL).length : undefined;
 }
 
 /** Indices among the module's own globals of those that can change; undefined when one is not to be set from outside. */
@@ -136,11 +123,6 @@ function hasPlainTables(wasm: Uint8Array, tables: Section | undefined): boolean 
 /** Numbers and vectors. */
 function isNumber(type: number): boolean {
   return type >= 0x7b && type <= I32;
-}
-
-function skipLimits(wasm: Uint8Array, at: number): number {
-  const minimum = readLeb(wasm, at + 1);
-  return ((wasm[at] ?? 0) & 1) === 1 ? readLeb(wasm, minimum.next).next : minimum.next;
 }
 
 /** The end of a constant expression; undefined when there is anything in it that is not read here. */
