@@ -2,32 +2,33 @@
  * Composition: the one place where the rooms meet the runtime. Builds a gateway from a configuration, starts it,
  * stops it. Decides nothing that a room could decide.
  */
-import {
-  createBroker,
-  createOutgoing,
-  loadMounts,
-  loadProfiles,
-  type Mount,
-  type SecretProfile,
-} from "./broker/index.ts";
+
+import { createBroker, createOutgoing, type Mount, type SecretProfile } from "./broker/index.ts";
 import type { Prices } from "./core/budget/index.ts";
 import { type ComponentDescription, decode } from "./core/component/index.ts";
 import type { ProfileNode } from "./core/metering/index.ts";
-import type { Policy, PolicyRecord } from "./core/policy/index.ts";
-import { createEvidence, type Evidence, openObserver } from "./evidence/index.ts";
-import { createGateway, type Gateway, type GatewayParts } from "./gateway/index.ts";
-import { type Access, createIdentity, type Identity } from "./identity/index.ts";
-import { openAccounts, openJournals } from "./kept.ts";
-import { isShared, openDatabase } from "./place.ts";
-import type { NoteSigner, Preparation, Runtime, Sandbox, Signer, Store, SystemCage } from "./ports/index.ts";
-import type { Board, Registry, RegistrySource, Tool } from "./registry/index.ts";
+import { createEvidence, openObserver } from "./evidence/index.ts";
+import { createGateway, type GatewayParts } from "./gateway/index.ts";
+import { type Access, createIdentity } from "./identity/index.ts";
+import type { Runtime, Sandbox, SystemCage } from "./ports/index.ts";
+import type { RegistrySource } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
-import { openSharedClock } from "./shared-clock.ts";
-import { openSigners } from "./signers.ts";
 import { createMetrics } from "./telemetry/index.ts";
-import { openVersions } from "./versions.ts";
-import { countingSpawns, openWatching, type WatchSettings } from "./watching.ts";
-import { readWitnesses } from "./witnesses.ts";
+import {
+  countingSpawns,
+  type House,
+  isShared,
+  openAccounts,
+  openDatabase,
+  openJournals,
+  openSharedClock,
+  openSigners,
+  openVersions,
+  openWatching,
+  prepareTool,
+  readWitnesses,
+  type WatchSettings,
+} from "./wiring/index.ts";
 
 /** Version of Writ, as manifests and `writ --version` say it. */
 export const VERSION = "0.1.0";
@@ -103,21 +104,6 @@ export interface HouseOptions {
   readonly deadAfterMs?: number;
   /** Told of trouble that no caller sees. */
   readonly log: (line: object) => void;
-}
-
-/** A gateway with everything under it. */
-export interface House {
-  readonly gateway: Gateway;
-  /** What is in force, where the store says so. */
-  readonly board?: Board;
-  readonly identity: Identity;
-  readonly sandbox: Sandbox;
-  readonly evidence: Evidence;
-  readonly store: Store;
-  readonly signer: Signer;
-  readonly noteSigner: NoteSigner;
-  /** Ends runs under way as `revoked`, seals them, and closes the store. */
-  close(): Promise<void>;
 }
 
 /** Description of the component that imports everything this host offers. */
@@ -271,120 +257,4 @@ function profiled(sandbox: Sandbox, tell: NonNullable<HouseOptions["onProfile"]>
       return end;
     },
   };
-}
-
-/** Profiles from the operator's file; none when there is no file. */
-export async function readProfiles(
-  runtime: Runtime,
-  path: string,
-): Promise<ReadonlyMap<string, SecretProfile>> {
-  return loadProfiles(path, runtime);
-}
-
-/**
- * The operator's folders, read whole.
- *
- * @param named each as `name=path`
- * @throws when a name stands twice, or a folder cannot be read
- */
-export async function readMounts(
-  runtime: Runtime,
-  named: readonly string[],
-): Promise<ReadonlyMap<string, Mount>> {
-  const folders = new Map(
-    named.map((text) => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)]),
-  );
-  if (folders.size < named.length) throw new Error("Cannot start: --mounts names a folder twice");
-  return loadMounts(folders, runtime.readFolder);
-}
-
-/** Policies that mount a folder which the operator does not name: their tools stay suspended. */
-export function policiesWithoutMount(
-  registry: Registry,
-  mounts: ReadonlyMap<string, Mount>,
-): readonly PolicyRecord[] {
-  return registry.tools
-    .flatMap((tool) => tool.policies)
-    .filter(({ policy }) => policy.filesystem?.mounts.some(({ name }) => !mounts.has(name)));
-}
-
-/** Policies that name a secret profile the operator does not keep: their tools stay suspended. */
-export function policiesWithoutProfile(
-  registry: Registry,
-  profiles: ReadonlyMap<string, SecretProfile>,
-): readonly PolicyRecord[] {
-  return registry.tools
-    .flatMap((tool) => tool.policies)
-    .filter(({ policy }) => policy.secret_profile !== undefined && !profiles.has(policy.secret_profile));
-}
-
-/** Makes the data folder, which SQLite does not, with a word for the stranger who finds it. */
-export async function makeDataFolder(runtime: Runtime, dataFolder: string): Promise<void> {
-  try {
-    await runtime.files.write(
-      `${dataFolder}/README`,
-      "Data of a Writ gateway: keys, the record of runs, caches.\n",
-    );
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
-      `Cannot use data folder ${JSON.stringify(dataFolder)}: it can not be written (${why}); name another with --data`,
-      { cause },
-    );
-  }
-}
-
-/**
- * Transpiles and meters what is not in the cache, so that no caller waits for it within a run's time to live, and no
- * tool fails only when it is called.
- *
- * @param prepared told of each tool when it is done, with how many are, and what was done for each way in which its
- *   policies have it run
- */
-export async function prepareTools(
-  sandbox: Sandbox,
-  registry: Registry,
-  prepared: (tool: Tool, count: number, preparations: readonly Preparation[]) => void,
-): Promise<void> {
-  for (const [index, tool] of registry.tools.entries())
-    prepared(tool, index + 1, await prepareTool(sandbox, registry, tool));
-}
-
-/**
- * Makes one tool ready to run, under every memory cap that its runs may have.
- *
- * @returns what was done for each of them
- */
-export async function prepareTool(
-  sandbox: Sandbox,
-  registry: Registry,
-  tool: Tool,
-): Promise<readonly Preparation[]> {
-  const preparations: Preparation[] = [];
-  for (const { policy } of tool.policies) {
-    const repeatable = policy.evidence?.journal === "full";
-    for (const memoryBytes of memoryCaps(registry, policy)) {
-      const relaxedSimd = policy.relaxed_simd === "allow";
-      preparations.push(await sandbox.prepare(tool.component, memoryBytes, repeatable, relaxedSimd));
-    }
-  }
-  return preparations;
-}
-
-/**
- * Memory caps that runs under a policy may have: its own, and those of callers, which narrow it. A callee of a callee
- * is narrowed by both, and the smallest of some caps is one of them.
- */
-function memoryCaps(registry: Registry, { tool_id, budget }: Policy): ReadonlySet<number> {
-  const policies = registry.tools.flatMap(({ policies: records }) => records.map(({ policy }) => policy));
-  const calls = ({ tools }: Policy, tool: string) => tools?.some((rule) => rule.tool === tool) === true;
-  let callers = policies.filter((policy) => calls(policy, tool_id));
-  for (let size = 0; size < callers.length; ) {
-    size = callers.length;
-    callers = policies.filter(
-      (policy) => calls(policy, tool_id) || callers.some((caller) => calls(policy, caller.tool_id)),
-    );
-  }
-  const caps = callers.map((caller) => Math.min(caller.budget.memory_bytes, budget.memory_bytes));
-  return new Set([budget.memory_bytes, ...caps]);
 }

@@ -1,15 +1,26 @@
 /** What the command line opens without a server: a gateway for one component, and the keys of a data folder. */
+
 import type { Artifacts, DataPlace, Keys, LocalGateway, LocalGatewayOptions, OpenLog } from "./cli/index.ts";
-import { makeDataFolder, openHouse, prepareTools, readMounts, readOffer, readProfiles } from "./compose.ts";
+import { openHouse, readOffer } from "./compose.ts";
 import { readPolicy } from "./core/policy/index.ts";
 import { createEvidence } from "./evidence/index.ts";
 import { readTile, writeTrustedRoot } from "./gateway/index.ts";
 import { createIdentity, jwks, loadAccess } from "./identity/index.ts";
-import { databaseOf, keysOf, openDatabase, openExisting } from "./place.ts";
 import type { Runtime, Store } from "./ports/index.ts";
 import { holdRegistry, policyTextsOf, registryOfOne } from "./registry/index.ts";
-import { openSigners, writePublicKeys } from "./signers.ts";
-import { COSIGNED } from "./witnesses.ts";
+import {
+  COSIGNED,
+  databaseOf,
+  keysOf,
+  makeDataFolder,
+  openDatabase,
+  openExisting,
+  openSigners,
+  prepareTools,
+  readMounts,
+  readProfiles,
+  writePublicKeys,
+} from "./wiring/index.ts";
 
 /** Name of the log of runs without a server. Reserved by RFC 6761, so it is nobody's on the network. */
 const LOCAL_LOG = "local.localhost";

@@ -1,14 +1,22 @@
 /** Composition root of `writ`: gives the command line its world, and the runtime its exit code. */
+
 import { runtime } from "#runtime";
-import { openBooks } from "./books.ts";
 import { type CliWorld, runCli } from "./cli/index.ts";
 import { PROJECT_FOLDER, readOffer, VERSION } from "./compose.ts";
 import { openKeys, openLocalGateway, openLog } from "./local.ts";
-import { openRecords, openReplayer, rotateJournalKeys } from "./records.ts";
-import { askGateway } from "./remote.ts";
 import { startServer } from "./serve.ts";
-import { makeKeys, openSignerService, rotateKeys } from "./signers.ts";
-import { openReport, openTools } from "./versions.ts";
+import {
+  askGateway,
+  makeKeys,
+  openBooks,
+  openRecords,
+  openReplayer,
+  openReport,
+  openSignerService,
+  openTools,
+  rotateJournalKeys,
+  rotateKeys,
+} from "./wiring/index.ts";
 
 const world: CliWorld = {
   runtime,

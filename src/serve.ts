@@ -2,33 +2,39 @@
  * `writ serve`: loads the tools, opens the house, listens, and on the way out finishes or seals what is running.
  * Says what it is doing, and how far it is.
  */
+
 import { headerFor, keepFresh, profilesState, type SecretProfile } from "./broker/index.ts";
 import type { RunningServer, ServeConfig } from "./cli/index.ts";
-import {
-  type House,
-  makeDataFolder,
-  openHouse,
-  policiesWithoutMount,
-  policiesWithoutProfile,
-  prepareTools,
-  readMounts,
-  readOffer,
-  VERSION,
-} from "./compose.ts";
+import { openHouse, readOffer, VERSION } from "./compose.ts";
 import { canonicalJson, toHex } from "./core/digest.ts";
 import { createDemo, DEMO_ADDRESS, DEMO_KEY, DEMO_URL } from "./demo/index.ts";
 import type { Gateway } from "./gateway/index.ts";
 import { createApp, LOOPBACK_HOSTS } from "./http/index.ts";
-import { guardLog } from "./log-guard.ts";
-import { loadAllProfiles, loadOperatorFiles, profilesFileOf, stampFiles } from "./operator-files.ts";
-import { databaseOf, isShared, keysOf, nameDatabase } from "./place.ts";
 import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
-import { describePreparations } from "./preparations.ts";
 import { describeVersion, holdRegistry, type Registry } from "./registry/index.ts";
-import { Reloader } from "./reload.ts";
-import { isFirst, joinLog } from "./shared-log.ts";
-import { writePublicKeys } from "./signers.ts";
-import type { WatchSettings } from "./watching.ts";
+import {
+  databaseOf,
+  describePreparations,
+  guardLog,
+  type House,
+  isFirst,
+  isShared,
+  joinLog,
+  keysOf,
+  loadAllProfiles,
+  loadOperatorFiles,
+  makeDataFolder,
+  nameDatabase,
+  policiesWithoutMount,
+  policiesWithoutProfile,
+  prepareTools,
+  profilesFileOf,
+  Reloader,
+  readMounts,
+  stampFiles,
+  type WatchSettings,
+  writePublicKeys,
+} from "./wiring/index.ts";
 
 /** How long requests under way may take to finish once the gateway is told to stop. */
 const GRACE_MS = 10_000;

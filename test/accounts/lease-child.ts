@@ -1,7 +1,8 @@
 /** A process to be killed: claims for some runs, says so, and never ends them. Started by lease.test.ts. */
+
 import { writeSync } from "node:fs";
 import { runtime } from "#runtime";
-import { openDatabase } from "../../src/place.ts";
+import { openDatabase } from "../../src/wiring/index.ts";
 import { intentOf } from "../contract/store/intents.ts";
 import { claimsOf } from "./leases.ts";
 

@@ -1,9 +1,10 @@
 /** A gateway that is killed between reserve and settle: what it held goes back when the lease expires, once. */
+
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { runtime } from "#runtime";
-import { openDatabase } from "../../src/place.ts";
+import { openDatabase } from "../../src/wiring/index.ts";
 import { intentOf, sealOf } from "../contract/store/intents.ts";
 import { firstLine, kill } from "../support/gateway-process.ts";
 import { postgresOfFile } from "../support/postgres.ts";

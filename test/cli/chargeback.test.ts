@@ -1,8 +1,9 @@
 /** `writ chargeback` over a ledger with a thousand lines: sums, pages, CSV, prices of now, and what it can not read. */
+
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
-import { databaseOf, openDatabase } from "../../src/place.ts";
 import type { RunCost, Store } from "../../src/ports/index.ts";
+import { databaseOf, openDatabase } from "../../src/wiring/index.ts";
 import { intentOf, sealOf } from "../contract/store/intents.ts";
 import { cli, makeFolder, type TestFolder } from "./support.ts";
 

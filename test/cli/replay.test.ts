@@ -1,9 +1,10 @@
 /** `writ replay`, `writ journal` and `writ erase`, from a run that was really made to one that can no more be read. */
+
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
-import { openRecords } from "../../src/records.ts";
+import { openRecords } from "../../src/wiring/index.ts";
 import { builtTool, cli, makeFolder, policyText, type TestFolder } from "./support.ts";
 
 const JOURNALED = policyText({ evidence: "{ journal: full }" });

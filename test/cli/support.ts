@@ -1,17 +1,25 @@
 /** The command line in this process: what it printed, with what it ended, and a world that a test can change. */
+
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runtime } from "#runtime";
-import { openBooks } from "../../src/books.ts";
 import { type CliWorld, runCli } from "../../src/cli/index.ts";
 import { readOffer } from "../../src/compose.ts";
 import { openKeys, openLocalGateway, openLog } from "../../src/local.ts";
-import { openRecords, openReplayer, rotateJournalKeys } from "../../src/records.ts";
-import { askGateway } from "../../src/remote.ts";
-import { makeKeys, openSignerService, rotateKeys } from "../../src/signers.ts";
-import { openReport, openTools } from "../../src/versions.ts";
+import {
+  askGateway,
+  makeKeys,
+  openBooks,
+  openRecords,
+  openReplayer,
+  openReport,
+  openSignerService,
+  openTools,
+  rotateJournalKeys,
+  rotateKeys,
+} from "../../src/wiring/index.ts";
 
 /** The project's folder. */
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));

@@ -6,11 +6,12 @@
  * Arguments: folder, runs under way at once, how many (0 = until it is killed), and `persist` for callers who come back when
  * they were refused.
  */
+
 import { writeSync } from "node:fs";
 import { runtime } from "#runtime";
 import { createEvidence, openObserver } from "../../src/evidence/index.ts";
-import { openSigners } from "../../src/signers.ts";
 import { openStore } from "../../src/stores/index.ts";
+import { openSigners } from "../../src/wiring/index.ts";
 import { predicateOf } from "../core/manifest/fixtures.ts";
 import { knownOf } from "../evidence/support.ts";
 import { claimsOf, settle, TASK_PRICE, taskOf } from "./accounts.ts";

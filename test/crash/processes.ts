@@ -1,4 +1,5 @@
 /** Processes that are to end badly, what they released by then, and whether what they left is what must be left. */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,8 +9,8 @@ import { runtime } from "#runtime";
 import { joinTrust, parseTrust, readObservations, verifyBundle } from "../../src/core/manifest/index.ts";
 import { createEvidence } from "../../src/evidence/index.ts";
 import { signatureVerifier } from "../../src/identity/index.ts";
-import { openSigners, writePublicKeys } from "../../src/signers.ts";
 import { openStore } from "../../src/stores/index.ts";
+import { openSigners, writePublicKeys } from "../../src/wiring/index.ts";
 import { examineBooks, settle } from "./accounts.ts";
 
 const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));

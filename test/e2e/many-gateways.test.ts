@@ -1,4 +1,5 @@
 /** Gateways that share a PostgreSQL: what one says holds on the others, and a database that goes away and comes back. */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,8 +8,7 @@ import { runtime } from "#runtime";
 import type { ServeConfig } from "../../src/cli/index.ts";
 import { parseCheckpoint, parseNote, parseProof } from "../../src/core/merkle/index.ts";
 import { openKeys, openLog } from "../../src/local.ts";
-import { openRecords } from "../../src/records.ts";
-import { openTools } from "../../src/versions.ts";
+import { openRecords, openTools } from "../../src/wiring/index.ts";
 import { cli } from "../cli/support.ts";
 import { openTestGateway, type TestGateway } from "../support/gateway.ts";
 import { postgresOfFile } from "../support/postgres.ts";

@@ -1,4 +1,5 @@
 /** Files that are looked at, and a reload that can not be recorded: over real files, without executors. */
+
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,9 +8,8 @@ import { runtime } from "#runtime";
 import type { SecretProfile } from "../../src/broker/index.ts";
 import { readOffer } from "../../src/compose.ts";
 import type { ActionPredicate } from "../../src/core/manifest/index.ts";
-import { loadOperatorFiles, stampFiles } from "../../src/operator-files.ts";
 import { holdRegistry, type RegistryHolder } from "../../src/registry/index.ts";
-import { Reloader, type ReloadParts } from "../../src/reload.ts";
+import { loadOperatorFiles, Reloader, type ReloadParts, stampFiles } from "../../src/wiring/index.ts";
 import { PROJECT, testConfig } from "../support/gateway.ts";
 
 let folder: string;

@@ -1,4 +1,5 @@
 /** Policies, tools, tenants and issuers that change while the gateway runs: all of it or nothing, signed, in the log. */
+
 import { cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +9,7 @@ import { runtime } from "#runtime";
 import { readOffer } from "../../src/compose.ts";
 import { joinTrust, parseTrust, verifyBundle } from "../../src/core/manifest/index.ts";
 import { verifySignature } from "../../src/identity/index.ts";
-import { loadOperatorFiles } from "../../src/operator-files.ts";
+import { loadOperatorFiles } from "../../src/wiring/index.ts";
 import { callGateway, openTestGateway, PROJECT, type TestGateway, testConfig } from "../support/gateway.ts";
 import { Processes } from "../support/gateway-process.ts";
 

@@ -1,11 +1,12 @@
 /** A database restored from a copy that was taken while it was written: whole by itself, and never signed again as newer. */
+
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { createEvidence } from "../../src/evidence/index.ts";
-import { guardLog } from "../../src/log-guard.ts";
 import { openStore } from "../../src/stores/index.ts";
+import { guardLog } from "../../src/wiring/index.ts";
 import { completed, knownOf, testNoteSigner, testSigner, verified } from "../evidence/support.ts";
 import { temporaryFolder } from "../support/sqlite.ts";
 

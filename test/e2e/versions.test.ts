@@ -1,4 +1,5 @@
 /** Versions of tools over a whole gateway: what an operator does on the database, and what callers see of it. */
+
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +10,7 @@ import { joinTrust, parseTrust, verifyBundle } from "../../src/core/manifest/ind
 import type { ToolCommand } from "../../src/core/rollout/index.ts";
 import { verifySignature } from "../../src/identity/index.ts";
 import type { ToolAction } from "../../src/ports/index.ts";
-import { openReport, openTools } from "../../src/versions.ts";
+import { openReport, openTools } from "../../src/wiring/index.ts";
 import { type Answer, callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
 import { firstLine, Processes } from "../support/gateway-process.ts";
 
@@ -93,7 +94,7 @@ async function settled(action: string): Promise<ToolAction> {
 
 /** The signed statement of an action. */
 async function statementOf(action: string) {
-  const { openRecords } = await import("../../src/records.ts");
+  const { openRecords } = await import("../../src/wiring/index.ts");
   const { openLog } = await import("../../src/local.ts");
   const records = await openRecords(runtime, { dataFolder: join(folder, "data") });
   const sequence = (await records.findRun(action))?.seal?.sequence ?? -1;

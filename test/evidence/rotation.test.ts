@@ -1,12 +1,13 @@
 /** Runs around a rotation of both keys: what was sealed before verifies for ever, what was sealed after verifies too. */
+
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { joinTrust, parseTrust, verifyBundle } from "../../src/core/manifest/index.ts";
 import { createEvidence } from "../../src/evidence/index.ts";
 import { verifySignature } from "../../src/identity/index.ts";
-import { openSigners, rotateKeys } from "../../src/signers.ts";
 import { openStore } from "../../src/stores/index.ts";
+import { openSigners, rotateKeys } from "../../src/wiring/index.ts";
 import { predicateOf } from "../core/manifest/fixtures.ts";
 import { temporaryFolder } from "../support/sqlite.ts";
 import { knownOf, testClock } from "./support.ts";

@@ -1,7 +1,8 @@
 /** The time that gateways of one database share, whatever the clocks of their machines say. */
+
 import { describe, expect, it } from "vitest";
 import type { Clock } from "../../src/ports/index.ts";
-import { openSharedClock } from "../../src/shared-clock.ts";
+import { openSharedClock } from "../../src/wiring/index.ts";
 
 /** A machine whose wall clock is wrong, and may jump; `pass` is real time, and lets what waits for it happen. */
 function createMachine() {

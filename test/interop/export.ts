@@ -2,6 +2,7 @@
  * An exported log on a plain web server before another project's client (torchwood's, in Go): whole it must be
  * authenticated entry by entry, and whatever is changed in it must be refused.
  */
+
 import { spawn, spawnSync } from "node:child_process";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,8 +13,8 @@ import { encodeBase64 } from "../../src/core/manifest/index.ts";
 import { ed25519Key, noteKeyDigest } from "../../src/core/merkle/index.ts";
 import { createEvidence } from "../../src/evidence/index.ts";
 import { openLog } from "../../src/local.ts";
-import { openSigners } from "../../src/signers.ts";
 import { openStore } from "../../src/stores/index.ts";
+import { openSigners } from "../../src/wiring/index.ts";
 import { predicateOf } from "../core/manifest/fixtures.ts";
 import { knownOf } from "../evidence/support.ts";
 import { newestSpki } from "../support/signing.ts";

@@ -4,6 +4,7 @@
  *
  * Run: `node test/journal/thousand.ts [runs]`; ends with 1 when a run does anything else than it did.
  */
+
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,9 +14,9 @@ import { readOffer } from "../../src/compose.ts";
 import { readJournal } from "../../src/core/journal/index.ts";
 import { type ReplayedTool, type ReplayReport, replay } from "../../src/gateway/index.ts";
 import { journalHash } from "../../src/journal/index.ts";
-import { openRecords } from "../../src/records.ts";
 import { findFunction, inspectComponent } from "../../src/registry/index.ts";
 import { startServer } from "../../src/serve.ts";
+import { openRecords } from "../../src/wiring/index.ts";
 import { admit } from "../support/components.ts";
 import { EACH_RUNTIME } from "../support/each-runtime.ts";
 import { type Answer, callGateway, PROJECT, testConfig } from "../support/gateway.ts";

@@ -5,6 +5,7 @@
  *
  * Run: `node test/many/main.ts [kills]`, or the same with Deno; ends with 1 when a bar is not met.
  */
+
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -20,8 +21,7 @@ import {
 } from "../../src/core/merkle/index.ts";
 import { createEvidence } from "../../src/evidence/index.ts";
 import { signatureVerifier } from "../../src/identity/index.ts";
-import { openDatabase } from "../../src/place.ts";
-import { openSigners, writePublicKeys } from "../../src/signers.ts";
+import { openDatabase, openSigners, writePublicKeys } from "../../src/wiring/index.ts";
 import { type GatewayProcess, invokeTool, kill, Processes } from "../support/gateway-process.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 import { addLimited, hashAlone } from "../support/small-tools.ts";

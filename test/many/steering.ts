@@ -2,16 +2,16 @@
  * The operator of the stage: while gateways come and go under load, a tool is rolled back, stopped, let go, given a canary
  * and rolled back again. What each gateway let begin afterwards is compared with what he said.
  */
+
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { runtime } from "#runtime";
 import type { ToolCommand } from "../../src/core/rollout/index.ts";
 import { firstRunOf } from "../../src/gateway/index.ts";
-import { openDatabase } from "../../src/place.ts";
 import type { Store } from "../../src/ports/index.ts";
 import { policyIdsOf } from "../../src/registry/index.ts";
-import { openTools } from "../../src/versions.ts";
+import { openDatabase, openTools } from "../../src/wiring/index.ts";
 import { PATIENT } from "../support/small-tools.ts";
 
 /** The tool that is steered. */

@@ -1,6 +1,7 @@
 /** What preparing a component tells of itself. */
+
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { describePreparations } from "../../src/preparations.ts";
+import { describePreparations } from "../../src/wiring/index.ts";
 import { componentOf } from "../support/components.ts";
 import { ECHO_GUEST } from "../support/guests.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";

@@ -1,13 +1,14 @@
 /** What budgets, retries, loops and the ledger add to an invocation: the bare story beside it, taking turns. */
+
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { runtime } from "#runtime";
 import { type Policy, readPolicy } from "../../../src/core/policy/index.ts";
 import type { InvocationRequest } from "../../../src/gateway/index.ts";
-import { openAccounts } from "../../../src/kept.ts";
 import type { Store } from "../../../src/ports/index.ts";
 import type { Registry } from "../../../src/registry/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
+import { openAccounts } from "../../../src/wiring/index.ts";
 import { planFor, rowOf } from "../harness.ts";
 import type { Figure, Suite } from "../suite.ts";
 import { type BenchHouse, openBenchHouse } from "../support/house.ts";

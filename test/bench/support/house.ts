@@ -1,4 +1,5 @@
 /** A whole gateway in this process, built from its rooms as `compose.ts` does, with room for a stop-watch between them. */
+
 import { join } from "node:path";
 import { runtime } from "#runtime";
 import { createBroker } from "../../../src/broker/index.ts";
@@ -8,11 +9,11 @@ import { createEvidence, openObserver } from "../../../src/evidence/index.ts";
 import { createGateway, type Gateway } from "../../../src/gateway/index.ts";
 import { createApp } from "../../../src/http/index.ts";
 import { createIdentity, openNoteSigner, openSigner } from "../../../src/identity/index.ts";
-import { openAccounts, openJournals } from "../../../src/kept.ts";
 import type { ExecutorProcess, SqliteDatabase, Store, TelemetrySink } from "../../../src/ports/index.ts";
 import { holdRegistry, type Registry } from "../../../src/registry/index.ts";
 import { createSandbox } from "../../../src/sandbox/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
+import { openAccounts, openJournals } from "../../../src/wiring/index.ts";
 import { StopWatch } from "./clocked.ts";
 
 /** The gateway and what a bench needs to reach into. */

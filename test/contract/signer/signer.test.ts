@@ -1,4 +1,5 @@
 /** The Signer and NoteSigner ports: one suite, for keys in files and for keys in another process. */
+
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -7,7 +8,7 @@ import { PAYLOAD_TYPE, pae } from "../../../src/core/manifest/index.ts";
 import { formatCheckpoint } from "../../../src/core/merkle/index.ts";
 import { verifySignature } from "../../../src/identity/index.ts";
 import type { Runtime } from "../../../src/ports/index.ts";
-import { openSignerService, openSigners, rotateKeys, type Signers } from "../../../src/signers.ts";
+import { openSignerService, openSigners, rotateKeys, type Signers } from "../../../src/wiring/index.ts";
 import { type TestClock, testClock } from "../../evidence/support.ts";
 import { temporaryFolder } from "../../support/sqlite.ts";
 

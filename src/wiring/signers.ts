@@ -1,5 +1,5 @@
 /** Where keys and runtime meet: signers over files or over a socket, the signing process, rotation. */
-import { writeTrustedRoot } from "./gateway/index.ts";
+import { writeTrustedRoot } from "../gateway/index.ts";
 import {
   CHECKPOINT_KEY,
   connectSigner,
@@ -9,10 +9,10 @@ import {
   openNoteSigner,
   openSigner,
   serveSigner,
-} from "./identity/index.ts";
-import { makeMasterKey } from "./journal/index.ts";
+} from "../identity/index.ts";
+import { makeMasterKey } from "../journal/index.ts";
+import type { NoteSigner, Runtime, Signer } from "../ports/index.ts";
 import { journalKey } from "./kept.ts";
-import type { NoteSigner, Runtime, Signer } from "./ports/index.ts";
 
 /** Both signers of one gateway. */
 export interface Signers {

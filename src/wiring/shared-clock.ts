@@ -6,7 +6,7 @@
  * What is signed is not dated by it: who owns the database must not be able to date manifests, nor to keep expired
  * credentials alive. It gives him no power over what he has anyway.
  */
-import type { Clock, Store } from "./ports/index.ts";
+import type { Clock, Store } from "../ports/index.ts";
 
 /** Pause between two questions: quartz drifts by less than a millisecond in that time. */
 const ASK_MS = 10_000;

@@ -2,13 +2,13 @@
  * What the command line opens to look back: the runs of a data folder with what was kept of them, and a sandbox to run
  * journals again in. Reading while a server writes is safe; so is erasing, and giving it another master key.
  */
-import type { DataPlace, Records, Replayer } from "./cli/index.ts";
-import { firstRunOf } from "./gateway/index.ts";
-import { rotateMasterKey } from "./journal/index.ts";
+import type { DataPlace, Records, Replayer } from "../cli/index.ts";
+import { firstRunOf } from "../gateway/index.ts";
+import { rotateMasterKey } from "../journal/index.ts";
+import type { RunRow, Runtime, Store } from "../ports/index.ts";
+import { createSandbox } from "../sandbox/index.ts";
 import { journalKey, openJournals } from "./kept.ts";
 import { databaseOf, isShared, keysOf, openDatabase } from "./place.ts";
-import type { RunRow, Runtime, Store } from "./ports/index.ts";
-import { createSandbox } from "./sandbox/index.ts";
 
 const PAGE = 500;
 

@@ -2,10 +2,10 @@
  * What is kept of runs beside what is signed of them: journals, and outputs for later requests. Both are encrypted under
  * the tenant's key, and those keys under the one in the data folder.
  */
-import { type Accounts, createAccounts } from "./accounts/index.ts";
-import { FREE, type Prices } from "./core/budget/index.ts";
-import { createAnswerVault, createJournals, type Journals } from "./journal/index.ts";
-import type { Runtime, Store } from "./ports/index.ts";
+import { type Accounts, createAccounts } from "../accounts/index.ts";
+import { FREE, type Prices } from "../core/budget/index.ts";
+import { createAnswerVault, createJournals, type Journals } from "../journal/index.ts";
+import type { Runtime, Store } from "../ports/index.ts";
 
 /** Journals of a store, under the master key beside the other keys. */
 export function openJournals(

@@ -1,7 +1,7 @@
 /** What the command line asks of a gateway that runs, over HTTP and through the one way out. */
-import { createOutgoing } from "./broker/index.ts";
-import type { GatewayAnswer } from "./cli/index.ts";
-import type { Runtime } from "./ports/index.ts";
+import { createOutgoing } from "../broker/index.ts";
+import type { GatewayAnswer } from "../cli/index.ts";
+import type { Runtime } from "../ports/index.ts";
 
 /** A reload makes tools ready before it answers. */
 const TIMEOUT_MS = 300_000;

@@ -5,13 +5,15 @@
  *
  * A crash between the signature and the step leaves a log that is right all the same: the next start reads the files.
  */
-import type { SecretProfile } from "./broker/index.ts";
-import { type House, prepareTool } from "./compose.ts";
-import { FREE, type Prices } from "./core/budget/index.ts";
-import type { ComponentDescription } from "./core/component/index.ts";
-import { GatewayError } from "./core/errors.ts";
-import { digestState } from "./core/manifest/index.ts";
-import { newActionId, type Reloaded, type Versions } from "./gateway/index.ts";
+import type { SecretProfile } from "../broker/index.ts";
+import { FREE, type Prices } from "../core/budget/index.ts";
+import type { ComponentDescription } from "../core/component/index.ts";
+import { GatewayError } from "../core/errors.ts";
+import { digestState } from "../core/manifest/index.ts";
+import { newActionId, type Reloaded, type Versions } from "../gateway/index.ts";
+import type { Runtime } from "../ports/index.ts";
+import type { RegistryHolder, Tool } from "../registry/index.ts";
+import type { House } from "./house.ts";
 import {
   changesBetween,
   type FilePlaces,
@@ -20,8 +22,7 @@ import {
   stampFiles,
   stateOf,
 } from "./operator-files.ts";
-import type { Runtime } from "./ports/index.ts";
-import type { RegistryHolder, Tool } from "./registry/index.ts";
+import { prepareTool } from "./prepare.ts";
 
 /** Pause between two looks at the files, at least. */
 const LOOK_MS = 2_000;

@@ -1,8 +1,8 @@
 /** What the command line opens to read the ledger of a data folder, whether or not a gateway runs on it. */
-import { type Books, createBooks, loadPrices } from "./accounts/index.ts";
-import type { DataPlace } from "./cli/index.ts";
+import { type Books, createBooks, loadPrices } from "../accounts/index.ts";
+import type { DataPlace } from "../cli/index.ts";
+import type { Runtime } from "../ports/index.ts";
 import { databaseOf, isShared, openDatabase } from "./place.ts";
-import type { Runtime } from "./ports/index.ts";
 
 /**
  * @param pricesFile undefined = `prices.yaml` in the data folder

@@ -1,10 +1,10 @@
 /** Where service levels, versions and the way out meet: the operator's file, who is told, and who takes a version back. */
-import type { JsonValue } from "./core/policy/index.ts";
-import type { SloFile } from "./core/slo/index.ts";
-import { DEFAULT_SLOS, readSloFile, readWebhookSecret, type SloReport } from "./core/slo/index.ts";
-import { newActionId, versionOf } from "./gateway/index.ts";
-import type { Outgoing, Runtime, Store, TelemetrySink } from "./ports/index.ts";
-import { commandTool, policyIdsOf } from "./registry/index.ts";
+import type { JsonValue } from "../core/policy/index.ts";
+import type { SloFile } from "../core/slo/index.ts";
+import { DEFAULT_SLOS, readSloFile, readWebhookSecret, type SloReport } from "../core/slo/index.ts";
+import { newActionId, versionOf } from "../gateway/index.ts";
+import type { Outgoing, Runtime, Store, TelemetrySink } from "../ports/index.ts";
+import { commandTool, policyIdsOf } from "../registry/index.ts";
 import {
   createMonitor,
   createRecorder,
@@ -13,7 +13,7 @@ import {
   type Monitor,
   type MonitorParts,
   type Webhook,
-} from "./telemetry/index.ts";
+} from "../telemetry/index.ts";
 
 /** What is promised, and who is told. */
 export interface SloSettings {

@@ -2,8 +2,9 @@
  * One log, many gateways: what all of them must say alike, because callers verify what one of them signed with the keys
  * that another publishes. The first gateway on a database says it, and the others are held to it.
  */
-import type { House } from "./compose.ts";
-import type { PublicKey } from "./ports/index.ts";
+
+import type { PublicKey } from "../ports/index.ts";
+import type { House } from "./house.ts";
 
 /**
  * Joins the gateways of a database, or is the first.

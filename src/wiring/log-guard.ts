@@ -3,11 +3,11 @@
  * database that does not contain what was signed there does not get another signature. Who restores an old copy of the
  * whole folder gets past this; witnesses, and whoever kept a checkpoint, see it then.
  */
-import { encodeBase64 } from "./core/manifest/index.ts";
-import { openCheckpoint, sameBytes, verifyConsistency } from "./core/merkle/index.ts";
-import type { Evidence } from "./evidence/index.ts";
-import { verifySignature } from "./identity/index.ts";
-import type { NoteSigner, Runtime, Store } from "./ports/index.ts";
+import { encodeBase64 } from "../core/manifest/index.ts";
+import { openCheckpoint, sameBytes, verifyConsistency } from "../core/merkle/index.ts";
+import type { Evidence } from "../evidence/index.ts";
+import { verifySignature } from "../identity/index.ts";
+import type { NoteSigner, Runtime, Store } from "../ports/index.ts";
 
 /** Pause between two looks at the log: its kept checkpoint is this far behind at most. */
 const KEEP_MS = 1_000;

@@ -1,13 +1,13 @@
 /** Where versions of tools, evidence and clock meet: the board of a gateway, and the operator's hand on it. */
-import type { DataPlace, Tools } from "./cli/index.ts";
-import type { ComponentDescription } from "./core/component/index.ts";
-import { toHex } from "./core/digest.ts";
-import type { SloReport } from "./core/slo/index.ts";
-import type { Evidence } from "./evidence/index.ts";
-import { ActionKeeper, newActionId, type Versions } from "./gateway/index.ts";
+import type { DataPlace, Tools } from "../cli/index.ts";
+import type { ComponentDescription } from "../core/component/index.ts";
+import { toHex } from "../core/digest.ts";
+import type { SloReport } from "../core/slo/index.ts";
+import type { Evidence } from "../evidence/index.ts";
+import { ActionKeeper, newActionId, type Versions } from "../gateway/index.ts";
+import type { Runtime, Store } from "../ports/index.ts";
+import { type Board, commandTool, createBoard, type RegistrySource, type Tool } from "../registry/index.ts";
 import { databaseOf, openExisting } from "./place.ts";
-import type { Runtime, Store } from "./ports/index.ts";
-import { type Board, commandTool, createBoard, type RegistrySource, type Tool } from "./registry/index.ts";
 import { readSloSettings, reportSlos } from "./slo.ts";
 
 /** Pause between two looks at what operators did and nobody has signed. */

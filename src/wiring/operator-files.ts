@@ -2,17 +2,24 @@
  * Everything that the operator's files say of what runs may do and who may ask: read whole, or not at all. The same
  * reading serves the start and every reload.
  */
-import { loadPrices, pricesState } from "./accounts/index.ts";
-import { parseProfiles, profilesState, resolveProfiles, type SecretProfile } from "./broker/index.ts";
-import type { ServeConfig } from "./cli/index.ts";
-import { readProfiles } from "./compose.ts";
-import type { Prices } from "./core/budget/index.ts";
-import type { ComponentDescription } from "./core/component/index.ts";
-import { describeChanges, type JsonValue } from "./core/policy/index.ts";
-import { DEMO_PROFILE } from "./demo/index.ts";
-import { type Access, accessState, loadAccess } from "./identity/index.ts";
-import type { Runtime } from "./ports/index.ts";
-import { loadRegistry, type Registry, registryChanges, registryState } from "./registry/index.ts";
+import { loadPrices, pricesState } from "../accounts/index.ts";
+import {
+  loadMounts,
+  loadProfiles,
+  type Mount,
+  parseProfiles,
+  profilesState,
+  resolveProfiles,
+  type SecretProfile,
+} from "../broker/index.ts";
+import type { ServeConfig } from "../cli/index.ts";
+import type { Prices } from "../core/budget/index.ts";
+import type { ComponentDescription } from "../core/component/index.ts";
+import { describeChanges, type JsonValue, type PolicyRecord } from "../core/policy/index.ts";
+import { DEMO_PROFILE } from "../demo/index.ts";
+import { type Access, accessState, loadAccess } from "../identity/index.ts";
+import type { Runtime } from "../ports/index.ts";
+import { loadRegistry, type Registry, registryChanges, registryState } from "../registry/index.ts";
 import { readSloSettings, type SloSettings, sloState } from "./slo.ts";
 
 /** What the files say. */
@@ -141,4 +148,49 @@ export function changesBetween(before: OperatorFiles, after: OperatorFiles): rea
     ...describeChanges(pricesState(before.prices), pricesState(after.prices), "prices"),
     ...describeChanges(sloState(before.slo), sloState(after.slo), "slo"),
   ];
+}
+
+/** Profiles from the operator's file; none when there is no file. */
+export async function readProfiles(
+  runtime: Runtime,
+  path: string,
+): Promise<ReadonlyMap<string, SecretProfile>> {
+  return loadProfiles(path, runtime);
+}
+
+/**
+ * The operator's folders, read whole.
+ *
+ * @param named each as `name=path`
+ * @throws when a name stands twice, or a folder cannot be read
+ */
+export async function readMounts(
+  runtime: Runtime,
+  named: readonly string[],
+): Promise<ReadonlyMap<string, Mount>> {
+  const folders = new Map(
+    named.map((text) => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)]),
+  );
+  if (folders.size < named.length) throw new Error("Cannot start: --mounts names a folder twice");
+  return loadMounts(folders, runtime.readFolder);
+}
+
+/** Policies that mount a folder which the operator does not name: their tools stay suspended. */
+export function policiesWithoutMount(
+  registry: Registry,
+  mounts: ReadonlyMap<string, Mount>,
+): readonly PolicyRecord[] {
+  return registry.tools
+    .flatMap((tool) => tool.policies)
+    .filter(({ policy }) => policy.filesystem?.mounts.some(({ name }) => !mounts.has(name)));
+}
+
+/** Policies that name a secret profile the operator does not keep: their tools stay suspended. */
+export function policiesWithoutProfile(
+  registry: Registry,
+  profiles: ReadonlyMap<string, SecretProfile>,
+): readonly PolicyRecord[] {
+  return registry.tools
+    .flatMap((tool) => tool.policies)
+    .filter(({ policy }) => policy.secret_profile !== undefined && !profiles.has(policy.secret_profile));
 }

@@ -1,7 +1,7 @@
 /** Where the data of a gateway is: in a folder of its own, or its record in a database that many gateways share. */
-import type { DataPlace } from "./cli/index.ts";
-import type { Runtime, Store } from "./ports/index.ts";
-import { openPostgresStore, openStore } from "./stores/index.ts";
+import type { DataPlace } from "../cli/index.ts";
+import type { Runtime, Store } from "../ports/index.ts";
+import { openPostgresStore, openStore } from "../stores/index.ts";
 
 /** Folder of the signing keys, and of the key that journals' keys are wrapped with. */
 export function keysOf({ dataFolder, keysFolder = `${dataFolder}/keys` }: DataPlace): string {
@@ -68,5 +68,21 @@ async function openShared(runtime: Runtime, url: string): Promise<Store> {
     const why = cause instanceof Error ? cause.message : String(cause);
     // The driver's word for a server that does not answer names no server.
     throw new Error(`Cannot open database ${nameDatabase(url)}: ${why}`, { cause });
+  }
+}
+
+/** Makes the data folder, which SQLite does not, with a word for the stranger who finds it. */
+export async function makeDataFolder(runtime: Runtime, dataFolder: string): Promise<void> {
+  try {
+    await runtime.files.write(
+      `${dataFolder}/README`,
+      "Data of a Writ gateway: keys, the record of runs, caches.\n",
+    );
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `Cannot use data folder ${JSON.stringify(dataFolder)}: it can not be written (${why}); name another with --data`,
+      { cause },
+    );
   }
 }

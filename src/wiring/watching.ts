@@ -1,8 +1,8 @@
 /** Who looks over the gateway's shoulder, and what of it can be asked: metrics, service levels, traces. */
-import type { GatewayParts } from "./gateway/index.ts";
-import type { Cage, Outgoing, Runtime, Store } from "./ports/index.ts";
+import type { GatewayParts } from "../gateway/index.ts";
+import type { Cage, Outgoing, Runtime, Store } from "../ports/index.ts";
+import { type Metrics, openTraces, type TraceOptions } from "../telemetry/index.ts";
 import { openSlos, readingsOf, type SloSettings } from "./slo.ts";
-import { type Metrics, openTraces, type TraceOptions } from "./telemetry/index.ts";
 
 /** What an operator wants to be told. */
 export interface WatchSettings {

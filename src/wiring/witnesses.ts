@@ -1,9 +1,9 @@
 /** Where witnesses and runtime meet: the operator's file, the way out to them, and what is kept of their answers. */
-import { createOutgoing } from "./broker/index.ts";
-import { parseWitnessFile } from "./core/manifest/index.ts";
-import type { EvidenceParts } from "./evidence/index.ts";
-import { signatureVerifier } from "./identity/index.ts";
-import type { Runtime } from "./ports/index.ts";
+import { createOutgoing } from "../broker/index.ts";
+import { parseWitnessFile } from "../core/manifest/index.ts";
+import type { EvidenceParts } from "../evidence/index.ts";
+import { signatureVerifier } from "../identity/index.ts";
+import type { Runtime } from "../ports/index.ts";
 
 /** Where the newest cosigned checkpoint is kept, in a data folder. */
 export const COSIGNED = "cosigned-checkpoint";
