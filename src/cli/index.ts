@@ -1,31 +1,34 @@
 /**
  * The command line. It reads flags and files, asks the rooms beneath, and prints; whatever it can do, a library caller
  * can do without it.
+ *
+ * `components/`: what a tool's author does. `evidence/`: what whoever looks back does. `operate/`: what an operator does.
+ * Beside them is what all commands share; `world.ts` is everything that they may touch.
  */
 import { Command, CommanderError } from "commander";
-import { addAudit } from "./audit.ts";
-import { addBuild } from "./build.ts";
-import { addChargeback } from "./chargeback.ts";
+import { addBuild } from "./components/build.ts";
+import { addInspect } from "./components/inspect.ts";
+import { addMeter } from "./components/meter.ts";
+import { addProfile } from "./components/profile.ts";
+import { addRun } from "./components/run.ts";
 import type { CommandContext } from "./context.ts";
+import { addAudit } from "./evidence/audit.ts";
+import { addExplain } from "./evidence/explain.ts";
+import { addErase, addJournal } from "./evidence/journal.ts";
+import { addLog } from "./evidence/log.ts";
+import { addManifest } from "./evidence/manifest.ts";
+import { addReplay } from "./evidence/replay.ts";
+import { addVerify } from "./evidence/verify.ts";
 import { EXIT } from "./exit.ts";
-import { addExplain } from "./explain.ts";
 import { describeFailure } from "./failure.ts";
-import { addInspect } from "./inspect.ts";
-import { addErase, addJournal } from "./journal.ts";
-import { addKeys } from "./keys.ts";
-import { addLog } from "./log.ts";
-import { addManifest } from "./manifest.ts";
-import { addMeter } from "./meter.ts";
-import { addPolicy } from "./policy.ts";
-import { addProfile } from "./profile.ts";
-import { addReload } from "./reload.ts";
-import { addReplay } from "./replay.ts";
-import { addRun } from "./run.ts";
-import { addServe } from "./serve.ts";
-import { addSigner } from "./signer.ts";
-import { addSlo } from "./slo.ts";
-import { addTools } from "./tools.ts";
-import { addVerify } from "./verify.ts";
+import { addChargeback } from "./operate/chargeback.ts";
+import { addKeys } from "./operate/keys.ts";
+import { addPolicy } from "./operate/policy.ts";
+import { addReload } from "./operate/reload.ts";
+import { addServe } from "./operate/serve.ts";
+import { addSigner } from "./operate/signer.ts";
+import { addSlo } from "./operate/slo.ts";
+import { addTools } from "./operate/tools.ts";
 import type { CliWorld } from "./world.ts";
 
 export type { DataPlace, LogLevel, ServeConfig } from "./settings.ts";

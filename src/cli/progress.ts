@@ -1,6 +1,8 @@
 /** Progress of long work, on standard error, so that what is piped stays clean. */
-import type { Progress } from "./log-files.ts";
 import type { CliWorld } from "./world.ts";
+
+/** Told how far it is, in entries. */
+export type Progress = (done: number, of: number) => void;
 
 /** Entries between two lines. */
 const STEP = 10_000;

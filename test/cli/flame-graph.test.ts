@@ -1,7 +1,7 @@
 /** What becomes of call paths: tables, folded stacks, a drawing; with names that want to be more than names. */
 import { expect, test } from "vitest";
-import { drawFlameGraph } from "../../src/cli/flame-graph.ts";
-import { buildTree, foldStacks, OUTSIDE, sumFunctions } from "../../src/cli/fuel-profile.ts";
+import { drawFlameGraph } from "../../src/cli/components/flame-graph.ts";
+import { buildTree, foldStacks, OUTSIDE, sumFunctions } from "../../src/cli/components/fuel-profile.ts";
 import { PROFILED_FUNCTIONS } from "../../src/core/metering/index.ts";
 import { assemble } from "../core/metering/support.ts";
 

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
-import { markdownPage } from "../../src/cli/manifest.ts";
+import { markdownPage } from "../../src/cli/evidence/manifest.ts";
 import { readOffer } from "../../src/compose.ts";
 import { predicateFields, predicateSchema } from "../../src/core/manifest/index.ts";
 import { CAPABILITIES, capabilityPage } from "../../src/core/policy/index.ts";

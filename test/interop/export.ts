@@ -8,7 +8,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runtime } from "#runtime";
-import { exportLog } from "../../src/cli/log-files.ts";
+import { exportLog } from "../../src/cli/evidence/log-files.ts";
 import { encodeBase64 } from "../../src/core/manifest/index.ts";
 import { ed25519Key, noteKeyDigest } from "../../src/core/merkle/index.ts";
 import { createEvidence } from "../../src/evidence/index.ts";

@@ -9,7 +9,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runtime } from "#runtime";
-import { signedPredicate } from "../../src/cli/journal-file.ts";
+import { signedPredicate } from "../../src/cli/evidence/journal-file.ts";
 import { readOffer } from "../../src/compose.ts";
 import { readJournal } from "../../src/core/journal/index.ts";
 import { type ReplayedTool, type ReplayReport, replay } from "../../src/gateway/index.ts";
