@@ -3,7 +3,7 @@
  * the program that made the cage; what is asked here is asked about the executor. Where there is no such `/proc`
  * nothing is known, and nothing is claimed.
  */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import type { ProcessView, SystemCage } from "../ports/index.ts";
 
@@ -11,6 +11,8 @@ const PAGE_BYTES = 4096;
 const NAMESPACES = ["user", "ipc", "pid", "net", "uts", "mnt"];
 /** The lowest priority there is. */
 const LOWEST = 19;
+/** What an executor starts with. */
+const USUAL = 0;
 
 /** Members of `/proc/<pid>/status`, the value that says that a layer holds, and its name. */
 const STATUS_LAYERS: readonly (readonly [member: string, holds: RegExp, layer: string])[] = [
@@ -56,15 +58,40 @@ export function viewProcess(pid: number, cage: SystemCage): ProcessView {
     yieldToOthers(yields) {
       const process = target();
       if (process === undefined) return false;
-      try {
-        setPriority(process, yields ? LOWEST : 0);
-        return true;
-      } catch {
-        // Only the superuser may raise a priority again; a process that is gone has none.
-        return false;
-      }
+      const nice = yields ? LOWEST : USUAL;
+      // Both, for only one of them counts, and which one is not to be seen from here.
+      return [setNice(process, nice), setSessionNice(process, nice)].every(Boolean);
     },
   };
+}
+
+/** @returns false where it is as it was: only the superuser may raise a priority again; a process that is gone has none */
+function setNice(process: number, nice: number): boolean {
+  try {
+    setPriority(process, nice);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The same for the session that the process began, which is all of it and nothing else. Linux shares the processor among
+ * sessions first (`sched_autogroup_enabled`, and no group of the operator's around them); then a process's own priority
+ * counts only against others of its session, and one that spins at the lowest takes as much as the whole gateway.
+ *
+ * @returns false where it is as it was
+ */
+function setSessionNice(process: number, nice: number): boolean {
+  const path = `/proc/${process}/autogroup`;
+  // A kernel that knows nothing of it.
+  if (readText(path) === undefined) return true;
+  try {
+    writeFileSync(path, String(nice));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A kernel without `children` in `/proc` is asked for every process's parent. */

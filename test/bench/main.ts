@@ -23,6 +23,7 @@ import { log } from "./suites/log.ts";
 import { many } from "./suites/many.ts";
 import { metering } from "./suites/metering.ts";
 import { nan } from "./suites/nan.ts";
+import { neighbour } from "./suites/neighbour.ts";
 import { pass } from "./suites/pass.ts";
 import { sandbox } from "./suites/sandbox.ts";
 import { steps } from "./suites/steps.ts";
@@ -38,6 +39,7 @@ const SUITES: readonly Suite[] = [
   accounts,
   sandbox,
   cage,
+  neighbour,
   evidence,
   log,
   identity,

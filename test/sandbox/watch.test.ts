@@ -1,5 +1,7 @@
 /** What is seen of an executor from outside: memory beyond its grants, and computing without a pause. */
 import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
@@ -217,6 +219,35 @@ describe("createWatch() of the processor", () => {
     end(run);
     watch.heard();
     expect(watch.slowed).toBe(true);
+  });
+});
+
+describe("viewProcess() of a process that is to give way", () => {
+  it("lowers it and its session, and raises both again where that is allowed", async () => {
+    const child = spawn(NODE, ["--eval", "setInterval(() => {}, 1e6)"], {
+      env: {},
+      stdio: "ignore",
+      detached: true,
+    });
+    try {
+      const pid = child.pid ?? -1;
+      const view = viewProcess(pid, "none");
+      const read = () => {
+        const path = `/proc/${pid}/autogroup`;
+        const session = existsSync(path) ? Number(readFileSync(path, "utf8").split("nice")[1]) : undefined;
+        return { own: getPriority(pid), session };
+      };
+      const { session } = read();
+      const both = (nice: number) => ({ own: nice, session: session === undefined ? undefined : nice });
+      expect(view.yieldToOthers(true)).toBe(true);
+      expect(read()).toEqual(both(19));
+      // An ordinary user may not raise a priority.
+      const isRaised = view.yieldToOthers(false);
+      if (isRaised) expect(read()).toEqual(both(0));
+      else expect(read().own).toBe(19);
+    } finally {
+      child.kill("SIGKILL");
+    }
   });
 });
 

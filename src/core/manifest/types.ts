@@ -18,6 +18,7 @@ export const HOST_LIMITS = [
   "lifted_bytes",
   "host_calls",
   "concurrent_calls",
+  "handles",
   "call_depth",
   "random_bytes",
   "log_lines",

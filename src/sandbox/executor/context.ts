@@ -79,7 +79,7 @@ export interface RunInfo {
 }
 
 const NO_BYTES = new Uint8Array(0);
-/** Calls under way at once; the gateway takes somewhat more, see `link.ts`. A guest that never waits gets no further. */
+/** Calls under way at once; the gateway takes somewhat more, see `flight.ts`. A guest that never waits gets no further. */
 const MOST_UNDER_WAY = 1000;
 /** Random bytes of one run: each costs the host more than the guest, and no honest guest needs as many. */
 const RANDOM_BYTES = 64 * 1024 * 1024;
@@ -107,11 +107,27 @@ export function createContext(powers: {
   /** Wakes each wait of the clock before its time. */
   const sleepers = new Set<() => void>();
   let randomLeft = RANDOM_BYTES;
+  /** Calls that the broker has not answered. */
+  let asked = 0;
+
+  async function ask(name: string, args: JsonValue, body: Uint8Array): Promise<BrokerReply> {
+    // An asynchronous guest goes on while its calls are under way, and may make any number of them.
+    if (asked >= MOST_UNDER_WAY) {
+      guard.stop({ kind: "exhausted", budget: "concurrent_calls" });
+      guard.trap();
+    }
+    asked += 1;
+    try {
+      return await inputs.reply(powers.pipe.ask(name, args, body));
+    } finally {
+      asked -= 1;
+    }
+  }
 
   async function call(name: string, args: JsonValue, body: Uint8Array = NO_BYTES) {
     // Before the effect: what the run can not pay for does not happen.
     powers.charge(BROKER_CALL_COST);
-    const reply = await inputs.reply(powers.pipe.ask(name, args, body));
+    const reply = await ask(name, args, body);
     switch (reply.kind) {
       case "ok":
         return { value: reply.value, body: reply.body ?? NO_BYTES };

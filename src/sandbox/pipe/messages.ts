@@ -107,6 +107,7 @@ export const EXECUTOR_BUDGETS = [
   "lifted_bytes",
   "host_calls",
   "concurrent_calls",
+  "handles",
   "call_depth",
   "random_bytes",
 ] as const;

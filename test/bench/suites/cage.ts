@@ -1,7 +1,4 @@
-/**
- * What runs under way cost, how fast the dead are dead, and what a guest that spins costs another tenant. Real
- * executors, no gateway around them.
- */
+/** What runs under way cost, and how fast the dead are dead. Real executors, no gateway around them. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { runtime } from "#runtime";
@@ -27,7 +24,7 @@ const SMALL_MEMORY = MEMORY_MODULE.replace(
 /** The suite. */
 export const cage: Suite = {
   name: "cage",
-  about: "suspended runs, kill to dead, a neighbour beside spinning guests, executors in each cage",
+  about: "suspended runs, kill to dead, executors in each cage",
   async run({ folder, quick, say }) {
     // Waiting callers and new executors are all that is left at times, and neither keeps a process alive.
     const alive = setInterval(() => undefined, 60_000);
@@ -49,8 +46,6 @@ async function measure(folder: string, quick: boolean, say: SuiteContext["say"])
   const quickjs = await admit(await npmGuest("reach"));
   const tiny = await componentOf(`(component ${LOG_IMPORT} ${SMALL_MEMORY} ${LOGGING_PART})`);
 
-  say("a neighbour beside spinning guests");
-  const neighbour = await beside(cacheFolder, echo, spin, quick);
   say("kill to dead");
   const deaths = await killAll(cacheFolder, { wait, spin, rogue, echo }, quick);
   say("suspended runs");
@@ -63,59 +58,14 @@ async function measure(folder: string, quick: boolean, say: SuiteContext["say"])
   const starts = await startInEach(quick);
   return {
     tables: [
-      {
-        title: "tiny run of one tenant, while another spins in its full fuel (2 executors, 1 spare)",
-        rows: neighbour,
-      },
       { title: "time to live over → process gone", rows: deaths },
       { title: "executor process: spawn → probed and ready", rows: starts },
     ],
     figures,
     notes: [
-      "a spinning guest beside workerd delays an unrelated request by 1.04 s (measured earlier, local workerd): there all guests share one thread",
       "resident bytes are of the executors alone, as /proc says; the gateway's own part of a suspended run is in the figure named so",
     ],
   };
-}
-
-async function beside(
-  cacheFolder: string,
-  echo: SandboxComponent,
-  spin: SandboxComponent,
-  quick: boolean,
-): Promise<readonly Row[]> {
-  const box = await openSandbox({ cacheFolder, executors: 2, spares: 1 });
-  try {
-    const samples = new Map<number, number[]>([0, 1, 2, 4].map((count) => [count, []]));
-    const once = async () => {
-      const at = performance.now();
-      const end = await box.call(echo, "run", { n: 1 }, { tenant: "quiet" });
-      if (end.outcome.kind !== "completed") throw new Error(JSON.stringify(end.outcome));
-      return performance.now() - at;
-    };
-    for (let i = 0; i < 200; i++) await once();
-    for (let round = 0; round < (quick ? 1 : 2); round++) {
-      for (const [count, into] of samples) {
-        const spinning = Array.from({ length: count }, (_, index) =>
-          box
-            .call(spin, "run", {}, { tenant: `loud-${index % 2}`, fuel: 1e15, timeToLiveMs: 2500 })
-            .catch(() => undefined),
-        );
-        // The spinners are at it, and what they made the pool start has started.
-        await new Promise((resolve) => setTimeout(resolve, 800));
-        const until = performance.now() + 1000;
-        while (performance.now() < until) into.push(await once());
-        await Promise.all(spinning);
-        await new Promise((resolve) => setTimeout(resolve, 500));
-      }
-    }
-    const [alone, ...others] = [...samples].map(([count, all]) =>
-      rowOf(count === 0 ? "alone" : `${count} spinning`, all),
-    );
-    return alone === undefined ? others : [alone, ...others];
-  } finally {
-    await box.close();
-  }
 }
 
 /** Ways of refusing to stop. */

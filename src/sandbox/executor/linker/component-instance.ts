@@ -2,7 +2,7 @@
 
 import { AbiTrap, trapIf } from "./abi-trap.ts";
 import type { Thread } from "./async/thread.ts";
-import { type BorrowScope, type Handle, HandleTable } from "./handles.ts";
+import { type BorrowScope, type Handle, type HandleQuota, HandleTable } from "./handles.ts";
 
 /** A call into the instance from outside, where nothing is asynchronous. */
 export interface SyncTask extends BorrowScope {
@@ -16,7 +16,7 @@ export class ComponentInstance {
   readonly id: number;
   /** The instance that it lies in. */
   readonly parent: ComponentInstance | undefined;
-  readonly handles = new HandleTable();
+  readonly handles: HandleTable;
   /** False while the guest runs for us (`realloc`, `post-return`), when it may call nobody. */
   mayLeave = true;
   /** The call that is under way, or the instance's own start; where nothing is asynchronous. */
@@ -38,7 +38,9 @@ export class ComponentInstance {
   /** Asynchronous: the thread that has the instance's stack to itself. */
   exclusive: Thread | undefined;
 
-  constructor(id: number, parent: ComponentInstance | undefined) {
+  /** @param quota what all instances of the run may hold */
+  constructor(id: number, parent: ComponentInstance | undefined, quota: HandleQuota) {
+    this.handles = new HandleTable(quota);
     this.id = id;
     this.parent = parent;
   }

@@ -4,6 +4,7 @@
  *
  * @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md#table-state
  */
+import type { RunGuard } from "../guard.ts";
 import { AbiTrap, trapIf } from "./abi-trap.ts";
 
 /** What a call holds of its caller's: borrowed handles that have to be dropped before it returns. */
@@ -32,14 +33,48 @@ export interface Handle extends TableEntry {
 
 /** Handles that one instance may hold, as the specification has it. */
 const MOST_HANDLES = 2 ** 28 - 1;
+/**
+ * What all instances of a run may hold at once: handles of resources, subtasks, ends of streams and futures, sets of
+ * waitables. Each is an object of ours of some hundred bytes, and a list can hand over millions of them in one call.
+ */
+export const MOST_HANDLES_OF_A_RUN = 32_768;
+
+/** Counts what the instances of one run hold. */
+export class HandleQuota {
+  readonly #guard: Pick<RunGuard, "stop" | "trap">;
+  #left = MOST_HANDLES_OF_A_RUN;
+
+  constructor(guard: Pick<RunGuard, "stop" | "trap">) {
+    this.#guard = guard;
+  }
+
+  /** Takes one, before it is made. Traps when there is none left. */
+  take(): void {
+    this.#left -= 1;
+    if (this.#left >= 0) return;
+    this.#guard.stop({ kind: "exhausted", budget: "handles" });
+    this.#guard.trap();
+  }
+
+  /** Gives one back. */
+  give(): void {
+    this.#left += 1;
+  }
+}
 
 /** A table of handles and what else has an index; indices begin at 1, freed ones are given out again, the last one first. */
 export class HandleTable {
   readonly #entries: (TableEntry | undefined)[] = [undefined];
   readonly #free: number[] = [];
+  readonly #quota: HandleQuota;
+
+  constructor(quota: HandleQuota) {
+    this.#quota = quota;
+  }
 
   /** @returns the new entry's index */
   add(entry: TableEntry): number {
+    this.#quota.take();
     const index = this.#free.pop() ?? this.#entries.length;
     trapIf(index > MOST_HANDLES, "too-many-handles");
     this.#entries[index] = entry;
@@ -75,6 +110,7 @@ export class HandleTable {
 
   /** Frees the index of what was found there. */
   release(index: number): void {
+    this.#quota.give();
     this.#entries[index >>> 0] = undefined;
     this.#free.push(index >>> 0);
   }

@@ -15,6 +15,7 @@ import { type ComponentFunction, lifted, lowered, promising } from "./call.ts";
 import type { CompiledPlan } from "./compile.ts";
 import { ComponentInstance } from "./component-instance.ts";
 import { type CoreState, createCoreState } from "./core-state.ts";
+import { HandleQuota } from "./handles.ts";
 import { BorderMeter } from "./meter.ts";
 import { Pace } from "./pace.ts";
 import { type CoreFunction, Passage } from "./passage.ts";
@@ -101,10 +102,13 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
   const profiler = powers.profiled
     ? createProfiler({ left: () => fuel.left, giveBack: (units) => fuel.give(units) })
     : undefined;
+  const quota = new HandleQuota(guard);
   const instances: ComponentInstance[] = [];
   // Parents come before what lies in them.
   for (const parent of plan.parents)
-    instances.push(new ComponentInstance(instances.length, parent === null ? undefined : instances[parent]));
+    instances.push(
+      new ComponentInstance(instances.length, parent === null ? undefined : instances[parent], quota),
+    );
   /** As we call them ourselves: what core modules are given may be no function. */
   const plainTrampolines: (CoreFunction | undefined)[] = [];
   const functions: (ComponentFunction | undefined)[] = [];
