@@ -19,6 +19,7 @@ import {
 } from "./capability.ts";
 import { createEchoFilter, type EchoFilter } from "./echo.ts";
 import { createEgress, type Egress, parseBlock, parseBlockList, parseProxy } from "./egress/index.ts";
+import { isFor, KnownSecrets, namesOf, textsOf } from "./known-secrets.ts";
 import type { Mount } from "./mounts.ts";
 import { observeEgress } from "./observed-egress.ts";
 import type { SecretProfile } from "./profiles.ts";
@@ -29,6 +30,8 @@ import type { RunTrace } from "./trace-context.ts";
 interface Releasing {
   readonly echo: EchoFilter;
   readonly mayGoOn: () => boolean;
+  /** Whether its grants name any profile. */
+  readonly searched: boolean;
 }
 
 /** How long a call may take to notice that its run was stopped, before it is answered without it. */
@@ -111,6 +114,7 @@ export function createBroker(parts: BrokerOptions): Broker {
     ...(proxy === undefined ? {} : { proxy: parseProxy(proxy) }),
     ...rest,
   });
+  const known = new KnownSecrets(profiles);
   function openRun(run: OpenRun, caller?: RunBook): RunHost {
     const {
       grants,
@@ -128,13 +132,14 @@ export function createBroker(parts: BrokerOptions): Broker {
     const most = { events: 10_000, calls: 1_000_000, ...limits };
     const book = new RunBook(budget, clock, startedAtMs, most, caller);
     const held = new Map<string, SecretProfile>();
-    // Once for each run: a profile that is rotated meanwhile is another secret, which this run's filter does not know.
+    // Once for each run: what it sends, signs with and shows stays what it began with, however often that is rotated.
     const profile = (name: string) => {
       const known = held.get(name) ?? profileOf(profiles, name, since, owner);
       held.set(name, known);
       return known;
     };
-    const echo = createEchoFilter(secretsOf(grants, profile));
+    const names = namesOf(grants);
+    const echo = createEchoFilter(textsOf(names.map(profile), known, owner));
     const found = () => noteEcho(book, onSecretEcho);
     const context: RunContext = {
       book,
@@ -154,7 +159,7 @@ export function createBroker(parts: BrokerOptions): Broker {
       ...(items === undefined || owner === undefined ? {} : { keeping: { items, owner } }),
     };
     const capabilities = createOpener(context);
-    return hostOf(book, clock, { echo, mayGoOn: found }, capabilities);
+    return hostOf(book, clock, { echo, mayGoOn: found, searched: names.length > 0 }, capabilities);
   }
   return { openRun: (run) => openRun(run) };
 }
@@ -195,7 +200,7 @@ function createOpener(context: RunContext): Opened {
 function hostOf(
   book: RunBook,
   clock: Clock,
-  { echo, mayGoOn }: Releasing,
+  { echo, mayGoOn, searched }: Releasing,
   { handlers, live }: Opened,
 ): RunHost {
   return {
@@ -214,7 +219,7 @@ function hostOf(
     get denial() {
       return book.denial;
     },
-    ...(echo.active ? { release: (output: JsonValue) => release(book, echo, mayGoOn, output) } : {}),
+    ...(searched ? { release: (output: JsonValue) => release(book, echo, mayGoOn, output) } : {}),
     get diagnostics() {
       return live()
         .flatMap((capability) => capability.diagnostics?.() ?? [])
@@ -281,18 +286,6 @@ async function untilStopped(
   }
 }
 
-/** The texts that this run's broker sends, signs with or shows: what is looked for on every way out. */
-function secretsOf(grants: readonly Grant[], profile: (name: string) => SecretProfile): readonly string[] {
-  const names = grants.flatMap((grant) =>
-    grant.kind === "http-client"
-      ? (grant.secretProfile ?? [])
-      : grant.kind === "secrets" || grant.kind === "signing" || grant.kind === "reveal"
-        ? grant.profile
-        : [],
-  );
-  return [...new Set(names)].map((name) => profile(name).secret.reveal());
-}
-
 /** @returns whether the run may go on */
 function noteEcho(book: RunBook, policy: EchoPolicy): boolean {
   if (policy === "revoke") book.stop({ kind: "revoked", reason: "secret-echo" });
@@ -325,8 +318,7 @@ function profileOf(
 ): SecretProfile {
   const profile = profiles.get(name);
   // For a tenant that it is not for, a profile is as absent as one that never was.
-  const isTheirs = profile?.tenants === undefined || profile.tenants.includes(owner?.tenant ?? "");
-  if (profile !== undefined && isTheirs) return profile;
+  if (profile !== undefined && isFor(profile, owner)) return profile;
   throw new GatewayError(
     `Cannot open a run: secret profile "${name}" is not among the operator's profiles; keep one of that name, or name another in the policy`,
     {

@@ -15,7 +15,7 @@ const STAR = 0x2a;
 
 /** Overwrites spellings of secrets. */
 export interface EchoFilter {
-  /** Whether anything is looked for. */
+  /** Whether anything is looked for at the moment. */
   readonly active: boolean;
   /** @returns the text with every spelling overwritten, and whether there was one */
   text(text: string): { readonly text: string; readonly found: boolean };
@@ -40,16 +40,28 @@ export interface EchoStream {
   readonly found: boolean;
 }
 
-/** @param secrets their texts; visible ASCII */
-export function createEchoFilter(secrets: readonly string[]): EchoFilter {
-  const spellings = [...new Set(secrets.flatMap(spellingsOf))].sort((a, b) => b.length - a.length);
-  const longest = spellings[0]?.length ?? 0;
+/**
+ * @param secrets gives their texts, visible ASCII; asked whenever something is looked through, since one may be rotated
+ *   meanwhile. The same list = the same texts
+ */
+export function createEchoFilter(secrets: () => readonly string[]): EchoFilter {
+  let texts: readonly string[] = [];
+  let known: readonly string[] = [];
+
+  /** Longest first. */
+  function spellings(): readonly string[] {
+    const now = secrets();
+    if (now === texts) return known;
+    texts = now;
+    known = [...new Set(now.flatMap(spellingsOf))].sort((a, b) => b.length - a.length);
+    return known;
+  }
 
   /** Overwrites every spelling in latin-1 text. */
   function overwrite(text: string): { text: string; found: boolean } {
     let found = false;
     let result = text;
-    for (const spelling of spellings) {
+    for (const spelling of spellings()) {
       if (!result.includes(spelling)) continue;
       found = true;
       result = result.replaceAll(spelling, "*".repeat(spelling.length));
@@ -71,7 +83,9 @@ export function createEchoFilter(secrets: readonly string[]): EchoFilter {
   }
 
   return {
-    active: spellings.length > 0,
+    get active() {
+      return spellings().length > 0;
+    },
     text: overwrite,
     json(value) {
       const cleaned = clean(value);
@@ -84,7 +98,7 @@ export function createEchoFilter(secrets: readonly string[]): EchoFilter {
       const cleanBytes = (bytes: Uint8Array): Uint8Array => {
         const text = latin1(bytes);
         const copy = bytes.slice();
-        for (const spelling of spellings) {
+        for (const spelling of spellings()) {
           for (let at = text.indexOf(spelling); at >= 0; at = text.indexOf(spelling, at + 1)) {
             found = true;
             copy.fill(STAR, at, at + spelling.length);
@@ -101,7 +115,7 @@ export function createEchoFilter(secrets: readonly string[]): EchoFilter {
           joined.set(held);
           joined.set(bytes, held.length);
           const cleaned = cleanBytes(joined);
-          const keep = beginning(latin1(cleaned), spellings, longest);
+          const keep = beginning(latin1(cleaned), spellings());
           held = cleaned.slice(cleaned.length - keep);
           return cleaned.subarray(0, cleaned.length - keep);
         },
@@ -116,7 +130,8 @@ export function createEchoFilter(secrets: readonly string[]): EchoFilter {
 }
 
 /** How many of the last characters may be the beginning of a spelling: nearly always none, so nothing is delayed. */
-function beginning(text: string, spellings: readonly string[], longest: number): number {
+function beginning(text: string, spellings: readonly string[]): number {
+  const longest = spellings[0]?.length ?? 0;
   for (let length = Math.min(text.length, longest - 1); length > 0; length -= 1) {
     const tail = text.slice(text.length - length);
     if (spellings.some((spelling) => spelling.startsWith(tail))) return length;

@@ -6,6 +6,7 @@ import { createBroker, Secret } from "../../src/broker/index.ts";
 import type { Grant } from "../../src/core/policy/index.ts";
 import {
   BUDGET,
+  bodyOf,
   call,
   clock,
   closeListeners,
@@ -55,7 +56,7 @@ describe("createEchoFilter()", () => {
     fc.assert(
       fc.property(someSecret, around, around, (secret, before, after) => {
         const spelled = spell(secret, before, after);
-        const { text: clean, found } = createEchoFilter([secret]).text(spelled);
+        const { text: clean, found } = createEchoFilter(() => [secret]).text(spelled);
         expect(found).toBe(true);
         expect(clean).toHaveLength(spelled.length);
         expect(clean).not.toContain(secret);
@@ -75,7 +76,7 @@ describe("createEchoFilter()", () => {
         fc.constantFrom(...SPELLINGS.map(([, spell]) => spell)),
         fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 60 }),
         (secret, before, after, spell, cuts) => {
-          const filter = createEchoFilter([secret]);
+          const filter = createEchoFilter(() => [secret]);
           const spelled = spell(secret, before, after);
           const stream = filter.stream();
           let rest = bytes(spelled);
@@ -95,16 +96,16 @@ describe("createEchoFilter()", () => {
   });
 
   it("delays nothing that can not be the beginning of a secret", () => {
-    const stream = createEchoFilter(["topsecretvalue"]).stream();
+    const stream = createEchoFilter(() => ["topsecretvalue"]).stream();
     expect(text(stream.push(bytes("hello, to")))).toBe("hello, ");
     expect(text(stream.push(bytes("day")))).toBe("today");
     expect(text(stream.end())).toBe("");
   });
 
   it("looks for nothing where there is nothing to look for", () => {
-    expect(createEchoFilter([]).active).toBe(false);
-    expect(createEchoFilter([""]).active).toBe(false);
-    expect(createEchoFilter(["longenough"]).text("harmless").found).toBe(false);
+    expect(createEchoFilter(() => []).active).toBe(false);
+    expect(createEchoFilter(() => [""]).active).toBe(false);
+    expect(createEchoFilter(() => ["longenough"]).text("harmless").found).toBe(false);
   });
 });
 
@@ -147,7 +148,7 @@ describe("an echo in a response", () => {
       );
       const { chunks } = await readAll(host, body);
       expect(textOf(chunks)).toContain("*");
-      expect(createEchoFilter([SECRET]).text(textOf(chunks)).found).toBe(false);
+      expect(createEchoFilter(() => [SECRET]).text(textOf(chunks)).found).toBe(false);
       expect(seen.some(([field]) => field === "x-echo")).toBe(false);
       // Asked for in the open: compressed it could not be found.
       expect(seen.find(([field]) => field === "x-coding")?.[1]).not.toContain("gzip");
@@ -178,13 +179,13 @@ describe("an echo in an output", () => {
     const released = host.release?.(output);
     expect(released?.withheld).toBe(false);
     expect(JSON.stringify(released?.output)).toMatch(/key=\*{16}/);
-    expect(createEchoFilter([SECRET]).text(JSON.stringify(released?.output)).found).toBe(false);
+    expect(createEchoFilter(() => [SECRET]).text(JSON.stringify(released?.output)).found).toBe(false);
     expect(released?.output).toMatchObject({ ok: { list: [expect.any(String), "harmless"] } });
     expect(host.events).toMatchObject([{ import: "output", clause: "on_secret_echo" }]);
   });
 
   it("is found in numbers as well, and what was not found stays as it was", async () => {
-    const filter = createEchoFilter(["31415926"]);
+    const filter = createEchoFilter(() => ["31415926"]);
     const output = {
       ok: { pin: 31415926, near: 3141592, deep: [[{ n: -31415926.5 }], true, null, "pin 31415926"] },
     };
@@ -208,24 +209,114 @@ describe("an echo in an output", () => {
 });
 
 describe("a secret that is rotated while a run is under way", () => {
-  it("changes nothing for that run: what it is shown is what its filter looks for", async () => {
-    const rotated = "an0ther/v+lue?x=2";
-    const profiles = new Map([["weather-api", profileFor(1, { secret: new Secret(SECRET) })]]);
-    const { resolver } = fakeResolver({});
-    const broker = createBroker({ clock, resolver, profiles });
-    const grants: Grant[] = [{ kind: "reveal", profile: "weather-api" }];
-    const open = () => broker.openRun({ grants, budget: BUDGET, startedAtMs: Date.now() });
-    const reveal = (host: ReturnType<typeof open>) => call(host, "reveal/reveal", { name: "weather-api" });
+  const rotated = "an0ther/v+lue?x=2";
+
+  /** Runs of a broker whose profile can be rotated, and a service that tells whoever asks the key it saw last. */
+  async function openRotating(more: Parameters<typeof profileFor>[1] = {}) {
+    let last = "none yet";
+    const { port } = await listenHttp((request, response) => {
+      const spoken = request.url === "/last" ? `${last} or ${btoa(`>${last}`)}` : "noted";
+      if (request.url !== "/last") last = String(request.headers["x-api-key"]);
+      response.write(spoken.slice(0, 9));
+      setTimeout(() => response.end(spoken.slice(9)), 10);
+    });
+    const profiles = new Map([["weather-api", profileFor(port, { secret: new Secret(SECRET), ...more })]]);
+    const { resolver } = fakeResolver({ "api.test": ["127.0.0.1"] });
+    const broker = createBroker({ clock, resolver, profiles, egress: { allowAddresses: ["127.0.0.1/32"] } });
+    const grants: Grant[] = [
+      { kind: "http-client", rules: [rule("api.test", port)], secretProfile: "weather-api" },
+      { kind: "reveal", profile: "weather-api" },
+    ];
+    return {
+      profiles,
+      rotate: (secret: string) =>
+        void profiles.set("weather-api", profileFor(port, { secret: new Secret(secret), ...more })),
+      open: (tenant = "acme") =>
+        broker.openRun({ grants, budget: BUDGET, startedAtMs: Date.now(), owner: { tenant, tool: "t" } }),
+      async ask(host: ReturnType<typeof broker.openRun>, pathWithQuery: string) {
+        const { body } = await sendOk(host, get(port, { pathWithQuery }));
+        return textOf((await readAll(host, body)).chunks);
+      },
+    };
+  }
+  const reveal = (host: Parameters<typeof call>[0]) => call(host, "reveal/reveal", { name: "weather-api" });
+  const stars = (secret: string) => "*".repeat(secret.length);
+
+  it("changes nothing of what that run sends and is shown", async () => {
+    const { profiles, rotate, open, ask } = await openRotating();
     const before = open();
-    profiles.set("weather-api", profileFor(1, { secret: new Secret(rotated) }));
+    rotate(rotated);
     const after = open();
     expect(await reveal(before)).toMatchObject({ value: SECRET });
     expect(await reveal(after)).toMatchObject({ value: rotated });
-    expect(before.release?.(SECRET)).toEqual({ output: "*".repeat(SECRET.length), withheld: false });
-    expect(after.release?.(rotated)).toEqual({ output: "*".repeat(rotated.length), withheld: false });
+    await ask(before, "/note");
+    expect(await ask(before, "/last")).toMatch(/^\*+ or /);
+    expect(before.release?.(SECRET)).toEqual({ output: stars(SECRET), withheld: false });
+    expect(after.release?.(rotated)).toEqual({ output: stars(rotated), withheld: false });
     // A profile that is taken away is taken away from runs that follow.
     profiles.clear();
     expect(await reveal(after)).toMatchObject({ value: rotated });
     expect(open).toThrow(/not among the operator's profiles/);
+  });
+
+  it("is not shown to that run when a service answers it with what another run was sent", async () => {
+    const { rotate, open, ask } = await openRotating();
+    const before = open();
+    await ask(before, "/note");
+    rotate(rotated);
+    const after = open();
+    // The old one to the new run, and then the new one to the old run.
+    for (const [host, secret] of [
+      [after, SECRET],
+      [before, rotated],
+    ] as const) {
+      const shown = await ask(host, "/last");
+      expect(shown).not.toContain(secret);
+      expect(shown).not.toContain(btoa(`>${secret}`).slice(4));
+      expect(shown.startsWith(stars(secret))).toBe(true);
+      expect(host.release?.([secret])).toEqual({ output: [stars(secret)], withheld: false });
+      await ask(after, "/note");
+    }
+  });
+
+  it("is found in an answer that had begun before it was rotated", async () => {
+    let say: (text: string, end: boolean) => void = () => undefined;
+    const { port } = await listenHttp((_request, response) => {
+      response.write("begun ");
+      say = (text, end) => (end ? response.end(text) : response.write(text));
+    });
+    const profiles = new Map([["weather-api", profileFor(port, { secret: new Secret(SECRET) })]]);
+    const { resolver } = fakeResolver({ "api.test": ["127.0.0.1"] });
+    const broker = createBroker({ clock, resolver, profiles, egress: { allowAddresses: ["127.0.0.1/32"] } });
+    const grants: Grant[] = [
+      { kind: "http-client", rules: [rule("api.test", port)], secretProfile: "weather-api" },
+    ];
+    const host = broker.openRun({ grants, budget: BUDGET, startedAtMs: Date.now() });
+    const { body } = await sendOk(host, get(port));
+    expect(textOf([bodyOf(await call(host, "http-client/read", { handle: body, maxBytes: 100 }))])).toBe(
+      "begun ",
+    );
+    profiles.set("weather-api", profileFor(port, { secret: new Secret(rotated) }));
+    say(rotated.slice(0, 4), false);
+    setTimeout(() => say(`${rotated.slice(4)} and ${SECRET}`, true), 20);
+    expect(textOf((await readAll(host, body)).chunks)).toBe(`${stars(rotated)} and ${stars(SECRET)}`);
+  });
+
+  it("is still looked for after more rotations, and for its own tenants alone", async () => {
+    const { profiles, rotate, open } = await openRotating({ tenants: ["acme"] });
+    const first = open();
+    for (let turn = 1; turn < 8; turn += 1) {
+      rotate(`${rotated}-${turn}`);
+      expect(open().release?.(`${rotated}-${turn}`)?.output).toBe(stars(`${rotated}-1`));
+    }
+    // What it began with, however long ago; of the others the last ones.
+    expect(first.release?.(SECRET)?.output).toBe(stars(SECRET));
+    expect(open().release?.([7, 6, 5].map((turn) => `${rotated}-${turn}`))?.output).toEqual(
+      [7, 6, 5].map(() => stars(`${rotated}-1`)),
+    );
+    // For another tenant it would be a way to try guesses at what was never theirs.
+    profiles.set("weather-api", profileFor(1, { secret: new Secret("globex-secret"), tenants: ["globex"] }));
+    expect(open("globex").release?.(`${rotated}-7`)?.output).toBe(`${rotated}-7`);
+    expect(first.release?.("globex-secret")?.output).toBe("globex-secret");
   });
 });
