@@ -6,25 +6,18 @@
  */
 
 import { GatewayError } from "../core/errors.ts";
-import type { Budget, EchoPolicy, Grant, JsonValue } from "../core/policy/index.ts";
+import type { EchoPolicy, Grant, JsonValue } from "../core/policy/index.ts";
 import type { Clock, HostCall, HostReply, ItemStore, Resolver, RunHost } from "../ports/index.ts";
-import { type CallLimits, RunBook } from "./book.ts";
+import { RunBook } from "./book.ts";
 import { CAPABILITIES } from "./calls.ts";
-import {
-  type CallHandler,
-  type Capability,
-  type Owner,
-  ProtocolViolation,
-  type RunContext,
-} from "./capability.ts";
+import { type CallHandler, type Capability, ProtocolViolation, type RunContext } from "./capability.ts";
 import { createEchoFilter, type EchoFilter } from "./echo.ts";
 import { createEgress, type Egress, parseBlock, parseBlockList, parseProxy } from "./egress/index.ts";
 import { isFor, KnownSecrets, namesOf, textsOf } from "./known-secrets.ts";
 import type { Mount } from "./mounts.ts";
 import { observeEgress } from "./observed-egress.ts";
+import type { OpenRun, Owner } from "./open-run.ts";
 import type { SecretProfile } from "./profiles.ts";
-import type { ToolCall, ToolCallEnd } from "./tool-call.ts";
-import type { RunTrace } from "./trace-context.ts";
 
 /** What is looked for in a run's output, and whether finding it lets the run go on. */
 interface Releasing {
@@ -59,33 +52,6 @@ export interface BrokerOptions {
     /** URL of the outgoing proxy; default none. */
     readonly proxy?: string;
   };
-}
-
-/** One run, as the broker needs to know it. */
-export interface OpenRun {
-  readonly grants: readonly Grant[];
-  /** Whose run it is; needed by grants to keep anything. */
-  readonly owner?: Owner;
-  /** What a secret that is found in a response or the output means; default `redact`. */
-  readonly onSecretEcho?: EchoPolicy;
-  readonly budget: Budget;
-  /** Wall clock at the run's start; events count from here. */
-  readonly startedAtMs: number;
-  /** Runs of one such name may share connections: tenant and policy. Default: each request has its own. */
-  readonly pool?: string;
-  /** Told of each request and connection before it leaves; what it rejects does not leave. Default: nobody is told. */
-  readonly observe?: (target: string) => Promise<void>;
-  /** Runs other tools' functions for this run; absent = every such call is answered `unavailable`. */
-  readonly callTool?: (call: ToolCall) => Promise<ToolCallEnd>;
-  /** The trace that the run is part of, for requests whose rule lets it go along; absent = none does. */
-  readonly trace?: RunTrace;
-  /**
-   * Asked before a request is made a second time, which happens when a kept connection turns out to be dead. Default: it
-   * may be, once.
-   */
-  readonly mayResend?: () => Promise<boolean>;
-  /** Default: 10,000 events, 1,000,000 calls. */
-  readonly limits?: Partial<CallLimits>;
 }
 
 /** Opens runs. */

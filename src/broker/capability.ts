@@ -7,8 +7,8 @@ import type { RunBook } from "./book.ts";
 import type { EchoFilter } from "./echo.ts";
 import type { AddressBlock, Egress } from "./egress/index.ts";
 import type { Mount } from "./mounts.ts";
+import type { Owner, ToolCall, ToolCallEnd } from "./open-run.ts";
 import type { SecretProfile } from "./profiles.ts";
-import type { ToolCall, ToolCallEnd } from "./tool-call.ts";
 import type { RunTrace } from "./trace-context.ts";
 
 /** Everything a capability may use while it serves one run. */
@@ -40,12 +40,6 @@ export interface RunContext {
   nowMs(): number;
   /** Address blocks that the operator opened for every run. */
   readonly open: readonly AddressBlock[];
-}
-
-/** The tenant and the tool of a run. */
-export interface Owner {
-  readonly tenant: string;
-  readonly tool: string;
 }
 
 /** A place to keep things, and for whom. */

@@ -11,10 +11,11 @@
  */
 
 export type { CallLimits } from "./book.ts";
-export { type Broker, type BrokerOptions, createBroker, type OpenRun } from "./broker.ts";
+export { type Broker, type BrokerOptions, createBroker } from "./broker.ts";
 export { permitRequest } from "./egress/index.ts";
 export { keepFresh } from "./fresh-profiles.ts";
 export { loadMounts, type Mount } from "./mounts.ts";
+export type { OpenRun, ToolCall, ToolCallEnd, ToolRefusal } from "./open-run.ts";
 export { createOutgoing } from "./outgoing.ts";
 export { headerFor } from "./own-request.ts";
 export { PROFILES_FILE, ProfileError } from "./profile-error.ts";
@@ -23,4 +24,3 @@ export { profilesState } from "./profile-state.ts";
 export { Secret, type SecretProfile } from "./profiles.ts";
 export { resolveProfiles } from "./resolve-profiles.ts";
 export { type SocketPermit, SocketPermits } from "./socket-permits.ts";
-export type { ToolCall, ToolCallEnd, ToolRefusal } from "./tool-call.ts";

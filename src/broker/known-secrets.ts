@@ -5,7 +5,7 @@
  * It hands out no profile to use: a run sends, signs with and shows what it began with.
  */
 import type { Grant } from "../core/policy/index.ts";
-import type { Owner } from "./capability.ts";
+import type { Owner } from "./open-run.ts";
 import type { SecretProfile } from "./profiles.ts";
 
 /** Profiles of one name that are remembered, the present one among them: who rotates faster has other worries. */

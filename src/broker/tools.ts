@@ -11,7 +11,7 @@ import type { HostReply } from "../ports/index.ts";
 import { type EventDraft, UNFINISHED } from "./book.ts";
 import { type Capability, grantOf, parseArgs, type RunContext } from "./capability.ts";
 import { visible } from "./egress/index.ts";
-import type { ToolCallEnd, ToolRefusal } from "./tool-call.ts";
+import type { ToolCallEnd, ToolRefusal } from "./open-run.ts";
 
 const IMPORT = "writ:host/tools#invoke";
 

@@ -24,12 +24,12 @@ import { issueKey, listKeys, revokeKey } from "./keys.ts";
 import { readTile, writeTrustedRoot } from "./log.ts";
 import { createOperator, type Operator } from "./operator.ts";
 import type { InvokeParts } from "./parts.ts";
-import type { Versions } from "./predicate.ts";
 import { createReadiness } from "./readiness.ts";
 import { findRecord, listRecords } from "./records.ts";
 import { explain, findManifest, findRun, listRuns } from "./runs.ts";
 import { requireScope } from "./scope.ts";
 import type { Gateway, Reloaded } from "./types.ts";
+import type { Versions } from "./versions.ts";
 import { watchInvocation } from "./watch.ts";
 
 /** Everything a gateway is made of. */

@@ -17,9 +17,9 @@ import type { Evidence } from "../evidence/index.ts";
 import type { Identity } from "../identity/index.ts";
 import type { Clock, Entropy, KeyRow, Store } from "../ports/index.ts";
 import { newActionId } from "./ids.ts";
-import type { Versions } from "./predicate.ts";
 import { requireScope } from "./scope.ts";
 import type { IssuedKey, KeyPage, KeyPageRequest, KeyRequest, KeySummary, RevokedKey } from "./types.ts";
+import type { Versions } from "./versions.ts";
 
 /** What keys are made and kept with. */
 export interface KeyParts {

@@ -6,7 +6,7 @@ import type { Evidence } from "../evidence/index.ts";
 import type { Journals } from "../journal/index.ts";
 import type { Clock, Entropy, Observer, RunHost, Sandbox } from "../ports/index.ts";
 import type { Registry } from "../registry/index.ts";
-import type { Versions } from "./predicate.ts";
+import type { Versions } from "./versions.ts";
 
 /** Told of a run what passes through none of the rooms that are watched. */
 export interface RunWatcher {

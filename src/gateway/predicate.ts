@@ -8,13 +8,7 @@ import type { Isolation, RunHost, SandboxEnd } from "../ports/index.ts";
 import type { Tool, ToolFunction } from "../registry/index.ts";
 import type { Caller } from "./call-tool.ts";
 import type { InvocationRequest } from "./types.ts";
-
-/** Versions that every manifest names. */
-export interface Versions {
-  /** Runtime of the gateway, e.g. `node 26.10.0`. */
-  readonly host: string;
-  readonly writ: string;
-}
+import type { Versions } from "./versions.ts";
 
 /** What is settled about a run once the decision is made. */
 export interface Admission {

@@ -14,7 +14,7 @@ import type { Evidence } from "../evidence/index.ts";
 import type { Clock, Store, ToolAction } from "../ports/index.ts";
 import { policyIdsOf } from "../registry/index.ts";
 import { firstRunOf } from "./ids.ts";
-import type { Versions } from "./predicate.ts";
+import type { Versions } from "./versions.ts";
 
 /** After this long no gateway can admit a run on what was in force before: see the registry's board. */
 const SETTLED_MS = 2_000;

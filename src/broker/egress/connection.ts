@@ -1,8 +1,9 @@
 /** One connection that carries HTTP, one request at a time, and whether it may carry another. */
 import { Client } from "undici";
-import type { Dialed, Socket } from "./dial.ts";
+import type { Dialed } from "./dial.ts";
 import { EgressFailure } from "./errors.ts";
 import { meterReads, type Payer, type ReadMeter } from "./meter.ts";
+import type { Socket } from "./socket.ts";
 import { type Target, urlHost } from "./target.ts";
 import { type TrailerWriter, writeTrailers } from "./trailers.ts";
 

@@ -17,10 +17,8 @@ import {
 import { type BlockList, isHostBlocked } from "./block-list.ts";
 import { type Barrier, EgressFailure, type ErrorTag } from "./errors.ts";
 import { type EgressProxy, openTunnel } from "./proxy.ts";
+import type { Socket } from "./socket.ts";
 import type { Target } from "./target.ts";
-
-/** A connected socket, as undici's connector hands it over: TCP, or TLS when the scheme is https. */
-export type Socket = Extract<Parameters<buildConnector.Callback>, [null, unknown]>[1];
 
 /** Whom TLS trusts and as whom it speaks. All PEM. */
 export interface TlsOptions {

@@ -1,5 +1,5 @@
 /** Counts what a connection carries, at the socket, so that framing and chunk extensions cost as bodies do. */
-import type { Socket } from "./dial.ts";
+import type { Socket } from "./socket.ts";
 
 /** Told of every byte of a request. A `false` means that the budget is spent: the connection is cut at once. */
 export interface Meter {

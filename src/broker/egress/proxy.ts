@@ -5,8 +5,8 @@
  * judged here all the same, and the proxy is asked for the judged address: it chooses nothing. What its far end is
  * connected to can not be seen from here; TLS for the policy's host is what says so.
  */
-import type { Socket } from "./dial.ts";
 import { EgressFailure } from "./errors.ts";
+import type { Socket } from "./socket.ts";
 
 /** Where the proxy is. */
 export interface EgressProxy {

@@ -1,8 +1,9 @@
 /** A plain TCP connection of a guest, metered like every other; see `Egress.connect`. */
-import type { Socket } from "./dial.ts";
+
 import { EgressFailure, EgressSpent } from "./errors.ts";
 import { type Meter, meterReads } from "./meter.ts";
 import { readable } from "./proxy.ts";
+import type { Socket } from "./socket.ts";
 
 /** A connection as a byte stream in each direction. */
 export interface EgressConnection {

@@ -3,9 +3,9 @@
  * same judged connection, under the same meter, with nothing of its framing left to the guest.
  */
 import type { HeaderLists } from "../../core/policy/index.ts";
-import type { Socket } from "./dial.ts";
 import { EgressFailure } from "./errors.ts";
 import { type Header, requestHeaders } from "./headers.ts";
+import type { Socket } from "./socket.ts";
 
 /** The end of a chunked body, as undici writes it: behind the line that closes the last chunk. */
 const END_OF_BODY = "\r\n0\r\n\r\n";

@@ -1,14 +1,11 @@
 /**
  * Aliases: definitions of an instance or of an enclosing scope made available under an index of this scope.
  */
-import type { Extern } from "./nodes.ts";
+import type { Sort } from "./nodes.ts";
 import type { Reader } from "./reader.ts";
 import { mentionsResources } from "./same-type.ts";
 import type { Scope } from "./scope.ts";
 import type { CoreKind } from "./wit.ts";
-
-/** What a sort in the binary names; `core` for all core sorts but modules. */
-export type Sort = Extern["sort"] | "core";
 
 /**
  * Reads a sort.

@@ -4,7 +4,7 @@
  * end, and known by name; a component that needs one is refused when its links are planned.
  */
 import { readAsyncBuiltin } from "./canon-async.ts";
-import { coreValueType } from "./core-module.ts";
+import { coreValueType } from "./core-signatures.ts";
 import type { FuncNode } from "./nodes.ts";
 import type { Reader } from "./reader.ts";
 import type { CanonBuiltin, CanonOptions, StringEncoding } from "./recipe.ts";

@@ -3,7 +3,7 @@
  * Code and data, nearly all of a component's bytes, are passed over unread; whether they are valid is for the engine to
  * say.
  */
-import { readCoreTypes } from "./core-signatures.ts";
+import { coreValueType, readCoreTypes } from "./core-signatures.ts";
 import { LIMITS } from "./limits.ts";
 import type { Reader } from "./reader.ts";
 import type { CoreExport, CoreImport, CoreKind, CoreModule } from "./wit.ts";
@@ -148,15 +148,6 @@ function coreKind(reader: Reader, byte: number): CoreKind {
   const kind = kinds[byte];
   if (kind === undefined) throw reader.refusal(`unknown core sort 0x${byte.toString(16)}`, reader.at - 1);
   return kind;
-}
-
-/** Passes over a core value or reference type: one byte, or `(ref null? heaptype)` in three forms. */
-export function coreValueType(reader: Reader): void {
-  const byte = reader.byte();
-  if (byte !== 0x63 && byte !== 0x64) return;
-  // A heap type is a signed LEB128 of 33 bits, and 0x65 before it means shared.
-  if (reader.peek() === 0x65) reader.byte();
-  reader.skipU64();
 }
 
 /** @param most of what is addressed by 32 bits; default as many as there are */

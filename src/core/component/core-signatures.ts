@@ -4,7 +4,6 @@
  *
  * @see https://webassembly.github.io/spec/core/binary/types.html
  */
-import { coreValueType } from "./core-module.ts";
 import type { Reader } from "./reader.ts";
 
 const NUMBERS: ReadonlyMap<number, string> = new Map([
@@ -67,4 +66,13 @@ function passField(section: Reader): void {
   if (packed === 0x78 || packed === 0x77) section.byte();
   else coreValueType(section);
   section.oneOf([0x00, 0x01], "mutability");
+}
+
+/** Passes over a core value or reference type: one byte, or `(ref null? heaptype)` in three forms. */
+export function coreValueType(reader: Reader): void {
+  const byte = reader.byte();
+  if (byte !== 0x63 && byte !== 0x64) return;
+  // A heap type is a signed LEB128 of 33 bits, and 0x65 before it means shared.
+  if (reader.peek() === 0x65) reader.byte();
+  reader.skipU64();
 }

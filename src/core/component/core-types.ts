@@ -2,7 +2,8 @@
  * Core types at the level of components: of functions, and of modules, whose names go through the gate. Nothing in a
  * description depends on them, and modules are linked by the engine; what is checked here is that they are types.
  */
-import { coreExternType, coreImport, coreValueType } from "./core-module.ts";
+import { coreExternType, coreImport } from "./core-module.ts";
+import { coreValueType } from "./core-signatures.ts";
 import type { Reader } from "./reader.ts";
 import type { Scope } from "./scope.ts";
 

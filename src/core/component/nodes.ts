@@ -197,3 +197,6 @@ function depthOver(parts: readonly ({ readonly depth: number } | undefined)[]): 
   }
   return deepest + 1;
 }
+
+/** What a sort in the binary names; `core` for all core sorts but modules. */
+export type Sort = Extern["sort"] | "core";

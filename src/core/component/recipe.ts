@@ -4,8 +4,7 @@
  *
  * Indices are claims of the binary: the planner checks each against the index space as it is at that place.
  */
-import type { Sort } from "./alias.ts";
-import type { Extern, FuncNode, InstanceNode, ResourceNode, TypeNode, ValueNode } from "./nodes.ts";
+import type { Extern, FuncNode, InstanceNode, ResourceNode, Sort, TypeNode, ValueNode } from "./nodes.ts";
 import type { CoreKind } from "./wit.ts";
 
 /** One component's definitions. */

@@ -30,7 +30,6 @@ export {
   digestOfPayload,
   encodeLogEntry,
   isLogEntry,
-  type LogEntry,
   withLogEntry,
 } from "./log-entry.ts";
 export {
@@ -60,6 +59,7 @@ export {
   createBundle,
   createStatement,
   encodeStatement,
+  type LogEntry,
   missingFields,
   pae,
 } from "./statement.ts";
@@ -72,9 +72,8 @@ export {
   type Trust,
   type TrustedKey,
   type TrustedKeys,
-  type TrustedLog,
 } from "./trust.ts";
-export { encodeTrustedRoot } from "./trusted-root.ts";
+export { encodeTrustedRoot, type TrustedLog } from "./trusted-root.ts";
 export type {
   BudgetUse,
   HostLimit,

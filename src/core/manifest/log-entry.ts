@@ -5,28 +5,8 @@
  */
 import { encodeBase64 } from "../base64.ts";
 import { sha256Bytes } from "../digest.ts";
-import { type Bundle, pae } from "./statement.ts";
+import { type Bundle, ENTRY_KIND, type LogEntry, pae } from "./statement.ts";
 import { PAYLOAD_TYPE } from "./types.ts";
-
-/** Kind and version of entries, as bundles name them. */
-export const ENTRY_KIND = { kind: "hashedrekord", version: "0.0.2" } as const;
-
-/** The proof in a bundle that a log has its entry. Numbers are text, because they are 64 bit wide. */
-export interface LogEntry {
-  readonly logIndex: string;
-  /** Base64 of the digest of the log's key under the log's name. */
-  readonly logId: { readonly keyId: string };
-  readonly kindVersion: typeof ENTRY_KIND;
-  readonly inclusionProof: {
-    readonly logIndex: string;
-    readonly rootHash: string;
-    readonly treeSize: string;
-    readonly hashes: readonly string[];
-    readonly checkpoint: { readonly envelope: string };
-  };
-  /** Base64 of the entry's exact bytes. */
-  readonly canonicalizedBody: string;
-}
 
 /** What of a manifest goes into its entry. */
 export interface Logged {

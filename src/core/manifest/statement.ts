@@ -8,8 +8,27 @@
 import { encodeBase64 } from "../base64.ts";
 import type { ObservabilityField } from "../policy/types.ts";
 import type { ActionStatement } from "./action.ts";
-import type { LogEntry } from "./log-entry.ts";
 import { PAYLOAD_TYPE, PREDICATE_TYPE, type RunPredicate, type Statement } from "./types.ts";
+
+/** Kind and version of entries, as bundles name them. */
+export const ENTRY_KIND = { kind: "hashedrekord", version: "0.0.2" } as const;
+
+/** The proof in a bundle that a log has its entry. Numbers are text, because they are 64 bit wide. */
+export interface LogEntry {
+  readonly logIndex: string;
+  /** Base64 of the digest of the log's key under the log's name. */
+  readonly logId: { readonly keyId: string };
+  readonly kindVersion: typeof ENTRY_KIND;
+  readonly inclusionProof: {
+    readonly logIndex: string;
+    readonly rootHash: string;
+    readonly treeSize: string;
+    readonly hashes: readonly string[];
+    readonly checkpoint: { readonly envelope: string };
+  };
+  /** Base64 of the entry's exact bytes. */
+  readonly canonicalizedBody: string;
+}
 
 /** The media type of a manifest. */
 export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";

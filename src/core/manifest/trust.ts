@@ -11,7 +11,7 @@ import type { Fault } from "../errors.ts";
 import type { WitnessDemand } from "../merkle/index.ts";
 import { isP256Spki, spkiFromJwk, thumbprint } from "./ecdsa.ts";
 import { parseStrictJson } from "./strict-json.ts";
-import { readTrustedRoot } from "./trusted-root.ts";
+import { readTrustedRoot, type TrustedLog } from "./trusted-root.ts";
 
 /** One key that a verifier believes. */
 export interface TrustedKey {
@@ -27,17 +27,6 @@ export interface TrustedKey {
 
 /** The keys that a verifier believes. */
 export type TrustedKeys = readonly TrustedKey[];
-
-/** A log that a verifier believes, since when and until when. */
-export interface TrustedLog {
-  /** Its name in checkpoints: a bare host. */
-  readonly origin: string;
-  /** SubjectPublicKeyInfo of its Ed25519 key, DER, base64. */
-  readonly spki: string;
-  /** As {@link TrustedKey.validFromMs}. */
-  readonly validFromMs: number;
-  readonly validUntilMs?: number;
-}
 
 /** All that a verifier believes. */
 export interface Trust {

@@ -7,10 +7,20 @@ import { z } from "zod";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
 import { ed25519Key, isKeyName, noteKeyDigest } from "../merkle/index.ts";
 import { parseInstant } from "./instant.ts";
-import type { TrustedLog } from "./trust.ts";
 
 /** The media type of a trusted root, a member of the document. */
 export const TRUSTED_ROOT_MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
+
+/** A log that a verifier believes, since when and until when. */
+export interface TrustedLog {
+  /** Its name in checkpoints: a bare host. */
+  readonly origin: string;
+  /** SubjectPublicKeyInfo of its Ed25519 key, DER, base64. */
+  readonly spki: string;
+  /** ms since the Unix epoch: what a run finished before is not believed. */
+  readonly validFromMs: number;
+  readonly validUntilMs?: number;
+}
 
 const KEY_DETAILS = "PKIX_ED25519";
 

@@ -12,9 +12,11 @@ import {
   verifyInclusion,
   type WitnessDemand,
 } from "../merkle/index.ts";
-import { ENTRY_KIND, encodeLogEntry } from "./log-entry.ts";
+import { encodeLogEntry } from "./log-entry.ts";
 import type { Demand } from "./report.ts";
-import type { Trust, TrustedLog } from "./trust.ts";
+import { ENTRY_KIND } from "./statement.ts";
+import type { Trust } from "./trust.ts";
+import type { TrustedLog } from "./trusted-root.ts";
 
 const whole = z.string().regex(/^(0|[1-9][0-9]{0,19})$/);
 const MAX_PATH = 64;
