@@ -1,5 +1,5 @@
 /**
- * `http-client`: outgoing requests of `wasi:http/outgoing-handler`, through egress and nothing else.
+ * `http-client`: outgoing requests of `wasi:http`, through egress and nothing else.
  *
  * One event per request, written before anything leaves and completed as bytes flow: method and place, the rule
  * that decided, bytes both ways, status. Never the query, headers, bodies, or the secret.
@@ -24,11 +24,10 @@ import {
 } from "./egress/index.ts";
 import { HttpBodies } from "./http-bodies.ts";
 import { HttpUploads, Upload } from "./http-uploads.ts";
+import { importCalled, versionArg } from "./import-called.ts";
 import { injectionOf } from "./own-request.ts";
 import type { SecretProfile } from "./profiles.ts";
 import { type RequestTrace, traceOfRequest } from "./trace-context.ts";
-
-const IMPORT = "wasi:http/outgoing-handler#handle";
 
 /** Requests of one run under way at once, bodies that are not read to their end included. */
 const MAX_CONCURRENT = 8;
@@ -48,6 +47,7 @@ const sendArgs = z.strictObject({
   betweenBytesTimeoutMs: milliseconds,
   stream: z.int().nonnegative().optional(),
   beginBytes: z.int().nonnegative().optional(),
+  wasi: versionArg,
 });
 const pushArgs = z.strictObject({
   stream: z.int().nonnegative(),
@@ -115,7 +115,8 @@ class HttpClient {
   async #send(args: z.infer<typeof sendArgs>, body: RequestBody, spanId?: string): Promise<HostReply> {
     const { book, grants, trace: runTrace } = this.#context;
     const permit = permitRequest(grantOf(grants, "http-client")?.rules ?? [], args);
-    if (permit.kind === "denied") return this.#deny(permit.label, permit.clause, permit.word);
+    const called = importCalled("request", args.wasi);
+    if (permit.kind === "denied") return this.#deny(called, permit.label, permit.clause, permit.word);
     const profile = this.#audience(permit);
     const injection = profile === undefined || profile.header === "" ? undefined : injectionOf(profile);
     // A service that may echo the secret is asked to do it in the open, where it can be found.
@@ -126,14 +127,16 @@ class HttpClient {
     const trace = permit.traced && runTrace !== undefined ? traceOfRequest(runTrace, spanId) : undefined;
     const fields = requestHeaders(asked, injection, permit.requestHeaders, trace?.fields);
     if (fields.kind === "invalid") {
-      return this.#deny(permit.label, "headers: not header fields", { tag: "HTTP-protocol-error" });
+      return this.#deny(called, permit.label, "headers: not header fields", { tag: "HTTP-protocol-error" });
     }
     if (fields.kind === "too-large") {
-      return this.#deny(permit.label, "headers: too large", { tag: "HTTP-request-header-section-size" });
+      return this.#deny(called, permit.label, "headers: too large", {
+        tag: "HTTP-request-header-section-size",
+      });
     }
     if (this.#waiting + this.bodies.open >= MAX_CONCURRENT) {
       const result = "connection-limit-reached";
-      book.write({ import: IMPORT, effect: "failed", target: permit.label, clause: permit.clause, result });
+      book.write({ import: called, effect: "failed", target: permit.label, clause: permit.clause, result });
       return { kind: "error", error: { tag: result } };
     }
     if (book.charge("requests", 1) < 1) return stopOf(this.#context);
@@ -144,7 +147,7 @@ class HttpClient {
       traceNote(trace, fields.untraced);
     // Written before anything leaves.
     const result = UNFINISHED;
-    const event = book.write({ import: IMPORT, effect: "allowed", target: permit.label, clause, result });
+    const event = book.write({ import: called, effect: "allowed", target: permit.label, clause, result });
     if (event === undefined) return stopOf(this.#context);
     if (body instanceof Upload) {
       const ours = [...(injection === undefined ? [] : [injection.header]), ...(trace?.names ?? [])];
@@ -278,8 +281,8 @@ class HttpClient {
       : undefined;
   }
 
-  #deny(target: string, clause: string, word: ErrorCode): HostReply {
-    this.#context.book.write({ import: IMPORT, effect: "denied", target, clause, result: word.tag });
+  #deny(called: string, target: string, clause: string, word: ErrorCode): HostReply {
+    this.#context.book.write({ import: called, effect: "denied", target, clause, result: word.tag });
     return { kind: "error", error: { ...word } };
   }
 

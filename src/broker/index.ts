@@ -14,6 +14,7 @@ export type { CallLimits } from "./book.ts";
 export { type Broker, type BrokerOptions, createBroker } from "./broker.ts";
 export { permitRequest } from "./egress/index.ts";
 export { keepFresh } from "./fresh-profiles.ts";
+export { importCalled } from "./import-called.ts";
 export { loadMounts, type Mount } from "./mounts.ts";
 export type { OpenRun, ToolCall, ToolCallEnd, ToolRefusal } from "./open-run.ts";
 export { createOutgoing } from "./outgoing.ts";

@@ -14,19 +14,21 @@ import { meterOf, stopOf } from "./account.ts";
 import { type EventDraft, UNFINISHED } from "./book.ts";
 import { type Capability, grantOf, OK, ProtocolViolation, parseArgs, type RunContext } from "./capability.ts";
 import { barrierClause, canonicalAddress, type EgressConnection, wordOf } from "./egress/index.ts";
+import { importCalled, versionArg } from "./import-called.ts";
 import { type SocketError, socketErrorOf } from "./socket-error.ts";
 import { SocketPermits } from "./socket-permits.ts";
-
-const LOOK_UP = "wasi:sockets/ip-name-lookup#resolve-addresses";
-const CONNECT = "wasi:sockets/tcp#[method]tcp-socket.start-connect";
 
 /** Connections of one run that are open at once. */
 const MAX_OPEN = 8;
 /** Most bytes of one read. */
 const MAX_READ = 64 * 1024;
 
-const resolveArgs = z.strictObject({ name: z.string() });
-const connectArgs = z.strictObject({ address: z.string(), port: z.int().min(1).max(65535) });
+const resolveArgs = z.strictObject({ name: z.string(), wasi: versionArg });
+const connectArgs = z.strictObject({
+  address: z.string(),
+  port: z.int().min(1).max(65535),
+  wasi: versionArg,
+});
 const readArgs = z.strictObject({ handle: z.int(), maxBytes: z.int().min(1) });
 const handleArgs = z.strictObject({ handle: z.int() });
 
@@ -35,11 +37,8 @@ export function createSockets(context: RunContext): Capability {
   const sockets = new Sockets(context);
   return {
     calls: {
-      "sockets/resolve": (args) => sockets.resolve(parseArgs(resolveArgs, args).name),
-      "sockets/connect": (args) => {
-        const { address, port } = parseArgs(connectArgs, args);
-        return sockets.connect(address, port);
-      },
+      "sockets/resolve": (args) => sockets.resolve(parseArgs(resolveArgs, args)),
+      "sockets/connect": (args) => sockets.connect(parseArgs(connectArgs, args)),
       "sockets/read": (args) => {
         const { handle, maxBytes } = parseArgs(readArgs, args);
         return sockets.read(handle, Math.min(maxBytes, MAX_READ));
@@ -76,12 +75,13 @@ class Sockets {
     this.#permits = new SocketPermits(grantOf(context.grants, "sockets")?.rules ?? []);
   }
 
-  async resolve(name: string): Promise<HostReply> {
+  async resolve({ name, wasi }: z.infer<typeof resolveArgs>): Promise<HostReply> {
     const { book, egress, open } = this.#context;
+    const called = importCalled("look-up", wasi);
     const host = name.slice(0, 254).toLowerCase();
     const { allowed, target, clause } = this.#permits.lookUp(host);
-    if (!allowed) return this.#deny({ import: LOOK_UP, target, clause });
-    const event = this.#begin(LOOK_UP, target, clause);
+    if (!allowed) return this.#deny({ import: called, target, clause });
+    const event = this.#begin(called, target, clause);
     if (event === undefined) return stopOf(this.#context);
     try {
       const addresses = await egress.resolve({ host, open, signal: book.signal });
@@ -93,18 +93,19 @@ class Sockets {
     }
   }
 
-  async connect(asked: string, port: number): Promise<HostReply> {
+  async connect({ address: asked, port, wasi }: z.infer<typeof connectArgs>): Promise<HostReply> {
     const { book, egress, open } = this.#context;
+    const called = importCalled("connection", wasi);
     const address = canonicalAddress(asked);
     if (address === undefined)
       throw new ProtocolViolation("Cannot connect: not a plain spelling of an address");
     const { allowed, target, clause } = this.#permits.connection(address, port);
-    if (!allowed) return this.#deny({ import: CONNECT, target, clause });
+    if (!allowed) return this.#deny({ import: called, target, clause });
     if (this.#open.size + this.#connecting >= MAX_OPEN) {
-      book.write({ import: CONNECT, effect: "failed", target, clause, result: "new-socket-limit" });
+      book.write({ import: called, effect: "failed", target, clause, result: "new-socket-limit" });
       return refuse("new-socket-limit");
     }
-    const event = this.#begin(CONNECT, target, clause);
+    const event = this.#begin(called, target, clause);
     if (event === undefined) return stopOf(this.#context);
     this.#connecting += 1;
     try {

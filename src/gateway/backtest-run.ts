@@ -3,7 +3,7 @@
  * allows what they are the replies to, and with the new budgets. What the guest then asks that the journal does not
  * have, nobody can answer: from there on nothing is known.
  */
-import { permitRequest, type SocketPermit, SocketPermits } from "../broker/index.ts";
+import { importCalled, permitRequest, type SocketPermit, SocketPermits } from "../broker/index.ts";
 import { canonicalJson } from "../core/digest.ts";
 import type { Journal, JournaledCall } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
@@ -66,9 +66,6 @@ const UNANSWERED: ReadonlySet<string> = new Set([
   "refused/called",
 ]);
 const OVER: HostReply = { kind: "stop", outcome: { kind: "trapped", reason: "replay-ended" } };
-const IMPORT = "wasi:http/outgoing-handler#handle";
-const LOOK_UP = "wasi:sockets/ip-name-lookup#resolve-addresses";
-const CONNECT = "wasi:sockets/tcp#[method]tcp-socket.start-connect";
 
 /** Answers from a journal what a policy allows. */
 class BacktestHost implements RunHost {
@@ -81,7 +78,7 @@ class BacktestHost implements RunHost {
   readonly #left: JournaledCall[];
   readonly #denialThen: RunHost["denial"];
   readonly #sockets: SocketPermits;
-  #deniedImport = IMPORT;
+  #deniedImport = importCalled("request", undefined);
   #requests = 0;
 
   constructor({ calls, end }: Journal, policy: Policy) {
@@ -120,13 +117,21 @@ class BacktestHost implements RunHost {
     // Of the journal, or of the executor that repeats it: they have the form that the broker takes.
     if (name === "sockets/resolve") {
       const host = (args as { readonly name: string }).name.toLowerCase();
-      const reply = this.#judgeSocket(LOOK_UP, this.#sockets.lookUp(host), then);
+      const reply = this.#judgeSocket(
+        importCalled("look-up", versionOf(args)),
+        this.#sockets.lookUp(host),
+        then,
+      );
       if (reply?.kind === "ok") this.#sockets.remember(host, reply.value as readonly string[]);
       return reply;
     }
     if (name !== "sockets/connect") return then;
     const { address, port } = args as { readonly address: string; readonly port: number };
-    return this.#judgeSocket(CONNECT, this.#sockets.connection(address, port), then);
+    return this.#judgeSocket(
+      importCalled("connection", versionOf(args)),
+      this.#sockets.connection(address, port),
+      then,
+    );
   }
 
   #judgeSocket(name: string, permit: SocketPermit, then: HostReply | undefined): HostReply | undefined {
@@ -154,12 +159,18 @@ class BacktestHost implements RunHost {
     const denied = then !== undefined && wasDenied(then);
     if (permit.kind === "denied") {
       if (denied) return then;
+      if (this.denied === undefined) this.#deniedImport = importCalled("request", versionOf(args));
       this.denied ??= { clause: permit.clause, target: permit.label };
       return { kind: "error", error: { ...permit.word } };
     }
     // Allowed by now: nobody knows what the world would have said.
     return this.#countRequest() ?? (denied ? undefined : then);
   }
+}
+
+/** The version of WASI that a call came by, which is in the form that the broker takes. */
+function versionOf(args: JsonValue): string | undefined {
+  return (args as { readonly wasi?: string }).wasi;
 }
 
 function wasDenied(reply: HostReply): boolean {

@@ -164,9 +164,9 @@ describe("a component with", () => {
       /"acme:billing\/charge@1\.0\.0": the interface .* is not offered/,
     ],
     [
-      "a socket of WASI 0.3",
-      '(component (import "wasi:sockets/ip-name-lookup@0.3.0" (instance (export "resolve" (func)))))',
-      /is offered as wasi:sockets\/ip-name-lookup@0\.2\.12 only; .* capability sockets, unlocked by sockets/,
+      "a release candidate of WASI 0.3",
+      '(component (import "wasi:sockets/ip-name-lookup@0.3.0-rc-1" (instance (export "resolve" (func)))))',
+      /is offered as .*ip-name-lookup@0\.\S+, wasi:sockets\/\S+ only; .* capability sockets, unlocked by sockets/,
     ],
     [
       "an import that is async",

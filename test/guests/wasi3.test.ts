@@ -55,7 +55,11 @@ describe("wasi:http 0.3", () => {
       output: { ok: "POST FROM A STREAM" },
     });
     expect(events).toMatchObject([
-      { effect: "allowed", target: `POST http://api.test:${server.port}/upper` },
+      {
+        import: "wasi:http/client@0.3.0#send",
+        effect: "allowed",
+        target: `POST http://api.test:${server.port}/upper`,
+      },
     ]);
   });
 
@@ -71,7 +75,10 @@ describe("wasi:http 0.3", () => {
       body: "",
     });
     // 15 is `HTTP-request-denied`.
-    expect({ outcome, output }).toMatchObject({ outcome: { kind: "denied-import" }, output: { err: 15 } });
+    expect({ outcome, output }).toMatchObject({
+      outcome: { kind: "denied-import", import: "wasi:http/client@0.3.0#send" },
+      output: { err: 15 },
+    });
   });
 
   it("ends with its time to live where a server never answers", async () => {

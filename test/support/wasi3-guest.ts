@@ -3,8 +3,7 @@
  * subtask, reads the answer's stream, waits for the clock, and writes to standard output through a stream. Its text
  * is a core module; the toolchain makes a component of it by the WIT that stands here too.
  */
-import { componentEmbed, componentNew, parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { composeWit, readWitLibrary } from "../../src/toolchain/wit-text.ts";
+import { type CoreImport, HELPERS, importsText, wasi3Component } from "./wasi3-text.ts";
 
 const WORLD = `
 world guest {
@@ -28,8 +27,7 @@ const TYPES = "wasi:http/types@0.3.0";
 const FILES = "wasi:filesystem/types@0.3.0";
 const STDOUT = "wasi:cli/stdout@0.3.0";
 
-/** What the guest imports: module, name, the name below, type. */
-const IMPORTS: readonly (readonly [module: string, name: string, local: string, type: string])[] = [
+const IMPORTS: readonly CoreImport[] = [
   [TYPES, "[constructor]fields", "fields", "(result i32)"],
   [TYPES, "[static]request.new", "request", "(param i32 i32 i32 i32 i32 i32 i32)"],
   [TYPES, "[method]request.set-method", "set-method", "(param i32 i32 i32 i32) (result i32)"],
@@ -106,39 +104,12 @@ const IMPORTS: readonly (readonly [module: string, name: string, local: string, 
     "list-read",
     "(param i32 i32 i32) (result i32)",
   ],
-  ["$root", "[waitable-set-new]", "set", "(result i32)"],
-  ["$root", "[waitable-set-wait]", "wait", "(param i32 i32) (result i32)"],
-  ["$root", "[waitable-set-drop]", "set-drop", "(param i32)"],
-  ["$root", "[waitable-join]", "join", "(param i32 i32)"],
-  ["$root", "[subtask-drop]", "subtask-drop", "(param i32)"],
   ["[export]$root", "[task-return]say", "return-said", "(param i32)"],
 ];
 
 const MODULE = `(module
-  ${IMPORTS.map(([module, name, local, type]) => `(import "${module}" "${name}" (func $${local} ${type}))`).join("\n  ")}
-  (memory (export "memory") 4)
-  (global $free (mut i32) (i32.const 65536))
-  (func $room (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
-    (local.set $at (i32.and (i32.add (global.get $free) (i32.const 7)) (i32.const -8)))
-    (global.set $free (i32.add (local.get $at) (local.get 3)))
-    (local.get $at))
-
-  ;; Waits for one thing, and gives its event's payload.
-  (func $await (param $it i32) (result i32) (local $set i32)
-    (local.set $set (call $set))
-    (call $join (local.get $it) (local.get $set))
-    (drop (call $wait (local.get $set) (i32.const 16)))
-    (call $join (local.get $it) (i32.const 0))
-    (call $set-drop (local.get $set))
-    (i32.load (i32.const 20)))
-  ;; Waits for a call until it has returned.
-  (func $finish (param $call i32) (local $sub i32)
-    (if (i32.eq (i32.and (local.get $call) (i32.const 15)) (i32.const 2)) (then (return)))
-    (local.set $sub (i32.shr_u (local.get $call) (i32.const 4)))
-    (loop $again (br_if $again (i32.ne (call $await (local.get $sub)) (i32.const 2))))
-    (call $subtask-drop (local.get $sub)))
-  (func $low (param i64) (result i32) (i32.wrap_i64 (local.get 0)))
-  (func $high (param i64) (result i32) (i32.wrap_i64 (i64.shr_u (local.get 0) (i64.const 32))))
+  ${importsText(IMPORTS)}
+  ${HELPERS}
 
   (func (export "post") (param $to i32) (param $to-n i32) (param $path i32) (param $path-n i32)
       (param $text i32) (param $text-n i32) (result i32)
@@ -242,9 +213,6 @@ const MODULE = `(module
 )`;
 
 /** Makes the component. */
-export async function wasi3Guest(): Promise<Uint8Array<ArrayBuffer>> {
-  const library = await readWitLibrary(".");
-  const witSource = composeWit({ id: "test:guest", body: WORLD }, library);
-  const core = await componentEmbed({ binary: await parse(MODULE), witSource, world: "guest" });
-  return Uint8Array.from(await componentNew(core));
+export function wasi3Guest(): Promise<Uint8Array<ArrayBuffer>> {
+  return wasi3Component(WORLD, MODULE);
 }

@@ -69,7 +69,11 @@ export const OutcomeSchema = z.discriminatedUnion("kind", [
 const event = z.looseObject({
   seq: count.describe("Position among the run's events: from 0, without gaps"),
   at_ms: count.describe("Milliseconds since the run's start"),
-  import: z.string().describe("Which import was called, such as wasi:http/outgoing-handler#handle"),
+  import: z
+    .string()
+    .describe(
+      "Which import was called, such as wasi:http/outgoing-handler#handle; requests and sockets of WASI 0.3 with their version, such as wasi:http/client@0.3.0#send",
+    ),
   effect: z.enum(["allowed", "denied", "failed"]).describe("What came of it"),
   target: z
     .string()

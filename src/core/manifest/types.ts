@@ -53,7 +53,7 @@ export interface RunEvent {
   readonly seq: number;
   /** Milliseconds since the run's start, whole. */
   readonly at_ms: number;
-  /** Which import: `wasi:http/outgoing-handler#handle`, `writ:host/log#write` … */
+  /** Which import: `wasi:http/outgoing-handler#handle`, `wasi:http/client@0.3.0#send`, `writ:host/log#write` … */
   readonly import: string;
   readonly effect: "allowed" | "denied" | "failed";
   /** Whom it reached: `GET https://api.example.com:443/v1/forecast` without query; never a secret. */

@@ -198,7 +198,7 @@ export const CAPABILITIES: readonly Capability[] = [
     cost: "one of budget.requests for each look-up and connection; every byte, both ways, of budget.egress_bytes; an event for each",
     broker: "broker/sockets.ts",
     sentence:
-      "Looks up and connects to what sockets names, by TCP and outward only; without the clause, and for listening, every call answers `access-denied`",
+      "Looks up and connects to what sockets names, by TCP and outward only; without the clause, for listening and for datagrams, every call answers `access-denied`",
     risk: "R4",
     interfaces: [
       "wasi:sockets/network",
@@ -206,6 +206,8 @@ export const CAPABILITIES: readonly Capability[] = [
       "wasi:sockets/tcp",
       "wasi:sockets/tcp-create-socket",
       "wasi:sockets/ip-name-lookup",
+      // Of WASI 0.3: both kinds of socket, of which the one for datagrams is refused as in 0.2.
+      "wasi:sockets/types",
     ],
     clause: "sockets",
     ambient: true,

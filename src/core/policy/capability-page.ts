@@ -20,7 +20,7 @@ secrets in the open, or unknown), the clause of a policy that unlocks it, the im
 what it costs beside the fuel of every call. An import in no row refuses the component that has it. Written from
 \`src/core/policy/capabilities.ts\` by \`npm run build:schemas\`; a gateway serves the same as JSON at \`GET /capabilities\`.
 
-WASI is offered as 0.2.12 and as 0.3.0, and taken in any patch of either; sockets as 0.2 alone. Drafts (\`wasi:config\`, \`wasi:keyvalue\`, \`wasi:logging\`)
+WASI is offered as 0.2.12 and as 0.3.0, and taken in any patch of either. Drafts (\`wasi:config\`, \`wasi:keyvalue\`, \`wasi:logging\`)
 are compatible with themselves alone. The second table has every interface with its versions.
 
 | capability | risk | unlocked by | imports | what it does | cost |

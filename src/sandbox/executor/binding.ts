@@ -15,6 +15,12 @@ export interface Binding {
   readonly resources: { readonly [name: string]: ResourceClass };
 }
 
+/** The version of an interface, as the component spells it; empty where it has none. */
+export function versionOf(name: string): string {
+  const at = name.indexOf("@");
+  return at < 0 ? "" : name.slice(at + 1);
+}
+
 /** The class's name of a resource: `output-stream` becomes `OutputStream`. */
 export function upperCamel(name: string): string {
   const camel = lowerCamel(name);

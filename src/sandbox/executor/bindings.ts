@@ -22,6 +22,7 @@ import * as v3clocks from "./wasi3/clocks.ts";
 import * as v3filesystem from "./wasi3/filesystem.ts";
 import * as v3http from "./wasi3/http.ts";
 import * as v3random from "./wasi3/random.ts";
+import * as v3sockets from "./wasi3/sockets.ts";
 import { createLog, createReveal, createRunInfo, createSecrets, createSigning } from "./writ.ts";
 
 interface Row {
@@ -144,6 +145,8 @@ const ROWS_OF_03: ReadonlyMap<string, Row> = new Map<string, Row>([
   ["wasi:filesystem/preopens", { create: v3filesystem.createPreopens }],
   ["wasi:http/types", { create: v3http.createHttpTypes }],
   ["wasi:http/client", { create: v3http.createHttpClient }],
+  ["wasi:sockets/types", { create: v3sockets.createSocketTypes }],
+  ["wasi:sockets/ip-name-lookup", { create: v3sockets.createIpNameLookup }],
 ]);
 
 /**

@@ -53,16 +53,27 @@ export function createIpNameLookup(context: GuestContext): Binding {
     resources: { ResolveAddressStream },
     functions: {
       resolveAddresses(_network: unknown, name: string): ResolveAddressStream {
-        return new ResolveAddressStream(resolve(context, name));
+        return new ResolveAddressStream(resolveName(context, name));
       },
     },
   };
 }
 
-async function resolve(context: GuestContext, name: string): Promise<readonly string[]> {
+/**
+ * Looks a name up.
+ *
+ * @param called what the broker is told beside it
+ * @returns addresses, as the broker writes them
+ * @throws {GuestError} with a word of `network.error-code`
+ */
+export async function resolveName(
+  context: GuestContext,
+  name: string,
+  called: { readonly wasi?: string } = {},
+): Promise<readonly string[]> {
   if (IPV4.test(name) || (IPV6.test(name) && addressOf(name).val.length === 8)) return [name];
   // Names of other scripts come in punycode or not at all: two spellings of one name are two chances to be misread.
   if (!NAME.test(name)) throw new GuestError("invalid-argument");
-  const { value } = await context.call("sockets/resolve", { name });
+  const { value } = await context.call("sockets/resolve", { name, ...called });
   return value as readonly string[]; // From the broker, which is ours.
 }

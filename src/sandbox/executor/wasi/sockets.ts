@@ -8,21 +8,11 @@ import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
 import { Pollable, type Readiness, readinessOf } from "./poll.ts";
 import { type Family, type IpSocketAddress, nowhere, placeOf } from "./sockets-address.ts";
+import { defaultOptions, type SocketOptions } from "./sockets-options.ts";
 import { CHUNK_BYTES, InputStream, IoError, OutputStream } from "./streams.ts";
 
 /** What `network` may do is asked at each call: the handle itself says nothing. */
 export class Network {}
-
-/** Options that a program may set and read back. The connection lives no longer than a run, so none changes anything. */
-interface Options {
-  keepAlive: boolean;
-  idleTime: bigint;
-  interval: bigint;
-  count: number;
-  hopLimit: number;
-  receiveBuffer: bigint;
-  sendBuffer: bigint;
-}
 
 type Phase =
   | { readonly kind: "new" }
@@ -44,16 +34,12 @@ export class TcpSocket {
   readonly #state: {
     readonly context: GuestContext;
     readonly family: Family;
-    readonly options: Options;
+    readonly options: SocketOptions;
     phase: Phase;
   };
 
   constructor(context: GuestContext, family: Family) {
-    const options = {
-      ...{ keepAlive: false, idleTime: 7_200_000_000_000n, interval: 75_000_000_000n, count: 9 },
-      ...{ hopLimit: 64, receiveBuffer: BigInt(CHUNK_BYTES), sendBuffer: BigInt(CHUNK_BYTES) },
-    };
-    this.#state = { context, family, options, phase: { kind: "new" } };
+    this.#state = { context, family, options: defaultOptions(), phase: { kind: "new" } };
   }
 
   startConnect(_network: unknown, remote: IpSocketAddress): void {

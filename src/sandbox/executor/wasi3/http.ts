@@ -2,7 +2,7 @@
  * `wasi:http/types` and `wasi:http/client` of WASI 0.3: the same calls of the broker as 0.2, the same budgets, the same
  * events. Only what the guest holds is different.
  */
-import type { Binding } from "../binding.ts";
+import { type Binding, versionOf } from "../binding.ts";
 import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
 import { begin, type RunStreams, readResponse } from "../wasi/http.ts";
@@ -25,23 +25,24 @@ export function createHttpTypes(): Binding {
 }
 
 /** Binding of `wasi:http/client`. */
-export function createHttpClient(context: GuestContext): Binding {
+export function createHttpClient(context: GuestContext, name: string): Binding {
   const allowance = createBodyAllowance();
   const streams: RunStreams = { outgoing: 0, incoming: createReadAllowance() };
   return {
     resources: {},
-    functions: { send: (request: Request) => send(context, request, allowance, streams) },
+    functions: { send: (request: Request) => send(context, versionOf(name), request, allowance, streams) },
   };
 }
 
 async function send(
   context: GuestContext,
+  version: string,
   request: Request,
   allowance: BodyAllowance,
   streams: RunStreams,
 ): Promise<Response> {
   const { body, sent } = Request.parts(request);
-  const args = describe(request, body);
+  const args = { ...describe(request, body), wasi: version };
   const outgoing = body.contents === undefined ? undefined : new OutgoingBody(allowance);
   if (outgoing === undefined) {
     // There is nothing that trailers could stand behind.
