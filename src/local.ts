@@ -4,7 +4,14 @@ import type { Artifacts, DataPlace, Keys, LocalGateway, LocalGatewayOptions, Ope
 import { openHouse, readOffer } from "./compose.ts";
 import { readPolicy } from "./core/policy/index.ts";
 import { createEvidence } from "./evidence/index.ts";
-import { readTile, writeTrustedRoot } from "./gateway/index.ts";
+import {
+  actOfIssue,
+  actOfRevocation,
+  describeKey,
+  newActionId,
+  readTile,
+  writeTrustedRoot,
+} from "./gateway/index.ts";
 import { createIdentity, jwks, loadAccess } from "./identity/index.ts";
 import type { Runtime, Store } from "./ports/index.ts";
 import { holdRegistry, policyTextsOf, registryOfOne } from "./registry/index.ts";
@@ -88,12 +95,14 @@ export async function openKeys(
   await makeDataFolder(runtime, place.dataFolder);
   const { tenants } = await loadAccess(runtime.files, identityFile);
   const store = await openDatabase(runtime, databaseOf(place));
-  const identity = createIdentity({ store, clock: runtime.clock, entropy: runtime.entropy });
+  const { clock, entropy } = runtime;
+  const identity = createIdentity({ store, clock, entropy });
+  const made = () => ({ id: newActionId(clock, entropy), by: "cli", atMs: clock.nowMs() });
   return {
     tenants,
-    issue: (options) => identity.issueKey(options),
+    issue: (options) => identity.issueKey(options, (row) => ({ ...made(), ...actOfIssue(describeKey(row)) })),
     list: () => identity.listKeys(),
-    revoke: (id) => identity.revokeKey(id),
+    revoke: (id) => store.keyActs.revoke(id, { ...made(), ...actOfRevocation(id) }),
     close: () => store.close(),
   };
 }

@@ -2,14 +2,15 @@
  * `writ serve`: loads the tools, opens the house, listens, and on the way out finishes or seals what is running.
  * Says what it is doing, and how far it is.
  */
-
+import { holdCurrency } from "./accounts/index.ts";
 import { headerFor, keepFresh, profilesState, type SecretProfile } from "./broker/index.ts";
 import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import { openHouse, readOffer, VERSION } from "./compose.ts";
 import { canonicalJson, toHex } from "./core/digest.ts";
 import { createDemo, DEMO_ADDRESS, DEMO_KEY, DEMO_URL } from "./demo/index.ts";
-import type { Gateway } from "./gateway/index.ts";
+import { actOfIssue, describeKey, type Gateway, newActionId } from "./gateway/index.ts";
 import { createApp, LOOPBACK_HOSTS } from "./http/index.ts";
+import type { Identity } from "./identity/index.ts";
 import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
 import { describeVersion, holdRegistry, type Registry } from "./registry/index.ts";
 import {
@@ -127,6 +128,7 @@ export async function startServer(
       log,
     });
     closers.push(() => house.close());
+    await holdCurrency(house.store, files.prices);
     if (access.tenants !== undefined) say(`tenants    ${[...access.tenants.keys()].join(", ") || "none"}`);
     for (const { name, keys } of await house.identity.warm())
       say(`issuer     ${name}, ${keys === 0 ? "which does not answer: its tokens wait" : `${keys} keys`}`);
@@ -179,7 +181,7 @@ export async function startServer(
     const server = await listen(runtime, house.gateway, config, log);
     const isToBootstrap =
       !shared || (await isFirst(house, "bootstrap-key", toHex(runtime.entropy.bytes(GATEWAY_ID_BYTES))));
-    const bootstrap = isToBootstrap ? await house.identity.bootstrapKey() : undefined;
+    const bootstrap = isToBootstrap ? await firstKey(runtime, house) : undefined;
     const stopped = Promise.withResolvers<void>();
     const stop = async () => {
       // No new requests; those under way finish, or are revoked and sealed once the grace is over.
@@ -243,6 +245,14 @@ async function lockData(runtime: Runtime, dataFolder: string): Promise<SqliteDat
     lock.close();
     throw new Error(`Cannot use data folder "${dataFolder}": another gateway uses it`, { cause });
   }
+}
+
+/** Whose record in the log follows in a moment, like that of a key that a command line issues. */
+function firstKey({ clock, entropy }: Runtime, { identity }: House): ReturnType<Identity["bootstrapKey"]> {
+  return identity.bootstrapKey((row) => ({
+    ...{ id: newActionId(clock, entropy), by: "gateway", atMs: row.createdAtMs },
+    ...actOfIssue(describeKey(row)),
+  }));
 }
 
 /** What of the folder is not in force, and why: an operator who changed a file must not wonder. */

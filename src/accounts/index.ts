@@ -15,4 +15,4 @@ export {
 } from "./books.ts";
 export type { ClaimedWindow, RunIdentity } from "./claims.ts";
 export { chargebackCsv } from "./csv.ts";
-export { loadPrices, pricesState } from "./prices.ts";
+export { holdCurrency, loadPrices, pricesState } from "./prices.ts";

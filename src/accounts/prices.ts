@@ -3,7 +3,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { FREE, formatAmount, MOST_NANO, type Prices } from "../core/budget/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
-import type { Files } from "../ports/index.ts";
+import type { Files, Store } from "../ports/index.ts";
 
 /** Billionths in a unit. */
 const NANO = 1e9;
@@ -47,6 +47,22 @@ export async function loadPrices(files: Pick<Files, "read">, path: string): Prom
   }
   const { fuel_per_1e9: fuel, egress_per_gib: egress, ...rest } = parsed.data;
   return { ...rest, fuel, egress };
+}
+
+/**
+ * Has the ledger kept in the currency of these prices; sums of two would be of neither. Whoever is first to have prices
+ * names it, on this gateway or on another, and for good.
+ *
+ * @throws {Error} when the ledger is in another one, or in some and these prices are none
+ */
+export async function holdCurrency({ ledger }: Pick<Store, "ledger">, { currency }: Prices): Promise<void> {
+  const isNone = currency === FREE.currency;
+  const held = await ledger.holdCurrency(isNone ? undefined : currency);
+  if (held === undefined || held === currency) return;
+  const named = isNone ? "there are none" : `they are in ${currency}`;
+  throw new Error(
+    `Cannot use prices: ${named}, and the ledger is in ${held}; keep "currency: ${held}" in prices.yaml, or begin another database`,
+  );
 }
 
 /** Prices as plain JSON, in the words and units of the file: to compare, to digest and to sign. */

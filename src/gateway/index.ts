@@ -4,7 +4,7 @@ export { type Backtested, type BacktestVerdict, backtest, type PastRun, TAKING }
 export { type RunAgain, runAgain } from "./backtest-run.ts";
 export { createGateway, type GatewayParts } from "./gateway.ts";
 export { firstRunOf, newActionId } from "./ids.ts";
-export { describeKey } from "./keys.ts";
+export { actOfIssue, actOfRevocation, describeKey } from "./keys.ts";
 export { readTile, writeTrustedRoot } from "./log.ts";
 export type * from "./operator.ts";
 export { type ReplayedTool, type ReplayReport, replay, replayRun } from "./replay.ts";

@@ -6,16 +6,10 @@
  */
 import { GatewayError } from "../core/errors.ts";
 import { digestState } from "../core/manifest/index.ts";
-import {
-  type JsonValue,
-  mayInvoke,
-  type Principal,
-  type Scope,
-  type ScopeName,
-} from "../core/policy/index.ts";
+import { mayInvoke, type Principal, type Scope, type ScopeName } from "../core/policy/index.ts";
 import type { Evidence } from "../evidence/index.ts";
 import type { Identity } from "../identity/index.ts";
-import type { Clock, Entropy, KeyRow, Store } from "../ports/index.ts";
+import type { Clock, Entropy, KeyAct, KeyRow, Store } from "../ports/index.ts";
 import { newActionId } from "./ids.ts";
 import { requireScope } from "./scope.ts";
 import type { IssuedKey, KeyPage, KeyPageRequest, KeyRequest, KeySummary, RevokedKey } from "./types.ts";
@@ -48,7 +42,7 @@ export async function issueKey(
   // a key that never was.
   const made = parts.identity.makeKey({ tenant, tier, scopes, label, ...expiry }, nowMs);
   const key = describeKey(made.row);
-  await record(parts, principal, "issue-key", null, key);
+  await record(parts, principal, actOfIssue(key));
   await made.keep();
   return { ...key, key: made.text };
 }
@@ -79,7 +73,7 @@ export async function revokeKey(parts: KeyParts, principal: Principal, id: strin
   if (!(await parts.identity.revokeKey(id, tenant)))
     throw new GatewayError(`Cannot revoke "${id}": there is no such key`, { code: "unknown-tool" });
   // Revoked first: a record that can not be written must not keep a stolen key alive. Asked again, it is written then.
-  await record(parts, principal, "revoke-key", { id, live: true }, { id, live: false });
+  await record(parts, principal, actOfRevocation(id));
   return { id, revoked: true };
 }
 
@@ -134,22 +128,36 @@ function lacks(principal: Principal, scope: Scope | ScopeName, what: string): Ga
   });
 }
 
+/** What is signed of a key that is issued: never the key, and no hash of it. */
+export function actOfIssue(key: KeySummary): Pick<KeyAct, "kind" | "changes" | "before" | "after"> {
+  const { id, tenant, tier, scopes } = key;
+  return {
+    kind: "issue-key",
+    changes: [`key ${id} of tenant ${tenant}, tier ${tier}: ${scopes.join(", ")}`],
+    before: digestState(null),
+    after: digestState({ ...key }),
+  };
+}
+
+/** What is signed of a key that is revoked. */
+export function actOfRevocation(id: string): Pick<KeyAct, "kind" | "changes" | "before" | "after"> {
+  return {
+    kind: "revoke-key",
+    changes: [`key ${id} is revoked`],
+    before: digestState({ id, live: true }),
+    after: digestState({ id, live: false }),
+  };
+}
+
 async function record(
   { evidence, clock, entropy, versions }: KeyParts,
   principal: Principal,
-  kind: "issue-key" | "revoke-key",
-  before: JsonValue,
-  after: KeySummary | { readonly id: string; readonly live: boolean },
+  act: ReturnType<typeof actOfIssue>,
 ): Promise<void> {
-  const of =
-    "tenant" in after ? ` of tenant ${after.tenant}, tier ${after.tier}: ${after.scopes.join(", ")}` : "";
   await evidence.act({
     action: newActionId(clock, entropy),
-    kind,
     actor: principal.id,
-    changes: [kind === "issue-key" ? `key ${after.id}${of}` : `key ${after.id} is revoked`],
-    before: digestState(before),
-    after: digestState({ ...after }),
+    ...act,
     runtime: versions,
     finished_at: new Date(clock.nowMs()).toISOString(),
   });

@@ -1,5 +1,5 @@
 /**
- * What operators did to tools, after they did it: each becomes a signed statement in the log, and of each that took a
+ * What operators did to tools, and at a command line about keys, after they did it: each becomes a signed statement in the log, and of each that took a
  * version out of force it is found out when the last run of that version was admitted, over all gateways.
  *
  * The act and its remembrance are one transaction; its signature follows within a second. In this order, because the act
@@ -25,7 +25,7 @@ const RUNS = 500;
 
 /** What the keeper is made of. */
 export interface ActionParts {
-  readonly store: Pick<Store, "versions" | "scanRuns">;
+  readonly store: Pick<Store, "versions" | "scanRuns" | "keyActs">;
   readonly evidence: Pick<Evidence, "act">;
   readonly clock: Clock;
   readonly versions: Versions;
@@ -47,7 +47,7 @@ export class ActionKeeper {
     const { versions } = this.#parts.store;
     const generation = await versions.generation();
     if (generation === this.#done) return;
-    const signed = await this.#signAll();
+    const signed = (await this.#signAll()) && (await this.#signKeyActs());
     const settled = await this.#settleAll();
     if (signed && settled) this.#done = generation;
   }
@@ -61,6 +61,22 @@ export class ActionKeeper {
       } catch (error) {
         // Another gateway may have been first: then it is signed, and the next round does not see it.
         log({ event: "action-not-signed", action: action.id, error: String(error) });
+        return false;
+      }
+    }
+    return unsigned.length < PAGE;
+  }
+
+  /** Keys that a command line issued and revoked. */
+  async #signKeyActs(): Promise<boolean> {
+    const { store, evidence, versions, log } = this.#parts;
+    const unsigned = await store.keyActs.unsigned(PAGE);
+    for (const { id: action, by: actor, atMs, ...act } of unsigned) {
+      try {
+        const finished_at = new Date(atMs).toISOString();
+        await evidence.act({ action, actor, ...act, runtime: versions, finished_at });
+      } catch (error) {
+        log({ event: "action-not-signed", action, error: String(error) });
         return false;
       }
     }

@@ -290,6 +290,10 @@ export const ToolState = z
       .optional(),
     suspended: z.object({ reason: z.string(), sinceMs: z.int() }).optional(),
     floors: z.array(z.object({ tenant: z.string(), version: z.int() })),
+    folders: z
+      .object({ count: z.int(), versions: z.array(z.int()) })
+      .optional()
+      .meta({ description: "What gateways' folders had, in order: how many, and the last of them" }),
   })
   .meta({ id: "ToolState" });
 

@@ -9,7 +9,7 @@
 import { sha256Hex } from "../core/digest.ts";
 import { GatewayError } from "../core/errors.ts";
 import { isScope, type Principal, SCOPE_NAMES, type Scope } from "../core/policy/index.ts";
-import type { Clock, Entropy, KeyRow, Outgoing, Store } from "../ports/index.ts";
+import type { Clock, Entropy, KeyAct, KeyRow, Outgoing, Store } from "../ports/index.ts";
 import { type Access, KEYS_ALONE } from "./access.ts";
 import { CredentialRefused, tierOf } from "./claims.ts";
 import { isKeyText, KEY_BYTES, writeKey } from "./key-text.ts";
@@ -45,6 +45,9 @@ export interface IssuedKey {
   readonly row: KeyRow;
 }
 
+/** Says what is to be signed of a key that is being issued. */
+export type ActOf = (row: KeyRow) => KeyAct;
+
 /** Keys and whom they speak for. */
 export interface Identity {
   /**
@@ -58,8 +61,12 @@ export interface Identity {
   use(access: Access): void;
   /** Fetches the keys of every issuer. @returns how many each has; none = it does not answer */
   warm(): Promise<readonly { readonly name: string; readonly keys: number }[]>;
-  /** Issues a key. Durable when it resolves. @throws whatever the store throws */
-  issueKey(options: IssueKeyOptions): Promise<IssuedKey>;
+  /**
+   * Issues a key. Durable when it resolves, and with it what is to be signed of it.
+   *
+   * @throws whatever the store throws
+   */
+  issueKey(options: IssueKeyOptions, actOf: ActOf): Promise<IssuedKey>;
   /** Makes a key of this moment, that is not kept yet. */
   makeKey(
     options: IssueKeyOptions,
@@ -82,11 +89,15 @@ export interface Identity {
   /**
    * Issues the first key of a new store, with every scope.
    *
+   * @param actOf what is to be signed of it
    * @param owner default tenant `default`, tier `free`
    * @returns undefined when the store has had a key, even if all are revoked by now, and when tenants are listed and the
    *   owner is not
    */
-  bootstrapKey(owner?: { readonly tenant?: string; readonly tier?: string }): Promise<IssuedKey | undefined>;
+  bootstrapKey(
+    actOf: ActOf,
+    owner?: { readonly tenant?: string; readonly tier?: string },
+  ): Promise<IssuedKey | undefined>;
 }
 
 /** Longer headers are refused unread. */
@@ -102,9 +113,9 @@ export function createIdentity(parts: IdentityParts): Identity {
     return { text, row, keep: () => store.insertKey(row) };
   }
 
-  async function issueKey(options: IssueKeyOptions): Promise<IssuedKey> {
-    const { text, row, keep } = makeKey(options, clock.nowMs());
-    await keep();
+  async function issueKey(options: IssueKeyOptions, actOf: ActOf): Promise<IssuedKey> {
+    const { text, row } = makeKey(options, clock.nowMs());
+    await store.keyActs.issue(row, actOf(row));
     return { text, row };
   }
 
@@ -152,11 +163,11 @@ export function createIdentity(parts: IdentityParts): Identity {
     },
     revokeKey: (id, tenant) => store.revokeKey(id, clock.nowMs(), tenant),
     listKeys: () => store.listKeys(),
-    async bootstrapKey({ tenant = "default", tier = "free" } = {}) {
+    async bootstrapKey(actOf, { tenant = "default", tier = "free" } = {}) {
       // A key of a tenant that is not listed would be good for nothing.
       if (access.tenants !== undefined && !access.tenants.has(tenant)) return undefined;
       if ((await store.listKeys()).length > 0) return undefined;
-      return await issueKey({ tenant, tier, scopes: SCOPE_NAMES, label: "bootstrap" });
+      return await issueKey({ tenant, tier, scopes: SCOPE_NAMES, label: "bootstrap" }, actOf);
     },
   };
 }

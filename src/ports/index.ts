@@ -38,6 +38,7 @@ export type {
   JournalStore,
   TenantKeyRow,
 } from "./journals.ts";
+export type { KeyAct, KeyActStore } from "./key-acts.ts";
 export type {
   BillLine,
   ChargebackLine,

@@ -82,6 +82,13 @@ export interface LedgerStore {
   ): Promise<OutcomeReported>;
   /** Lines in the order of their keys. */
   chargeback(query: ChargebackQuery): Promise<readonly ChargebackLine[]>;
+  /**
+   * Amounts have no currency of their own, so that a ledger is in one: the first that anybody names.
+   *
+   * @param named undefined = only ask
+   * @returns the one that the ledger is in; undefined when nobody has named one
+   */
+  holdCurrency(named: string | undefined): Promise<string | undefined>;
   /** What each account has, debits positive, in billionths: sums to zero. */
   balances(): Promise<ReadonlyMap<string, bigint>>;
 }

@@ -7,6 +7,7 @@
 import type { AccountStore, Claimed, RunClaims, RunSettlement } from "./accounts.ts";
 import type { ItemStore } from "./items.ts";
 import type { JournalStore } from "./journals.ts";
+import type { KeyActStore } from "./key-acts.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { MeasureStore } from "./measures.ts";
 import type { VersionStore } from "./versions.ts";
@@ -93,6 +94,8 @@ export interface Store {
   readonly accounts: AccountStore;
   /** What runs cost and tasks are billed. */
   readonly ledger: LedgerStore;
+  /** API keys that a command line issues and revokes. */
+  readonly keyActs: KeyActStore;
   /**
    * Durable when it resolves, and with it what the run claims, in one transaction.
    *

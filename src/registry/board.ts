@@ -7,10 +7,10 @@
  */
 import type { ComponentDescription } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
-import { command, firstState, type ToolState } from "../core/rollout/index.ts";
-import type { Clock, ToolVersion, VersionStore } from "../ports/index.ts";
-import { commandTool } from "./command-tool.ts";
+import type { ToolState } from "../core/rollout/index.ts";
+import type { ToolVersion } from "../ports/index.ts";
 import { createRegistryInForce, type ToolInForce } from "./in-force.ts";
+import { type OfferParts, Offers } from "./offers.ts";
 import type { Registry, RegistrySource, Tool } from "./registry.ts";
 import { Suspensions } from "./suspensions.ts";
 import { describeVersion, restoreTool } from "./version.ts";
@@ -23,22 +23,13 @@ export const STALE_MS = 700;
 const HEARTBEAT_MS = 5_000;
 
 /** What a board is made of. */
-export interface BoardParts {
+export interface BoardParts extends OfferParts {
   /** Tools of this gateway's own folder; exchanged when that is read again. */
   readonly offered: RegistrySource;
-  readonly versions: VersionStore;
-  readonly clock: Clock;
   /** Description of the component that imports everything this host offers. */
   readonly offer: ComponentDescription;
-  /** This gateway's name among the others; another one at each start. */
-  readonly gateway: string;
-  /** Whether a version that was never seen before is activated, or waits for the operator. */
-  readonly activateNew: boolean;
   /** Makes a version ready to run, so that its first caller does not wait. */
   readonly warm: (tool: Tool) => Promise<void>;
-  /** @returns a new action's id */
-  readonly newActionId: () => string;
-  readonly log: (line: object) => void;
 }
 
 /** What is in force here. */
@@ -61,9 +52,7 @@ class StoreBoard implements Board {
   readonly #parts: BoardParts;
   readonly #suspensions = new Suspensions();
   #current: Registry;
-  #offered: Registry | undefined;
-  /** When it was read, by the database's clock. */
-  #offeredAtMs = 0;
+  readonly #offers: Offers;
   #generation = -1;
   /** Versions that were restored, by tool and number; those that nothing names are let go. */
   #restored = new Map<string, Tool>();
@@ -75,6 +64,7 @@ class StoreBoard implements Board {
 
   constructor(parts: BoardParts) {
     this.#parts = parts;
+    this.#offers = new Offers(parts);
     this.#current = createRegistryInForce([], this.#suspensions);
   }
 
@@ -122,50 +112,11 @@ class StoreBoard implements Board {
     const { versions, clock, offered } = this.#parts;
     const asked = clock.monotonicMs();
     const offers = offered.current();
-    const isOffered = offers === this.#offered;
-    if (!isOffered) await this.#offerAll(offers);
+    const isOffered = offers === this.#offers.offered;
+    if (!isOffered) await this.#offers.offer(offers);
     if ((await versions.generation()) !== this.#generation || !isOffered) await this.#takeOver(offers);
     this.#heardAtMs = asked;
     await this.#sayHello();
-  }
-
-  /**
-   * A version that is new is the operator's doing: he changed the folder. One that is known changes nothing, unless this
-   * gateway has seen the folder go back to it: then that is his doing too. What another gateway has recorded since this
-   * one last read the folder is no going back but the same news once more, and he may have rolled it back by now.
-   */
-  async #offerAll(offers: Registry): Promise<void> {
-    const { versions, clock, activateNew, newActionId, log } = this.#parts;
-    for (const tool of offers.tools) {
-      const { policyIds: _, ...version } = describeVersion(tool, clock.nowMs());
-      const before = this.#offered?.find(tool.name);
-      const wasAnother = before !== undefined && describeVersion(before, 0).digest !== version.digest;
-      const { version: kept, isNew } = await versions.record(
-        version,
-        tool.component.bytes,
-        (number, state) => withNew(state, tool.name, number, version.seenAtMs, activateNew),
-        { id: newActionId(), by: `gateway:${this.#parts.gateway}`, note: "seen for the first time" },
-      );
-      if (isNew) log({ event: "version-recorded", tool: tool.name, version: kept.number });
-      else if (wasAnother && activateNew && kept.seenAtMs <= this.#offeredAtMs)
-        await this.#goBackTo(tool.name, kept.number);
-    }
-    this.#offered = offers;
-    this.#offeredAtMs = clock.nowMs();
-  }
-
-  /** While a canary is looked at, the folder waits, as it does with a new version. */
-  async #goBackTo(tool: string, version: number): Promise<void> {
-    const { versions, clock, newActionId, gateway } = this.#parts;
-    const row = (await versions.states()).rows.find(({ state }) => state.tool === tool);
-    if (row === undefined || row.state.canary !== undefined) return;
-    const context = {
-      id: newActionId(),
-      atMs: clock.nowMs(),
-      by: `gateway:${gateway}`,
-      note: "its folder went back to it",
-    };
-    await commandTool(versions, tool, { kind: "activate", version }, context, row.state);
   }
 
   async #takeOver(offers: Registry): Promise<void> {
@@ -231,18 +182,4 @@ class StoreBoard implements Board {
 
 function numbersOf({ active, canary, earlier }: ToolState): ReadonlySet<number> {
   return new Set([active, canary?.version, earlier.at(-1)].filter((number) => number !== undefined));
-}
-
-/** While a canary is looked at, or the operator wants it so, a new version waits. */
-function withNew(
-  state: ToolState | undefined,
-  tool: string,
-  number: number,
-  atMs: number,
-  activateNew: boolean,
-): ToolState | undefined {
-  if (state === undefined) return firstState(tool, number, atMs);
-  if (!activateNew || state.canary !== undefined) return undefined;
-  const commanded = command(state, { kind: "activate", version: number }, number, atMs);
-  return commanded.kind === "changed" ? commanded.next : undefined;
 }

@@ -10,7 +10,9 @@ export {
   inspectComponent,
 } from "./intake.ts";
 export { type LoadOptions, loadRegistry, registryOfOne } from "./load.ts";
+export { type OfferParts, Offers } from "./offers.ts";
 export {
+  createRegistry,
   findFunction,
   holdRegistry,
   type Registry,

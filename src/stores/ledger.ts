@@ -3,6 +3,10 @@ import { sha256Hex } from "../core/digest.ts";
 import type { BillLine, ChargebackLine, LedgerStore, OutcomeReported, TaskOutcome } from "../ports/index.ts";
 import { all, type Database, run, type Steps } from "./database.ts";
 import * as queries from "./ledger-queries.ts";
+import { insertClaim, selectClaim } from "./queries.ts";
+
+/** Under which name the ledger's currency is claimed. */
+const CURRENCY = "ledger-currency";
 
 /** The ledger, over one database. */
 export function createLedger(database: Database): LedgerStore {
@@ -13,6 +17,17 @@ export function createLedger(database: Database): LedgerStore {
       const isOfRuns = query.by.includes("run");
       return (await database.read(queries.selectChargeback(query))).map((row) =>
         toLine(row, query.by.length, isOfRuns),
+      );
+    },
+    async holdCurrency(named) {
+      if (named === undefined) return (await database.read(selectClaim(CURRENCY)))[0]?.value;
+      return await database.write(
+        function* () {
+          const [held] = yield* all(selectClaim(CURRENCY));
+          if (held === undefined) yield* run(insertClaim(CURRENCY, named));
+          return held?.value ?? named;
+        },
+        [{ name: "claims" }],
       );
     },
     async balances() {

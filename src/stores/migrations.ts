@@ -339,6 +339,10 @@ export const MIGRATIONS: readonly Migration[] = [
   `,
     },
   ],
+  [
+    "CREATE TABLE key_acts (id TEXT PRIMARY KEY NOT NULL, act TEXT NOT NULL) STRICT;",
+    { kind: "append-only", table: "key_acts", same: "id = NEW.id" },
+  ],
 ];
 
 /** Of a table whose rows are each about one run. */

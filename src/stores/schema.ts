@@ -179,6 +179,13 @@ export interface ClaimsTable {
   value: string;
 }
 
+/** What a command line did about API keys, to be signed. Append-only. */
+export interface KeyActsTable {
+  id: string;
+  /** JSON of a KeyAct. */
+  act: string;
+}
+
 /** What was counted in a minute or an hour. */
 export interface MeasuresTable {
   resolution_ms: number;
@@ -219,6 +226,7 @@ export interface Tables {
   item_usage: ItemUsageTable;
   probe: ProbeTable;
   claims: ClaimsTable;
+  key_acts: KeyActsTable;
   tool_versions: ToolVersionsTable;
   components: ComponentsTable;
   tool_states: ToolStatesTable;

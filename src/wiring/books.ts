@@ -18,5 +18,10 @@ export async function openBooks(
     throw new Error(`Cannot open the ledger: there is no database in ${JSON.stringify(place.dataFolder)}`);
   const prices = await loadPrices(runtime.files, pricesFile);
   const store = await openDatabase(runtime, database);
-  return { ...createBooks(store, runtime.clock, () => prices), close: () => store.close() };
+  // Amounts are in the ledger's own, whatever file is at hand.
+  const currency = (await store.ledger.holdCurrency(undefined)) ?? prices.currency;
+  return {
+    ...createBooks(store, runtime.clock, () => ({ ...prices, currency })),
+    close: () => store.close(),
+  };
 }

@@ -5,8 +5,8 @@
  *
  * A crash between the signature and the step leaves a log that is right all the same: the next start reads the files.
  */
+import { holdCurrency } from "../accounts/index.ts";
 import type { SecretProfile } from "../broker/index.ts";
-import { FREE, type Prices } from "../core/budget/index.ts";
 import type { ComponentDescription } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
 import { digestState } from "../core/manifest/index.ts";
@@ -37,7 +37,7 @@ export interface ReloadParts {
   readonly runtime: Runtime;
   readonly places: FilePlaces;
   readonly offer: ComponentDescription;
-  readonly house: Pick<House, "sandbox" | "evidence" | "identity" | "board">;
+  readonly house: Pick<House, "sandbox" | "evidence" | "identity" | "board" | "store">;
   readonly versions: Versions;
   /** What was read at the start. */
   readonly files: OperatorFiles;
@@ -122,11 +122,12 @@ export class Reloader {
     const { runtime, places, offer, house } = this.#parts;
     try {
       const after = await loadOperatorFiles(runtime, places, offer);
-      requireSameCurrency(before.prices, after.prices);
       for (const tool of after.registry.tools) {
         if (!isSame(before.registry.find(tool.name), tool))
           await prepareTool(house.sandbox, after.registry, tool);
       }
+      // Last: what is refused for something else names no currency.
+      await holdCurrency(house.store, after.prices);
       return after;
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
@@ -172,15 +173,6 @@ export class Reloader {
       await this.#last;
     };
   }
-}
-
-/** Amounts in the ledger have no currency of their own: sums of two would be of neither. */
-function requireSameCurrency({ currency: was }: Prices, { currency: is }: Prices): void {
-  if (was === FREE.currency || was === is) return;
-  const named = is === FREE.currency ? "prices are gone" : `prices are in ${is}`;
-  throw new Error(
-    `Cannot use prices: ${named}, and amounts in the ledger are in ${was}; keep currency: ${was}`,
-  );
 }
 
 function isSame(before: Tool | undefined, after: Tool): boolean {

@@ -75,6 +75,21 @@ describe("POST /v1/keys", () => {
     for (const text of [signed, gateway.log.join("\n")]) expect(text).not.toContain(json.key);
   });
 
+  it("signs what a command line did about keys, as soon as a gateway runs", async () => {
+    const opened = await openKeys(runtime, { dataFolder: folder });
+    const { row } = await opened.issue({ tenant: "acme", tier: "pro", scopes: ["evidence"], label: "cli" });
+    await opened.revoke(row.id);
+    await opened.close();
+    const changes = async () => {
+      const { records } = (await ask(operator, "GET", "/v1/operate/records?limit=100")).json;
+      return records.flatMap((one: { actor: string; changes: string[] }) =>
+        one.changes.map((change) => `${one.actor}: ${change}`),
+      );
+    };
+    await expect.poll(changes, { timeout: 20_000 }).toContain(`cli: key ${row.id} is revoked`);
+    expect(await changes()).toContain(`cli: key ${row.id} of tenant acme, tier pro: evidence`);
+  });
+
   it.each([
     ["a scope that it has not", { scopes: ["invoke"] }, "invoke"],
     ["the operator's scope", { scopes: ["evidence", "operate"] }, "operate"],

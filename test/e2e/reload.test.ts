@@ -1,6 +1,6 @@
 /** Policies, tools, tenants and issuers that change while the gateway runs: all of it or nothing, signed, in the log. */
 
-import { cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -214,7 +214,7 @@ describe("prices and service levels", () => {
       "another currency than the ledger's",
       "prices.yaml",
       "{ currency: USD }",
-      /amounts in the ledger are in EUR/,
+      /they are in USD, and the ledger is in EUR/,
     ],
     ["a service level that is not understood", "slo.yaml", "{ latancy: [] }", /slo\.yaml:1:\d+ .*latancy/],
     [
@@ -232,6 +232,41 @@ describe("prices and service levels", () => {
     expect((await hash("night-watch")).status).toBe(403);
     expect((await gateway.get("/v1/chargeback")).json.currency).toBe("EUR");
     await put("prices.yaml", good);
+  });
+});
+
+describe("the first key", () => {
+  it("is a signed record too", async () => {
+    const issued = async () =>
+      (await gateway.get("/v1/operate/records?limit=100")).json.records.filter(
+        ({ kind }: { kind: string }) => kind === "issue-key",
+      );
+    await expect.poll(issued, { timeout: 20_000 }).toMatchObject([
+      {
+        actor: "gateway",
+        changes: [expect.stringMatching(/^key key_[0-9a-f]{8} of tenant default, tier free: invoke, /)],
+      },
+    ]);
+  });
+});
+
+describe("a restart", () => {
+  it("refuses prices in another currency, and none, as a reload does", async () => {
+    const [dataFolder, toolsFolder] = [join(folder, "restarted"), join(folder, "no-tools")];
+    for (const path of [dataFolder, toolsFolder]) await mkdir(path);
+    const prices = join(dataFolder, "prices.yaml");
+    const start = async () => await (await openTestGateway({ dataFolder, toolsFolder })).close();
+    await start();
+    await writeFile(prices, "{ currency: EUR, run: 0.001 }");
+    await start();
+    await writeFile(prices, "{ currency: USD, run: 0.001 }");
+    await expect(start()).rejects.toThrow(
+      'Cannot use prices: they are in USD, and the ledger is in EUR; keep "currency: EUR" in prices.yaml, or begin another database',
+    );
+    await rm(prices);
+    await expect(start()).rejects.toThrow("Cannot use prices: there are none, and the ledger is in EUR");
+    await writeFile(prices, "{ currency: EUR }");
+    await start();
   });
 });
 

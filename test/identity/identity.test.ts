@@ -1,4 +1,5 @@
 /** API keys against guessers, forgers and the forgotten. */
+
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { sha256Hex } from "../../src/core/digest.ts";
@@ -7,6 +8,7 @@ import { createIdentity, type Identity, type IssueKeyOptions } from "../../src/i
 import { writeKey } from "../../src/identity/key-text.ts";
 import type { Clock, Store } from "../../src/ports/index.ts";
 import { openStore } from "../../src/stores/index.ts";
+import { actOfTest } from "../support/key-act.ts";
 
 const OPTIONS: IssueKeyOptions = { tenant: "acme", tier: "pro", scopes: ["invoke", "evidence"], label: "ci" };
 const NOW = 1_750_000_000_000;
@@ -36,9 +38,9 @@ async function refusal(authorization: string | undefined): Promise<unknown> {
 
 describe("authenticate() refuses, always alike,", () => {
   it("at least 40 bad headers", async () => {
-    const { text } = await identity.issueKey(OPTIONS);
-    const expired = await identity.issueKey({ ...OPTIONS, expiresAtMs: NOW });
-    const revoked = await identity.issueKey(OPTIONS);
+    const { text } = await identity.issueKey(OPTIONS, actOfTest);
+    const expired = await identity.issueKey({ ...OPTIONS, expiresAtMs: NOW }, actOfTest);
+    const revoked = await identity.issueKey(OPTIONS, actOfTest);
     await identity.revokeKey(revoked.row.id);
     const [, id = "", secret = "", sum = ""] = text.split("_");
     const unknown = writeKey(runtime.entropy.bytes(36)).text;
@@ -113,7 +115,7 @@ describe("authenticate() refuses, always alike,", () => {
   });
 
   it("a good key from the moment it expires, and after a revocation however the clock jumps", async () => {
-    const { text, row } = await identity.issueKey({ ...OPTIONS, expiresAtMs: NOW + 10 });
+    const { text, row } = await identity.issueKey({ ...OPTIONS, expiresAtMs: NOW + 10 }, actOfTest);
     now = NOW + 9;
     await identity.authenticate(`Bearer ${text}`);
     now = NOW + 10;
@@ -125,7 +127,7 @@ describe("authenticate() refuses, always alike,", () => {
   });
 
   it("except when the store fails, which is not the caller's fault", async () => {
-    const { text } = await identity.issueKey(OPTIONS);
+    const { text } = await identity.issueKey(OPTIONS, actOfTest);
     await store.close();
     await expect(identity.authenticate(`Bearer ${text}`)).rejects.toMatchObject({
       code: "evidence-unavailable",
@@ -142,7 +144,7 @@ describe("authenticate() refuses, always alike,", () => {
 
 describe("authenticate()", () => {
   it("gives the key's tenant, tier and scopes, whatever the scheme's case", async () => {
-    const { text, row } = await identity.issueKey(OPTIONS);
+    const { text, row } = await identity.issueKey(OPTIONS, actOfTest);
     const principal = {
       id: row.id.replace("key_", "key:"),
       tenant: "acme",
@@ -182,7 +184,9 @@ describe("authenticate()", () => {
 
 describe("issueKey()", () => {
   it("writes keys of one form, all different, and keeps only their hash", async () => {
-    const issued = await Promise.all(Array.from({ length: 200 }, () => identity.issueKey(OPTIONS)));
+    const issued = await Promise.all(
+      Array.from({ length: 200 }, () => identity.issueKey(OPTIONS, actOfTest)),
+    );
     expect(new Set(issued.map(({ text }) => text)).size).toBe(200);
     for (const { text, row } of issued) {
       expect(text).toMatch(/^writ_[0-9a-f]{8}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/);
@@ -210,22 +214,22 @@ describe("issueKey()", () => {
 
 describe("bootstrapKey()", () => {
   it("issues one key with every scope to an empty store, and never again", async () => {
-    const first = await identity.bootstrapKey();
+    const first = await identity.bootstrapKey(actOfTest);
     expect(first?.row).toMatchObject({
       tenant: "default",
       tier: "free",
       scopes: ["invoke", "evidence", "keys", "operate", "approve"],
     });
-    expect(await identity.bootstrapKey()).toBeUndefined();
+    expect(await identity.bootstrapKey(actOfTest)).toBeUndefined();
     await identity.revokeKey(first?.row.id ?? "");
-    expect(await identity.bootstrapKey({ tenant: "x", tier: "pro" })).toBeUndefined();
+    expect(await identity.bootstrapKey(actOfTest, { tenant: "x", tier: "pro" })).toBeUndefined();
     expect(await identity.listKeys()).toHaveLength(1);
   });
 
   it("issues none for a tenant that is not in the list of tenants", async () => {
     identity.use({ tenants: new Map([["acme", { tier: "pro" }]]), issuers: [] });
-    expect(await identity.bootstrapKey()).toBeUndefined();
-    expect((await identity.bootstrapKey({ tenant: "acme" }))?.row.tenant).toBe("acme");
+    expect(await identity.bootstrapKey(actOfTest)).toBeUndefined();
+    expect((await identity.bootstrapKey(actOfTest, { tenant: "acme" }))?.row.tenant).toBe("acme");
   });
 
   it("revokeKey() says when there is no such key", async () => {

@@ -1,4 +1,5 @@
 /** Tokens against forgers: whatever is not exactly a token of a believed issuer for this gateway is refused, alike. */
+
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
@@ -15,6 +16,7 @@ import {
   signingKey,
   type TestIssuer,
 } from "../support/issuer.ts";
+import { actOfTest } from "../support/key-act.ts";
 
 const AUDIENCE = "https://writ.example.com";
 const NOW_S = 1_750_000_000;
@@ -452,7 +454,10 @@ describe("authenticate() of a token", () => {
   });
 
   it("tells keys by the list of tenants as well: unknown = refused, and the tier is the list's", async () => {
-    const { text } = await identity.issueKey({ tenant: "acme", tier: "free", scopes: ["invoke"], label: "" });
+    const { text } = await identity.issueKey(
+      { tenant: "acme", tier: "free", scopes: ["invoke"], label: "" },
+      actOfTest,
+    );
     identity.use({ tenants: new Map([["acme", { tier: "gold" }]]), issuers: [] });
     expect((await bearer(text)).tier).toBe("gold");
     identity.use({ tenants: new Map(), issuers: [] });

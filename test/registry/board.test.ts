@@ -164,6 +164,47 @@ describe("a board", () => {
     expect(await read(late, first)).toBe(first.find("a")?.digest);
   });
 
+  it("leaves an operator's choice alone where another gateway's folder goes back later than the first one's", async () => {
+    const one = await open(math);
+    const late = await open(math);
+    const [first, second] = [await registryOf(math), await registryOf(other)];
+    const read = async (gateway: Gateway, registry: Registry) => {
+      nowMs += 1_000;
+      gateway.holder.replace(registry);
+      await gateway.board.look();
+      return digestIn(gateway);
+    };
+    expect(await read(one, second)).toBe(second.find("a")?.digest);
+    expect(await read(late, second)).toBe(second.find("a")?.digest);
+    // The folder goes back, and the operator takes the newer one into force all the same.
+    expect(await read(one, first)).toBe(first.find("a")?.digest);
+    await command(one, { kind: "activate", version: 2 });
+    expect(await read(late, first)).toBe(second.find("a")?.digest);
+    expect(late.log).toContainEqual({ event: "version-held", tool: "a", version: 1, active: 2 });
+    // Both had it; the next change is the operator's latest word, whoever sees it first.
+    await read(one, second);
+    expect(await read(late, second)).toBe(second.find("a")?.digest);
+    expect(await read(late, first)).toBe(first.find("a")?.digest);
+  });
+
+  it("follows a folder that went and came back while nobody looked, once it can not be late any more", async () => {
+    const one = await open(math);
+    const other2 = await open(math);
+    const [first, second] = [await registryOf(math), await registryOf(other)];
+    const read = async (gateway: Gateway, registry: Registry) => {
+      gateway.holder.replace(registry);
+      await gateway.board.look();
+      return digestIn(gateway);
+    };
+    await read(one, second);
+    await read(one, first);
+    await one.board.stop();
+    // As far as it can know, this is what the other one's folder had before.
+    await read(other2, await registryOf(math));
+    nowMs += 300_000;
+    expect(await read(other2, second)).toBe(second.find("a")?.digest);
+  });
+
   it("refuses what is suspended, tells runs that began on what was in force before, and shows it all the same", async () => {
     const one = await open(math);
     const before = one.board.current();

@@ -76,7 +76,9 @@ export function addKeys(program: Command, { world, end }: CommandContext): void 
       else {
         // The key alone on standard output, so that a script can take it.
         world.runtime.print(text);
-        world.runtime.printError(`${row.id} for tenant ${row.tenant}, tier ${row.tier}; kept nowhere`);
+        world.runtime.printError(
+          `${row.id} for tenant ${row.tenant}, tier ${row.tier}; the key is kept nowhere, and its record is signed once a gateway runs`,
+        );
       }
     });
 

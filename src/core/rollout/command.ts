@@ -14,7 +14,8 @@ const MOST_EARLIER = 20;
 
 /** The state of a tool that is seen for the first time. */
 export function firstState(tool: string, version: number, atMs: number): ToolState {
-  return { tool, active: version, activatedAtMs: atMs, earlier: [], floors: [] };
+  const folders = { count: 1, versions: [version] };
+  return { tool, active: version, activatedAtMs: atMs, earlier: [], floors: [], folders };
 }
 
 /**

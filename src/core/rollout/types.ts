@@ -27,6 +27,14 @@ export interface Floor {
   readonly version: number;
 }
 
+/** What gateways' folders had of a tool; see `folder.ts`. */
+export interface FolderHistory {
+  /** How many there were in all. */
+  readonly count: number;
+  /** The last of them, by version number, in order: one may stand there several times. */
+  readonly versions: readonly number[];
+}
+
 /** What of one tool is in force. */
 export interface ToolState {
   readonly tool: string;
@@ -38,6 +46,8 @@ export interface ToolState {
   readonly canary?: Canary;
   readonly suspended?: Suspension;
   readonly floors: readonly Floor[];
+  /** Absent in what a Writ wrote that did not keep it. */
+  readonly folders?: FolderHistory;
 }
 
 /** What an operator, or a rule of his, may ask for. */

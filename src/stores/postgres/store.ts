@@ -12,6 +12,7 @@ import { createAccounts } from "../accounts.ts";
 import { send } from "../database.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
+import { createKeyActs } from "../key-acts.ts";
 import { createLedger } from "../ledger.ts";
 import { createMeasures } from "../measures.ts";
 import * as queries from "../queries.ts";
@@ -77,6 +78,7 @@ export async function openPostgresStore(
     versions: createVersions(database),
     accounts: createAccounts(database),
     ledger: createLedger(database),
+    keyActs: createKeyActs(database),
     async recordIntent(intent, claims) {
       if (claims === undefined || claimsNothing(claims)) {
         await intents.add(intent);

@@ -8,6 +8,7 @@ import { claim, NOTHING_CLAIMED, orRefused, settle } from "../account-steps.ts";
 import { createAccounts } from "../accounts.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
+import { createKeyActs } from "../key-acts.ts";
 import { createLedger } from "../ledger.ts";
 import { createMeasures } from "../measures.ts";
 import * as queries from "../queries.ts";
@@ -132,6 +133,7 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
     versions: createVersions(steps),
     accounts: createAccounts(steps),
     ledger: createLedger(steps),
+    keyActs: createKeyActs(steps),
     recordIntent: (intent, claims) =>
       orRefused(
         queue.write(

@@ -1,10 +1,12 @@
 /** What it costs to know who asks: an API key looked up in the store, a token verified by its issuer's key. */
+
 import { join } from "node:path";
 import { runtime } from "#runtime";
 import { createOutgoing } from "../../../src/broker/index.ts";
 import { createIdentity } from "../../../src/identity/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
 import { openIssuer, type SigningKey, sign, signingKey } from "../../support/issuer.ts";
+import { actOfTest } from "../../support/key-act.ts";
 import { compare, planFor } from "../harness.ts";
 import type { Suite } from "../suite.ts";
 
@@ -47,7 +49,10 @@ export const identity: Suite = {
     };
     const ask = (authorization: string) => async () => void (await who.authenticate(authorization));
     try {
-      const { text } = await who.issueKey({ tenant: "acme", tier: "pro", scopes: ["invoke"], label: "" });
+      const { text } = await who.issueKey(
+        { tenant: "acme", tier: "pro", scopes: ["invoke"], label: "" },
+        actOfTest,
+      );
       const [es, rs] = keys;
       const how = { name: "ECDSA", hash: "SHA-256" };
       const bytes = entropy.bytes(400);

@@ -14,6 +14,7 @@ import { holdRegistry, type Registry } from "../../../src/registry/index.ts";
 import { createSandbox } from "../../../src/sandbox/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
 import { openAccounts, openJournals } from "../../../src/wiring/index.ts";
+import { actOfTest } from "../../support/key-act.ts";
 import { StopWatch } from "./clocked.ts";
 
 /** The gateway and what a bench needs to reach into. */
@@ -132,7 +133,7 @@ export async function openBenchHouse(
     entropy,
     log: () => undefined,
   });
-  const issued = await identity.bootstrapKey();
+  const issued = await identity.bootstrapKey(actOfTest);
   if (issued === undefined) throw new Error("Cannot issue a key: the store has had one");
   return {
     gateway,

@@ -46,6 +46,16 @@ export function ledgerSuite(name: string, createSubject: () => Promise<StoreSubj
       return balances;
     }
 
+    it("is in the currency that was named first, for good", async () => {
+      expect(await store.ledger.holdCurrency(undefined)).toBeUndefined();
+      const named = await Promise.all(["EUR", "USD", "CHF"].map((one) => store.ledger.holdCurrency(one)));
+      expect(new Set(named).size).toBe(1);
+      await store.close();
+      store = await subject.open(noFaults());
+      expect(await store.ledger.holdCurrency("JPY")).toBe(named[0]);
+      expect(await store.ledger.holdCurrency(undefined)).toBe(named[0]);
+    });
+
     it("enters the cost of a run once, and bills a task that succeeded once for each tool", async () => {
       await ran(1);
       await ran(2, { tool: "mail", purpose: "first" });

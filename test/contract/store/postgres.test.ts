@@ -11,6 +11,7 @@ import { accountsSuite } from "./accounts.suite.ts";
 import { intentOf, sealOf } from "./intents.ts";
 import { itemsSuite } from "./items.suite.ts";
 import { journalsSuite } from "./journals.suite.ts";
+import { keyActsSuite } from "./key-acts.suite.ts";
 import { ledgerSuite } from "./ledger.suite.ts";
 import { measuresSuite } from "./measures.suite.ts";
 import { type StoreSubject, storeSuite } from "./store.suite.ts";
@@ -35,6 +36,7 @@ itemsSuite("PostgreSQL", createSubject);
 journalsSuite("PostgreSQL", createSubject);
 versionsSuite("PostgreSQL", createSubject);
 accountsSuite("PostgreSQL", createSubject);
+keyActsSuite("PostgreSQL", createSubject);
 ledgerSuite("PostgreSQL", createSubject);
 
 const open = async (url: string) => openPostgresStore(await runtime.openPostgres(url));

@@ -10,6 +10,7 @@ import { accountsSuite } from "./accounts.suite.ts";
 import { intentOf, sealOf } from "./intents.ts";
 import { itemsSuite } from "./items.suite.ts";
 import { journalsSuite } from "./journals.suite.ts";
+import { keyActsSuite } from "./key-acts.suite.ts";
 import { ledgerSuite } from "./ledger.suite.ts";
 import { measuresSuite } from "./measures.suite.ts";
 import { type StoreSubject, storeSuite } from "./store.suite.ts";
@@ -28,6 +29,7 @@ itemsSuite("SQLite", createSubject);
 journalsSuite("SQLite", createSubject);
 versionsSuite("SQLite", createSubject);
 accountsSuite("SQLite", createSubject);
+keyActsSuite("SQLite", createSubject);
 ledgerSuite("SQLite", createSubject);
 measuresSuite("SQLite", createSubject);
 

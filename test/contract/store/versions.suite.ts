@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { firstState, type ToolState } from "../../../src/core/rollout/index.ts";
 import type { Store, ToolAction } from "../../../src/ports/index.ts";
+import { commandTool, createRegistry, Offers, type Tool } from "../../../src/registry/index.ts";
 import { arm, type Faults, noFaults } from "../../support/sqlite.ts";
 import { intentOf, sealOf } from "./intents.ts";
 import type { StoreSubject } from "./store.suite.ts";
@@ -18,6 +19,16 @@ function versionOf(n: number, tool = "hash") {
     component: `sha256:c${n % 2}`,
     document: `{"n":${n}}`,
     seenAtMs: 10 + n,
+  };
+}
+
+/** A tool that nothing runs: what is offered of it is its digest. */
+function toolOf(n: number): Tool {
+  const bytes = Uint8Array.of(n);
+  const component = { digest: `${n}`, bytes, imports: [], exports: [] };
+  return {
+    ...{ name: "hash", description: "", digest: `sha256:${n}`, functions: [], imports: [], needs: [] },
+    ...{ component, policies: [] },
   };
 }
 
@@ -133,6 +144,44 @@ export function versionsSuite(name: string, createSubject: () => Promise<StoreSu
       expect(await store.versions.listGateways(0)).toHaveLength(2);
       await store.versions.forget("a");
       expect((await store.versions.listGateways(0)).map(({ gateway }) => gateway)).toEqual(["b"]);
+    });
+
+    it("lets an operator's choice stand between two folders that go back one after the other", async () => {
+      let now = 1_000;
+      const folder = (gateway: string) => {
+        const clock = { nowMs: () => now++, monotonicMs: () => now, after: () => () => undefined };
+        const log = () => undefined;
+        const rest = { gateway, activateNew: true, newActionId: newId, log };
+        const offers = new Offers({ versions: store.versions, clock, ...rest });
+        return (n: number) => offers.offer(createRegistry([toolOf(n)]));
+      };
+      const [one, late] = [folder("one"), folder("late")];
+      const active = async () => (await stateOf())?.state.active;
+      await one(1);
+      await late(1);
+      // Both at once: what one wrote the other sees, and nothing is noted twice.
+      await Promise.all([one(2), late(2)]);
+      expect(await active()).toBe(2);
+      await one(1);
+      expect(await active()).toBe(1);
+      const context = { id: newId(), atMs: now, by: "cli", note: "" };
+      await commandTool(store.versions, "hash", { kind: "activate", version: 2 }, context);
+      await late(1);
+      expect((await stateOf())?.state).toMatchObject({
+        active: 2,
+        folders: { count: 3, versions: [1, 2, 1] },
+      });
+      // A change that fails is done again, once.
+      arm(faults, 1);
+      await expect(one(2)).rejects.toThrow();
+      arm(faults, undefined);
+      await one(2);
+      await Promise.all([one(1), late(2)]);
+      await late(1);
+      expect((await stateOf())?.state).toMatchObject({
+        active: 1,
+        folders: { count: 5, versions: [1, 2, 1, 2, 1] },
+      });
     });
 
     it("survives a restart, and is whole or absent at every failing step", async () => {
