@@ -290,6 +290,7 @@ export const ToolState = z
       .optional(),
     suspended: z.object({ reason: z.string(), sinceMs: z.int() }).optional(),
     floors: z.array(z.object({ tenant: z.string(), version: z.int() })),
+    wentBack: z.literal(true).optional().meta({ description: "Whether the active one was gone back to" }),
     folders: z
       .object({ count: z.int(), versions: z.array(z.int()) })
       .optional()

@@ -7,7 +7,7 @@
  */
 import type { ComponentDescription } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { ToolState } from "../core/rollout/index.ts";
+import { rollbackTarget, type ToolState } from "../core/rollout/index.ts";
 import type { ToolVersion } from "../ports/index.ts";
 import { createRegistryInForce, type ToolInForce } from "./in-force.ts";
 import { type OfferParts, Offers } from "./offers.ts";
@@ -180,6 +180,7 @@ class StoreBoard implements Board {
   }
 }
 
-function numbersOf({ active, canary, earlier }: ToolState): ReadonlySet<number> {
-  return new Set([active, canary?.version, earlier.at(-1)].filter((number) => number !== undefined));
+function numbersOf(state: ToolState): ReadonlySet<number> {
+  const { active, canary } = state;
+  return new Set([active, canary?.version, rollbackTarget(state)].filter((number) => number !== undefined));
 }

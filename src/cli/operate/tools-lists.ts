@@ -1,7 +1,7 @@
 /** `writ tools list|versions|history`: what there is, what is in force, and what was done. */
 import type { Command } from "commander";
 import { pageByName } from "../../core/page.ts";
-import type { ToolState } from "../../core/rollout/index.ts";
+import { rollbackTarget, type ToolState } from "../../core/rollout/index.ts";
 import { describeChange } from "../../gateway/index.ts";
 import type { ToolAction, ToolVersion } from "../../ports/index.ts";
 import { policyIdsOf } from "../../registry/index.ts";
@@ -102,10 +102,10 @@ export function addToolLists(tools: Command, world: CliWorld): void {
     });
 }
 
-function roleOf({ active, canary, earlier }: ToolState, number: number): string {
-  if (number === active) return "active";
-  if (number === canary?.version) return "canary";
-  return number === earlier.at(-1) ? "rollback leads here" : "";
+function roleOf(state: ToolState, number: number): string {
+  if (number === state.active) return "active";
+  if (number === state.canary?.version) return "canary";
+  return number === rollbackTarget(state) ? "rollback leads here" : "";
 }
 
 function describeVersionRow(version: ToolVersion): object {
@@ -120,12 +120,12 @@ function describeVersionRow(version: ToolVersion): object {
 }
 
 function printAction({ runtime }: CliWorld, action: ToolAction): void {
-  const settled =
-    action.settledMs === undefined ? "" : `; last run of what it replaced after ${action.settledMs} ms`;
   runtime.print(
     `${new Date(action.atMs).toISOString()}  ${action.kind} by ${printable(action.by)}  ${action.id}`,
   );
-  for (const change of describeChange(action)) runtime.print(`  ${printable(change)}${settled}`);
+  for (const change of describeChange(action)) runtime.print(`  ${printable(change)}`);
+  if (action.settledMs !== undefined)
+    runtime.print(`  last run of what it replaced after ${action.settledMs} ms`);
 }
 
 /** On standard error: what is piped stays the list alone. */

@@ -9,6 +9,8 @@ export type Choice =
   | { readonly kind: "refuse"; readonly reason: string; readonly sinceMs: number };
 
 const WHOLE = 10_000;
+/** Whom a floor is of that is every tenant's; no tenant is named so. */
+export const EVERYONE = "*";
 
 /**
  * Chooses.
@@ -41,7 +43,7 @@ export function choose(
 
 /** The oldest version that a tenant may be given; 0 = any. */
 export function floorOf({ floors }: Pick<ToolState, "floors">, tenant: string): number {
-  const own = floors.filter((floor) => floor.tenant === tenant || floor.tenant === "*");
+  const own = floors.filter((floor) => floor.tenant === tenant || floor.tenant === EVERYONE);
   return Math.max(0, ...own.map(({ version }) => version));
 }
 

@@ -1,4 +1,5 @@
 /** What a command makes of a tool's state. Pure: whoever stores the result sees to it that nobody else changed it. */
+import { EVERYONE, floorOf } from "./choose.ts";
 import type { Floor, ToolCommand, ToolState } from "./types.ts";
 
 /** The next state, or why there is none. */
@@ -50,7 +51,7 @@ function activate(state: ToolState, version: number, newest: number, atMs: numbe
       ? state.earlier
       : [...state.earlier.filter((one) => one !== version && one !== state.active), state.active];
   return changed({
-    ...without(state, "canary"),
+    ...without(without(state, "canary"), "wentBack"),
     active: version,
     activatedAtMs: version === state.active ? state.activatedAtMs : atMs,
     earlier: earlier.slice(-MOST_EARLIER),
@@ -77,12 +78,21 @@ function beginCanary(
 
 function rollBack(state: ToolState, atMs: number): Commanded {
   if (state.canary !== undefined) return changed(without(state, "canary"));
-  const active = state.earlier.at(-1);
-  if (active === undefined)
-    return refused(
-      `version ${state.active} is the only one that was ever active; suspend the tool, or activate another version`,
-    );
-  return changed({ ...state, active, activatedAtMs: atMs, earlier: state.earlier.slice(0, -1) });
+  const active = rollbackTarget(state);
+  if (active === undefined) {
+    const why =
+      state.earlier.length === 0
+        ? `version ${state.active} is the only one that was ever active`
+        : `every version that was active before is below the floor of everyone, ${floorOf(state, EVERYONE)}`;
+    return refused(`${why}; suspend the tool, or activate another version`);
+  }
+  const earlier = state.earlier.slice(0, state.earlier.lastIndexOf(active));
+  return changed({ ...state, active, activatedAtMs: atMs, earlier, wentBack: true });
+}
+
+/** Where rolling back leads: to no version that nobody could be given. Undefined = nowhere. */
+export function rollbackTarget(state: ToolState): number | undefined {
+  return state.earlier.findLast((version) => version >= floorOf(state, EVERYONE));
 }
 
 /** Suspending again changes the reason only: since when stays. */
@@ -107,7 +117,7 @@ function requireVersion(version: number, newest: number): Commanded | undefined 
   return refused(`there is no version ${version}; the newest is ${newest}`);
 }
 
-function without(state: ToolState, name: "canary" | "suspended"): ToolState {
+function without(state: ToolState, name: "canary" | "suspended" | "wentBack"): ToolState {
   const { [name]: _, ...rest } = state;
   return rest;
 }

@@ -46,6 +46,8 @@ export interface ToolState {
   readonly canary?: Canary;
   readonly suspended?: Suspension;
   readonly floors: readonly Floor[];
+  /** Set where the active version was gone back to: there is no rule that takes back what was known to be good. */
+  readonly wentBack?: true;
   /** Absent in what a Writ wrote that did not keep it. */
   readonly folders?: FolderHistory;
 }

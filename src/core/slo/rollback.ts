@@ -1,5 +1,5 @@
 /** Whether a version that just came into force is to be taken back by itself, by the operator's rule. */
-import type { ToolState } from "../rollout/index.ts";
+import { rollbackTarget, type ToolState } from "../rollout/index.ts";
 import { burnRate, latencyTarget } from "./evaluate.ts";
 import { countWithin, effectiveMs, totalOf } from "./histogram.ts";
 import type { SloFile } from "./schema.ts";
@@ -13,10 +13,12 @@ export interface Candidate {
 
 /** The version of a tool that a rule would judge now: the canary, or what was activated a short while ago. */
 export function candidateOf(state: ToolState, withinMs: number, nowMs: number): Candidate | undefined {
-  const { active, activatedAtMs, earlier, canary } = state;
+  const { active, activatedAtMs, canary } = state;
   if (state.suspended !== undefined) return undefined;
   if (canary !== undefined) return { version: canary.version, sinceMs: canary.sinceMs };
-  if (earlier.length === 0 || nowMs - activatedAtMs > withinMs) return undefined;
+  // Gone back to: were it judged too, one bad hour of the machine would lead through all versions there ever were.
+  if (state.wentBack === true) return undefined;
+  if (rollbackTarget(state) === undefined || nowMs - activatedAtMs > withinMs) return undefined;
   return { version: active, sinceMs: activatedAtMs };
 }
 

@@ -86,8 +86,33 @@ describe("command()", () => {
 
   it("rolls back: first the canary, then to the version before, then no further", () => {
     expect(on({ canary }, { kind: "rollback" })).toEqual({ kind: "changed", next: STATE });
-    expect(on({}, { kind: "rollback" })).toMatchObject({ next: { active: 1, earlier: [] } });
+    expect(on({}, { kind: "rollback" })).toMatchObject({ next: { active: 1, earlier: [], wentBack: true } });
     expect(on({ active: 1, earlier: [] }, { kind: "rollback" })).toMatchObject({ kind: "refused" });
+  });
+
+  it("rolls back over versions that everyone's floor refuses, and to none of them", () => {
+    const state = { active: 3, earlier: [1, 2] };
+    const floor = (version: number, tenant = "*") => ({ floors: [{ tenant, version }] });
+    expect(on({ ...state, ...floor(2) }, { kind: "rollback" })).toMatchObject({ next: { active: 2 } });
+    expect(on({ active: 3, earlier: [2, 1], ...floor(2) }, { kind: "rollback" })).toMatchObject({
+      next: { active: 2, earlier: [] },
+    });
+    expect(on({ ...state, ...floor(3) }, { kind: "rollback" })).toMatchObject({
+      kind: "refused",
+      why: expect.stringContaining("below the floor of everyone, 3; suspend the tool"),
+    });
+    // One tenant's floor refuses him alone.
+    expect(on({ ...state, ...floor(3, "acme") }, { kind: "rollback" })).toMatchObject({
+      next: { active: 2 },
+    });
+  });
+
+  it("says that what is active was gone back to, until a version is activated", () => {
+    const back = on({ active: 3, earlier: [1, 2] }, { kind: "rollback" });
+    const next = back.kind === "changed" ? back.next : STATE;
+    const forward = command(next, { kind: "activate", version: 3 }, 3, 200);
+    expect(forward).toMatchObject({ next: { active: 3, earlier: [1, 2] } });
+    expect(forward.kind === "changed" && forward.next.wentBack).toBeUndefined();
   });
 
   it("begins no canary of what is active, or for nobody", () => {

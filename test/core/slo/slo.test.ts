@@ -203,6 +203,10 @@ describe("automatic rollback", () => {
     expect(candidateOf(state, 60_000, 2000)).toEqual({ version: 2, sinceMs: 1000 });
     expect(candidateOf(state, 60_000, 61_001)).toBeUndefined();
     expect(candidateOf({ ...state, earlier: [] }, 60_000, 2000)).toBeUndefined();
+    // Gone back to, by whomever; or with nothing before it that everyone's floor allows.
+    expect(candidateOf({ ...state, wentBack: true }, 60_000, 2000)).toBeUndefined();
+    const floors = [{ tenant: "*", version: 2 }];
+    expect(candidateOf({ ...state, floors }, 60_000, 2000)).toBeUndefined();
     const canary = { version: 3, basisPoints: 1, tenants: [], sinceMs: 7 };
     expect(candidateOf({ ...state, canary }, 60_000, 1e9)).toEqual({ version: 3, sinceMs: 7 });
     const suspended = { reason: "x", sinceMs: 1 };
