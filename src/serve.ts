@@ -3,7 +3,7 @@
  * Says what it is doing, and how far it is.
  */
 import { holdCurrency } from "./accounts/index.ts";
-import { headerFor, keepFresh, profilesState, type SecretProfile } from "./broker/index.ts";
+import { credentialsFor, keepFresh, profilesState, type SecretProfile } from "./broker/index.ts";
 import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import { openHouse, readOffer, VERSION } from "./compose.ts";
 import { canonicalJson, toHex } from "./core/digest.ts";
@@ -105,6 +105,7 @@ export async function startServer(
       reload: async (actor) => await (await reloader.promise).reload(actor),
       watch: {
         slo: () => inForce().slo,
+        profiles,
         ...(config.otlpEndpoint === undefined
           ? {}
           : { traces: tracesOf(config.otlpEndpoint, config, profiles) }),
@@ -223,8 +224,7 @@ function tracesOf(
   if (name === undefined) return { endpoint, allowAddresses };
   const credentials = () => {
     const profile = profiles.get(name);
-    if (profile !== undefined)
-      return { headers: [headerFor(profile, endpoint)], authorities: profile.tls?.extraAuthorities ?? [] };
+    if (profile !== undefined) return credentialsFor(profile, endpoint);
     throw new Error(`Cannot send traces: there is no secret profile "${name}" for --otlp-profile`);
   };
   credentials();

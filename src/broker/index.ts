@@ -18,7 +18,7 @@ export { importCalled } from "./import-called.ts";
 export { loadMounts, type Mount } from "./mounts.ts";
 export type { OpenRun, ToolCall, ToolCallEnd, ToolRefusal } from "./open-run.ts";
 export { createOutgoing } from "./outgoing.ts";
-export { headerFor } from "./own-request.ts";
+export { credentialsFor } from "./own-request.ts";
 export { PROFILES_FILE, ProfileError } from "./profile-error.ts";
 export { loadProfiles, parseProfiles } from "./profile-file.ts";
 export { profilesState } from "./profile-state.ts";

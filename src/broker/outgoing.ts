@@ -1,6 +1,20 @@
 /** The gateway's own requests, through the same door as every guest's. */
-import type { Clock, Outgoing, OutgoingAnswer, OutgoingOptions, Resolver } from "../ports/index.ts";
-import { createEgress, type Header, parseBlock, parseProxy, permitRequest } from "./egress/index.ts";
+import type {
+  Clock,
+  Outgoing,
+  OutgoingAnswer,
+  OutgoingCredentials,
+  OutgoingOptions,
+  Resolver,
+} from "../ports/index.ts";
+import {
+  createEgress,
+  type Header,
+  parseBlock,
+  parseProxy,
+  permitRequest,
+  type TlsOptions,
+} from "./egress/index.ts";
 
 /** What the head of an answer may take. */
 const HEAD_BYTES = 16 * 1024;
@@ -12,6 +26,13 @@ interface Sent {
   readonly method: "GET" | "POST";
   readonly headers: readonly Header[];
   readonly body: Uint8Array;
+}
+
+function tlsOf({ authorities = [], client }: OutgoingCredentials): TlsOptions {
+  return {
+    ...(authorities.length === 0 ? {} : { extraAuthorities: authorities }),
+    ...(client === undefined ? {} : { client }),
+  };
 }
 
 /**
@@ -36,7 +57,7 @@ export function createOutgoing({
   async function send(
     url: string,
     { method, headers, body }: Sent,
-    { timeoutMs, maxBytes, allowAddresses, authorities = [] }: OutgoingOptions,
+    { timeoutMs, maxBytes, allowAddresses, credentials = {} }: OutgoingOptions,
   ): Promise<OutgoingAnswer> {
     const { protocol, host, hostname, port, pathname, search } = new URL(url);
     const scheme = protocol === "https:" ? "https" : "http";
@@ -60,12 +81,12 @@ export function createOutgoing({
     try {
       const response = await egress.send({
         permit,
-        headers,
+        headers: [...headers, ...(credentials.headers ?? []).map(([name, value]): Header => [name, value])],
         body,
         open: allowAddresses.map(parseBlock),
         meter: { sent: () => true, received },
         signal: ended.signal,
-        ...(authorities.length === 0 ? {} : { tls: { extraAuthorities: authorities } }),
+        tls: tlsOf(credentials),
       });
       try {
         let text = "";

@@ -1,6 +1,7 @@
-/** The secret of a profile in a header: of a guest's request, and of one that the gateway makes by its operator's word. */
-import { type Header, type Injection, parseTarget } from "./egress/index.ts";
-import type { SecretProfile } from "./profiles.ts";
+/** A profile for whom it is: its secret in a header of a guest's request, and of one that the gateway makes by its operator's word. */
+import type { OutgoingCredentials } from "../ports/index.ts";
+import { type Injection, parseTarget } from "./egress/index.ts";
+import type { ProfileTls, SecretProfile } from "./profiles.ts";
 
 /** The header that carries the secret. For profiles that have one. */
 export function injectionOf({ header, template, secret, basicUser }: SecretProfile): Injection {
@@ -10,12 +11,13 @@ export function injectionOf({ header, template, secret, basicUser }: SecretProfi
 }
 
 /**
- * The header that goes along with a request of the gateway's own.
+ * What goes along with a request of the gateway's own: the secret in its header, the certificate that is shown, and who
+ * may vouch for the far end.
  *
- * @param url where to; the secret goes to its audience and nowhere else, whoever asks
- * @throws {Error} when that is none of the audience, or the profile has its secret elsewhere than in a header
+ * @param url where to; nothing of a profile goes anywhere but to its audience, whoever asks
+ * @throws {Error} when that is none of the audience, or the profile has neither a header for its secret nor a certificate
  */
-export function headerFor(profile: SecretProfile, url: string): Header {
+export function credentialsFor(profile: SecretProfile, url: string): OutgoingCredentials {
   const { name, audience, header, query, tls } = profile;
   const { protocol, host, pathname } = new URL(url);
   const scheme = protocol === "https:" ? "https" : "http";
@@ -27,8 +29,23 @@ export function headerFor(profile: SecretProfile, url: string): Header {
         origin.scheme === scheme && origin.host === parsed.target.host && origin.port === parsed.target.port,
     );
   if (!isFor) throw new Error(`Cannot use secret profile "${name}" for ${url}: it is not in its audience`);
-  if (header === "" || query !== undefined || tls?.client !== undefined)
-    throw new Error(`Cannot use secret profile "${name}" for ${url}: its secret has to go in a header`);
+  const isInHeader = header !== "" && query === undefined;
+  if (query !== undefined || !(isInHeader || tls?.client !== undefined))
+    throw new Error(
+      `Cannot use secret profile "${name}" for ${url}: its secret has to go in a header, or it has to have a certificate`,
+    );
   const injection = injectionOf(profile);
-  return [injection.header, injection.value];
+  return {
+    ...(isInHeader ? { headers: [[injection.header, injection.value]] } : {}),
+    ...(scheme === "http" || tls === undefined ? {} : tlsFor(tls)),
+  };
+}
+
+function tlsFor({ extraAuthorities, client }: ProfileTls): OutgoingCredentials {
+  return {
+    ...(extraAuthorities === undefined ? {} : { authorities: extraAuthorities }),
+    ...(client === undefined
+      ? {}
+      : { client: { certificate: client.certificate, key: client.key.reveal() } }),
+  };
 }

@@ -201,7 +201,7 @@ export class IssuerKeys {
       timeoutMs: TIMEOUT_MS,
       maxBytes: MAX_BYTES,
       allowAddresses,
-      authorities,
+      credentials: { authorities },
     });
     if (status !== 200) throw new Error(`Cannot read ${url}: status ${status}, wanted 200`);
     const json = parseStrictJson(new TextEncoder().encode(text));

@@ -50,7 +50,13 @@ export type {
 export type { LocalSocket, LocalSockets } from "./local-sockets.ts";
 export type { AlertRow, ClaimedAlert, Count, MeasureStore } from "./measures.ts";
 export type { Observer } from "./observer.ts";
-export type { Outgoing, OutgoingAnswer, OutgoingBody, OutgoingOptions } from "./outgoing.ts";
+export type {
+  Outgoing,
+  OutgoingAnswer,
+  OutgoingBody,
+  OutgoingCredentials,
+  OutgoingOptions,
+} from "./outgoing.ts";
 export type {
   PostgresConnection,
   PostgresFailure,

@@ -29,8 +29,17 @@ export interface OutgoingOptions {
   readonly maxBytes: number;
   /** CIDR blocks that the operator opened for it. */
   readonly allowAddresses: readonly string[];
-  /** PEM of private authorities that may vouch for the far end, beside the public ones; default none. */
+  readonly credentials?: OutgoingCredentials;
+}
+
+/** As whom the gateway asks, and whom it believes; default: as nobody, and the public authorities alone. */
+export interface OutgoingCredentials {
+  /** Headers with a secret; a body's own come beside them. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** PEM of private authorities that may vouch for the far end, beside the public ones. */
   readonly authorities?: readonly string[];
+  /** Certificate and key in PEM, shown to a far end that asks for one. */
+  readonly client?: { readonly certificate: string; readonly key: string };
 }
 
 /** An answer, read whole. */

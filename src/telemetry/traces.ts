@@ -5,7 +5,7 @@
  */
 
 import { toHex } from "../core/digest.ts";
-import type { Clock, Entropy, Outgoing, TelemetrySink } from "../ports/index.ts";
+import type { Clock, Entropy, Outgoing, OutgoingCredentials, TelemetrySink } from "../ports/index.ts";
 import { createResource, type Span, spansOf } from "./spans.ts";
 
 const FLUSH_MS = 1_000;
@@ -25,10 +25,7 @@ export interface TraceOptions {
    * What goes along, and who may vouch for the collector beside the public authorities; asked for each request, since
    * secrets are rotated. What it throws is told, and the spans are kept. Default: nothing.
    */
-  readonly credentials?: () => {
-    readonly headers: readonly (readonly [name: string, value: string])[];
-    readonly authorities: readonly string[];
-  };
+  readonly credentials?: () => OutgoingCredentials;
   /** Version of Writ. */
   readonly version: string;
   readonly outgoing: Outgoing;
@@ -75,7 +72,7 @@ export async function openTraces(options: TraceOptions): Promise<Traces> {
           maxBytes: MOST_ANSWER_BYTES,
           allowAddresses: options.allowAddresses,
           contentType: "application/json",
-          ...options.credentials?.(),
+          ...(options.credentials === undefined ? {} : { credentials: options.credentials() }),
         });
         // Refused for good: sending it again would be refused again. Anything else is tried with the next round.
         if (status >= 400 && status < 500 && status !== 429) lost += batch.length;

@@ -3,7 +3,7 @@
  * What is sent names tools and figures, never a tenant's data.
  */
 import { signWebhook } from "../core/slo/index.ts";
-import type { ClaimedAlert, Clock, Outgoing } from "../ports/index.ts";
+import type { ClaimedAlert, Clock, Outgoing, OutgoingCredentials } from "../ports/index.ts";
 
 /** Tries of one gateway, and the pauses before the second and the third. */
 const PAUSES_MS = [0, 1_000, 5_000] as const;
@@ -17,17 +17,21 @@ export interface Webhook {
   readonly url: string;
   readonly secret: Uint8Array;
   readonly allowAddresses: readonly string[];
+  /** Name of the secret profile that goes along; absent = none. */
+  readonly profile?: string;
 }
 
 /** @returns tells all of them; true when each has taken it, or it was tried often enough */
 export function createWebhooks(parts: {
   /** Those of this moment. */
   readonly hooks: () => readonly Webhook[];
+  /** What a hook's profile gives at this moment: secrets are rotated. What it throws is told like an answer that did not come. */
+  readonly credentials: (profile: string, url: string) => OutgoingCredentials;
   readonly outgoing: Outgoing;
   readonly clock: Clock;
   readonly log: (line: object) => void;
 }): (alert: ClaimedAlert) => Promise<boolean> {
-  const { hooks, outgoing, clock, log } = parts;
+  const { hooks, credentials, outgoing, clock, log } = parts;
 
   async function send(hook: Webhook, id: string, body: string): Promise<boolean> {
     let why = "";
@@ -40,6 +44,7 @@ export function createWebhooks(parts: {
           allowAddresses: hook.allowAddresses,
           contentType: "application/json",
           headers: signWebhook(hook.secret, { id, atMs: clock.nowMs(), body }),
+          ...(hook.profile === undefined ? {} : { credentials: credentials(hook.profile, hook.url) }),
         });
         if (status >= 200 && status < 300) return true;
         why = `status ${status}`;

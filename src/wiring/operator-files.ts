@@ -20,7 +20,7 @@ import { DEMO_PROFILE } from "../demo/index.ts";
 import { type Access, accessState, loadAccess } from "../identity/index.ts";
 import type { Runtime } from "../ports/index.ts";
 import { loadRegistry, type Registry, registryChanges, registryState } from "../registry/index.ts";
-import { readSloSettings, type SloSettings, sloState } from "./slo.ts";
+import { hookCredentials, readSloSettings, type SloSettings, sloState } from "./slo.ts";
 
 /** What the files say. */
 export interface OperatorFiles {
@@ -73,12 +73,17 @@ export async function loadOperatorFiles(
     ...(policiesFolder === undefined ? {} : { policiesFolder }),
     offer,
   });
+  const profiles = await loadAllProfiles(runtime, places);
+  const slo = await readSloSettings(runtime, places.sloFile, places.dataFolder);
+  // Found out now, and not when the first alert is to be told.
+  for (const { profile, url } of slo.hooks)
+    if (profile !== undefined) hookCredentials(profiles, profile, url);
   return {
     registry,
-    profiles: await loadAllProfiles(runtime, places),
+    profiles,
     access: await loadAccess(runtime.files, identityFileOf(places)),
     prices: await loadPrices(runtime.files, pricesFileOf(places)),
-    slo: await readSloSettings(runtime, places.sloFile, places.dataFolder),
+    slo,
   };
 }
 

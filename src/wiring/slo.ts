@@ -1,9 +1,10 @@
 /** Where service levels, versions and the way out meet: the operator's file, who is told, and who takes a version back. */
+import { credentialsFor, type SecretProfile } from "../broker/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
 import type { SloFile } from "../core/slo/index.ts";
 import { DEFAULT_SLOS, readSloFile, readWebhookSecret, type SloReport } from "../core/slo/index.ts";
 import { newActionId, versionOf } from "../gateway/index.ts";
-import type { Outgoing, Runtime, Store, TelemetrySink } from "../ports/index.ts";
+import type { Outgoing, OutgoingCredentials, Runtime, Store, TelemetrySink } from "../ports/index.ts";
 import { commandTool, policyIdsOf } from "../registry/index.ts";
 import {
   createMonitor,
@@ -44,15 +45,30 @@ export async function readSloSettings(
     throw new Error(`Cannot use service levels:\n${faults}`);
   }
   const hooks: Webhook[] = [];
-  for (const { url, secret_file, allow_addresses } of read.file.webhooks) {
+  for (const { url, secret_file, allow_addresses, profile } of read.file.webhooks) {
     const secret = readWebhookSecret(new TextDecoder().decode(await files.read(secret_file)));
     if (secret === undefined)
       throw new Error(
         `Cannot use webhook ${url}: ${JSON.stringify(secret_file)} has no secret of 24 bytes or more in base64`,
       );
-    hooks.push({ url, secret, allowAddresses: allow_addresses });
+    hooks.push({ url, secret, allowAddresses: allow_addresses, ...(profile && { profile }) });
   }
   return { file: read.file, hooks };
+}
+
+/**
+ * What a webhook's profile gives.
+ *
+ * @throws {Error} when there is no such profile, or it is not for that URL
+ */
+export function hookCredentials(
+  profiles: ReadonlyMap<string, SecretProfile>,
+  name: string,
+  url: string,
+): OutgoingCredentials {
+  const profile = profiles.get(name);
+  if (profile !== undefined) return credentialsFor(profile, url);
+  throw new Error(`Cannot use webhook ${url}: there is no secret profile ${JSON.stringify(name)}`);
 }
 
 /** What is promised and who is told, as plain JSON: to compare, to digest and to sign. Of secrets, the names of their files. */
@@ -75,6 +91,8 @@ export function openSlos(parts: {
   readonly store: Store;
   /** Those of this moment: an operator may change them while the gateway runs. */
   readonly settings: () => SloSettings;
+  /** Secret profiles that webhooks may name. */
+  readonly profiles: ReadonlyMap<string, SecretProfile>;
   readonly outgoing: Outgoing;
   readonly log: (line: object) => void;
 }): Slos {
@@ -85,7 +103,8 @@ export function openSlos(parts: {
     clock,
     onError: (error) => log({ event: "counts-not-written", error: String(error) }),
   });
-  const tell = createWebhooks({ hooks: () => settings().hooks, outgoing, clock, log });
+  const credentials = (name: string, url: string) => hookCredentials(parts.profiles, name, url);
+  const tell = createWebhooks({ hooks: () => settings().hooks, credentials, outgoing, clock, log });
   const monitor = createMonitor(monitorParts(parts.runtime, store, () => settings().file, tell, log));
   const stopCounting = recorder.begin();
   const stopLooking = monitor.begin();

@@ -1,4 +1,5 @@
 /** Who looks over the gateway's shoulder, and what of it can be asked: metrics, service levels, traces. */
+import type { SecretProfile } from "../broker/index.ts";
 import type { GatewayParts } from "../gateway/index.ts";
 import type { Cage, Outgoing, Runtime, Store } from "../ports/index.ts";
 import { type Metrics, openTraces, type TraceOptions } from "../telemetry/index.ts";
@@ -7,6 +8,8 @@ import { openSlos, readingsOf, type SloSettings } from "./slo.ts";
 /** What an operator wants to be told. */
 export interface WatchSettings {
   readonly slo: () => SloSettings;
+  /** Secret profiles that webhooks may name. */
+  readonly profiles: ReadonlyMap<string, SecretProfile>;
   /** Where traces go; absent = nowhere, and nothing of them is made. */
   readonly traces?: Pick<TraceOptions, "endpoint" | "allowAddresses" | "credentials">;
 }
@@ -32,7 +35,7 @@ export async function openWatching(
 ): Promise<Watching> {
   const { metrics } = parts;
   const traces = settings.traces && (await openTraces({ ...settings.traces, ...parts, ...parts.runtime }));
-  const slos = openSlos({ ...parts, settings: settings.slo });
+  const slos = openSlos({ ...parts, settings: settings.slo, profiles: settings.profiles });
   const report = () => slos.monitor.report();
   return {
     sinks: [metrics, slos.sink, ...(traces === undefined ? [] : [traces])],

@@ -7,13 +7,15 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runtime } from "#runtime";
 import {
   createBroker,
+  createOutgoing,
+  credentialsFor,
   keepFresh,
   loadProfiles,
   ProfileError,
   parseProfiles,
   type SecretProfile,
 } from "../../src/broker/index.ts";
-import type { RunHost } from "../../src/ports/index.ts";
+import type { OutgoingCredentials, RunHost } from "../../src/ports/index.ts";
 import {
   BUDGET,
   clock,
@@ -165,6 +167,28 @@ describe("tls of a profile that can not be kept", () => {
 });
 
 describe("tls of a profile", () => {
+  it("serves the gateway's own requests: a webhook to a receiver that demands a certificate", async () => {
+    const server = await listenMutual();
+    const url = `https://${HOST}:${server.port}/alerts`;
+    const { resolver } = fakeResolver({ [HOST]: ["127.0.0.1"] });
+    const outgoing = createOutgoing({ clock, resolver });
+    const post = (credentials: OutgoingCredentials) =>
+      outgoing.post(url, "{}", {
+        ...{ timeoutMs: 10_000, maxBytes: 1_000, allowAddresses: ["127.0.0.1/32"], credentials },
+      });
+    await runtime.files.write(file, profileText({ https: server.port }));
+    const given = async () => {
+      const profile = (await load()).get("api") ?? expect.fail("there is no profile");
+      return credentialsFor(profile, url);
+    };
+    expect(await post(await given())).toEqual({ status: 200, text: "writ.example.test" });
+    // Neither without the certificate, nor to a far end that nobody vouches for.
+    const { client: _, ...stranger } = await given();
+    await expect(post(stranger)).rejects.toThrow();
+    const { authorities: __, ...credulous } = await given();
+    await expect(post(credulous)).rejects.toThrow();
+  });
+
   it("reaches a server of a private authority that demands a certificate, and shows the key to nobody", async () => {
     const server = await listenMutual();
     await runtime.files.write(file, profileText({ https: server.port }));

@@ -223,9 +223,16 @@ describe("prices and service levels", () => {
       '{ webhooks: [{ url: "https://a.test/x", secret_file: "/nowhere" }] }',
       /no secret of 24 bytes/,
     ],
+    [
+      "a webhook with a secret profile that there is not",
+      "slo.yaml",
+      '{ webhooks: [{ url: "https://a.test/x", secret_file: "{folder}/hook", profile: gone }] }',
+      /Cannot use webhook https:\/\/a\.test\/x: there is no secret profile "gone"/,
+    ],
   ])("are refused whole, with everything beside them: %s", async (_, file, text, words) => {
     const good = "{ currency: EUR, run: 0.002 }";
-    await put(file, text);
+    await writeFile(join(folder, "hook"), "A".repeat(32));
+    await put(file, text.replace("{folder}", folder));
     await edit("hash", "benchmark]", "benchmark, night-watch]");
     const { status, json } = await reload();
     expect([status, json.faults.join("\n")]).toEqual([409, expect.stringMatching(words)]);

@@ -251,7 +251,10 @@ describe("createWebhooks()", () => {
     return { port, sent };
   }
   const tell = (port: Outgoing, log: object[] = []) =>
-    createWebhooks({ hooks: () => [hook], outgoing: port, clock, log: (line) => void log.push(line) });
+    createWebhooks({
+      ...{ hooks: () => [hook], outgoing: port, clock, log: (line: object) => void log.push(line) },
+      credentials: () => expect.fail("the hook names no profile"),
+    });
 
   it("tries three times, under one id, and says when nobody took it", async () => {
     const good = outgoing([500, new Error("refused"), 204]);

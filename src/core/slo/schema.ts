@@ -70,6 +70,8 @@ const sloFile = z.strictObject({
           .array(z.string().regex(/^[0-9a-fA-F:.]+\/[0-9]{1,3}$/, { error: "a CIDR block" }))
           .max(16)
           .default([]),
+        /** Secret profile whose header, authorities and client certificate go along. */
+        profile: z.string().min(1).max(64).optional(),
       }),
     )
     .max(16)
