@@ -9,8 +9,8 @@ import type { ProcessView, SystemCage } from "../ports/index.ts";
 
 const PAGE_BYTES = 4096;
 const NAMESPACES = ["user", "ipc", "pid", "net", "uts", "mnt"];
-/** The lowest priority there is. */
-const LOWEST = 19;
+/** A tenth of the usual share, where others want theirs: what gives way is waited for, and must not starve. */
+const LOW = 10;
 /** What an executor starts with. */
 const USUAL = 0;
 
@@ -58,7 +58,7 @@ export function viewProcess(pid: number, cage: SystemCage): ProcessView {
     yieldToOthers(yields) {
       const process = target();
       if (process === undefined) return false;
-      const nice = yields ? LOWEST : USUAL;
+      const nice = yields ? LOW : USUAL;
       // Both, for only one of them counts, and which one is not to be seen from here.
       return [setNice(process, nice), setSessionNice(process, nice)].every(Boolean);
     },
@@ -78,7 +78,7 @@ function setNice(process: number, nice: number): boolean {
 /**
  * The same for the session that the process began, which is all of it and nothing else. Linux shares the processor among
  * sessions first (`sched_autogroup_enabled`, and no group of the operator's around them); then a process's own priority
- * counts only against others of its session, and one that spins at the lowest takes as much as the whole gateway.
+ * counts only against others of its session, and one that spins at a low one takes as much as the whole gateway.
  *
  * @returns false where it is as it was
  */

@@ -77,14 +77,18 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
   let promised: readonly string[] | undefined;
   const pool = createPool(
     { size: powers.executors, warmUp: warmUp.begin, ...powers },
-    (changed) => {
+    (changed, isCrowded) => {
       const process = powers.spawn("run", cage);
-      const link = createLink(process, clock, changed, ({ runtime, verified }) => {
-        const layers = [...new Set([...verified, ...cage.layers, ...process.view.confinement()])].sort();
-        promised ??= layers;
-        const { system, refused } = cage;
-        greeted.resolve({ level: levelOf(layers), verified: layers, executor: runtime, system, refused });
-        return promised.every((layer) => layers.includes(layer));
+      const link = createLink(process, clock, {
+        changed,
+        isCrowded,
+        accept({ runtime, verified }) {
+          const layers = [...new Set([...verified, ...cage.layers, ...process.view.confinement()])].sort();
+          promised ??= layers;
+          const { system, refused } = cage;
+          greeted.resolve({ level: levelOf(layers), verified: layers, executor: runtime, system, refused });
+          return promised.every((layer) => layers.includes(layer));
+        },
       });
       link.greeting.catch(greeted.reject);
       return link;

@@ -19,7 +19,7 @@ const MOST_BYTES_HELD = 128 * 1024 * 1024;
 /** An executor that is not ready by then never will be. */
 const START_TIMEOUT_MS = 20_000;
 /** What a run that is told to stop has for it. An honest executor needs none of it, unless something computes in it. */
-const STOP_GRACE_MS = 100;
+export const STOP_GRACE_MS = 100;
 
 /** What an executor says of itself when it starts. */
 export interface Greeting {
@@ -63,17 +63,21 @@ export interface ExecutorLink {
   readonly exited: Promise<unknown>;
 }
 
-/**
- * Takes over a process that was just started.
- *
- * @param changed told when a run begins or ceases to wait, or to take turns
- * @param accept whether what it says of itself is enough to give it runs; default: it is
- */
+/** Whom a link has to do with. */
+export interface LinkOptions {
+  /** Told when a run begins or ceases to wait, or to take turns. Default: nobody is told. */
+  readonly changed?: () => void;
+  /** Whether what an executor says of itself is enough to give it runs. Default: it is. */
+  readonly accept?: (greeting: Greeting) => boolean;
+  /** Whether there are others that one who computes for long has to give way to. Default: there are. */
+  readonly isCrowded?: () => boolean;
+}
+
+/** Takes over a process that was just started. */
 export function createLink(
   process: ExecutorProcess,
   clock: Clock,
-  changed: () => void = () => undefined,
-  accept: (greeting: Greeting) => boolean = () => true,
+  { changed = () => undefined, accept = () => true, isCrowded = () => true }: LinkOptions = {},
 ): ExecutorLink {
   const flights = new Map<string, Flight>();
   /** Components that were sent; settled once the executor has them, or is gone. */
@@ -126,6 +130,7 @@ export function createLink(
     clock,
     () => [...flights.values()].filter(({ begun }) => begun),
     (culprit) => kill({ kind: "killed", why: "memory" }, culprit),
+    isCrowded,
   );
 
   function handle(report: ReportFrame): void {

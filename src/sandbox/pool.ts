@@ -8,6 +8,7 @@
  */
 import { GatewayError } from "../core/errors.ts";
 import type { Clock } from "../ports/index.ts";
+import { createCrowd } from "./crowd.ts";
 import type { ExecutorLink } from "./link.ts";
 import { createTurns, type Waiter } from "./turns.ts";
 
@@ -87,11 +88,12 @@ interface Caller extends Waiter {
 }
 
 /**
- * @param start starts one executor; `changed` is for it to tell that a run begins or ceases to wait
+ * @param start starts one executor; `changed` is for it to tell that a run begins or ceases to wait, `isCrowded` says
+ *   whether others than its tenant have asked for an executor lately
  */
 export function createPool(
   options: PoolOptions,
-  start: (changed: () => void) => ExecutorLink,
+  start: (changed: () => void, isCrowded: () => boolean) => ExecutorLink,
   clock: Clock,
 ): Pool {
   const { size, spares = 0, most = 2 * size + spares } = options;
@@ -102,6 +104,7 @@ export function createPool(
   /** Every process that was started and is not gone, those that were killed and are still dying among them. */
   const alive = new Set<ExecutorLink>();
   const turns = createTurns<Caller>(options.queue, options.weightOf);
+  const crowd = createCrowd(clock);
   let closed = false;
   let failing = false;
   let sweeping = false;
@@ -125,7 +128,7 @@ export function createPool(
   }
 
   function add(): void {
-    const link = start(serve);
+    const link = start(serve, () => crowd.isBeside(member.tenant));
     const member: Member = {
       link,
       tenant: undefined,
@@ -301,6 +304,7 @@ export function createPool(
   return {
     borrow(need, waitMs) {
       if (closed) return Promise.reject(unavailable("the pool is closed"));
+      crowd.asks(need.tenant);
       const free = turns.size === 0 ? findFree(need) : undefined;
       if (free !== undefined) {
         const loan = lend(free, need);

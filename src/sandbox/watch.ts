@@ -7,8 +7,12 @@
  */
 import type { Clock, ProcessView } from "../ports/index.ts";
 
-/** How often it looks. A processor fills some tens of megabytes in that time. */
+/** How often it looks where there is room. */
 const TICK_MS = 8;
+/** How often where there is little: what is taken between two looks is what an executor can hold beyond all allowance. */
+const SHORT_TICK_MS = 2;
+/** What a processor fills in a millisecond, about, when the system has to find every page. */
+const FILLED_BYTES_PER_MS = 3 * 1024 * 1024;
 /** What an executor may hold beyond its runs' grants: objects of the host, code that was just compiled. */
 const ALLOWANCE_BYTES = 48 * 1024 * 1024;
 /** What ended runs may have left for the collector, at most, when the runs that are left are measured. */
@@ -45,12 +49,14 @@ export interface Watch {
 /**
  * @param runs those under way
  * @param exceeded told when they hold more than they were granted, and which one it must be when that can be said
+ * @param isCrowded whether there is anybody to give way to; default: there is
  */
 export function createWatch<R extends Watched>(
   view: ProcessView,
   clock: Clock,
   runs: () => Iterable<R>,
   exceeded: (culprit: R | undefined) => void,
+  isCrowded: () => boolean = () => true,
 ): Watch {
   let ticking = false;
   let yields = false;
@@ -63,10 +69,10 @@ export function createWatch<R extends Watched>(
   /** What components that are on their way may take. */
   let loadingBytes = 0;
 
-  function schedule(): void {
+  function schedule(afterMs = TICK_MS): void {
     if (ticking) return;
     ticking = true;
-    clock.after(TICK_MS, tick);
+    clock.after(afterMs, tick);
   }
 
   function tick(): void {
@@ -76,29 +82,32 @@ export function createWatch<R extends Watched>(
       seen = present;
       return;
     }
-    measure(present);
-    if (!yields && !hurried && computesForLong(present)) yields = view.yieldToOthers(true);
+    const room = measure(present);
+    if (!isCrowded()) restore();
+    else if (!yields && !hurried && computesForLong(present)) yields = view.yieldToOthers(true);
     seen = present;
-    schedule();
+    schedule(Math.max(SHORT_TICK_MS, Math.min(TICK_MS, Math.floor(room / FILLED_BYTES_PER_MS))));
   }
 
-  function measure(present: ReadonlySet<R>): void {
+  /** @returns bytes that they may still take, where that is known */
+  function measure(present: ReadonlySet<R>): number {
     const bytes = view.residentBytes();
-    if (bytes === undefined) return;
+    if (bytes === undefined) return Number.POSITIVE_INFINITY;
+    let granted = 0;
+    for (const { memoryBytes } of present) granted += memoryBytes;
     if (![...present].some((run) => seen.has(run))) {
       // All of them began since the last look: what is there by now is what others left, and their first moments.
       floorBytes = bytes;
       leftBehindBytes = 0;
-      return;
+      return granted + ALLOWANCE_BYTES;
     }
-    let granted = 0;
-    for (const { memoryBytes } of present) granted += memoryBytes;
     // An executor that never says that it has loaded gains no more than this.
     const others = Math.min(leftBehindBytes + loadingBytes, MOST_LEFT_BEHIND_BYTES);
     const most = floorBytes + granted + others + ALLOWANCE_BYTES;
-    if (bytes <= most) return;
+    if (bytes <= most) return most - bytes;
     const computing = [...present].filter(({ waiting }) => !waiting);
     exceeded(present.size === 1 ? [...present][0] : computing.length === 1 ? computing[0] : undefined);
+    return 0;
   }
 
   function computesForLong(present: Iterable<R>): boolean {
@@ -115,7 +124,7 @@ export function createWatch<R extends Watched>(
   }
 
   return {
-    began: schedule,
+    began: () => schedule(),
     ended({ memoryBytes }) {
       leftBehindBytes += memoryBytes;
     },

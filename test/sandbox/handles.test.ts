@@ -70,7 +70,7 @@ describe("run() of a guest that forges handles", () => {
       if (!binding.served || func === undefined || !isImplemented(binding.name, func)) continue;
       if (!func.params.some(({ type }) => namesHandle(type))) continue;
       tried += 1;
-      const end = await box.call(everything, `call-${index}`, {}, { timeToLiveMs: 500 });
+      const end = await box.call(everything, `call-${index}`, {});
       const effects = end.host.calls.filter((call) => call.name !== "refused/called");
       if (end.outcome.kind !== "trapped" || effects.length > 0 || end.output !== undefined)
         wrong.push(`${module} ${name}: ${JSON.stringify(end.outcome)} ${effects.map((call) => call.name)}`);
@@ -84,7 +84,7 @@ describe("run() of a guest that uses a handle after its drop", () => {
   it("ends at every method, without an effect and without a result", async () => {
     const wrong: string[] = [];
     for (const [index, { what }] of staleCases.entries()) {
-      const end = await box.call(everything, `call-${functions.length + index}`, {}, { timeToLiveMs: 500 });
+      const end = await box.call(everything, `call-${functions.length + index}`, {});
       if (end.outcome.kind !== "trapped" || end.host.calls.length > 0 || end.output !== undefined)
         wrong.push(`${what}: ${JSON.stringify(end.outcome)} ${end.host.calls.map((call) => call.name)}`);
     }

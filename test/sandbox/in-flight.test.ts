@@ -11,6 +11,7 @@ import { runtime } from "#runtime";
 import type { HostReply, SandboxComponent } from "../../src/ports/index.ts";
 import { componentOf, LOG_IMPORT, MEMORY_MODULE } from "../support/components.ts";
 import { ECHO_GUEST, INNER_ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../support/guests.ts";
+import { patientClock } from "../support/patient-clock.ts";
 import { alive } from "../support/processes.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 import { createScriptedExecutor, READY } from "../support/scripted-executor.ts";
@@ -120,7 +121,7 @@ describe("an executor with many runs under way", () => {
   });
 
   it("ends a run that waits past its time, with its readings, and its neighbours live", async () => {
-    const opened = await open();
+    const opened = await open({ clock: patientClock });
     const gate = held();
     const neighbour = opened.call(logging, "run", { n: 1 }, { reply: gate.reply });
     await gate.asked;
@@ -128,7 +129,7 @@ describe("an executor with many runs under way", () => {
       logging,
       "run",
       { n: 1 },
-      { reply: () => new Promise(() => undefined), timeToLiveMs: 300 },
+      { reply: () => new Promise(() => undefined), timeToLiveMs: 1500 },
     );
     expect(late.outcome).toMatchObject({ kind: "timed-out" });
     expect(late.fuelUsed).toBeGreaterThan(0);

@@ -215,7 +215,7 @@ describe.each(KINDS)(
       );
       expect(environment?.length ?? 0).toBe(0);
       expect(nowBytes).toBeGreaterThan(1 << 20);
-      expect(nowBytes, name).toBeLessThan(150 << 20);
+      expect(nowBytes, name).toBeLessThan(600 << 20);
     });
   },
 );

@@ -1,6 +1,5 @@
 /** What the system says of a process, read from /proc. */
 import { readdirSync, readFileSync } from "node:fs";
-import type { ExecutorProcess } from "../../src/ports/index.ts";
 
 /** Bytes of memory that a process holds, and the most that it ever held; 0 when it is gone. */
 export function memoryOf(pid: number | "self"): { readonly nowBytes: number; readonly peakBytes: number } {
@@ -54,15 +53,4 @@ export function groupOf(leader: number): readonly number[] {
       }
     });
   return alive(members);
-}
-
-/** Notes the most memory that a process held, at the moment before it is killed. */
-export function watchPeak(process: ExecutorProcess, note: (peakBytes: number) => void): ExecutorProcess {
-  return {
-    ...process,
-    kill() {
-      note(memoryOf(process.pid).peakBytes);
-      process.kill();
-    },
-  };
 }
