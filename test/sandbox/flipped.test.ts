@@ -9,6 +9,7 @@ import { checkInput } from "../../src/core/component/index.ts";
 import { GatewayError } from "../../src/core/errors.ts";
 import type { ExecutorHost } from "../../src/ports/index.ts";
 import { randomStream } from "../../src/runtime/executor-common.ts";
+import { createRooms } from "../../src/sandbox/executor/rooms.ts";
 import { type LoadedComponent, type RunReport, startRun } from "../../src/sandbox/executor/run.ts";
 import type { RunCommand } from "../../src/sandbox/pipe/messages.ts";
 import { prepareComponent, Refused } from "../conformance/component-model/component.ts";
@@ -114,6 +115,7 @@ async function run(component: LoadedComponent, target: Exported, input: RunComma
       return Promise.resolve({ kind: "ok", value: null } as const);
     },
     pause: () => undefined,
+    rooms: createRooms(),
     turn: () => undefined,
   };
   const underWay = startRun(component, command, pipe, HOST);

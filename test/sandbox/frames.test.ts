@@ -8,6 +8,7 @@ import {
   encodeFramePieces,
   type Frame,
   FrameError,
+  FrameReader,
   readFrames,
 } from "../../src/sandbox/pipe/frames.ts";
 
@@ -111,5 +112,30 @@ describe("decodeFrame()", () => {
     for (let length = 0; length < frame.length; length++)
       expect(() => decodeFrame(frame.subarray(0, length))).toThrow(FrameError);
     expect(() => decodeFrame(longer)).toThrow(FrameError);
+  });
+});
+
+describe("FrameReader with room for a body", () => {
+  it("fills the room that it is given, wherever the frame is cut, and makes its own where it is given none", () => {
+    const frames = [1, 2, 3, 4].map((call) => encodeFrame({ call }, new Uint8Array(5000 * call).fill(call)));
+    const room = new Uint8Array(15_000).fill(99);
+    const asked: unknown[] = [];
+    const reader = new FrameReader({
+      frameBytes: LIMIT,
+      roomFor({ call }, bytes) {
+        asked.push([call, bytes]);
+        return call === 2 ? room.subarray(0, bytes) : undefined;
+      },
+    });
+    const whole = join(frames);
+    const bodies: Uint8Array[] = [];
+    for (let at = 0; at < whole.length; at += 777)
+      for (const { body } of reader.read(whole.subarray(at, at + 777))) bodies.push(body);
+    expect(asked).toEqual([1, 2, 3, 4].map((call) => [call, 5000 * call]));
+    expect(bodies.map((body) => [body.length, body.every((byte) => byte === body[0]), body[0]])).toEqual(
+      [1, 2, 3, 4].map((call) => [5000 * call, true, call]),
+    );
+    expect(bodies.map(({ buffer }) => buffer === room.buffer)).toEqual([false, true, false, false]);
+    expect(room.subarray(10_000).every((byte) => byte === 99)).toBe(true);
   });
 });

@@ -4,6 +4,7 @@ import { createContext } from "../../src/sandbox/executor/context.ts";
 import { createGuard } from "../../src/sandbox/executor/guard.ts";
 import { createInputs } from "../../src/sandbox/executor/inputs.ts";
 import { MOST_HANDLES_OF_A_RUN } from "../../src/sandbox/executor/linker/handles.ts";
+import { createRooms } from "../../src/sandbox/executor/rooms.ts";
 import { componentOf } from "../support/components.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 
@@ -123,6 +124,7 @@ describe("a run that does not wait for its calls", () => {
           return new Promise(() => undefined);
         },
         pause: () => undefined,
+        rooms: createRooms(),
         turn: () => undefined,
       },
       startWallMs: 0,

@@ -7,21 +7,39 @@ import type { GuestEnd } from "../pipe/messages.ts";
 import { GuestError, type RunGuard } from "./guard.ts";
 import type { Inputs } from "./inputs.ts";
 import type { HostWork } from "./linker/index.ts";
+import type { Rooms } from "./rooms.ts";
 
-/** Sends a call to the broker and waits for its reply. */
-export type AskBroker = (name: string, args: JsonValue, body?: Uint8Array) => Promise<BrokerReply>;
+/**
+ * Sends a call to the broker and waits for its reply.
+ *
+ * @param roomy whether the reply's bytes may come into a room: whoever asks gives that back
+ */
+export type AskBroker = (
+  name: string,
+  args: JsonValue,
+  body?: Uint8Array,
+  roomy?: boolean,
+) => Promise<BrokerReply>;
 
 /** What a run is given of the pipe. */
 export interface RunPowers {
   readonly ask: AskBroker;
+  readonly rooms: Rooms;
   /** Tells the gateway that the guest is suspended, or no longer. */
   readonly pause: (isWaiting: boolean) => void;
   /** Whether it is another run's turn to compute: undefined while it is not, else what this one waits for. */
   readonly turn: () => Promise<void> | undefined;
 }
 
-/** The broker's reply with the bytes that travelled beside it. */
-export type BrokerReply = HostReply & { readonly body?: Uint8Array };
+/** The broker's reply with the bytes that travelled beside it, and the room that they lie in where they do. */
+export type BrokerReply = HostReply & { readonly body?: Uint8Array; readonly room?: Uint8Array | undefined };
+
+/** What the broker answered. */
+export interface Answer {
+  readonly value: JsonValue;
+  readonly body: Uint8Array;
+  readonly room: Uint8Array | undefined;
+}
 
 /** What a binding is made from. */
 export interface GuestContext {
@@ -29,10 +47,13 @@ export interface GuestContext {
   /**
    * Calls the broker.
    *
-   * @returns value and bytes of its `ok`
+   * @param roomy whether the reply's bytes may come into a room of {@link rooms}; default false
+   * @returns value and bytes of its `ok`, and the room that they lie in where they do
    * @throws {GuestError} with the interface's own error
    */
-  call(name: string, args: JsonValue, body?: Uint8Array): Promise<{ value: JsonValue; body: Uint8Array }>;
+  call(name: string, args: JsonValue, body?: Uint8Array, roomy?: boolean): Promise<Answer>;
+  /** To give rooms of replies back to. */
+  readonly rooms: Rooms;
   /**
    * Calls the broker without waiting: for streams whose writes cannot wait. Its refusal stops the run later,
    * at the next import call; `settled` waits for all of them.
@@ -110,7 +131,7 @@ export function createContext(powers: {
   /** Calls that the broker has not answered. */
   let asked = 0;
 
-  async function ask(name: string, args: JsonValue, body: Uint8Array): Promise<BrokerReply> {
+  async function ask(name: string, args: JsonValue, body: Uint8Array, roomy: boolean): Promise<BrokerReply> {
     // An asynchronous guest goes on while its calls are under way, and may make any number of them.
     if (asked >= MOST_UNDER_WAY) {
       guard.stop({ kind: "exhausted", budget: "concurrent_calls" });
@@ -118,19 +139,19 @@ export function createContext(powers: {
     }
     asked += 1;
     try {
-      return await inputs.reply(powers.pipe.ask(name, args, body));
+      return await inputs.reply(powers.pipe.ask(name, args, body, roomy));
     } finally {
       asked -= 1;
     }
   }
 
-  async function call(name: string, args: JsonValue, body: Uint8Array = NO_BYTES) {
+  async function call(name: string, args: JsonValue, body: Uint8Array = NO_BYTES, roomy = false) {
     // Before the effect: what the run can not pay for does not happen.
     powers.charge(BROKER_CALL_COST);
-    const reply = await ask(name, args, body);
+    const reply = await ask(name, args, body, roomy);
     switch (reply.kind) {
       case "ok":
-        return { value: reply.value, body: reply.body ?? NO_BYTES };
+        return { value: reply.value, body: reply.body ?? NO_BYTES, room: reply.room };
       case "error":
         throw new GuestError(reply.error);
       case "stop":
@@ -154,6 +175,7 @@ export function createContext(powers: {
   return {
     guard,
     call,
+    rooms: powers.pipe.rooms,
     get underWay() {
       return underWay.size;
     },

@@ -10,6 +10,7 @@ import type { LoadCommand, ReplyCommand, Report, RunCommand, StopCommand } from 
 import { encodeProfile } from "../pipe/profile.ts";
 import type { BrokerReply, RunPowers } from "./context.ts";
 import { loadComponent } from "./load.ts";
+import { createRooms, ROOM_BYTES } from "./rooms.ts";
 import { type LoadedComponent, type RunUnderWay, startRun } from "./run.ts";
 import { createTurns } from "./turns.ts";
 
@@ -17,13 +18,22 @@ import { createTurns } from "./turns.ts";
 const LARGEST_COMMAND_BYTES = 512 * 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
 
+/** Somebody who waits for an answer. */
+interface Waiting {
+  readonly answer: (reply: BrokerReply) => void;
+  readonly roomy: boolean;
+  /** Where its bytes come, once they do. */
+  room: Uint8Array | undefined;
+}
+
 /** Serves until the pipe closes. */
 export async function serveExecutor(host: ExecutorHost): Promise<void> {
   const components = new Map<string, LoadedComponent>();
   /** Calls that the gateway has not answered, of all runs: a number is given once in the life of the process. */
-  const waiting = new Map<number, (reply: BrokerReply) => void>();
+  const waiting = new Map<number, Waiting>();
   const runs = new Map<string, { readonly underWay: RunUnderWay; readonly own: Set<number> }>();
   const turns = createTurns(host);
+  const rooms = createRooms();
   let calls = 0;
 
   const report = (message: Report, body?: Uint8Array) => host.write(encodeFrame(message, body));
@@ -34,10 +44,13 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
     const own = new Set<number>();
     let takesTurns = false;
     const powers: RunPowers = {
-      async ask(name, args, body = NO_BYTES) {
+      rooms,
+      async ask(name, args, body = NO_BYTES, roomy = false) {
         const call = calls++;
         own.add(call);
-        const reply = new Promise<BrokerReply>((resolve) => waiting.set(call, resolve));
+        const reply = new Promise<BrokerReply>((answer) =>
+          waiting.set(call, { answer, roomy, room: undefined }),
+        );
         const fuelUsed = underWay.fuelUsed();
         const trace = underWay.takeTrace();
         const head = { run: command.run, call, name, args, fuelUsed, ...(trace && { trace }) };
@@ -74,7 +87,7 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
     found.underWay.stop();
     // Whatever it waits for will not be answered: it wakes, finds that it is stopped, and traps.
     for (const call of found.own) {
-      waiting.get(call)?.({ kind: "stop", outcome: { kind: "revoked", reason: "stopped-by-gateway" } });
+      waiting.get(call)?.answer({ kind: "stop", outcome: { kind: "revoked", reason: "stopped-by-gateway" } });
       waiting.delete(call);
     }
   }
@@ -94,20 +107,30 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
       case "stop":
         stop(command.run);
         break;
-      case "reply":
-        waiting.get(command.call)?.(withBody(command.reply, frame.body));
+      case "reply": {
+        const asker = waiting.get(command.call);
+        asker?.answer(withBody(command.reply, frame.body, asker.room));
         waiting.delete(command.call);
         break;
+      }
     }
   }
 
+  /** Should the asker's run end before all of the bytes are there, the room is lost with it: nobody gives it back. */
+  function roomFor({ type, call }: Frame["head"], bytes: number): Uint8Array | undefined {
+    const asker = type === "reply" ? waiting.get(Number(call)) : undefined;
+    if (asker?.roomy !== true || bytes === 0 || bytes > ROOM_BYTES) return undefined;
+    asker.room = rooms.take();
+    return asker.room.subarray(0, bytes);
+  }
+
   await report({ type: "ready", runtime: host.runtime, verified: await host.probe() });
-  const frames = new FrameReader({ frameBytes: LARGEST_COMMAND_BYTES, trusted: true });
+  const frames = new FrameReader({ frameBytes: LARGEST_COMMAND_BYTES, trusted: true, roomFor });
   await host.readInput((chunk) => {
     for (const frame of frames.read(chunk)) obey(frame);
   });
 }
 
-function withBody(reply: HostReply, body: Uint8Array): BrokerReply {
-  return reply.kind === "ok" ? { ...reply, body } : reply;
+function withBody(reply: HostReply, body: Uint8Array, room: Uint8Array | undefined): BrokerReply {
+  return reply.kind === "ok" ? { ...reply, body, room } : reply;
 }

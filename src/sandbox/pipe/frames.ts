@@ -68,6 +68,8 @@ export interface FrameLimits {
   readonly headBytes?: () => number;
   /** The writer is ours: a body that it announces is given its room at once. Default false. */
   readonly trusted?: boolean;
+  /** Where a frame's body is to come, when somebody waits for it who has room; exactly so many bytes, or undefined. */
+  readonly roomFor?: (head: Frame["head"], bytes: number) => Uint8Array | undefined;
 }
 
 interface BegunFrame {
@@ -130,7 +132,8 @@ export class FrameReader {
     // first: whoever announces a large body has not sent it yet.
     const room = this.#limits.trusted === true ? bodyBytes : Math.min(bodyBytes, STEP_BYTES);
     const head = parseHead(bytes.subarray(HEADER_BYTES, bodyAt));
-    this.#frame = { head, bytes: bodyBytes, body: new Uint8Array(room) };
+    const body = this.#limits.roomFor?.(head, bodyBytes) ?? new Uint8Array(room);
+    this.#frame = { head, bytes: bodyBytes, body };
     this.#filled = 0;
     return bytes.subarray(bodyAt);
   }

@@ -7,7 +7,7 @@
 import type { JsonValue } from "../../../core/policy/index.ts";
 import type { HttpSendValue } from "../../../ports/index.ts";
 import type { Binding } from "../binding.ts";
-import type { GuestContext } from "../context.ts";
+import type { Answer, GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
 import {
   type BodyAllowance,
@@ -291,12 +291,12 @@ async function send(
   streams: RunStreams,
 ): Promise<IncomingResponse> {
   const asked = { ...args, beginBytes: CHUNK_BYTES };
-  const { value, body: first } = await begin(context, asked, body, streams);
+  const { value, body: bytes, room } = await begin(context, asked, body, streams);
   const { status, headers, handle, beginning } = readResponse(value);
   return new IncomingResponse(
     status,
     Fields.immutable(headers),
-    new IncomingBody(brokerSource(context, streams.incoming, handle, { ...beginning, bytes: first })),
+    new IncomingBody(brokerSource(context, streams.incoming, handle, { ...beginning, bytes, room })),
   );
 }
 
@@ -306,17 +306,17 @@ export async function begin(
   args: Record<string, JsonValue>,
   body: OutgoingBody | undefined,
   streams: RunStreams,
-) {
-  if (body === undefined) return context.call("http-client/send", args);
+): Promise<Answer> {
+  if (body === undefined) return context.call("http-client/send", args, undefined, true);
   const start = await OutgoingBody.start(body, context.wait(context.elapsedMs() + SOON_MS));
   switch (start.kind) {
     case "aborted":
       throw new GuestError({ tag: "HTTP-protocol-error" });
     case "whole":
-      return context.call("http-client/send", args, start.bytes);
+      return context.call("http-client/send", args, start.bytes, true);
     case "stream": {
       const stream = streams.outgoing++;
-      const sent = context.call("http-client/send", { ...args, stream }, start.bytes);
+      const sent = context.call("http-client/send", { ...args, stream }, start.bytes, true);
       // Behind the head on the same pipe, so the broker knows the number when the first piece comes.
       start.connect({
         async push(bytes, end, trailers = []) {

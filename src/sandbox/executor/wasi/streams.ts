@@ -12,7 +12,8 @@ import { Pollable } from "./poll.ts";
 export interface ByteSource {
   /**
    * @param limit bytes that are enough at once; a source that has more at hand may give more
-   * @returns at least one byte, or `undefined` at the end; rejects with a message when the source breaks
+   * @returns at least one byte, good until it is read from again, or `undefined` at the end; rejects with a message
+   *   when the source breaks
    */
   read(limit: number): Promise<Uint8Array | undefined>;
   /** Nothing more will be read. */
@@ -206,14 +207,15 @@ export class OutputStream {
 
   splice(source: InputStream, length: bigint): bigint {
     const bytes = source.read(min(length, this.checkWrite()));
-    this.write(bytes);
+    // A copy: a sink may keep what it is given, and a source may use its place again.
+    this.write(bytes.slice());
     return BigInt(bytes.length);
   }
 
   async blockingSplice(source: InputStream, length: bigint): Promise<bigint> {
     await this.#waitForRoom(1);
     const bytes = await source.blockingRead(min(length, this.checkWrite()));
-    this.write(bytes);
+    this.write(bytes.slice());
     return BigInt(bytes.length);
   }
 

@@ -49,9 +49,9 @@ async function send(
     body.trailers.drop();
     sent.settle({ tag: "ok" });
   } else pass(context, body, outgoing, sent);
-  const { value, body: first } = await begin(context, args, outgoing, streams);
+  const { value, body: bytes, room } = await begin(context, args, outgoing, streams);
   const { status, headers, handle, beginning } = readResponse(value);
-  const source = brokerSource(context, streams.incoming, handle, { ...beginning, bytes: first });
+  const source = brokerSource(context, streams.incoming, handle, { ...beginning, bytes, room });
   return new Response(status, Fields.immutable(headers), { kind: "foreign", work: context.work, source });
 }
 
