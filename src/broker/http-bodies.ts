@@ -64,7 +64,10 @@ export class HttpBodies {
           body.trailers = response.trailers().map(([name, value]) => [name, value]);
           this.#end(body, {});
         }
-        if (pieces !== undefined) return { kind: "ok", value: readValue(body), ...bodyOf(pieces) };
+        if (pieces !== undefined) {
+          const done = () => response.giveBack(pieces);
+          return { kind: "ok", value: readValue(body), ...bodyOf(pieces), done };
+        }
       } catch (error) {
         this.#end(body, { error: body.fail(error) });
       }

@@ -10,6 +10,7 @@ import { meterOf, stopOf } from "./account.ts";
 import { type EventDraft, UNFINISHED } from "./book.ts";
 import { type Capability, grantOf, OK, parseArgs, type RunContext } from "./capability.ts";
 import {
+  Blocks,
   barrierClause,
   type EgressResponse,
   type ErrorCode,
@@ -90,6 +91,7 @@ class HttpClient {
   readonly #context: RunContext;
   readonly #profile: SecretProfile | undefined;
   readonly bodies = new HttpBodies();
+  readonly #blocks = new Blocks();
   readonly uploads = new HttpUploads();
   /** Requests whose response's head is not there yet. */
   #waiting = 0;
@@ -181,6 +183,7 @@ class HttpClient {
         open: profile === undefined ? open : [...open, ...profile.open],
         ...tlsOf(profile, permit),
         signal: book.signal,
+        blocks: this.#blocks,
         meter: meterOf(this.#context, event),
         ...(pool === undefined ? {} : { pool }),
         mayResend: async () => {
@@ -209,6 +212,10 @@ class HttpClient {
             status: response.status,
             headers: response.headers,
             read: this.#reader(event, response),
+            // What the filter gives is its own.
+            giveBack(pieces) {
+              if (!echo.active) response.giveBack(pieces);
+            },
             buffered: false,
             // Behind the filter there may be more than the connection still has.
             get ended() {
@@ -256,6 +263,7 @@ class HttpClient {
       for (;;) {
         const pieces = await response.read(maxBytes);
         const clean = pieces === undefined ? [filter.end()] : pieces.map((piece) => filter.push(piece));
+        if (pieces !== undefined) response.giveBack(pieces);
         if (filter.found && !noted) {
           noted = true;
           this.#noteEcho(event);

@@ -89,8 +89,10 @@ export function createRecorder(head: JournalHead, bounds: JournalBounds, host: R
 /** A reply as journals have it. */
 function whole(reply: HostReply): HostReply {
   if (reply.kind !== "ok" || reply.pieces === undefined) return reply;
-  const { pieces, ...rest } = reply;
-  return { ...rest, body: joinBytes(pieces) };
+  const { pieces, done, ...rest } = reply;
+  const body = joinBytes(pieces);
+  done?.();
+  return { ...rest, body };
 }
 
 function describe(end: SandboxEnd, keepsOutput: boolean, denial: RunHost["denial"]): JournalEnd {

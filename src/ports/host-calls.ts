@@ -31,6 +31,11 @@ export type HostReply =
       readonly body?: Uint8Array;
       /** In place of `body`: its bytes as they came, not joined. To join what is written once costs as much as to write it. */
       readonly pieces?: readonly Uint8Array[];
+      /**
+       * Called by whoever has written or copied the bytes, once, and may be left out: from then on their place is used for
+       * others.
+       */
+      readonly done?: () => void;
     }
   /** A typed refusal or failure that the guest sees as its interface's own error; `error` is a word of that interface. */
   | { readonly kind: "error"; readonly error: JsonValue }

@@ -57,8 +57,8 @@ export type LinkEnd =
 
 /** What a flight can do to the executor that it is in. */
 export interface FlightPowers {
-  /** Hands pieces of bytes to the executor, behind one another; never rejects. */
-  write(...pieces: readonly Uint8Array[]): Promise<void>;
+  /** Hands pieces of bytes to the executor, behind one another; never rejects. @returns whether they are handed over */
+  write(...pieces: readonly Uint8Array[]): Promise<boolean>;
   /** Ends the executor because of this run. */
   kill(death: Death, culprit: Flight): void;
   /** The run began to wait, or no longer does. */
@@ -194,7 +194,9 @@ export class Flight {
     this.#bytesUnderWay += unread;
     if (this.#bytesUnderWay > MOST_BYTES_UNDER_WAY)
       return this.#kill({ kind: "protocol", detail: "reads no answers" });
-    await this.#powers.write(...pieces);
+    const isWritten = await this.#powers.write(...pieces);
+    // Of a process that is dying nobody knows what it still reads.
+    if (isWritten && reply.kind === "ok") reply.done?.();
     // Only now: an executor that does not read its replies must not make us keep more and more of them.
     this.#callsUnderWay -= 1;
     this.#bytesUnderWay -= report.body.length + unread;
@@ -260,6 +262,6 @@ export class Flight {
 
 function encodeReply(call: number, reply: HostReply): readonly Uint8Array[] {
   if (reply.kind !== "ok") return encodeFramePieces({ type: "reply", call, reply });
-  const { body, pieces = body === undefined ? [] : [body], ...head } = reply;
+  const { body, pieces = body === undefined ? [] : [body], done: _, ...head } = reply;
   return encodeFramePieces({ type: "reply", call, reply: head }, ...pieces);
 }

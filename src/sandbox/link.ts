@@ -109,7 +109,11 @@ export function createLink(
   }
 
   /** A write that fails means that the process is dying; `listen` says how. */
-  const write = (...pieces: readonly Uint8Array[]) => process.write(...pieces).catch(() => undefined);
+  const write = (...pieces: readonly Uint8Array[]) =>
+    process.write(...pieces).then(
+      () => true,
+      () => false,
+    );
 
   const powers: FlightPowers = {
     write,

@@ -3,6 +3,7 @@ import { Client } from "undici";
 import type { Dialed } from "./dial.ts";
 import { EgressFailure } from "./errors.ts";
 import { meterReads, type Payer, type ReadMeter } from "./meter.ts";
+import type { SharedReads } from "./shared-reads.ts";
 import type { Socket } from "./socket.ts";
 import { type Target, urlHost } from "./target.ts";
 import { type TrailerWriter, writeTrailers } from "./trailers.ts";
@@ -22,7 +23,10 @@ export class Connection {
   /** Whether an earlier request went over it. */
   reused = false;
 
-  constructor(target: Target, { socket, address }: Dialed) {
+  readonly #reads: SharedReads | undefined;
+
+  constructor(target: Target, { socket, address, reads }: Dialed) {
+    this.#reads = reads;
     this.address = address;
     this.#socket = socket;
     this.#meter = meterReads(socket);
@@ -45,9 +49,15 @@ export class Connection {
     this.#meter.charge(payer);
   }
 
+  /** Says how many of the bytes that follow are a body's and nothing else. */
+  passes(bytes: () => number): void {
+    if (this.#reads !== undefined) this.#reads.passing = bytes;
+  }
+
   /** Idle connections must not keep a process alive that has nothing else to do. */
   rest(): void {
     this.charge(undefined);
+    this.passes(() => 0);
     this.#socket.unref();
   }
 

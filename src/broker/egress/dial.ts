@@ -17,6 +17,7 @@ import {
 import { type BlockList, isHostBlocked } from "./block-list.ts";
 import { type Barrier, EgressFailure, type ErrorTag } from "./errors.ts";
 import { type EgressProxy, openTunnel } from "./proxy.ts";
+import { type SharedReads, type SharedReadsOption, shareReads } from "./shared-reads.ts";
 import type { Socket } from "./socket.ts";
 import type { Target } from "./target.ts";
 
@@ -53,6 +54,8 @@ export type Choose<T> = (addresses: readonly string[], connect: () => Promise<Di
 export interface Dialed {
   readonly socket: Socket;
   readonly address: string;
+  /** Absent = it reads in its own way. */
+  readonly reads?: SharedReads;
 }
 
 /** More answers than this are not an answer but an attack. */
@@ -147,7 +150,7 @@ async function connectToOneOf(
   let failure: unknown;
   for (const address of addresses.slice(0, MAX_ATTEMPTS)) {
     try {
-      return { socket: await connect(address, target, options, signal), address };
+      return { ...(await connect(address, target, options, signal)), address };
     } catch (error) {
       if (signal.aborted || error instanceof EgressFailure) throw error;
       failure = error;
@@ -161,24 +164,25 @@ async function connect(
   target: Target,
   options: DialOptions,
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<Omit<Dialed, "address">> {
   const { proxy } = options;
   // The certificate is checked against the policy's host; the address is only where the packets go.
   const servername = target.literal ? {} : { servername: target.host };
   const secure = target.scheme === "https";
   if (proxy === undefined) {
     const to = { hostname: address, port: target.port };
-    return await open(secure ? { ...to, ...servername, tls: options.tls } : to, signal);
+    if (secure) return { socket: await open({ ...to, ...servername, tls: options.tls }, signal) };
+    const shared = shareReads();
+    const socket = await open({ ...to, onread: shared.onread }, signal);
+    return { socket, reads: shared.over(socket) };
   }
   const [proxyAddress = proxy.host] =
     canonicalAddress(proxy.host) === undefined ? await lookUp(options.resolver, proxy.host, signal) : [];
   const tunnel = await open({ hostname: proxyAddress, port: proxy.port }, signal);
   await openTunnel(tunnel, proxy, { address, port: target.port, signal });
-  if (!secure) return tunnel;
-  return await open(
-    { hostname: address, port: target.port, ...servername, tls: options.tls, over: tunnel },
-    signal,
-  );
+  if (!secure) return { socket: tunnel };
+  const inside = { hostname: address, port: target.port, ...servername, tls: options.tls, over: tunnel };
+  return { socket: await open(inside, signal) };
 }
 
 interface Opening {
@@ -190,13 +194,19 @@ interface Opening {
   readonly tls?: TlsOptions;
   /** A tunnel to speak TLS through, instead of a new connection. */
   readonly over?: Socket;
+  /** Where it reads to, in place of memory of its own. */
+  readonly onread?: SharedReadsOption["onread"];
 }
 
-function open({ hostname, port, servername, tls, over }: Opening, signal: AbortSignal): Promise<Socket> {
+function open(
+  { hostname, port, servername, tls, over, onread }: Opening,
+  signal: AbortSignal,
+): Promise<Socket> {
   const connector = buildConnector({
     allowH2: false,
     timeout: 0, // ours is the one that counts
     ...NO_READ_AHEAD,
+    ...(onread === undefined ? {} : { onread }),
     maxCachedSessions: 0, // a TLS session shared between runs would link them
     // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED in the operator's environment changes nothing.
     rejectUnauthorized: true,

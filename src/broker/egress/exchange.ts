@@ -6,6 +6,7 @@
  */
 import type { Dispatcher } from "undici";
 import type { Clock } from "../../ports/index.ts";
+import type { Blocks } from "./blocks.ts";
 import { BodyReader } from "./body-reader.ts";
 import type { Connection } from "./connection.ts";
 import { EgressFailure, EgressSpent } from "./errors.ts";
@@ -37,6 +38,8 @@ export interface ExchangeOptions {
   readonly headers: readonly Header[];
   readonly body: RequestBody;
   readonly meter: Meter;
+  /** What the response's body passes through. */
+  readonly blocks: Blocks;
   readonly clock: Clock;
   /** Until the response's head is whole. */
   readonly firstByteTimeoutMs: number;
@@ -53,10 +56,13 @@ export interface EgressResponse {
   readonly status: number;
   readonly headers: readonly Header[];
   /**
-   * @returns the next bytes, at least one and at most `maxBytes`, in pieces as they came; `undefined` after the last
+   * @returns the next bytes, at least one and at most `maxBytes`, in pieces that stay as they are until they are given back;
+   *   `undefined` after the last
    * @throws {EgressFailure | EgressSpent | Error} when the body ends badly; see `wordOf`
    */
   read(maxBytes: number): Promise<readonly Uint8Array[] | undefined>;
+  /** Gives back what `read` gave, once, for other bytes. Whoever keeps them does not. */
+  giveBack(pieces: readonly Uint8Array[]): void;
   /** Whether the next bytes are here already: `read` would not wait for the server. */
   readonly buffered: boolean;
   /** Whether `read` has given all, and the response said that it was all; sometimes only `undefined` says so. */
@@ -74,8 +80,8 @@ export interface EgressResponse {
  * @throws {Error} anything else: `wordOf` names it
  */
 export async function exchange(connection: Connection, options: ExchangeOptions): Promise<EgressResponse> {
-  const { permit, headers, meter, clock, signal, keep, idleTimeoutMs } = options;
-  const incoming = new Incoming();
+  const { permit, headers, meter, blocks, clock, signal, keep, idleTimeoutMs } = options;
+  const incoming = new Incoming(blocks);
   const onEnd = () => incoming.abort(new EgressFailure({ tag: "connection-terminated" }));
   const spent = () => incoming.abort(new EgressSpent("Egress budget is spent"));
   signal.addEventListener("abort", onEnd, { once: true });
@@ -130,6 +136,7 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
         : (metered(body, meter, spent, endBody) as unknown as NonNullable<DispatchOptions["body"]>),
       reset: keep === undefined,
     };
+    connection.passes(() => (permit.method === "HEAD" ? 0 : incoming.bodyLeft));
     connection.client.dispatch(request, incoming);
     const head = await incoming.head;
     answered = true;
@@ -139,6 +146,7 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
     return {
       ...head,
       read: (maxBytes) => reader.read(maxBytes),
+      giveBack: (pieces) => blocks.give(pieces),
       get buffered() {
         return reader.buffered;
       },

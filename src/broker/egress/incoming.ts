@@ -2,19 +2,23 @@
  * A response as it comes in from undici: its head, the body's pieces as the parser cuts them, its end. No stream stands
  * between the parser and whoever reads: a stream's own bookkeeping costs more than a small request does.
  *
+ * Pieces are copied into the run's blocks as they come, which costs less than to keep them; see `blocks.ts`.
+ *
  * INVARIANT: nothing more is asked of the connection while as many bytes lie here as the reader last wanted; one pull of
  * the socket may come on top. Of a body that nobody reads that is {@link AHEAD_BYTES}.
  */
 import type { Dispatcher } from "undici";
-import { joinBytes } from "../../core/bytes.ts";
+import type { Blocks } from "./blocks.ts";
 import { EgressFailure } from "./errors.ts";
 import type { Header } from "./headers.ts";
 
 /** Bytes that may lie here before anybody asks for them. */
 const AHEAD_BYTES = 64 * 1024;
 
-/** Pieces that are handed on as they are; of more, one is made. A pull of the socket is 64 KiB. */
-const MOST_PIECES = 8;
+/** A piece up to here that comes alone takes no block: nearly all bodies are one. */
+const SMALL_BYTES = 8 * 1024;
+
+const NO_BYTES = new Uint8Array(0);
 
 type Controller = Dispatcher.DispatchController;
 
@@ -34,12 +38,19 @@ export class Incoming implements Dispatcher.DispatchHandler {
   #failure: Error | undefined;
   #ended = false;
   #trailers: readonly Header[] = [];
+  #bodyLeft = 0;
+  readonly #blocks: Blocks;
+  /** What is held, in order. All but the first are parts of blocks. */
   #pieces: Uint8Array[] = [];
+  /** What is free of the last one's block. */
+  #free: Uint8Array = NO_BYTES;
   #heldBytes = 0;
   #wantedBytes = AHEAD_BYTES;
   #wake: (() => void) | undefined;
 
-  constructor() {
+  /** @param blocks what the body passes through; {@link take} gives parts of them */
+  constructor(blocks: Blocks) {
+    this.#blocks = blocks;
     this.head = this.#head.promise;
     // Whoever gave the request up does not look any more.
     this.head.catch(() => undefined);
@@ -48,6 +59,11 @@ export class Incoming implements Dispatcher.DispatchHandler {
   /** Bytes that are here and were not taken. */
   get heldBytes(): number {
     return this.#heldBytes;
+  }
+
+  /** Bytes that the parser will still give of the body, and nothing between them; 0 = not known. */
+  get bodyLeft(): number {
+    return this.#bodyLeft;
   }
 
   /** Whether there is nothing to take at the moment: no byte, no end, no failure. */
@@ -94,29 +110,33 @@ export class Incoming implements Dispatcher.DispatchHandler {
   /**
    * Takes of what is held.
    *
-   * @returns at most `maxBytes` bytes, in few pieces; none = there are no bytes
+   * @returns at most `maxBytes` bytes, in few pieces, which stay as they are until they are given back to the blocks; none
+   *   = there are no bytes
    * @throws {Error} the reason for which it ended badly
    */
   take(maxBytes: number): readonly Uint8Array[] {
     this.throwIfFailed();
     const pieces: Uint8Array[] = [];
     let bytes = 0;
-    let at = 0;
-    for (; at < this.#pieces.length && bytes < maxBytes; at += 1) {
-      const piece = this.#pieces[at];
-      if (piece === undefined) break;
-      const part = piece.subarray(0, maxBytes - bytes);
-      pieces.push(part);
-      bytes += part.length;
-      if (part.length === piece.length) continue;
-      this.#pieces[at] = piece.subarray(part.length);
-      break;
+    for (let [piece] = this.#pieces; piece !== undefined; [piece] = this.#pieces) {
+      const room = maxBytes - bytes;
+      if (piece.length > room) {
+        // A block has one owner. What there is no room for stays here whole, if anything is taken before it.
+        if (bytes > 0) break;
+        pieces.push(new Uint8Array(piece.subarray(0, room)));
+        this.#pieces[0] = piece.subarray(room);
+        bytes = room;
+        break;
+      }
+      pieces.push(piece);
+      bytes += piece.length;
+      this.#pieces.shift();
     }
-    this.#pieces.splice(0, at);
+    // What is written into it from now on would change what was given.
+    if (this.#pieces.length === 0) this.#free = NO_BYTES;
     this.#heldBytes -= bytes;
     this.want(0);
-    // A server that sends byte by byte must not make whoever writes them onward do the same.
-    return pieces.length > MOST_PIECES ? [joinBytes(pieces, bytes)] : pieces;
+    return pieces;
   }
 
   onRequestStart(controller: Controller): void {
@@ -131,20 +151,24 @@ export class Incoming implements Dispatcher.DispatchHandler {
 
   onResponseStart({ rawHeaders }: Controller, status: number): void {
     // What is said ahead of an answer is none.
-    if (status >= 200) this.#head.resolve({ status, headers: pairs(rawHeaders) });
+    if (status < 200) return;
+    const headers = pairs(rawHeaders);
+    this.#bodyLeft = status === 204 || status === 304 ? 0 : lengthOf(headers);
+    this.#head.resolve({ status, headers });
   }
 
   onResponseData(controller: Controller, piece: Uint8Array): void {
+    this.#bodyLeft = Math.max(0, this.#bodyLeft - piece.length);
     // It may have been given up within this very pull of the socket.
     if (this.#failure !== undefined || piece.length === 0) return;
-    this.#pieces.push(piece);
-    this.#heldBytes += piece.length;
+    this.#hold(piece);
     if (this.#heldBytes >= this.#wantedBytes) controller.pause();
     this.#awake();
   }
 
   onResponseEnd({ rawTrailers }: Controller): void {
     this.#ended = true;
+    this.#bodyLeft = 0;
     this.#trailers = pairs(rawTrailers ?? []);
     this.#awake();
   }
@@ -157,9 +181,29 @@ export class Incoming implements Dispatcher.DispatchHandler {
     if (this.#ended || this.#failure !== undefined) return;
     this.#failure = error;
     this.#pieces = [];
+    this.#free = NO_BYTES;
     this.#heldBytes = 0;
     this.#head.reject(error);
     this.#awake();
+  }
+
+  #hold(piece: Uint8Array): void {
+    this.#heldBytes += piece.length;
+    if (this.#pieces.length === 0 && piece.length <= SMALL_BYTES) {
+      // Not `slice`: these are Node's own kind of bytes, whose `slice` shares the memory.
+      this.#pieces.push(new Uint8Array(piece));
+      return;
+    }
+    for (let rest = piece; rest.length > 0; ) {
+      const last = this.#free.length > 0 ? this.#pieces.pop() : undefined;
+      if (last === undefined) this.#free = this.#blocks.take();
+      const part = rest.subarray(0, this.#free.length);
+      this.#free.set(part);
+      const { buffer, byteOffset } = last ?? this.#free;
+      this.#pieces.push(new Uint8Array(buffer, byteOffset, (last?.length ?? 0) + part.length));
+      this.#free = this.#free.subarray(part.length);
+      rest = rest.subarray(part.length);
+    }
   }
 
   /** The rest of a pull may come before this returns, and the end with it. */
@@ -172,6 +216,14 @@ export class Incoming implements Dispatcher.DispatchHandler {
     this.#wake = undefined;
     wake?.();
   }
+}
+
+/** @returns the length of a body that is framed by it alone; 0 where anything is unusual */
+function lengthOf(headers: readonly Header[]): number {
+  const framing = headers.filter(([name]) => /^(?:content-length|transfer-encoding)$/i.test(name));
+  const [only] = framing;
+  if (only === undefined || framing.length > 1 || only[0].toLowerCase() !== "content-length") return 0;
+  return /^[0-9]{1,15}$/.test(only[1]) ? Number(only[1]) : 0;
 }
 
 /** @param raw a flat list of names and values, as received; its type allows more than a parser gives */

@@ -8,6 +8,7 @@
 import type { Clock, Resolver } from "../../ports/index.ts";
 import type { AddressBlock } from "./addresses.ts";
 import { type BlockList, NOTHING_BLOCKED } from "./block-list.ts";
+import { Blocks } from "./blocks.ts";
 import { Connection } from "./connection.ts";
 import { type DialOptions, dial, type TlsOptions } from "./dial.ts";
 import { EgressFailure } from "./errors.ts";
@@ -28,6 +29,7 @@ export {
   parseBlock,
 } from "./addresses.ts";
 export { type BlockList, parseBlockList } from "./block-list.ts";
+export { Blocks } from "./blocks.ts";
 export type { TlsOptions } from "./dial.ts";
 export { barrierClause, EgressFailure, EgressSpent, type ErrorCode, wordOf } from "./errors.ts";
 export type { EgressResponse, RequestBody, StreamedBody } from "./exchange.ts";
@@ -74,6 +76,8 @@ export interface EgressRequest extends Way {
   readonly body: RequestBody;
   readonly firstByteTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
+  /** What response bodies of the same run pass through; default: blocks of this request's own. */
+  readonly blocks?: Blocks;
   /** The profile's; default: the runtime's trust, no client certificate. */
   readonly tls?: TlsOptions;
   /**
@@ -161,6 +165,7 @@ export function createEgress(options: EgressOptions): Egress {
         headers: request.headers,
         body,
         meter: request.meter,
+        blocks: request.blocks ?? new Blocks(),
         clock,
         signal: request.signal,
         idleTimeoutMs: shorter(request.idleTimeoutMs, options.idleTimeoutMs ?? TIMEOUTS.idleMs),
