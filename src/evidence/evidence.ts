@@ -72,12 +72,15 @@ export interface EvidenceParts {
 /** Records what runs do. Every method rejects with `evidence-unavailable` when it can not. */
 export interface Evidence {
   /**
-   * Records the intention to run, and takes what the run claims, in one; nothing may run before this resolves.
+   * Records the intention to run, and takes what the run claims, in one. Before this resolves the run may have no effect
+   * and nothing of it may be released.
    *
+   * @param decided called at most once, when claims are taken and the intent only has to reach the disk: the guest may
+   *   compute from here on, for itself. What it computed is worth nothing when this rejects
    * @returns what was claimed; when that is refused, nothing is recorded and nothing may run
-   * @throws {GatewayError} `evidence-unavailable`: nothing may run
+   * @throws {GatewayError} `evidence-unavailable`: nothing may run, and what does is to be ended
    */
-  admit(known: KnownBeforeRun, claims?: RunClaims): Promise<Claimed>;
+  admit(known: KnownBeforeRun, claims?: RunClaims, decided?: () => void): Promise<Claimed>;
   /**
    * Signs what an admitted run did and stores it; no output may be released before this resolves.
    *
@@ -169,7 +172,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
   });
   const reconciler = new Reconciler({ store, signer, clock, checkpoints, settle: parts.settle });
   return {
-    async admit(known, claims) {
+    async admit(known, claims, decided) {
       if (witnessing?.mayRun === false) {
         throw unavailable(
           `Cannot admit run ${JSON.stringify(known.run)}: too few witnesses cosign the log`,
@@ -178,14 +181,21 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       }
       const intent = toIntent(known, time.nowMs());
       underWay.set(known.run, clock.monotonicMs());
+      let begun = false;
+      const begin =
+        decided &&
+        (() => {
+          begun = true;
+          decided();
+        });
       try {
-        const claimed = await store.recordIntent(intent, claims);
+        const claimed = await store.recordIntent(intent, claims, begin);
         if (claimed.kind === "refused") underWay.delete(known.run);
         return claimed;
       } catch (cause) {
         underWay.delete(known.run);
-        // It may be stored all the same. Then the statement about it can still say that nothing ran.
-        reconciler.keep({ ...known, ...unknownEnd("not-started", clock.nowMs()) });
+        // It may be stored all the same. Then the statement about it can still say that nothing came of it.
+        reconciler.keep({ ...known, ...unknownEnd(begun ? "no-effect" : "not-started", clock.nowMs()) });
         throw unavailable(
           `Cannot record intent of run ${JSON.stringify(known.run)}: the store failed`,
           cause,

@@ -8,19 +8,29 @@ import { GatewayError } from "../core/errors.ts";
 import { ISOLATION_LEVELS, type Policy } from "../core/policy/index.ts";
 import type { KnownBeforeRun } from "../evidence/index.ts";
 import type { Claimed, RunClaims, RunHost, Sandbox } from "../ports/index.ts";
+import { type Ahead, createAhead } from "./ahead.ts";
 import type { ToolCalls } from "./call-tool.ts";
+import { type Ended, runGuest } from "./guest.ts";
+import { guestSettings } from "./guest-settings.ts";
 import type { Trace } from "./ids.ts";
+import { beginJournal, type JournaledRun } from "./journal.ts";
 import type { Allowed, InvokeParts } from "./parts.ts";
 import type { Admission } from "./predicate.ts";
 import type { InvocationRequest } from "./types.ts";
 
-/** A run that may begin. */
+/** A run whose intent is durable, and its guest under way. */
 export interface Begun {
   readonly host: RunHost;
   readonly claimed: Extract<Claimed, { kind: "ok" }>;
+  readonly journal: JournaledRun;
+  /** How its guest ends. Never rejects. */
+  readonly ended: Promise<Ended>;
 }
 
-/** Everything that must hold before a run, and its intent. What is refused here is no run: the observer is told so. */
+/**
+ * Everything that must hold before a run, its intent, and the beginning of its guest, which computes as soon as only
+ * the disk is waited for; see `ahead.ts`. What is refused here is no run: the observer is told so.
+ */
 export async function begin(
   parts: InvokeParts,
   admission: Admission,
@@ -36,7 +46,14 @@ export async function begin(
     requireValidInput(admission);
     requireTask(decision.record.policy, admission.request);
     const host = openHost(parts, admission, decision, calls, identity, trace);
-    return { host, claimed: await admit(parts, known, host, identity, claims) };
+    // What the policy asks to keep beside digests is noted while it runs.
+    const settings = guestSettings(decision.grants, admission.tool.name);
+    const journal = beginJournal(parts, admission, decision.record, settings, host);
+    const ahead = createAhead(journal.host, (held) =>
+      runGuest(parts, admission, decision.record.policy, settings, journal.inputs, held),
+    );
+    const claimed = await admit(parts, known, host, identity, claims, ahead);
+    return { host, claimed, journal, ended: ahead.goOn() };
   } catch (error) {
     const reason = error instanceof GatewayError ? error.code : "internal";
     // The caller is refused either way; without this line the run shows as one whose evidence is missing.
@@ -115,12 +132,14 @@ async function admit(
   host: RunHost,
   identity: RunIdentity,
   claims: RunClaims,
+  ahead: Ahead,
 ): Promise<Begun["claimed"]> {
   try {
-    const claimed = await evidence.admit(known, claims);
+    const claimed = await evidence.admit(known, claims, ahead.begin);
     if (claimed.kind === "refused") throw accounts.refusalOf(claimed.refusal, identity);
     return claimed;
   } catch (error) {
+    ahead.end();
     host.close();
     throw error;
   }

@@ -1,8 +1,9 @@
-/** Runs the guest of one admitted run to an end that can be sealed, whatever happens. */
+/** Runs the guest of one run to an end that can be sealed, whatever happens. */
 import { GatewayError } from "../core/errors.ts";
 import type { Outcome } from "../core/manifest/index.ts";
 import type { Policy } from "../core/policy/index.ts";
 import type { GuestSettings, SandboxEnd } from "../ports/index.ts";
+import type { HeldRun } from "./ahead.ts";
 import type { JournaledRun } from "./journal.ts";
 import type { InvokeParts } from "./parts.ts";
 import type { Admission } from "./predicate.ts";
@@ -16,16 +17,17 @@ export interface Ended {
 /**
  * Runs it, and closes its host.
  *
- * @param journal the host to run it with, and what goes along
+ * @param inputs what its journal wants to go along
+ * @param held the host to run it with, which knows whether there is an intent
  */
 export async function runGuest(
   { sandbox, registry, clock }: Pick<InvokeParts, "sandbox" | "registry" | "clock">,
   admission: Admission,
   policy: Policy,
   settings: GuestSettings,
-  journal: JournaledRun,
+  inputs: JournaledRun["inputs"],
+  { host, onUnrecorded }: HeldRun,
 ): Promise<Ended> {
-  const { host, inputs } = journal;
   const { run, principal, tool, callee, request, traceId, beganMs } = admission;
   try {
     const end = await sandbox.run({
@@ -45,7 +47,12 @@ export async function runGuest(
       relaxedSimd: policy.relaxed_simd === "allow",
       host,
       // The operator's word ends what is under way too, while it waits as well as while it computes.
-      onRevoked: (revoke) => registry.onSuspended(tool.name, revoke),
+      onRevoked(revoke) {
+        const stops = [onUnrecorded(revoke), registry.onSuspended(tool.name, revoke)];
+        return () => {
+          for (const stop of stops) stop();
+        };
+      },
       ...(inputs && { inputs }),
     });
     return { end };

@@ -12,10 +12,7 @@ import { type Caller, createToolCalls, policiesFor, type ToolCalls } from "./cal
 import { denied, findCallee } from "./callee.ts";
 import { findEarlier, identityOf, keepOutputs } from "./earlier.ts";
 import { fallBack } from "./fallback.ts";
-import { runGuest } from "./guest.ts";
-import { guestSettings } from "./guest-settings.ts";
 import { continueTrace, newRunId } from "./ids.ts";
-import { beginJournal } from "./journal.ts";
 import type { Allowed, InvokeParts } from "./parts.ts";
 import { type Admission, describeAdmission, describeDenial, describeEnd } from "./predicate.ts";
 import type { InvocationAnswer, InvocationRequest } from "./types.ts";
@@ -105,16 +102,15 @@ async function perform(
   );
 
   // The grants become live, under a lease of exactly the policy's budget. Then the intent is durable before anything
-  // runs, and with it what the run takes from the budgets that it shares. A crash after this line leaves an open run
-  // for the reconciler, and what it took goes back when that seals it, or when the lease expires.
+  // has an effect, and with it what the run takes from the budgets that it shares; the guest may compute meanwhile. A
+  // crash after this line leaves an open run for the reconciler, and what it took goes back when that seals it, or when
+  // the lease expires.
   const calls = openCalls(parts, admission, decision, trace.traceparent);
-  const { host, claimed } = await begin(parts, admission, decision, asked, calls, identity, claims, trace);
+  const begun = await begin(parts, admission, decision, asked, calls, identity, claims, trace);
+  const { host, claimed, journal } = begun;
   const known = claimed.retryOf === undefined ? asked : { ...asked, retry_of: claimed.retryOf };
 
-  // What the policy asks to keep beside digests is noted while it runs.
-  const settings = guestSettings(decision.grants, tool.name);
-  const journal = beginJournal(parts, admission, decision.record, settings, host);
-  const ended = await runGuest(parts, admission, policy, settings, journal);
+  const ended = await begun.ended;
   if (host.diagnostics.length > 0) parts.diagnose(admission.run, host.diagnostics);
 
   // Callees first: their seals are named in this run's. They live no longer than it may.

@@ -100,10 +100,12 @@ export interface Store {
    * Durable when it resolves, and with it what the run claims, in one transaction.
    *
    * @param claims default: nothing
+   * @param decided called at most once, when the claims are taken and nothing but the disk is waited for any more: what
+   *   has no effect may begin. It may still fail, and then this rejects. A store need not call it; it must not throw
    * @returns what was claimed; when that was refused, nothing is stored
    * @throws when a run of that id exists
    */
-  recordIntent(intent: Intent, claims?: RunClaims): Promise<Claimed>;
+  recordIntent(intent: Intent, claims?: RunClaims, decided?: () => void): Promise<Claimed>;
   /**
    * Stores the seal, assigns the next sequence number, appends the entry to the log and settles what the run claimed,
    * in one transaction.

@@ -156,11 +156,11 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
       const elapsed = () => clock.monotonicMs() - startedAt;
       const leftMs = () => Math.max(1, run.timeToLiveMs - elapsed());
       const { profiled, relaxedSimd } = run;
-      const prepared = await preparer.prepare(run.component, run.memoryBytes, {
-        repeatable: run.inputs !== undefined,
-        profiled,
-        relaxedSimd,
-      });
+      const preparedFor = { repeatable: run.inputs !== undefined, profiled, relaxedSimd };
+      // Where nothing has to be waited for nothing is: the command is on its way before this function first gives way.
+      const prepared =
+        preparer.find(run.component, run.memoryBytes, preparedFor) ??
+        (await preparer.prepare(run.component, run.memoryBytes, preparedFor));
       if (!run.profiled) warmUp.expect(loadOf(run.component, prepared), prepared.body);
       const revocation = new Revocation(run.onRevoked);
       let queuedMs = 0;
@@ -168,15 +168,18 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
         for (let alone = false; ; alone = true) {
           const { key } = prepared;
           const need = { tenant: run.tenant, memoryBytes: run.memoryBytes, alone, key };
-          const askedAt = clock.monotonicMs();
-          const borrowed = pool.borrow(need, Math.min(leftMs(), LONGEST_QUEUE_WAIT_MS));
-          const loan = await revocation.before(borrowed);
+          let loan = revocation.reason === undefined ? pool.take(need) : undefined;
           if (loan === undefined) {
-            // Its turn comes all the same, and is given to whoever is next.
-            borrowed.then((late) => late.end(true)).catch(() => undefined);
-            return notRun(revocation.reason ?? "", elapsed());
+            const askedAt = clock.monotonicMs();
+            const borrowed = pool.borrow(need, Math.min(leftMs(), LONGEST_QUEUE_WAIT_MS));
+            loan = await revocation.before(borrowed);
+            if (loan === undefined) {
+              // Its turn comes all the same, and is given to whoever is next.
+              borrowed.then((late) => late.end(true)).catch(() => undefined);
+              return notRun(revocation.reason ?? "", elapsed());
+            }
+            queuedMs += clock.monotonicMs() - askedAt;
           }
-          queuedMs += clock.monotonicMs() - askedAt;
           let reusable = false;
           try {
             const { end: seen, inputs } = await runIn(loan, run, prepared, leftMs, revocation);

@@ -82,6 +82,8 @@ export function createLink(
   const flights = new Map<string, Flight>();
   /** Components that were sent; settled once the executor has them, or is gone. */
   const loads = new Map<string, PromiseWithResolvers<void>>();
+  /** Those of them that it says it has. */
+  const loaded = new Set<string>();
   /** Ended here while the executor did not listen: what it still says of them is heard and forgotten. */
   const abandoned = new Set<string>();
   const greeted = Promise.withResolvers<Greeting>();
@@ -148,6 +150,7 @@ export function createLink(
       case "loaded": {
         const load = loads.get(report.key);
         if (load === undefined) break;
+        loaded.add(report.key);
         load.resolve();
         return;
       }
@@ -273,11 +276,15 @@ export function createLink(
   /** Not waited for: a run may come to its end before its executor is ready, and is told so then. */
   async function begin(flight: Flight, command: RunCommand, component: LoadCommand, body: Uint8Array) {
     const isUnderWay = () => flights.get(command.run) === flight;
-    // Nothing of a tenant's is sent to a process before it is known to be caged.
-    await greeted.promise.then(
-      () => (isUnderWay() ? load(component, body) : undefined),
-      () => undefined,
-    );
+    // What is loaded was greeted before. Then the command goes out in this very turn: whoever called may stand still in
+    // the next moment, and the executor need not.
+    if (!loaded.has(component.key)) {
+      // Nothing of a tenant's is sent to a process before it is known to be caged.
+      await greeted.promise.then(
+        () => (isUnderWay() ? load(component, body) : undefined),
+        () => undefined,
+      );
+    }
     if (!isUnderWay()) return;
     flight.begin();
     watch.began();

@@ -52,6 +52,8 @@ export interface PoolOptions {
 
 /** The pool. */
 export interface Pool {
+  /** One that is free for it now, when nobody waits before it. @returns undefined when there is none: then it may wait */
+  take(need: Need): Loan | undefined;
   /**
    * @param waitMs longest wait for an executor
    * @throws {GatewayError} `sandbox-unavailable`
@@ -301,16 +303,22 @@ export function createPool(
     return true;
   }
 
+  function take(need: Need): Loan | undefined {
+    if (closed) return undefined;
+    crowd.asks(need.tenant);
+    const free = turns.size === 0 ? findFree(need) : undefined;
+    if (free === undefined) return undefined;
+    const loan = lend(free, need);
+    fill();
+    return loan;
+  }
+
   return {
+    take,
     borrow(need, waitMs) {
       if (closed) return Promise.reject(unavailable("the pool is closed"));
-      crowd.asks(need.tenant);
-      const free = turns.size === 0 ? findFree(need) : undefined;
-      if (free !== undefined) {
-        const loan = lend(free, need);
-        fill();
-        return Promise.resolve(loan);
-      }
+      const free = take(need);
+      if (free !== undefined) return Promise.resolve(free);
       return new Promise((resolve, reject) => {
         const caller: Caller = {
           tenant: need.tenant,

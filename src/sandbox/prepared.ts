@@ -30,6 +30,8 @@ export interface Prepared {
 
 /** Where prepared components come from. */
 export interface Preparer {
+  /** What was prepared and verified before, where it is still in memory: nothing has to be waited for. */
+  find(component: SandboxComponent, maxMemoryBytes: number, runs?: PreparedFor): Prepared | undefined;
   /**
    * @param maxMemoryBytes cap that is written into the component's memories
    * @throws {GatewayError} `component-refused`
@@ -75,10 +77,10 @@ export function createPreparer(powers: {
   }
 
   return {
+    find: (component, maxMemoryBytes, runs = {}) => inMemory.get(nameOf(component, maxMemoryBytes, runs)),
     async prepare(component, maxMemoryBytes, runs = {}) {
       const { repeatable = false, profiled = false, relaxedSimd = false } = runs;
-      const variant = `${repeatable ? " repeatable" : ""}${profiled ? " profiled" : ""}${relaxedSimd ? " relaxed-simd" : ""}`;
-      const name = `${component.digest} ${maxMemoryBytes}${variant}`;
+      const name = nameOf(component, maxMemoryBytes, runs);
       // What was verified once and never left this process needs no second look.
       const ready = inMemory.get(name) ?? underWay.get(name);
       if (ready !== undefined) return ready;
@@ -94,6 +96,15 @@ export function createPreparer(powers: {
       }
     },
   };
+}
+
+function nameOf(
+  { digest }: SandboxComponent,
+  maxMemoryBytes: number,
+  { repeatable, profiled, relaxedSimd }: PreparedFor,
+): string {
+  const variant = `${repeatable ? " repeatable" : ""}${profiled ? " profiled" : ""}${relaxedSimd ? " relaxed-simd" : ""}`;
+  return `${digest} ${maxMemoryBytes}${variant}`;
 }
 
 async function runPreparer(

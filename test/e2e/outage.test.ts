@@ -5,17 +5,16 @@
  * Time passes by the clock port, a second at a time while nothing is under way, so nothing here depends on how fast the
  * machine is.
  */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
-import { sha256Hex } from "../../src/core/digest.ts";
 import { openKeys } from "../../src/local.ts";
 import { startServer } from "../../src/serve.ts";
 import { type Answer, callGateway, testConfig } from "../support/gateway.ts";
-import { getGuest } from "../support/get-guest.ts";
+import { writeGetTool } from "../support/get-guest.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const RETRIES = { ratio: 0.2, min_per_second: 0.5, ttl_seconds: 10 };
@@ -57,8 +56,12 @@ const service = createServer((socket) => {
 beforeAll(async () => {
   await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
   folder = await mkdtemp(join(tmpdir(), "writ-outage-"));
-  await addTool("fetch", RETRIES);
-  await addTool("frugal", { ratio: 0, min_per_second: 0.004, ttl_seconds: 300 });
+  const frugal = { ratio: 0, min_per_second: 0.004, ttl_seconds: 300 };
+  for (const [name, retry_budget] of [
+    ["fetch", RETRIES],
+    ["frugal", frugal],
+  ] as const)
+    await writeGetTool(join(folder, "tools"), name, servicePort(), { retry_budget });
   const config = testConfig(folder, {
     ...{ toolsFolder: join(folder, "tools"), executors: 1, egressAllow: ["127.0.0.1/32"] },
     logLevel: "silent",
@@ -77,30 +80,6 @@ afterAll(async () => {
   await new Promise((resolve) => service.close(resolve));
   await rm(folder, { recursive: true, force: true });
 });
-
-/** The guest that does nothing but GET, under a policy of this name. */
-async function addTool(name: string, retry_budget: object): Promise<void> {
-  const place = join(folder, "tools", name);
-  await mkdir(place, { recursive: true });
-  const component = await getGuest();
-  await writeFile(join(place, "fetch.wasm"), component);
-  const digest = `sha256:${sha256Hex(component)}`;
-  const file = { name, description: "GETs", engine: "c", component: "fetch.wasm", digest, functions: {} };
-  await writeFile(join(place, "tool.json"), JSON.stringify(file));
-  const policy = {
-    ...{ tool_id: name, tenant_tier: ["pro"], purpose: ["demo"], max_duration_ms: 60_000 },
-    functions: { fetch: { operation: "read" } },
-    network_allowlist: [
-      { host: "127.0.0.1", scheme: "http", port: servicePort(), methods: ["GET"], paths: ["/*"] },
-    ],
-    budget: {
-      ...{ fuel: 1e8, memory_bytes: "4MiB", egress_bytes: "64KiB", requests: 8 },
-      ...{ output_bytes: "1KiB", log_bytes: 0 },
-    },
-    retry_budget,
-  };
-  await writeFile(join(place, "policy.yaml"), JSON.stringify(policy));
-}
 
 function servicePort(): number {
   const address = service.address();

@@ -134,7 +134,7 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
     accounts: createAccounts(steps),
     ledger: createLedger(steps),
     keyActs: createKeyActs(steps),
-    recordIntent: (intent, claims) =>
+    recordIntent: (intent, claims, decided) =>
       orRefused(
         queue.write(
           () => {
@@ -142,28 +142,37 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
             connection.run(queries.insertOpenRun(intent));
             return claims === undefined ? NOTHING_CLAIMED : drive(connection, claim(claims));
           },
-          (claimed) => {
-            acknowledged.run = intent.run;
-            return claimed;
+          {
+            beforeCommit: decided,
+            afterCommit(claimed) {
+              acknowledged.run = intent.run;
+              return claimed;
+            },
           },
         ),
       ),
     seal: (seal, settlement) =>
-      queue.write(() => {
-        const uncommitted = insertSeal(seal);
-        if (connection.run(queries.deleteOpenRun(seal.run)) !== 1) {
-          throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: it is not open`);
-        }
-        drive(connection, settle(seal, settlement));
-        return uncommitted;
-      }, prove),
+      queue.write(
+        () => {
+          const uncommitted = insertSeal(seal);
+          if (connection.run(queries.deleteOpenRun(seal.run)) !== 1) {
+            throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: it is not open`);
+          }
+          drive(connection, settle(seal, settlement));
+          return uncommitted;
+        },
+        { afterCommit: prove },
+      ),
     recordRefusal: (intent, seal) =>
-      queue.write(() => {
-        if (seal.run !== intent.run)
-          throw new TypeError("Cannot record refusal: intent and seal are of two runs");
-        connection.run(queries.insertRun(intent));
-        return insertSeal(seal);
-      }, prove),
+      queue.write(
+        () => {
+          if (seal.run !== intent.run)
+            throw new TypeError("Cannot record refusal: intent and seal are of two runs");
+          connection.run(queries.insertRun(intent));
+          return insertSeal(seal);
+        },
+        { afterCommit: prove },
+      ),
     logHead: async () => log.head(),
     async prove(sequence, atLeast = 0) {
       const [head] = connection.read(queries.selectHeadAfter(Math.max(sequence, atLeast - 1)));

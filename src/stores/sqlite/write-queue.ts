@@ -24,6 +24,19 @@ interface Waiting {
   readonly write: () => void;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+  /** Called before the COMMIT that the write is in. */
+  readonly beforeCommit: () => void;
+}
+
+/** What is told of a write on its way, beside what comes of it. */
+interface WriteEvents<T, R> {
+  /** Makes the result, right after the COMMIT, before anything else can be written. Default: what the write returned. */
+  readonly afterCommit?: (result: T) => R;
+  /**
+   * Called when all of the transaction is written and only the COMMIT is left, which may still fail: this thread stands
+   * still meanwhile, others need not. Must not throw, and must not write.
+   */
+  readonly beforeCommit?: (() => void) | undefined;
 }
 
 /** The only door for writes to one database. */
@@ -63,14 +76,19 @@ export class WriteQueue {
    * Runs a write in a transaction.
    *
    * @param write synchronous; what it throws undoes its own statements only and rejects its own caller only
-   * @param afterCommit makes the result, right after the COMMIT, before anything else can be written
    * @returns what `write` returned, after the COMMIT that made it durable, as `afterCommit` made it
    * @throws whatever made the transaction fail. The write may still be stored then: a COMMIT that failed says
    *   nothing about the disk
    */
   async write<T>(write: () => T): Promise<T>;
-  async write<T, R>(write: () => T, afterCommit: (result: T) => R): Promise<R>;
-  async write<T>(write: () => T, afterCommit: (result: T) => unknown = (result) => result): Promise<unknown> {
+  async write<T, R>(
+    write: () => T,
+    events: WriteEvents<T, R> & { readonly afterCommit: (result: T) => R },
+  ): Promise<R>;
+  async write<T>(
+    write: () => T,
+    { afterCommit = (result) => result, beforeCommit = nothing }: WriteEvents<T, unknown> = {},
+  ): Promise<unknown> {
     if (this.#stopped !== undefined) throw this.#stopped;
     if (this.#failed) this.#goOn();
     return await new Promise((resolve, reject) => {
@@ -89,6 +107,7 @@ export class WriteQueue {
           }
         },
         reject,
+        beforeCommit,
       });
       this.#schedule();
     });
@@ -136,6 +155,7 @@ export class WriteQueue {
       this.#database.exec("BEGIN IMMEDIATE");
       for (const waiting of batch) if (this.#attempt(waiting, batch.length > 1)) written.push(waiting);
       this.#beforeCommit();
+      for (const { beforeCommit } of written) beforeCommit();
       this.#database.exec("COMMIT");
     } catch (error) {
       rollBack(this.#database);
@@ -178,6 +198,8 @@ export class WriteQueue {
     this.#failed = false;
   }
 }
+
+function nothing(): void {}
 
 function isIoError(error: unknown): boolean {
   if (!(error instanceof Error) || !("errcode" in error)) return false;
