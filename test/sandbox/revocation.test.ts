@@ -27,8 +27,9 @@ afterEach(async () => {
   box = undefined;
 });
 
-async function open(): Promise<TestSandbox> {
-  box = await openSandbox({ executors: 1, most: 1, cacheFolder });
+/** @param runs under way at once in its one executor */
+async function open(runs = 1000): Promise<TestSandbox> {
+  box = await openSandbox({ executors: 1, most: 1, runs, cacheFolder });
   for (const component of Object.values(components)) await box.sandbox.prepare(component, 64 << 20);
   return box;
 }
@@ -110,7 +111,7 @@ describe("a run that is revoked", () => {
   });
 
   it("ends at once while it waits for an executor, and its place goes to the next", async () => {
-    const opened = await open();
+    const opened = await open(1);
     const { give, onRevoked } = word();
     const busy = opened.call(components.spin, "run", {}, { ...LONG, timeToLiveMs: 1_500 });
     await pause(50);
