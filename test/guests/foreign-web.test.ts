@@ -181,6 +181,29 @@ describeGuest("rust-async", (call) => {
     },
   );
 
+  it(
+    "says something by a socket of WASI 0.3, and hears the answer, where its policy names the place",
+    LONG,
+    async () => {
+      const says = (policy: object) =>
+        call({ ...policy, arguments: ["tcp", "api.test", String(tcp.port), "hello"] }, "run", {});
+      const heard = await says(open());
+      expect(printed(heard)).toBe('Ok("you said hello") later');
+      expect(heard.events).toContainEqual(
+        expect.objectContaining({
+          import: "wasi:sockets/types@0.3.2#[method]tcp-socket.connect",
+          clause: "sockets[1]",
+          ...{ bytes_out: 5, bytes_in: 14 },
+        }),
+      );
+      const denied = await says({});
+      expect(printed(denied)).toContain("AccessDenied");
+      expect(denied.events).toContainEqual(
+        expect.objectContaining({ change: 'add to sockets: { host: "api.test", port: "<its port>" }' }),
+      );
+    },
+  );
+
   it("is told no in words of its own language, and the evidence says what would allow it", LONG, async () => {
     const denied = await run({}, "/", "x", 1);
     expect(denied.outcome.kind).toBe("denied-import");
