@@ -11,9 +11,14 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { componentEmbed, componentNew } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { sha256Hex } from "../../src/core/digest.ts";
+import { composeWit, readWitLibrary, readWitPackage } from "../../src/toolchain/wit-text.ts";
 
 const run = promisify(execFile);
 const SOURCES = fileURLToPath(new URL("sources/", import.meta.url));
+const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
+/** The generator of Go's bindings, and where its sources are once it is installed. */
+const WIT_BINDGEN = "0.63.0";
+const GO_PACKAGE = `"\${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/wit-bindgen-go-${WIT_BINDGEN}/src/pkg`;
 const WASI = fileURLToPath(new URL("../../wit/deps/", import.meta.url));
 const ADAPTERS = new URL("../../node_modules/@bytecodealliance/jco/lib/", import.meta.url);
 
@@ -57,6 +62,30 @@ const recipes: Readonly<Record<string, Recipe>> = {
         wit: join(folder, "reactor.wit"),
         world: "reactor",
       });
+    },
+  },
+  "go-http": {
+    // The generator is a Rust program whose crate holds the Go package too.
+    probe: ["sh", "-c", `wit-bindgen --version && go version && ls -d ${GO_PACKAGE}`],
+    install: `Go 1.25 or newer, and cargo install wit-bindgen-cli@${WIT_BINDGEN}`,
+    async build(work) {
+      const folder = join(work, "go-http-built");
+      const wit = join(folder, "wit");
+      for (const name of ["io", "clocks", "random", "cli", "filesystem", "sockets", "http"])
+        await cp(join(WASI, `wasi-${name}`), join(wit, "deps", name), { recursive: true });
+      await cp(join(work, "go-http/web.wit"), join(wit, "web.wit"));
+      await run("wit-bindgen", ["go", "--quiet", "--world", "web", "--out-dir", folder, wit]);
+      await cp(join(work, "go-http"), folder, { recursive: true });
+      // It names a Go that is newer than it needs.
+      await run("sh", ["-c", `cp -r ${GO_PACKAGE} pkg && sed -i 's/^go 1\\..*/go 1.25/' pkg/go.mod`], {
+        cwd: folder,
+      });
+      // The package allocates by a function of Go's runtime while that is not up yet.
+      await go(folder, "-buildmode=c-shared", "-ldflags=-checklinkname=0 -s -w");
+      const { id, body } = await readWitPackage(join(work, "go-http"));
+      const composed = join(folder, "composed.wit");
+      await writeFile(composed, composeWit({ id, body }, await readWitLibrary(PROJECT)));
+      return adapt(join(folder, "core.wasm"), "reactor", { wit: composed, world: "web" });
     },
   },
   python: {

@@ -161,6 +161,10 @@ describeGuest("rust-net", (call) => {
   speaksTcp(call, "get", "GET ureq", /denied|name|address/i);
 });
 
+describeGuest("go-http", (call) => {
+  speaksHttp(call, "request", { body: "five!" }, "POST net/http", "HTTP-request-denied");
+});
+
 describeGuest("rust-async", (call) => {
   const run = (policy: object, path: string, body: string, naps: number) =>
     call({ ...policy, arguments: [`api.test:${http.port}`, path, body, String(naps)] }, "run", {});
