@@ -13,6 +13,7 @@ import {
   Blocks,
   barrierClause,
   type EgressResponse,
+  EgressSpent,
   type ErrorCode,
   type Permit,
   permitRequest,
@@ -183,6 +184,8 @@ class HttpClient {
         open: profile === undefined ? open : [...open, ...profile.open],
         ...tlsOf(profile, permit),
         signal: book.signal,
+        // What is read ahead of the guest may be what spends the budget: then no read of its finds that out.
+        onSpent: () => void fail(new EgressSpent("Egress budget is spent")),
         blocks: this.#blocks,
         meter: meterOf(this.#context, event),
         ...(pool === undefined ? {} : { pool }),
@@ -196,7 +199,8 @@ class HttpClient {
         ...(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs }),
         ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
       });
-      event.result = String(response.status);
+      // What came behind the head may have spent the budget by now.
+      if (event.effect !== "failed") event.result = String(response.status);
       const coding = response.headers.find(([name]) => name.toLowerCase() === "content-encoding")?.[1];
       // Compressed, a secret has no spelling that could be looked for.
       if (this.#context.echo.active && coding !== undefined && coding !== "identity")

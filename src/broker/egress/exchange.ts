@@ -38,6 +38,8 @@ export interface ExchangeOptions {
   readonly headers: readonly Header[];
   readonly body: RequestBody;
   readonly meter: Meter;
+  /** Told when the meter refuses, whether or not somebody waits for the response just then. */
+  readonly onSpent?: () => void;
   /** What the response's body passes through. */
   readonly blocks: Blocks;
   readonly clock: Clock;
@@ -83,7 +85,10 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
   const { permit, headers, meter, blocks, clock, signal, keep, idleTimeoutMs } = options;
   const incoming = new Incoming(blocks);
   const onEnd = () => incoming.abort(new EgressFailure({ tag: "connection-terminated" }));
-  const spent = () => incoming.abort(new EgressSpent("Egress budget is spent"));
+  const spent = () => {
+    options.onSpent?.();
+    incoming.abort(new EgressSpent("Egress budget is spent"));
+  };
   signal.addEventListener("abort", onEnd, { once: true });
   let over = false;
   const close = (whole = false) => {

@@ -76,6 +76,8 @@ export interface EgressRequest extends Way {
   readonly body: RequestBody;
   readonly firstByteTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
+  /** Told when the meter refuses while the request or its response is under way. */
+  readonly onSpent?: () => void;
   /** What response bodies of the same run pass through; default: blocks of this request's own. */
   readonly blocks?: Blocks;
   /** The profile's; default: the runtime's trust, no client certificate. */
@@ -165,6 +167,7 @@ export function createEgress(options: EgressOptions): Egress {
         headers: request.headers,
         body,
         meter: request.meter,
+        ...(request.onSpent === undefined ? {} : { onSpent: request.onSpent }),
         blocks: request.blocks ?? new Blocks(),
         clock,
         signal: request.signal,
