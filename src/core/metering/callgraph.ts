@@ -23,14 +23,19 @@ export interface FunctionFacts {
   readonly open: boolean;
   /** Makes calls through tables or references, or of imports. */
   readonly callsOut: boolean;
-  /** It makes calls in its own stead, of functions of the module. */
-  readonly tails: boolean;
+  /** Makes calls through tables or references; in its own stead. */
+  readonly callsUnknown: boolean;
+  readonly endsInUnknown: boolean;
   /** It throws or catches. */
   readonly exceptions: boolean;
   /** It has an `unreachable` of its own. */
   readonly panics: boolean;
+  /** It ends by an `unreachable` and has no `return`: as a rule it comes to that end, or to none. */
+  readonly diverges: boolean;
   /** Indices of the functions that it calls by name. */
   readonly callees: readonly number[];
+  /** Of those that it calls in its own stead. */
+  readonly successors: readonly number[];
   /** Indices of the functions that it makes references to. */
   readonly references: readonly number[];
 }
@@ -47,11 +52,6 @@ export interface CallGraph {
   readonly quiet: readonly boolean[];
   /** Positions with callees before their callers, as far as recursion lets them. */
   readonly order: readonly number[];
-  /**
-   * By position: functions that it calls by name and that may be running then, so that a cycle of calls closes. Every
-   * cycle has such a call, or one that is made by way of a table or a reference: there call depth is counted.
-   */
-  readonly closing: readonly (ReadonlySet<number> | undefined)[];
   /** By position: it may be called from elsewhere than by name. */
   readonly fromOutside: readonly boolean[];
 }
@@ -60,19 +60,24 @@ export interface CallGraph {
 export class FactsCollector {
   readonly #importedFunctions: number;
   readonly #callees: number[] = [];
+  readonly #successors: number[] = [];
   readonly #references: number[] = [];
   #open = false;
   #callsOut = false;
-  #tails = false;
+  #callsUnknown = false;
+  #endsInUnknown = false;
   #exceptions = false;
   #panics = false;
+  #returns = false;
+  /** One past the last `unreachable`. */
+  #behindPanic = 0;
 
   constructor({ importedFunctions }: WasmModule) {
     this.#importedFunctions = importedFunctions;
   }
 
   /** Looks at the walker's operator. */
-  stop({ opcode, first }: Walker): void {
+  stop({ opcode, first, reader }: Walker): void {
     switch (opcode) {
       case OP.loop:
         this.#open = true;
@@ -82,7 +87,7 @@ export class FactsCollector {
         if (first < this.#importedFunctions) this.#callsOut = true;
         else {
           this.#callees.push(first);
-          if (opcode === OP.returnCall) this.#tails = true;
+          if (opcode === OP.returnCall) this.#successors.push(first);
         }
         break;
       case OP.refFunc:
@@ -90,15 +95,21 @@ export class FactsCollector {
         break;
       case OP.unreachable:
         this.#panics = true;
+        this.#behindPanic = reader.pos;
+        break;
+      case OP.return:
+        this.#returns = true;
         break;
       case OP.returnCallIndirect:
       case OP.returnCallRef:
+        this.#endsInUnknown = true;
         this.#callsOut = true;
-        this.#tails = true;
+        this.#callsUnknown = true;
         break;
       case OP.callIndirect:
       case OP.callRef:
         this.#callsOut = true;
+        this.#callsUnknown = true;
         break;
       case OP.try:
       case OP.tryTable:
@@ -111,16 +122,19 @@ export class FactsCollector {
     }
   }
 
-  /** What was found. @param cost of all operators */
-  done(cost: number): FunctionFacts {
+  /** What was found. @param cost of all operators @param codeEnd one past the body's last */
+  done(cost: number, codeEnd: number): FunctionFacts {
     return {
       cost,
       open: this.#open || this.#callsOut,
       callsOut: this.#callsOut,
-      tails: this.#tails,
+      callsUnknown: this.#callsUnknown,
+      endsInUnknown: this.#endsInUnknown,
       exceptions: this.#exceptions,
       panics: this.#panics,
+      diverges: this.#panics && !this.#returns && this.#behindPanic === codeEnd - 1,
       callees: this.#callees,
+      successors: this.#successors,
       references: this.#references,
     };
   }
@@ -142,7 +156,6 @@ export function buildCallGraph(
       if (index >= module.importedFunctions) fromOutside[index - module.importedFunctions] = true;
     }
   }
-  const closing: (Set<number> | undefined)[] = facts.map(() => undefined);
   const bound = new Array<number | undefined>(facts.length).fill(undefined);
   const state = new Uint8Array(facts.length); // 0 new, 1 on the stack, 2 done
   const order: number[] = [];
@@ -159,7 +172,6 @@ export function buildCallGraph(
       if (next < callees.length) {
         progress[top] = next + 1;
         const callee = (callees[next] ?? 0) - module.importedFunctions;
-        if (state[callee] === 1) closing[position] = (closing[position] ?? new Set()).add(callees[next] ?? 0);
         if (state[callee] === 0) {
           state[callee] = 1;
           stack.push(callee);
@@ -175,7 +187,7 @@ export function buildCallGraph(
       bound[position] = boundOf(module, facts[position], bound, most);
     }
   }
-  return { facts, bound, quiet: findQuiet(module, facts), closing, fromOutside, order };
+  return { facts, bound, quiet: findQuiet(module, facts), fromOutside, order };
 }
 
 /** What reaches a function that is not quiet is not quiet either: spreads from callees to callers. */

@@ -8,7 +8,8 @@
  * - `costs.ts`, `sizes.ts`: what operators cost, for certain and by the size they work on. `host-costs.ts`: what the host
  *   charges beside them.
  * - `scan.ts`: reads all code once; what is behind it goes from stop to stop (operators that metering looks at).
- * - `callgraph.ts`: the functions so small that their callers account for them.
+ * - `callgraph.ts`: the functions so small that their callers account for them. `depth.ts` and `cycles.ts`: what takes call
+ *   depth.
  * - `flow.ts` and `flow-builder.ts`: a body as regions and joints. `charges.ts`: what each region charges.
  *   `checks.ts`: where the count is compared with zero. `plan.ts` joins the three and notes the `sites.ts`.
  * - `word.ts`, `signatures.ts`, `type-identity.ts`, `wrappers.ts`, `helpers.ts`: the count is one word that travels through every

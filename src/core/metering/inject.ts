@@ -21,13 +21,13 @@ import { writeRefusalNote, writeSizeCharge } from "./size-code.ts";
 import { sizeChargeOf } from "./sizes.ts";
 import { canWrap, closeTight, openTight, TIGHT_EXIT } from "./tight-loops.ts";
 import { OP, Walker } from "./walker.ts";
-import { framesInWord, UNKNOWN_FRAMES } from "./word.ts";
+import { framesInWord } from "./word.ts";
 import { op, TYPE, WordCode } from "./word-code.ts";
 
 /**
  * Writes one metered body.
  *
- * @param depth what it takes of the call depth
+ * @param depth what it and its calls take of the call depth
  * @param locals gets the declaration of locals
  * @param operators gets the code behind it
  */
@@ -58,7 +58,8 @@ class Emitter {
   readonly #plan: BodyPlan;
   /** What the frame takes of the call depth at entry. */
   readonly #depth: number;
-  readonly #depthOf: BodyDepth["ofCallee"];
+  /** What a call by way of a table or a reference takes. */
+  readonly #unknown: number;
   readonly #writer: Writer;
   readonly #word: WordCode;
   readonly #locals: AddedLocals;
@@ -87,7 +88,7 @@ class Emitter {
     this.#bytes = source.code.bytes;
     this.#plan = plan;
     this.#depth = depth.own;
-    this.#depthOf = depth.ofCallee;
+    this.#unknown = depth.unknown;
     this.#writer = writer;
     // The word is the last parameter, so the declared locals stand one higher.
     this.#word = new WordCode(writer, body.type.params.count);
@@ -252,9 +253,9 @@ class Emitter {
     this.#flush(at);
     const tail = opcode === OP.returnCall || opcode === OP.returnCallIndirect || opcode === OP.returnCallRef;
     const isByName = opcode === OP.call || opcode === OP.returnCall;
-    const frames = isByName ? this.#depthOf(first) : UNKNOWN_FRAMES;
+    const frames = isByName ? 0 : this.#unknown;
     if (isByName) {
-      this.#takeForCall(tail, frames);
+      this.#takeForCall(tail, 0);
       op(writer, opcode, wrappers.inside(first));
       this.#copied = walker.reader.pos;
     } else {

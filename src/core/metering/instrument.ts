@@ -24,8 +24,9 @@ export interface MeterOptions {
   /** Cap on all tables that the module defines together, in elements. Default {@link DEFAULT_MAX_TABLE_ELEMENTS}. */
   readonly maxTableElements?: number;
   /**
-   * Frames a call may nest, 1 to 8191. Calls that may close a cycle count, for the frames below them that do not;
-   * a frame with many locals counts several times, and a call by way of a table or a reference three times. Default {@link DEFAULT_MAX_CALL_DEPTH}, which ends before V8's own stack of 984 KiB does.
+   * Frames a call may nest, 1 to 8191. In each cycle of calls at least one function counts, for its own frame and for those
+   * that do not; a frame with many locals counts several times, and a call by way of a table or a reference three
+   * times. Default {@link DEFAULT_MAX_CALL_DEPTH}, which ends before V8's own stack of 984 KiB does.
    */
   readonly maxCallDepth?: number;
   /**
@@ -72,7 +73,7 @@ export interface MeteredModule {
 }
 
 /** The version of the rewriting. Whoever keeps metered modules keeps them under it; fuel depends on the cost table only. */
-export const METER_VERSION = "writ-meter/9";
+export const METER_VERSION = "writ-meter/10";
 
 /** Where the caller names no depth: about half a megabyte of native stack. */
 export const DEFAULT_MAX_CALL_DEPTH = 4096;

@@ -45,6 +45,6 @@ export interface RewriteContext extends InjectContext {
 export interface BodyDepth {
   /** When it is entered; 0 where its callers did. */
   readonly own: number;
-  /** When it calls a function by its index; 0 where that can close no cycle, or takes its own. */
-  readonly ofCallee: (index: number) => number;
+  /** When it makes a call by way of a table or a reference; 0 where the functions that these lead to take theirs. */
+  readonly unknown: number;
 }

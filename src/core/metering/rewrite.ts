@@ -7,6 +7,7 @@ import { readBody } from "./body.ts";
 import type { CallGraph } from "./callgraph.ts";
 import { buildCallGraph, MAX_UNKNOWN } from "./callgraph.ts";
 import { MAX_AT_ENTRY, MAX_AT_EXIT } from "./checks.ts";
+import { takeDepth } from "./depth.ts";
 import type { Callee } from "./flow.ts";
 import { FlowBuilder } from "./flow-builder.ts";
 import type { IndexMap } from "./index-map.ts";
@@ -15,7 +16,7 @@ import { MAX_BODY_BYTES, refuseBody } from "./limits.ts";
 import { SECTION } from "./module.ts";
 import type { BodyPlan } from "./plan.ts";
 import { planBody } from "./plan.ts";
-import type { BodyDepth, CodeSource, RewriteContext } from "./rewrite-context.ts";
+import type { CodeSource, RewriteContext } from "./rewrite-context.ts";
 import type { ScannedBody } from "./scan.ts";
 import { ScannedCode } from "./scan.ts";
 import { writeExports, writeGlobals, writeTables } from "./sections.ts";
@@ -23,16 +24,6 @@ import { writeElements } from "./segments.ts";
 import { Sites } from "./sites.ts";
 import type { Walker } from "./walker.ts";
 import { OP } from "./walker.ts";
-import { MAX_CALL_DEPTH, UNKNOWN_FRAMES } from "./word.ts";
-
-/** Slots of eight bytes that one unit of call depth covers: a large frame takes several. */
-const SLOTS_PER_DEPTH = 16;
-/** What a frame takes beside its locals, in slots. */
-const FRAME_OVERHEAD = 8;
-/** Slots of frames that callers take depth for in advance. */
-const LONGEST_CHAIN = 128;
-/** The same where they do not know whom they call. */
-const UNKNOWN_CHAIN = UNKNOWN_FRAMES * SLOTS_PER_DEPTH;
 
 /** The metered bodies of the module's own functions. */
 export interface RewrittenCode {
@@ -57,8 +48,8 @@ export function rewriteCode(context: RewriteContext): RewrittenCode {
   const bodies = scanAll(context, code);
   const facts = bodies.map((each) => each.facts);
   const graph = buildCallGraph(module, facts, findReferenced(context));
-  const frames = countFrames(context, graph, bodies);
-  const plans = planAll(context, { code, sites }, bodies, graph, frames.own);
+  const taken = takeDepth(graph, bodies, module.importedFunctions);
+  const plans = planAll(context, { code, sites }, bodies, graph, taken.own);
   const content = new Writer(size * 1.5);
   const locals = new Writer(256);
   const operators = new Writer(65_536);
@@ -67,12 +58,7 @@ export function rewriteCode(context: RewriteContext): RewrittenCode {
     const { index } = each.body;
     const plan = plans[position];
     if (plan === undefined) throw new RangeError(`No plan for function ${index}`);
-    const closing = graph.closing[position];
-    const depth: BodyDepth = {
-      own: frames.own[position] ?? 0,
-      ofCallee: (callee) =>
-        closing?.has(callee) ? (frames.below[callee - module.importedFunctions] ?? 0) : 0,
-    };
+    const depth = { own: taken.own[position] ?? 0, unknown: taken.unknown };
     injectBody(context, { code, sites }, each, plan, depth, locals, operators);
     const length = locals.length + operators.length;
     if (length > MAX_BODY_BYTES) throw refuseBody(index, length);
@@ -132,7 +118,7 @@ function planAll(
   { code, sites }: CodeSource,
   bodies: readonly ScannedBody[],
   graph: CallGraph,
-  frames: readonly number[],
+  frames: Int32Array,
 ): BodyPlan[] {
   const plans: BodyPlan[] = [];
   // One that is not planned yet: recursion came by it, and it is called with as much as any may take.
@@ -164,43 +150,6 @@ function planAll(
         : { bound, quiet, pre, through, exit };
   }
   return plans;
-}
-
-/**
- * What functions take of the call depth. Calls that may close a cycle take it: for the frame of their callee, and for
- * those of the functions below that it calls otherwise. Bounded functions are the last of a chain, and small. A function
- * that would leave a long chain of frames to others takes depth itself when it is entered. Who calls by way of a table
- * or a reference takes {@link UNKNOWN_FRAMES} for the chain that begins there.
- *
- * @returns by position: what it takes when it is entered; what a call that may close a cycle takes for it
- */
-function countFrames(
-  context: RewriteContext,
-  graph: CallGraph,
-  bodies: readonly ScannedBody[],
-): { readonly own: readonly number[]; readonly below: readonly number[] } {
-  const { module } = context;
-  const frames = bodies.map(() => 0);
-  /** Slots of the chain of frames that a function begins and its callers must take depth for. */
-  const chains = bodies.map(() => 0);
-  for (const position of graph.order) {
-    const facts = graph.facts[position];
-    if (facts === undefined || graph.bound[position] !== undefined) continue;
-    const callees = facts.callees.map((callee) => callee - module.importedFunctions);
-    const below = callees.reduce((most, callee) => Math.max(most, chains[callee] ?? 0), 0);
-    const isLeaf = !facts.callsOut && callees.every((callee) => graph.bound[callee] !== undefined);
-    const own = FRAME_OVERHEAD + (bodies[position]?.body.slots ?? 0);
-    const chain = below + (isLeaf ? own : Math.max(own, SLOTS_PER_DEPTH));
-    const longest = graph.fromOutside[position] === true ? UNKNOWN_CHAIN : LONGEST_CHAIN;
-    // A call in its own stead is made with the depth that its callers took for this one.
-    if (chain <= longest) chains[position] = facts.tails ? longest : chain;
-    else
-      frames[position] = Math.min(
-        Math.floor((own + below) / SLOTS_PER_DEPTH) + (isLeaf ? 0 : 1),
-        MAX_CALL_DEPTH,
-      );
-  }
-  return { own: frames, below: chains.map((chain) => Math.ceil(chain / SLOTS_PER_DEPTH)) };
 }
 
 /** Functions that sections refer to, or export: they are called by others than those who name them in code. */

@@ -189,7 +189,15 @@ export class ScannedCode {
     code.copy(bytes, copied, codeEnd);
     const stopsEnd = this.#count;
     const end = code.length;
-    return { body, facts: facts.done(total + units), start, end, firstStop, stopsEnd, hints: movedHints };
+    return {
+      body,
+      facts: facts.done(total + units, codeEnd),
+      start,
+      end,
+      firstStop,
+      stopsEnd,
+      hints: movedHints,
+    };
   }
 
   #add(offset: number, run: number): void {

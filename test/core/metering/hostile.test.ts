@@ -130,8 +130,8 @@ test("instrument() meters start functions", async () => {
 
 test("instrument() stops recursion at the same depth whatever the frames return", async () => {
   for (const [maxCallDepth, deepest] of [
-    [10, 11], // what the host calls is not counted: no cycle closes there
-    [1000, 1001],
+    [10, 10],
+    [1000, 1000],
   ] as const) {
     const wat = `(module (global $n (export "n") (mut i32) (i32.const 0))
       (func $f (export "f") (global.set $n (i32.add (global.get $n) (i32.const 1))) (call $f)))`;
@@ -157,6 +157,15 @@ const DEEP: Readonly<Record<string, string>> = {
   "a long chain by way of a table": chain(9, 14, "call_indirect (type $t) (i32.const 0)"),
   "in its own stead into a chain": `(func $f (export "f") (call $g) (nop)) (func $g (return_call $h))
     (func $h ${locals("i64", 30)} (call $f) (nop))`,
+  "in its own stead by way of a table": `(type $t (func)) (table funcref (elem $h))
+    (func $f (export "f") (call $g) (nop)) (func $g ${locals("i64", 200)} (return_call_indirect (type $t) (i32.const 0)))
+    (func $h ${locals("i64", 30)} (call $f) (nop))`,
+  "into what never comes back": `(func $f (export "f") (call $p)) (func $p (call $f) (unreachable))`,
+  "into what never comes back, far from what counts": `(type $t (func)) ${[...Array(20).keys()]
+    .map((i) => `(func $f${i} ${i === 0 ? '(export "f")' : ""} ${locals("i64", 30)} (call $f${i + 1}) (nop))`)
+    .join(" ")} (func $f20 (call $p)) (func $p (call $f0) (unreachable))`,
+  "by way of a table into what never comes back": `(type $t (func)) (table funcref (elem $p))
+    (func $f (export "f") (call_indirect (type $t) (i32.const 0)) (nop)) (func $p (call $f) (unreachable))`,
 };
 
 function locals(type: string, count: number): string {
