@@ -108,6 +108,22 @@ const recipes: Readonly<Record<string, Recipe>> = {
       return readFile(join(folder, "out.wasm"));
     },
   },
+  "python-clients": {
+    // What the tool stands on, as wheels of Python alone, is brought by whoever builds: see `install`.
+    probe: ["sh", "-c", 'componentize-py --version && ls -d "$WRIT_PYTHON_CLIENTS"/*-*.dist-info'],
+    install: "pip install --target F requests==2.34.2 httpx==0.28.1, and WRIT_PYTHON_CLIENTS=F",
+    async build(work) {
+      const folder = join(work, "python-clients");
+      const clients = process.env["WRIT_PYTHON_CLIENTS"] ?? "";
+      // A wheel's machine code is this machine's; each has the same in Python beside it.
+      const filter = (path: string) => !path.endsWith(".so");
+      await cp(clients, join(folder, "clients"), { recursive: true, filter });
+      const paths = ["-p", ".", "-p", "clients"];
+      const args = ["-q", "-d", "wit", "-w", "clients", "componentize", ...paths, "app", "-o", "out.wasm"];
+      await run("componentize-py", args, { cwd: folder });
+      return readFile(join(folder, "out.wasm"));
+    },
+  },
   c: {
     ...zig,
     async build(work) {

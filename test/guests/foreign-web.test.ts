@@ -222,3 +222,19 @@ describeGuest("python-web", (call) => {
   speaksHttp(call, "get", {}, "GET bindings", "ErrorCode_HttpRequestDenied");
   speaksTcp(call, "get-urllib", "GET undefined", /denied|name|address/i);
 });
+
+describeGuest("python-clients", (call) => {
+  it.each([
+    ["get-urllib3", "urllib3", "NewConnectionError|NameResolutionError|MaxRetryError"],
+    ["get-requests", "requests", "ConnectionError"],
+    ["get-httpx", "httpx", "ConnectError"],
+  ])("asks by %s, and is told no", LONG, async (name, by, denied) => {
+    expect((await call(open(), name, { url: url() })).output).toEqual({ ok: `200 GET ${by}` });
+    expect((await call(open(), name, { url: url("/large") })).output).toEqual({ ok: `200 ${LARGE}` });
+    const { output, events } = await call({}, name, { url: url() });
+    expect(output).toEqual({ err: expect.stringMatching(denied) });
+    expect(events).toMatchObject([
+      { effect: "denied", change: 'add to sockets: { host: "api.test", port: "<its port>" }' },
+    ]);
+  });
+});
