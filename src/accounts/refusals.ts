@@ -42,9 +42,10 @@ export function refusalOf(
     }
     case "retry-budget-spent": {
       const isKeyless = operation === "write" && idempotencyKey === undefined;
+      const seconds = Math.ceil(refusal.freesInMs / 1000);
       const reason = isKeyless
         ? `this write was tried before, as ${refusal.of}, and did not end well; without an Idempotency-Key it can not be tried again safely`
-        : `too many of the last ${operation}s are retries of runs that did not end well, as this one is of ${refusal.of}`;
+        : `too many of the last ${operation}s are retries of runs that did not end well, as this one is of ${refusal.of}; wait ${seconds} s, or ask for something else`;
       return new GatewayError(`${what}: ${reason}`, {
         code: "retry-budget-spent",
         retryAfterSeconds: refusal.freesInMs / 1000,

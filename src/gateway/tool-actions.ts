@@ -10,7 +10,6 @@ import type { ActionPredicate } from "../core/manifest/index.ts";
 import { ACTION_KINDS, digestState } from "../core/manifest/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
 import type { ToolState } from "../core/rollout/index.ts";
-import type { Evidence } from "../evidence/index.ts";
 import type { Clock, Store, ToolAction } from "../ports/index.ts";
 import { policyIdsOf } from "../registry/index.ts";
 import { firstRunOf } from "./ids.ts";
@@ -18,6 +17,8 @@ import type { Versions } from "./versions.ts";
 
 /** After this long no gateway can admit a run on what was in force before: see the registry's board. */
 const SETTLED_MS = 2_000;
+/** What waited longer for its signature is dated by that, and says so: a key that was made since does not speak for then. */
+const LATE_MS = 60_000;
 /** Actions looked at in one round. */
 const PAGE = 50;
 /** Runs read at once. */
@@ -26,7 +27,7 @@ const RUNS = 500;
 /** What the keeper is made of. */
 export interface ActionParts {
   readonly store: Pick<Store, "versions" | "scanRuns" | "keyActs">;
-  readonly evidence: Pick<Evidence, "act">;
+  readonly evidence: { readonly act: (action: ActionPredicate) => Promise<unknown> };
   readonly clock: Clock;
   readonly versions: Versions;
   readonly log: (line: object) => void;
@@ -73,14 +74,25 @@ export class ActionKeeper {
     const unsigned = await store.keyActs.unsigned(PAGE);
     for (const { id: action, by: actor, atMs, ...act } of unsigned) {
       try {
-        const finished_at = new Date(atMs).toISOString();
-        await evidence.act({ action, actor, ...act, runtime: versions, finished_at });
+        await evidence.act({
+          ...{ action, actor, ...act, runtime: versions },
+          ...this.#dated(atMs, act.changes),
+        });
       } catch (error) {
         log({ event: "action-not-signed", action, error: String(error) });
         return false;
       }
     }
     return unsigned.length < PAGE;
+  }
+
+  /** Dates a statement: by the act, as long as the key that signs now was good then beyond doubt. */
+  #dated(atMs: number, changes: readonly string[]): Pick<ActionPredicate, "changes" | "finished_at"> {
+    const nowMs = this.#parts.clock.nowMs();
+    const done = new Date(atMs).toISOString();
+    if (nowMs - atMs <= LATE_MS) return { changes, finished_at: done };
+    const said = `done at ${done}, when no gateway ran that could sign it`;
+    return { changes: [...changes, said], finished_at: new Date(nowMs).toISOString() };
   }
 
   #describe(action: ToolAction): ActionPredicate {
@@ -90,11 +102,10 @@ export class ActionKeeper {
       // Written by ourselves, from the union's own names.
       kind: ACTION_KINDS.find((kind) => kind === action.kind) ?? "activate",
       actor: by,
-      changes: describeChange(action),
+      ...this.#dated(atMs, describeChange(action)),
       before: digestOf(before),
       after: digestOf(after),
       runtime: this.#parts.versions,
-      finished_at: new Date(atMs).toISOString(),
     };
   }
 

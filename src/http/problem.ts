@@ -102,11 +102,17 @@ function describeRefusal(refusal: Refusal): Shown {
     case "unknown-tool":
       return show("There is no such tool, function, run or task for these credentials", {});
     case "run-conflict":
-      return show("The run of that idempotency key is under way", { run: refusal.run }, retryAfter(refusal));
+      return show(
+        "The run of that idempotency key is under way; ask again with the same key",
+        { run: refusal.run },
+        retryAfter(refusal),
+      );
     case "task-closed":
       return show(`The task was reported before: it ${refusal.outcome}`, { outcome: refusal.outcome });
     case "key-reused":
-      return show("The idempotency key belongs to another request", { run: refusal.run });
+      return show("The idempotency key belongs to another request; give this one a key of its own", {
+        run: refusal.run,
+      });
     case "input-too-large":
       return show(`The body is larger than ${refusal.limitBytes} bytes`, { limitBytes: refusal.limitBytes });
     case "component-refused":

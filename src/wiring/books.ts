@@ -2,7 +2,7 @@
 import { type Books, createBooks, loadPrices } from "../accounts/index.ts";
 import type { DataPlace } from "../cli/index.ts";
 import type { Runtime } from "../ports/index.ts";
-import { databaseOf, isShared, openDatabase } from "./place.ts";
+import { databaseOf, openExisting } from "./place.ts";
 
 /**
  * @param pricesFile undefined = `prices.yaml` in the data folder
@@ -13,11 +13,8 @@ export async function openBooks(
   place: DataPlace,
   pricesFile = `${place.dataFolder}/prices.yaml`,
 ): Promise<Books & { close(): Promise<void> }> {
-  const database = databaseOf(place);
-  if (!isShared(database) && (await runtime.files.mode(database)) === undefined)
-    throw new Error(`Cannot open the ledger: there is no database in ${JSON.stringify(place.dataFolder)}`);
   const prices = await loadPrices(runtime.files, pricesFile);
-  const store = await openDatabase(runtime, database);
+  const store = await openExisting(runtime, databaseOf(place), "the ledger");
   // Amounts are in the ledger's own, whatever file is at hand.
   const currency = (await store.ledger.holdCurrency(undefined)) ?? prices.currency;
   return {

@@ -34,7 +34,7 @@ export function nameDatabase(database: string): string {
 export async function openExisting(runtime: Runtime, database: string, what: string): Promise<Store> {
   if (!isShared(database) && (await runtime.files.mode(database)) === undefined) {
     throw new Error(
-      `Cannot open ${what}: there is no database ${JSON.stringify(database)}; start the gateway once`,
+      `Cannot open ${what}: there is no database ${JSON.stringify(database)}; start the gateway once, or name its database by WRIT_DATABASE_URL`,
     );
   }
   return await openDatabase(runtime, database);

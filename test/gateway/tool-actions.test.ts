@@ -2,11 +2,13 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { sha256Hex } from "../../src/core/digest.ts";
+import type { ActionPredicate } from "../../src/core/manifest/index.ts";
 import { firstState, type ToolState } from "../../src/core/rollout/index.ts";
 import { newActionId, newRunId } from "../../src/gateway/ids.ts";
 import { ActionKeeper } from "../../src/gateway/index.ts";
 import type { Store } from "../../src/ports/index.ts";
 import { openStore } from "../../src/stores/index.ts";
+import { actOfTest } from "../support/key-act.ts";
 
 const START_MS = 1_700_000_000_000;
 const BY = { by: "cli", note: "" };
@@ -62,6 +64,36 @@ async function settledMs(action: string): Promise<number | undefined> {
   return (await store.versions.listActions("hash", 10)).find(({ id }) => id === action)?.settledMs;
 }
 
+it("dates what is signed by the act, and what waited long by its signature", async () => {
+  const signed: ActionPredicate[] = [];
+  const signing = new ActionKeeper({
+    ...{ store, clock, versions: { host: "test", writ: "test" }, log: () => undefined },
+    evidence: { act: async (predicate) => void signed.push(predicate) },
+  });
+  const early = actOfTest();
+  await store.keyActs.issue(keyOf(1), { ...early, atMs: nowMs });
+  nowMs += 60_001;
+  const soon = actOfTest();
+  await store.keyActs.issue(keyOf(2), { ...soon, atMs: nowMs });
+  nowMs += 1_000;
+  await signing.round();
+  const of = (id: string) => signed.find(({ action }) => action === id);
+  expect(of(early.id)).toMatchObject({
+    finished_at: new Date(nowMs).toISOString(),
+    changes: [
+      "a key",
+      `done at ${new Date(nowMs - 61_001).toISOString()}, when no gateway ran that could sign it`,
+    ],
+  });
+  expect(of(soon.id)).toMatchObject({
+    finished_at: new Date(nowMs - 1_000).toISOString(),
+    changes: ["a key"],
+  });
+});
+
+const keyOf = (n: number) => ({
+  ...{ id: `key_${n}`, hash: `${n}`, tenant: "acme", tier: "free", scopes: [], createdAtMs: 1, label: "ci" },
+});
 const back = (state: ToolState): ToolState => ({ ...state, active: 1, earlier: [] });
 
 it("is the time from the command to the last run of the old version", async () => {
