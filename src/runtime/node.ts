@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import type { Runtime } from "../ports/index.ts";
+import { chunksOf } from "./chunks.ts";
 import { runCommand } from "./command.ts";
 import {
   openAppend,
@@ -91,13 +92,18 @@ export const runtime: Runtime = {
     });
     return {
       pid,
-      output: child.stdout,
+      output: chunksOf(child.stdout),
       write: (...pieces) =>
         new Promise((resolve, reject) => {
+          const written = (error?: Error | null) => (error ? reject(error) : resolve());
+          if (pieces.length === 1) {
+            child.stdin.write(pieces[0] ?? "", written);
+            return;
+          }
           // One call of the system for all of them.
           child.stdin.cork();
           for (const piece of pieces.slice(0, -1)) child.stdin.write(piece);
-          child.stdin.write(pieces.at(-1) ?? "", (error) => (error ? reject(error) : resolve()));
+          child.stdin.write(pieces.at(-1) ?? "", written);
           child.stdin.uncork();
         }),
       kill() {

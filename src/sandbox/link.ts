@@ -7,7 +7,7 @@
 
 import type { Clock, ExecutorProcess, RunHost } from "../ports/index.ts";
 import { type Death, Flight, type FlightPowers, HEAD_BYTES, type LinkEnd } from "./flight.ts";
-import { encodeFrame, encodeFramePieces, readFrames } from "./pipe/frames.ts";
+import { encodeFrame, encodeFramePieces, FrameReader } from "./pipe/frames.ts";
 import { type LoadCommand, parseReport, type ReportFrame, type RunCommand } from "./pipe/messages.ts";
 import type { Revocation } from "./revocation.ts";
 import { createWatch } from "./watch.ts";
@@ -187,14 +187,18 @@ export function createLink(
 
   async function listen(): Promise<void> {
     try {
-      for await (const frame of readFrames(process.output, LARGEST_REPORT_BYTES, () => headLimit)) {
-        // What it says after it was killed has no effect: a run that is lost may begin again elsewhere.
+      const frames = new FrameReader({ frameBytes: LARGEST_REPORT_BYTES, headBytes: () => headLimit });
+      for await (const chunk of process.output) {
+        for (const frame of frames.read(chunk)) {
+          // What it says after it was killed has no effect: a run that is lost may begin again elsewhere.
+          if (killed !== undefined) break;
+          handle(parseReport(frame));
+          watch.heard();
+          if (bytesHeld < MOST_BYTES_HELD) continue;
+          room = Promise.withResolvers();
+          await room.promise;
+        }
         if (killed !== undefined) break;
-        handle(parseReport(frame));
-        watch.heard();
-        if (bytesHeld < MOST_BYTES_HELD) continue;
-        room = Promise.withResolvers();
-        await room.promise;
       }
     } catch (error) {
       // Bytes that are no report, or the pipe broke: in both cases the process has nothing more to say.

@@ -22,13 +22,16 @@ export class FrameError extends Error {
 
 const HEADER_BYTES = 8;
 const NO_BYTES = new Uint8Array(0);
+/** One of each for all frames: to make them costs more than a small frame does. Neither keeps anything between two calls. */
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * @param head anything that JSON can say; `undefined` members are left out
  * @param body raw bytes beside it
  */
 export function encodeFrame(head: object, body: Uint8Array = NO_BYTES): Uint8Array {
-  const text = new TextEncoder().encode(JSON.stringify(head));
+  const text = ENCODER.encode(JSON.stringify(head));
   const frame = new Uint8Array(HEADER_BYTES + text.length + body.length);
   const view = new DataView(frame.buffer);
   view.setUint32(0, 4 + text.length + body.length, true);
@@ -214,7 +217,7 @@ function readLengths(
 function parseHead(bytes: Uint8Array): Frame["head"] {
   let head: unknown;
   try {
-    head = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    head = JSON.parse(DECODER.decode(bytes));
   } catch (cause) {
     throw new FrameError("Cannot read the head of a frame: it is not JSON", { cause });
   }
