@@ -32,6 +32,9 @@ export interface ByteSink {
 /** Bytes moved by one read or write at most: what the specification lets a host choose. */
 export const CHUNK_BYTES = 64 * 1024;
 
+/** One for all: each stream that is read to its end throws it, and a trace of the stack costs as much as a small read. */
+const CLOSED = new GuestError({ tag: "closed" });
+
 /** Resource `error` of `wasi:io/error`; carries what `http-error-code` may want to know. */
 export class IoError {
   readonly #detail: { readonly message: string; readonly payload?: unknown };
@@ -144,7 +147,7 @@ export class InputStream {
     const { failure, ended } = this.#state;
     if (!ended) return;
     this.#state.failure = undefined;
-    throw failure ?? new GuestError({ tag: "closed" });
+    throw failure ?? CLOSED;
   }
 }
 
