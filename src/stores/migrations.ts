@@ -343,6 +343,46 @@ export const MIGRATIONS: readonly Migration[] = [
     "CREATE TABLE key_acts (id TEXT PRIMARY KEY NOT NULL, act TEXT NOT NULL) STRICT;",
     { kind: "append-only", table: "key_acts", same: "id = NEW.id" },
   ],
+  // What every run is entered in, and every key put under: one tree less each in SQLite, and in the ledger another, for a
+  // cost goes by the name of its run and the first column keeps both apart.
+  [
+    {
+      kind: "sqlite",
+      sql: `
+  CREATE TABLE ledger_2 (
+    entry TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('cost', 'bill')), debit TEXT NOT NULL,
+    credit TEXT NOT NULL CHECK (credit <> debit), amount INTEGER NOT NULL CHECK (amount >= 0), tenant TEXT NOT NULL,
+    tool TEXT NOT NULL, purpose TEXT NOT NULL, class TEXT NOT NULL, task TEXT, run TEXT CHECK (run = entry), digest TEXT,
+    fuel INTEGER NOT NULL, egress_bytes INTEGER NOT NULL, wall_ms INTEGER NOT NULL, day TEXT NOT NULL,
+    at_ms INTEGER NOT NULL, CHECK ((kind = 'cost') = (run IS NOT NULL))
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO ledger_2 SELECT entry, kind, debit, credit, amount, tenant, tool, purpose, class, task, run, digest, fuel,
+    egress_bytes, wall_ms, day, at_ms FROM ledger;
+  DROP TABLE ledger;
+  ALTER TABLE ledger_2 RENAME TO ledger;
+  CREATE INDEX ledger_by_day ON ledger (tenant, day, entry);
+  CREATE INDEX ledger_by_task ON ledger (tenant, task) WHERE task IS NOT NULL;
+  CREATE UNIQUE INDEX ledger_bills_once ON ledger (tenant, task, tool) WHERE kind = 'bill';
+  CREATE TRIGGER ledger_refuse_update BEFORE UPDATE ON ledger
+    BEGIN SELECT RAISE(ABORT, 'ledger are append-only'); END;
+  CREATE TRIGGER ledger_refuse_delete BEFORE DELETE ON ledger
+    BEGIN SELECT RAISE(ABORT, 'ledger are append-only'); END;
+  CREATE TRIGGER ledger_refuse_replace BEFORE INSERT ON ledger
+    WHEN EXISTS (SELECT 1 FROM ledger WHERE entry = NEW.entry)
+    BEGIN SELECT RAISE(ABORT, 'ledger are append-only'); END;
+  CREATE TABLE idempotency_keys_2 (
+    tenant TEXT NOT NULL, tool TEXT NOT NULL, function TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
+    run TEXT NOT NULL UNIQUE, at_ms INTEGER NOT NULL, expires_at_ms INTEGER NOT NULL, key_id TEXT, content BLOB,
+    PRIMARY KEY (tenant, tool, function, key)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO idempotency_keys_2 SELECT tenant, tool, function, key, body, run, at_ms, expires_at_ms, key_id, content
+    FROM idempotency_keys;
+  DROP TABLE idempotency_keys;
+  ALTER TABLE idempotency_keys_2 RENAME TO idempotency_keys;
+  CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys (expires_at_ms);
+  `,
+    },
+  ],
 ];
 
 /** Of a table whose rows are each about one run. */

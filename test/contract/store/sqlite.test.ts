@@ -192,6 +192,47 @@ describe("openStore()", () => {
     await store.close();
   });
 
+  it("keeps the ledger and the keys that an older Writ wrote, and enters nothing of theirs twice", async () => {
+    const old = runtime.openSqlite(path);
+    migrate(old, 12);
+    const { run } = intentOf(1);
+    const line = (entry: string, kind: string, of: string) =>
+      `INSERT INTO ledger VALUES ('${entry}', '${kind}', 'a', 'b', 5, 'acme', 'hash', 'demo', 'exploratory', 't1',
+        ${of}, NULL, 1, 0, 0, '2026-01-01', 1)`;
+    old.exec(line(run, "cost", `'${run}'`));
+    old.exec(line("bill_1", "bill", "NULL"));
+    old.exec(
+      `INSERT INTO idempotency_keys VALUES ('acme', 'hash', 'sum', 'k', 'b', '${run}', 1, 9000, 'id', x'0102')`,
+    );
+    old.close();
+    const database = runtime.openSqlite(path);
+    const store = await openStore(database);
+    expect(await store.ledger.balances()).toEqual(
+      new Map([
+        ["a", 10n],
+        ["b", -10n],
+      ]),
+    );
+    expect(await store.accounts.findKey({ tenant: "acme", tool: "hash", function: "sum" }, "k", 1)).toEqual({
+      ...{ run, body: "b", answer: { keyId: "id", content: Uint8Array.of(1, 2) } },
+    });
+    for (const [sql, refusal] of [
+      [line(run, "cost", `'${run}'`), "ledger are append-only"],
+      [line(run, "cost", `'${run}'`).replace("INSERT", "INSERT OR REPLACE"), "ledger are append-only"],
+      // A cost goes by the name of its run, or the same run could be entered under another.
+      [line("other", "cost", `'${run}'`), "CHECK"],
+      [line("bill_2", "bill", "NULL"), "UNIQUE"],
+      ["UPDATE ledger SET amount = 0", "ledger are append-only"],
+      ["DELETE FROM ledger", "ledger are append-only"],
+      [
+        `INSERT INTO idempotency_keys VALUES ('acme', 'hash', 'sum', 'other', 'b', '${run}', 1, 9000, NULL, NULL)`,
+        "UNIQUE",
+      ],
+    ] as const)
+      expect(() => database.exec(sql)).toThrow(refusal);
+    await store.close();
+  });
+
   it("logs the seals of a store that had no log, as what they are", async () => {
     const old = runtime.openSqlite(path);
     migrate(old, 1);
