@@ -104,9 +104,9 @@ export function createLink(
 
   function kill(death: Death, culprit?: Flight): void {
     killed ??= { death, culprit };
+    process.kill();
     // One that gives way to others would die when they let it: to die takes a processor, too.
     watch.hurry();
-    process.kill();
     room?.resolve();
   }
 

@@ -10,9 +10,9 @@ import type { Clock, ProcessView } from "../ports/index.ts";
 /** How often it looks where there is room. */
 const TICK_MS = 8;
 /** How often where there is little: what is taken between two looks is what an executor can hold beyond all allowance. */
-const SHORT_TICK_MS = 2;
+const SHORT_TICK_MS = 1;
 /** What a processor fills in a millisecond, about, when the system has to find every page. */
-const FILLED_BYTES_PER_MS = 3 * 1024 * 1024;
+const FILLED_BYTES_PER_MS = 4 * 1024 * 1024;
 /** What an executor may hold beyond its runs' grants: objects of the host, code that was just compiled. */
 const ALLOWANCE_BYTES = 48 * 1024 * 1024;
 /** What ended runs may have left for the collector, at most, when the runs that are left are measured. */
