@@ -18,6 +18,7 @@ import { holdRegistry, policyTextsOf, registryOfOne } from "./registry/index.ts"
 import {
   COSIGNED,
   databaseOf,
+  describePreparations,
   keysOf,
   makeDataFolder,
   openDatabase,
@@ -73,7 +74,11 @@ export async function openLocalGateway(
     log: (line) => runtime.printError(JSON.stringify(line)),
   });
   try {
-    await prepareTools(house.sandbox, registry, () => undefined);
+    // The first run of a large component waits for this, for seconds; of one that was prepared before, for nothing.
+    await prepareTools(house.sandbox, registry, ({ name }, _count, preparations) => {
+      if (preparations.some(({ steps }) => steps.length > 0))
+        runtime.printError(`writ: prepared ${name}: ${describePreparations(preparations)}`);
+    });
     await writePublicKeys(runtime, `${dataFolder}/keys`, house, "local-");
   } catch (error) {
     await house.close();

@@ -16,7 +16,7 @@ import type {
   Scope,
   TaskClass,
 } from "../core/policy/index.ts";
-import type { TaskOutcome } from "../ports/index.ts";
+import type { PreparationStep, TaskOutcome } from "../ports/index.ts";
 import type { Operator } from "./operator.ts";
 
 /** The gateway as its doors see it. Refusals are thrown as `GatewayError`; anything else thrown is a bug. */
@@ -297,6 +297,14 @@ export interface Reloaded {
   readonly action: string | null;
   /** In words, a sentence each. */
   readonly changes: readonly string[];
+  /** Tools that had to be made ready to run first; absent where none had. */
+  readonly prepared?: readonly Prepared[];
+}
+
+/** A tool that was made ready to run while somebody waited, step by step. */
+export interface Prepared {
+  readonly tool: string;
+  readonly steps: readonly PreparationStep[];
 }
 
 /** The answer of `/readyz`. */

@@ -192,6 +192,20 @@ export const Reloaded = z
       .nullable()
       .meta({ description: "Id of the operator's action that the log has; null: nothing changed" }),
     changes: z.array(z.string()).meta({ description: "What changed, a sentence each" }),
+    prepared: z
+      .array(
+        z.object({
+          tool: z.string(),
+          steps: z.array(
+            z.object({
+              step: z.string().meta({ description: "decode, plan, validate, meter or compile" }),
+              ms: z.int().min(0),
+            }),
+          ),
+        }),
+      )
+      .meta({ description: "Tools that had to be made ready to run, and what each step took; absent: none" })
+      .optional(),
   })
   .meta({ id: "Reloaded" });
 

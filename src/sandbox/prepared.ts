@@ -89,7 +89,8 @@ export function createPreparer(powers: {
       underWay.set(name, made);
       try {
         const prepared = await made;
-        inMemory.set(name, prepared);
+        // Whoever asks for it later does not wait for these steps.
+        inMemory.set(name, { ...prepared, steps: [] });
         return prepared;
       } finally {
         underWay.delete(name);

@@ -10,7 +10,7 @@ import type { SecretProfile } from "../broker/index.ts";
 import type { ComponentDescription } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
 import { digestState } from "../core/manifest/index.ts";
-import { newActionId, type Reloaded, type Versions } from "../gateway/index.ts";
+import { newActionId, type Prepared, type Reloaded, type Versions } from "../gateway/index.ts";
 import type { Runtime } from "../ports/index.ts";
 import type { RegistryHolder, Tool } from "../registry/index.ts";
 import type { House } from "./house.ts";
@@ -22,7 +22,7 @@ import {
   stampFiles,
   stateOf,
 } from "./operator-files.ts";
-import { prepareTool } from "./prepare.ts";
+import { describePreparations, prepareTool } from "./prepare.ts";
 
 /** Pause between two looks at the files, at least. */
 const LOOK_MS = 2_000;
@@ -84,7 +84,7 @@ export class Reloader {
   async #reload(actor: string): Promise<Reloaded> {
     const { runtime, house, versions, registry, profiles, say, log } = this.#parts;
     const before = this.#files;
-    const after = await this.#read(before, log);
+    const { after, prepared } = await this.#read(before, log);
     const changes = changesBetween(before, after);
     if (changes.length === 0) {
       // The same words; what they are about (a webhook's secret, in its file) may be another.
@@ -114,21 +114,26 @@ export class Reloader {
     // In force here at once, and not only when the store is looked at the next time.
     await house.board?.look();
     void house.identity.warm();
-    return { action, changes };
+    return { action, changes, ...(prepared.length > 0 && { prepared }) };
   }
 
   /** Reads, and makes what is new ready to run: its first caller does not wait, and what can not run is refused now. */
-  async #read(before: OperatorFiles, log: (line: object) => void): Promise<OperatorFiles> {
-    const { runtime, places, offer, house } = this.#parts;
+  async #read(before: OperatorFiles, log: (line: object) => void) {
+    const { runtime, places, offer, house, say } = this.#parts;
+    const prepared: Prepared[] = [];
     try {
       const after = await loadOperatorFiles(runtime, places, offer);
       for (const tool of after.registry.tools) {
-        if (!isSame(before.registry.find(tool.name), tool))
-          await prepareTool(house.sandbox, after.registry, tool);
+        if (isSame(before.registry.find(tool.name), tool)) continue;
+        const preparations = await prepareTool(house.sandbox, after.registry, tool);
+        const steps = preparations.flatMap((each) => each.steps);
+        if (steps.length === 0) continue;
+        prepared.push({ tool: tool.name, steps });
+        say(`prepared   ${tool.name}  ${describePreparations(preparations)}`);
       }
       // Last: what is refused for something else names no currency.
       await holdCurrency(house.store, after.prices);
-      return after;
+      return { after, prepared };
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
       const faults = message

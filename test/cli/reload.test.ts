@@ -36,6 +36,13 @@ describe("writ reload", () => {
     expect(JSON.parse((await reload(["--json"])).out)).toEqual(answer.body);
     answer = { status: 200, body: { action: null, changes: [] } };
     expect((await reload()).out).toBe("nothing has changed");
+    const steps = [
+      { step: "decode", ms: 3 },
+      { step: "plan", ms: 1 },
+    ];
+    answer = { status: 200, body: { action: "act_2", changes: ["c"], prepared: [{ tool: "hash", steps }] } };
+    expect((await reload()).out).toBe("prepared   hash  decode 3, plan 1 ms\nreloaded   c");
+    expect(JSON.parse((await reload(["--json"])).out)).toEqual(answer.body);
     // Where the flag does not say, the environment does.
     expect((await cli(["reload"], { env: { WRIT_KEY: "k", WRIT_URL: `${url}/` } })).code).toBe(0);
   });

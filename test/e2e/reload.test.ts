@@ -145,6 +145,18 @@ describe("POST /v1/operate/reload", () => {
     expect((await predicateOf(after.json.manifest)).budget?.wall_ms.granted).toBe(100);
   });
 
+  it("says what had to be made ready for it, step by step, and nothing where nothing had", async () => {
+    await edit("hash", "memory_bytes: 16MiB", "memory_bytes: 15MiB");
+    const { prepared } = (await reload()).json;
+    expect(prepared).toHaveLength(1);
+    expect(prepared[0].tool).toBe("hash");
+    expect(prepared[0].steps.map(({ step }: { step: string }) => step)).toEqual(
+      expect.arrayContaining(["decode", "plan", "validate", "meter", "compile"]),
+    );
+    await edit("hash", "memory_bytes: 15MiB", "memory_bytes: 16MiB");
+    expect((await reload()).json).not.toHaveProperty("prepared");
+  });
+
   it("signs who did it and what changed, in the log, under nobody's tenant", async () => {
     await edit("hash", "max_duration_ms: 1000", "max_duration_ms: 1500");
     const { action } = (await reload()).json;

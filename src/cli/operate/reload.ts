@@ -15,7 +15,18 @@ interface Flags {
 
 const PATH = "/v1/operate/reload";
 /** What a gateway says, as far as it is read here. */
-const Answer = z.looseObject({ action: z.string().nullable(), changes: z.array(z.string()) });
+const Answer = z.looseObject({
+  action: z.string().nullable(),
+  changes: z.array(z.string()),
+  prepared: z
+    .array(
+      z.looseObject({
+        tool: z.string(),
+        steps: z.array(z.looseObject({ step: z.string(), ms: z.number() })),
+      }),
+    )
+    .optional(),
+});
 const Problem = z.looseObject({
   title: z.string(),
   detail: z.string().optional(),
@@ -58,10 +69,16 @@ async function reload(world: CliWorld, flags: Flags): Promise<boolean> {
   const answer = await ask(world, url, key);
   const body = parse(answer.text);
   if (answer.status === 200) {
-    const { action, changes } = Answer.parse(body);
-    if (flags.json) printJson(world, { action, changes });
-    else if (action === null) runtime.print("nothing has changed");
-    else for (const change of changes) runtime.print(`reloaded   ${printable(change)}`);
+    const { action, changes, prepared } = Answer.parse(body);
+    if (flags.json) printJson(world, { action, changes, ...(prepared && { prepared }) });
+    else {
+      for (const { tool, steps } of prepared ?? []) {
+        const times = steps.map(({ step, ms }) => `${step} ${ms}`).join(", ");
+        runtime.print(`prepared   ${printable(`${tool}  ${times} ms`)}`);
+      }
+      if (action === null) runtime.print("nothing has changed");
+      for (const change of changes) runtime.print(`reloaded   ${printable(change)}`);
+    }
     return true;
   }
   const problem = Problem.safeParse(body);
