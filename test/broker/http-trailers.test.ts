@@ -1,6 +1,8 @@
 /** Fields behind a request's body, as a raw server sees them. */
 import { readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   call,
@@ -11,7 +13,9 @@ import {
   openRun,
   profileFor,
   type RunOptions,
+  readAll,
   rule,
+  textOf,
   until,
 } from "./support.ts";
 
@@ -114,28 +118,55 @@ describe("http-client/push with trailers", () => {
     expect(received).not.toContain("x-sum");
   });
 
-  it("sends them over TLS as well", async () => {
+  it.each([
+    ["over TLS", "https", false],
+    ["through the outgoing proxy", "http", true],
+    ["over TLS through the outgoing proxy", "https", true],
+  ] as const)("sends and receives them %s as well", async (_, scheme, proxied) => {
     const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), "utf8");
     const cert = fixture("tls-cert.pem");
     let got: object | undefined;
-    const tls = createTlsServer({ cert, key: fixture("tls-key.pem") }, (request, response) => {
+    const serve = (request: IncomingMessage, response: ServerResponse) => {
       request.resume().on("end", () => {
         got = request.trailers;
-        response.end("ok");
+        response.writeHead(200, { trailer: "x-digest" });
+        response.write("ok");
+        response.addTrailers({ "x-digest": "abc" });
+        response.end();
       });
-    });
-    const { port } = await listenOn(tls, () => "");
+    };
+    const options = { cert, key: fixture("tls-key.pem") };
+    const server = scheme === "https" ? createTlsServer(options, serve) : createServer(serve);
+    const { port } = await listenOn(server, () => "");
+    const proxy = await listenTcp((socket) =>
+      socket.once("data", () => {
+        socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+        const upstream = connect(port, "127.0.0.1");
+        upstream.on("error", () => socket.destroy());
+        socket.pipe(upstream).pipe(socket);
+        socket.on("close", () => upstream.destroy());
+      }),
+    );
     const name = "api.example.test";
     const { host } = openRun({
-      rules: [rule(name, port, { scheme: "https" })],
+      rules: [rule(name, port, { scheme })],
       hosts: { [name]: ["127.0.0.1"] },
-      egress: { certificateAuthorities: [cert] },
+      egress: {
+        certificateAuthorities: [cert],
+        ...(proxied ? { proxy: `http://127.0.0.1:${proxy.port}` } : {}),
+      },
     });
-    const args = get(port, { scheme: "https", authority: `${name}:${port}`, method: "POST", stream: 1 });
+    const args = get(port, { scheme, authority: `${name}:${port}`, method: "POST", stream: 1 });
     const sent = call(host, "http-client/send", args, bytes("a"));
     await call(host, "http-client/push", { stream: 1, end: true, trailers: [["x-sum", "1"]] }, bytes("b"));
     expect(await sent).toMatchObject({ kind: "ok", value: { status: 200 } });
     await until(() => got !== undefined);
     expect(got).toEqual({ "x-sum": "1" });
+    const { chunks, last } = await readAll(host, 1);
+    expect([textOf(chunks), last]).toEqual([
+      "ok",
+      { kind: "ok", value: { end: true, trailers: [["x-digest", "abc"]] } },
+    ]);
+    expect(proxy.connects()).toBe(proxied ? 1 : 0);
   });
 });
