@@ -12,6 +12,8 @@ import type { JsonValue } from "../core/policy/index.ts";
 /** Shorter spellings would be found in anything. */
 const SHORTEST = 6;
 const STAR = 0x2a;
+/** A character for each byte, the same one for those of ASCII, of which all spellings are. */
+const ONE_EACH = new TextDecoder("latin1", { ignoreBOM: true });
 
 /** Overwrites spellings of secrets. */
 export interface EchoFilter {
@@ -95,16 +97,14 @@ export function createEchoFilter(secrets: () => readonly string[]): EchoFilter {
       let held: Uint8Array = new Uint8Array(0);
       let found = false;
       /** Overwrites in place; every match is whole in `bytes`. */
-      const cleanBytes = (bytes: Uint8Array): Uint8Array => {
-        const text = latin1(bytes);
-        const copy = bytes.slice();
+      const cleanBytes = (bytes: Uint8Array): void => {
+        const text = ONE_EACH.decode(bytes);
         for (const spelling of spellings()) {
           for (let at = text.indexOf(spelling); at >= 0; at = text.indexOf(spelling, at + 1)) {
             found = true;
-            copy.fill(STAR, at, at + spelling.length);
+            bytes.fill(STAR, at, at + spelling.length);
           }
         }
-        return copy;
       };
       return {
         get found() {
@@ -114,10 +114,10 @@ export function createEchoFilter(secrets: () => readonly string[]): EchoFilter {
           const joined = new Uint8Array(held.length + bytes.length);
           joined.set(held);
           joined.set(bytes, held.length);
-          const cleaned = cleanBytes(joined);
-          const keep = beginning(latin1(cleaned), spellings());
-          held = cleaned.slice(cleaned.length - keep);
-          return cleaned.subarray(0, cleaned.length - keep);
+          cleanBytes(joined);
+          const keep = beginning(joined, spellings());
+          held = joined.slice(joined.length - keep);
+          return joined.subarray(0, joined.length - keep);
         },
         end() {
           const rest = held;
@@ -130,8 +130,9 @@ export function createEchoFilter(secrets: () => readonly string[]): EchoFilter {
 }
 
 /** How many of the last characters may be the beginning of a spelling: nearly always none, so nothing is delayed. */
-function beginning(text: string, spellings: readonly string[]): number {
+function beginning(bytes: Uint8Array, spellings: readonly string[]): number {
   const longest = spellings[0]?.length ?? 0;
+  const text = ONE_EACH.decode(bytes.subarray(Math.max(0, bytes.length - longest)));
   for (let length = Math.min(text.length, longest - 1); length > 0; length -= 1) {
     const tail = text.slice(text.length - length);
     if (spellings.some((spelling) => spelling.startsWith(tail))) return length;

@@ -107,6 +107,22 @@ describe("createEchoFilter()", () => {
     expect(createEchoFilter(() => [""]).active).toBe(false);
     expect(createEchoFilter(() => ["longenough"]).text("harmless").found).toBe(false);
   });
+
+  it("finds it among any bytes at all, and changes no other", () => {
+    const every = Uint8Array.from({ length: 1024 }, (_, n) => n & 0xff);
+    const secret = bytes("topsecretvalue");
+    const whole = Uint8Array.from([0xef, 0xbb, 0xbf, ...every, ...secret, ...every, ...secret]);
+    const wanted = whole.slice();
+    for (const at of [3 + 1024, 3 + 2048 + secret.length]) wanted.fill(0x2a, at, at + secret.length);
+    for (const step of [1, 7, 500, whole.length]) {
+      const stream = createEchoFilter(() => ["topsecretvalue"]).stream();
+      const seen: number[] = [];
+      for (let at = 0; at < whole.length; at += step)
+        seen.push(...stream.push(whole.subarray(at, at + step)));
+      seen.push(...stream.end());
+      expect(Uint8Array.from(seen)).toEqual(wanted);
+    }
+  });
 });
 
 /** A server that echoes as it is asked to, and a run with a secret for it. */
