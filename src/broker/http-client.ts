@@ -12,7 +12,6 @@ import { type Capability, grantOf, OK, parseArgs, type RunContext } from "./capa
 import {
   Blocks,
   barrierClause,
-  type EgressResponse,
   EgressSpent,
   type ErrorCode,
   type Permit,
@@ -29,6 +28,7 @@ import { HttpUploads, Upload } from "./http-uploads.ts";
 import { importCalled, versionArg } from "./import-called.ts";
 import { injectionOf } from "./own-request.ts";
 import type { SecretProfile } from "./profiles.ts";
+import { searchedBody } from "./searched-body.ts";
 import { type RequestTrace, traceOfRequest } from "./trace-context.ts";
 
 /** Requests of one run under way at once, bodies that are not read to their end included. */
@@ -208,6 +208,9 @@ class HttpClient {
       const visible = (fields: typeof headers) =>
         this.#withoutEcho(event, responseHeaders(fields, trace?.names ?? [], permit.responseHeaders));
       const { echo } = this.#context;
+      const from = echo.active
+        ? searchedBody(response, echo.stream(), () => this.#noteEcho(event))
+        : response;
       const value: HttpSendValue = {
         status: response.status,
         headers: visible(response.headers),
@@ -215,15 +218,11 @@ class HttpClient {
           {
             status: response.status,
             headers: response.headers,
-            read: this.#reader(event, response),
-            // What the filter gives is its own.
-            giveBack(pieces) {
-              if (!echo.active) response.giveBack(pieces);
-            },
+            read: from.read,
+            giveBack: from.giveBack,
             buffered: false,
-            // Behind the filter there may be more than the connection still has.
             get ended() {
-              return !echo.active && response.ended;
+              return from.ended;
             },
             trailers: () => visible(response.trailers()),
             close() {
@@ -255,28 +254,6 @@ class HttpClient {
       if (found) this.#noteEcho(event);
       return !found;
     });
-  }
-
-  /** Reads the body through the filter. */
-  #reader(event: EventDraft, response: EgressResponse): EgressResponse["read"] {
-    const { echo } = this.#context;
-    if (!echo.active) return response.read;
-    const filter = echo.stream();
-    let noted = false;
-    return async (maxBytes) => {
-      for (;;) {
-        const pieces = await response.read(maxBytes);
-        const clean = pieces === undefined ? [filter.end()] : pieces.map((piece) => filter.push(piece));
-        if (pieces !== undefined) response.giveBack(pieces);
-        if (filter.found && !noted) {
-          noted = true;
-          this.#noteEcho(event);
-        }
-        const left = clean.filter((piece) => piece.length > 0);
-        if (left.length > 0) return left;
-        if (pieces === undefined) return undefined;
-      }
-    };
   }
 
   #noteEcho(event: EventDraft): void {

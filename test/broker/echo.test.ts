@@ -180,6 +180,17 @@ describe("an echo in a response", () => {
     expect(host.events).toMatchObject([{ result: "200" }]);
   });
 
+  it("costs a guest one question for a body that is there whole, its end included", async () => {
+    const { port } = await listenHttp((_request, response) => response.end(`it is ${SECRET} and no other`));
+    const profile = profileFor(port, { secret: new Secret(SECRET) });
+    const { host } = openRun({ rules: [rule("api.test", port)], profile });
+    const { body } = await sendOk(host, get(port));
+    const read = await call(host, "http-client/read", { handle: body, maxBytes: 65_536 });
+    expect(read).toMatchObject({ kind: "ok", value: { end: true } });
+    expect(textOf([bodyOf(read)])).toBe(`it is ${"*".repeat(SECRET.length)} and no other`);
+    expect(host.events).toMatchObject([{ result: "200; secret echoed, redacted" }]);
+  });
+
   it("revokes the run where the policy says so", async () => {
     const { host, port } = await open("revoke");
     const reply = await call(host, "http-client/send", get(port, { pathWithQuery: "/plain" }));
