@@ -297,6 +297,8 @@ export interface Reloaded {
   readonly action: string | null;
   /** In words, a sentence each. */
   readonly changes: readonly string[];
+  /** Of the tools that changed, those whose folder is not what is active, in words; absent = none. */
+  readonly held?: readonly string[];
   /** Tools that had to be made ready to run first; absent where none had. */
   readonly prepared?: readonly Prepared[];
 }

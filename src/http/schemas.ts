@@ -206,6 +206,10 @@ export const Reloaded = z
       )
       .meta({ description: "Tools that had to be made ready to run, and what each step took; absent: none" })
       .optional(),
+    held: z
+      .array(z.string())
+      .optional()
+      .meta({ description: "Of the tools that changed, those of which another version is active" }),
   })
   .meta({ id: "Reloaded" });
 

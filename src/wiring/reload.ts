@@ -12,7 +12,7 @@ import { GatewayError } from "../core/errors.ts";
 import { digestState } from "../core/manifest/index.ts";
 import { newActionId, type Prepared, type Reloaded, type Versions } from "../gateway/index.ts";
 import type { Runtime } from "../ports/index.ts";
-import type { RegistryHolder, Tool } from "../registry/index.ts";
+import { describeVersion, type RegistryHolder, type Tool } from "../registry/index.ts";
 import type { House } from "./house.ts";
 import {
   changesBetween,
@@ -114,7 +114,26 @@ export class Reloader {
     // In force here at once, and not only when the store is looked at the next time.
     await house.board?.look();
     void house.identity.warm();
-    return { action, changes, ...(prepared.length > 0 && { prepared }) };
+    const held = this.#heldOf(before, after);
+    for (const sentence of held) say(`held       ${sentence}`);
+    return {
+      ...{ action, changes },
+      ...(prepared.length > 0 && { prepared }),
+      ...(held.length > 0 && { held }),
+    };
+  }
+
+  /** A folder may wait: for the operator, for a canary's end, or because he chose another version since. */
+  #heldOf(before: OperatorFiles, after: OperatorFiles): readonly string[] {
+    const active = this.#parts.house.board?.current();
+    const digest = (tool: Tool) => describeVersion(tool, 0).digest;
+    return after.registry.tools.flatMap((tool) => {
+      const inForce = active?.find(tool.name);
+      if (inForce === undefined || isSame(before.registry.find(tool.name), tool)) return [];
+      return digest(inForce) === digest(tool)
+        ? []
+        : [`${tool.name}: another version is active; writ tools versions ${tool.name}`];
+    });
   }
 
   /** Reads, and makes what is new ready to run: its first caller does not wait, and what can not run is refused now. */

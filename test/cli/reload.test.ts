@@ -34,6 +34,9 @@ describe("writ reload", () => {
     expect(asked).toMatchObject({ method: "POST", url: "/v1/operate/reload" });
     expect(asked?.headers.authorization).toBe("Bearer writ_k");
     expect(JSON.parse((await reload(["--json"])).out)).toEqual(answer.body);
+    answer = { status: 200, body: { action: "act_1", changes: ["a"], held: ["hash: b"] } };
+    expect((await reload()).out).toBe("reloaded   a\nheld       hash: b");
+    expect(JSON.parse((await reload(["--json"])).out)).toEqual(answer.body);
     answer = { status: 200, body: { action: null, changes: [] } };
     expect((await reload()).out).toBe("nothing has changed");
     const steps = [

@@ -103,6 +103,21 @@ describe("POST /v1/operate/reload", () => {
     expect((await hash("night-watch")).status).toBe(403);
   });
 
+  it("says which folder waits: while a canary is looked at, what it has is not in force", async () => {
+    const operate = (command: object) => gateway.post("/v1/operate/tools/hash", { command });
+    const { state, versions } = (await gateway.get("/v1/operate/tools/hash")).json;
+    const [other] = versions.filter(({ version }: { version: number }) => version !== state.active);
+    const canary = { kind: "canary", version: other.version, basisPoints: 0, tenants: ["nobody"] };
+    expect((await operate(canary)).status).toBe(200);
+    await edit("hash", "benchmark]", "benchmark, night-watch]");
+    expect((await reload()).json).toMatchObject({
+      changes: ['hash [free, pro]: purpose gains "night-watch"'],
+      held: ["hash: another version is active; writ tools versions hash"],
+    });
+    expect((await hash("night-watch")).status).toBe(403);
+    expect((await operate({ kind: "rollback" })).status).toBe(200);
+  });
+
   it("changes nothing when anything is wrong, and names every fault", async () => {
     await edit("hash", "benchmark]", "benchmark, night-watch]");
     await edit("rogue", "isolation_minimum: process", "isolation_minimum: bunker");

@@ -26,6 +26,7 @@ const Answer = z.looseObject({
       }),
     )
     .optional(),
+  held: z.array(z.string()).optional(),
 });
 const Problem = z.looseObject({
   title: z.string(),
@@ -69,8 +70,9 @@ async function reload(world: CliWorld, flags: Flags): Promise<boolean> {
   const answer = await ask(world, url, key);
   const body = parse(answer.text);
   if (answer.status === 200) {
-    const { action, changes, prepared } = Answer.parse(body);
-    if (flags.json) printJson(world, { action, changes, ...(prepared && { prepared }) });
+    const { action, changes, prepared, held } = Answer.parse(body);
+    if (flags.json)
+      printJson(world, { action, changes, ...(prepared && { prepared }), ...(held && { held }) });
     else {
       for (const { tool, steps } of prepared ?? []) {
         const times = steps.map(({ step, ms }) => `${step} ${ms}`).join(", ");
@@ -78,6 +80,7 @@ async function reload(world: CliWorld, flags: Flags): Promise<boolean> {
       }
       if (action === null) runtime.print("nothing has changed");
       for (const change of changes) runtime.print(`reloaded   ${printable(change)}`);
+      for (const tool of held ?? []) runtime.print(`held       ${printable(tool)}`);
     }
     return true;
   }

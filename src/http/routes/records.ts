@@ -23,8 +23,7 @@ export function recordRoutes(app: App): readonly Route[] {
 
 async function reload(context: AppContext, app: App): Promise<Response> {
   refuseQuery(context);
-  const { action, changes, prepared } = await app.gateway.reload(principalOf(context));
-  return answerJson({ action, changes, ...(prepared && { prepared }) });
+  return answerJson(await app.gateway.reload(principalOf(context)));
 }
 
 async function listRecords(context: AppContext, app: App): Promise<Response> {
