@@ -4,6 +4,7 @@ import { type Journal, readJournal } from "../../src/core/journal/index.ts";
 import type { JsonValue } from "../../src/core/policy/index.ts";
 import { replay } from "../../src/gateway/replay.ts";
 import type { SandboxComponent } from "../../src/ports/index.ts";
+import { closeListeners, listenTcp, openRun } from "../broker/support.ts";
 import { npmGuest } from "../guests/npm-guests.ts";
 import { admit, componentOf, sampleTool } from "../support/components.ts";
 import { EACH_RUNTIME } from "../support/each-runtime.ts";
@@ -12,6 +13,7 @@ import { recordRun } from "../support/journals.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 import { slowService } from "../support/slow-service.ts";
 import { wasi3Guest } from "../support/wasi3-guest.ts";
+import { wasi3SocketsGuest } from "../support/wasi3-sockets-guest.ts";
 
 let boxes: Readonly<Record<"node" | "deno", TestSandbox>>;
 let tools: Readonly<Record<string, SandboxComponent>>;
@@ -105,6 +107,28 @@ describe("replay()", () => {
       expect(report.outputHash.seen).toBe(report.outputHash.expected);
     });
   }
+
+  it.each([
+    ["0.2", "deno", { times: 3 }],
+    ["0.3", "node", {}],
+  ] as const)(
+    "repeats a TCP connection of WASI %s, of %s, when nobody listens any more",
+    async (version, on, more) => {
+      const server = await listenTcp((socket) => socket.on("end", () => socket.end("x".repeat(100_000))));
+      const { host } = openRun({
+        grants: [{ kind: "sockets", rules: [{ host: "api.test", port: server.port }] }],
+      });
+      const guest = await admit(version === "0.2" ? await npmGuest("tcp") : await wasi3SocketsGuest());
+      const input = { name: "api.test", port: server.port, text: "hello", ...more };
+      const recorded = await recordRun(boxes[on], guest, "talk", input, { host, fuel: 2e9 });
+      expect(recorded.end.output).toEqual({ ok: "x".repeat(100_000) });
+      await closeListeners();
+      const { sandbox } = on === "node" ? boxes.deno : boxes.node;
+      const report = await replay(sandbox, recorded.tool, readJournal(recorded.text));
+      expect([report.verdict, report.divergence]).toEqual(["identical", undefined]);
+      expect(report.fuel.seen).toBe(recorded.end.fuelUsed);
+    },
+  );
 
   it("repeats NaNs to the bit, whatever the engine's processor and compilers make of them", async () => {
     // Bits of 0/0, of the root of a negative number and of inf - inf; often enough that it is compiled twice.
