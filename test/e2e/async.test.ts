@@ -155,7 +155,7 @@ describe("a tool with asynchronous functions", () => {
     expect((await invoke("later/nap", { ms: 1 })).json.outcome).toEqual({ kind: "completed" });
   });
 
-  it("runs from its file", async () => {
+  it("runs from its file", { timeout: 120_000 }, async () => {
     const args = ["run", join(folder, "tools/later/t.wasm"), "nap", "--input", '{"ms":5}'];
     const ended = await cli([...args, "--json", "--data", join(folder, "data")]);
     expect(ended.err).toBe("");

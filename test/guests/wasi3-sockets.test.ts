@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
-import { closeListeners, type Listener, listenTcp, until } from "../broker/support.ts";
+import { closeListeners, type Listener, listenTcp } from "../broker/support.ts";
 import { admit } from "../support/components.ts";
 import { reachFrom } from "../support/reach.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
@@ -36,6 +36,8 @@ const granted = () => ({ sockets: [{ host: "api.test", port: server.port }] });
 const talk = (policy: object, text: string, port = server.port) =>
   call(policy, "talk", { name: "api.test", port, text });
 
+/** A busy machine takes its time to close a connection. */
+const PATIENT = { timeout: 30_000 };
 const LOOK_UP = "wasi:sockets/ip-name-lookup@0.3.0#resolve-addresses";
 const CONNECT = "wasi:sockets/types@0.3.0#[method]tcp-socket.connect";
 const HOME = 0x7f000001;
@@ -60,7 +62,7 @@ describe("a TCP connection of WASI 0.3", () => {
       },
     ]);
     expect(host.usage).toMatchObject({ requests: 2, egress_bytes: 164_007 });
-    await until(() => closed === before + 1);
+    await expect.poll(() => closed, PATIENT).toBe(before + 1);
   });
 
   it("is refused without the clause, in the interface's words, and the event says what would allow it", async () => {
@@ -127,7 +129,7 @@ describe("a TCP connection of WASI 0.3", () => {
     expect((await talk(policy, "?", silent.port)).outcome).toMatchObject({ kind: "timed-out" });
     // Nobody reads there, so the end is not seen before somebody does.
     for (const socket of held) socket.resume();
-    await until(() => left === silent.connects());
+    await expect.poll(() => left, PATIENT).toBe(silent.connects());
   });
 
   // Cases of `error-code`; 255 is none.
