@@ -12,6 +12,7 @@ import { type Capability, grantOf, OK, parseArgs, type RunContext } from "./capa
 import {
   Blocks,
   barrierClause,
+  checkAddress,
   EgressSpent,
   type ErrorCode,
   type Permit,
@@ -119,7 +120,11 @@ class HttpClient {
     const { book, grants, trace: runTrace } = this.#context;
     const permit = permitRequest(grantOf(grants, "http-client")?.rules ?? [], args);
     const called = importCalled("request", args.wasi);
-    if (permit.kind === "denied") return this.#deny(called, permit.label, permit.clause, permit.word);
+    if (permit.kind === "denied") {
+      const beside = closedBlock(permit.address, this.#context.open);
+      const clause = beside === undefined ? permit.clause : `${permit.clause}; egressAllow: ${beside}`;
+      return this.#deny(called, permit.label, clause, permit.word);
+    }
     const profile = this.#audience(permit);
     const injection = profile === undefined || profile.header === "" ? undefined : injectionOf(profile);
     // A service that may echo the secret is asked to do it in the open, where it can be found.
@@ -288,6 +293,12 @@ class HttpClient {
     book.noteDenial(event);
     return word;
   }
+}
+
+/** @returns the block that the operator would have to open as well: a rule for an address that is not public is not enough */
+function closedBlock(address: string | undefined, open: RunContext["open"]): string | undefined {
+  const verdict = address === undefined ? undefined : checkAddress(address, open);
+  return verdict?.allowed === false ? verdict.block : undefined;
 }
 
 /** The query with the secret in it, and without what the guest called the same. */

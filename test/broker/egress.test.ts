@@ -512,3 +512,26 @@ describe("http-client and TLS", () => {
     expect(await send(host, args)).toEqual({ kind: "error", error: { tag: "connection-timeout" } });
   });
 });
+
+describe("a denied request for an address", () => {
+  it.each([
+    ["169.254.169.254", [], `"169.254.169.254/32"`],
+    ["[fd00::1]", [], `"fd00::1/128"`],
+    ["10.1.2.3", ["192.168.0.0/16"], `"10.1.2.3/32"`],
+    ["8.8.8.8", [], undefined],
+    ["10.1.2.3", ["10.0.0.0/8"], undefined],
+  ] as const)(
+    "names the operator's half of the change as well: %s with %j open",
+    async (host, allow, block) => {
+      const { host: run } = openRun({ rules: [rule("api.test", 80)], allow });
+      await send(run, get(80, { authority: host, pathWithQuery: "/latest" }));
+      const plain = host.replace(/[[\]]/g, "");
+      const own = `add to network_allowlist: { host: ${JSON.stringify(plain)}, scheme: http, port: 80, methods: [GET], paths: ["/latest"] }`;
+      const [event] = run.events;
+      expect(event?.effect).toBe("denied");
+      expect(event?.change).toBe(
+        block === undefined ? own : `${own} # and add to the operator's egressAllow: [${block}]`,
+      );
+    },
+  );
+});

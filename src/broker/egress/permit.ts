@@ -26,6 +26,8 @@ export interface Denial {
   readonly word: ErrorCode;
   readonly label: string;
   readonly clause: string;
+  /** The address that it is for, where that is all that was written: no rule opens a block of addresses. */
+  readonly address?: string;
 }
 
 /** Methods that exist at all. CONNECT would be a tunnel past every rule; TRACE echoes injected secrets. */
@@ -55,8 +57,10 @@ export function permitRequest(rules: readonly NetworkRule[], raw: RawTarget): Pe
   }
   const { scheme, host, port, path } = target;
   const match = matchRequest(rules, { scheme, host, port, method, path });
-  if (!match.allowed)
-    return { kind: "denied", word: { tag: "HTTP-request-denied" }, label, clause: match.clause };
+  if (!match.allowed) {
+    const address = target.literal ? { address: host } : {};
+    return { kind: "denied", word: { tag: "HTTP-request-denied" }, label, clause: match.clause, ...address };
+  }
   // The path goes out in the spelling that was judged.
   const judged = { ...target, path: match.path };
   const {

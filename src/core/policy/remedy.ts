@@ -48,7 +48,9 @@ export function changeForImport({
       return `take out of the operator's egressBlock: ${quote(`<what covers ${hostOf(target)}>`)}`;
     case "network_allowlist":
       // Permitted, and prohibited for what no block can be named for: nothing to add to the rules.
-      return result === "destination-IP-prohibited" ? undefined : changeForRequest(target);
+      return result === "destination-IP-prohibited"
+        ? undefined
+        : withAddress(changeForRequest(target), clause);
     case "sockets":
       return result === "access-denied" ? changeForSocket(target) : undefined;
     case "secret_profile":
@@ -131,6 +133,13 @@ function changeForAddress(clause: string): string | undefined {
   const blocks = listed.split(", ").filter((block) => /^[0-9a-f.:]+\/[0-9]+$/.test(block));
   if (blocks.length === 0 || blocks.length > MOST_BLOCKS) return undefined;
   return `add to the operator's egressAllow: [${blocks.map(quote).join(", ")}]`;
+}
+
+/** A rule for an address that is not public is half of a change: the other half is the operator's, and said beside it. */
+function withAddress(change: string | undefined, clause: string): string | undefined {
+  const [, block] = /; egressAllow: ([0-9a-f.:]+\/[0-9]+)$/.exec(clause) ?? [];
+  if (change === undefined || block === undefined) return change;
+  return `${change} # and ${changeForAddress(`egressAllow: ${block}`)}`;
 }
 
 /** The host of a request's or a connection's target. */
