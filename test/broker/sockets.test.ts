@@ -90,6 +90,16 @@ describe("sockets/resolve", () => {
     expect(await connect(host, answers[0] ?? "", 1)).toEqual(DENIED);
   });
 
+  it("is told of under the name of the import that was called", async () => {
+    const { host } = open([]);
+    await call(host, "sockets/resolve", { name: "api.test", wasi: "0.3.7" });
+    await call(host, "sockets/connect", { address: "127.0.0.1", port: 80, wasi: "0.3.7" });
+    expect(host.events.map((event) => event.import)).toEqual([
+      "wasi:sockets/ip-name-lookup@0.3.7#resolve-addresses",
+      "wasi:sockets/types@0.3.7#[method]tcp-socket.connect",
+    ]);
+  });
+
   it("says that the operator's own list is in the way where it is", async () => {
     const { host } = open([{ host: "api.test", port: 1 }], { egress: { block: ["*.test", "api.test"] } });
     expect(await resolve(host, "api.test")).toEqual(DENIED);
@@ -278,6 +288,8 @@ describe("a connection", () => {
     ["sockets/connect", { address: "127.0.0.1", port: 0 }],
     ["sockets/connect", { address: "127.0.0.1", port: 65_536 }],
     ["sockets/resolve", { name: 7 }],
+    ["sockets/resolve", { name: "api.test", wasi: "0.2.12" }],
+    ["sockets/connect", { address: "127.0.0.1", port: 80, wasi: "0.3.0#drop" }],
   ])("is forged by nobody: %s %j ends the run", async (name, args) => {
     const { host } = open([{ host: "127.0.0.1", port: 80 }]);
     expect(await call(host, name, args)).toMatchObject({ outcome: { kind: "revoked", reason: "protocol" } });

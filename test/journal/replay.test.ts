@@ -113,6 +113,7 @@ describe("replay()", () => {
     ["0.3", "node", {}],
   ] as const)(
     "repeats a TCP connection of WASI %s, of %s, when nobody listens any more",
+    { timeout: 120_000 },
     async (version, on, more) => {
       const server = await listenTcp((socket) => socket.on("end", () => socket.end("x".repeat(100_000))));
       const { host } = openRun({
