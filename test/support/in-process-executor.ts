@@ -59,7 +59,8 @@ export function createInProcessExecutor(): ExecutorProcess {
     output: reports.readable,
     async write(...pieces) {
       if (!alive) throw new TypeError("It is gone");
-      await Promise.all(pieces.map((piece) => toExecutor.write(piece)));
+      // Copies: once this resolves, what was given is used for other bytes.
+      await Promise.all(pieces.map((piece) => toExecutor.write(new Uint8Array(piece))));
     },
     kill: () => end(null),
     exited: exited.promise,

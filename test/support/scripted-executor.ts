@@ -71,7 +71,8 @@ export function createScriptedExecutor(
     output,
     async write(...pieces) {
       if (!alive) throw new TypeError("It is gone");
-      await Promise.all(pieces.map((piece) => writer.write(piece)));
+      // Copies: once this resolves, what was given is used for other bytes.
+      await Promise.all(pieces.map((piece) => writer.write(new Uint8Array(piece))));
     },
     kill() {
       killed = true;
