@@ -163,6 +163,8 @@ async function throughBroker(host: RunHost, port: number, path: Path): Promise<v
     if (read.kind !== "ok") throw new Error(`The broker answered ${JSON.stringify(read)}`);
     const { body, pieces = body === undefined ? [] : [body] } = read;
     bytes += pieces.reduce((sum, { length }) => sum + length, 0);
+    // As whoever writes them to an executor does.
+    read.done?.();
     if (Object(read.value).end === true) break;
   }
   requireWhole(path, bytes);
