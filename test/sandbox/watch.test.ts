@@ -108,7 +108,7 @@ describe("createWatch() of memory", () => {
     clock.tick(8);
     expect(exceeded).toEqual([]);
     state.bytes += 5 * MIB;
-    clock.tick(2);
+    clock.tick(1);
     expect(exceeded.length).toBe(1);
   });
 
