@@ -93,7 +93,8 @@ class PartFinder {
   /** Whether an edge of the vertex leads to itself. */
   leadsToItself(v: number): boolean {
     const { first, to } = this.#graph;
-    return to.subarray(first[v], first[v + 1]).includes(v);
+    for (let edge = first[v] ?? 0; edge < (first[v + 1] ?? 0); edge += 1) if (to[edge] === v) return true;
+    return false;
   }
 
   /** For each vertex of a set, the edges from the set or into it, whichever are fewer. */
@@ -156,9 +157,15 @@ class PartFinder {
       const above = walk.at(-1);
       if (above !== undefined) this.#lower(above, this.#least[v] ?? 0);
       if (this.#least[v] !== this.#number[v]) continue;
+      if (open.at(-1) === v) {
+        open.pop(); // nearly always
+        this.#number[v] = FOUND;
+        if (this.leadsToItself(v)) parts.push([v]);
+        continue;
+      }
       const part = open.splice(open.lastIndexOf(v));
       for (const w of part) this.#number[w] = FOUND;
-      if (part.length > 1 || this.leadsToItself(v)) parts.push(part);
+      parts.push(part);
     }
     return next;
   }

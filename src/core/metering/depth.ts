@@ -83,6 +83,7 @@ const MOST_WEIGHT = 0xffff;
  */
 function findLast({ facts, bound }: CallGraph, firstFunction: number): Uint8Array {
   const last = new Uint8Array(facts.length);
+  if (!facts.some(({ diverges }) => diverges)) return last;
   for (const { callees, diverges } of facts) {
     if (diverges) continue;
     for (const callee of callees) {
