@@ -16,12 +16,22 @@ function graphOf(edges: readonly (readonly number[])[]): Graph {
 
 /** Whether taking away vertices that nothing leads from, again and again, leaves nothing. */
 function hasNoCycle(edges: readonly (readonly number[])[], chosen: Uint8Array): boolean {
-  const left = new Set([...edges.keys()].filter((v) => chosen[v] === 0));
-  for (let before = -1; before !== left.size; ) {
-    before = left.size;
-    for (const v of [...left]) if (!(edges[v] ?? []).some((w) => left.has(w))) left.delete(v);
+  const from = edges.map((): number[] => []);
+  const out = edges.map((each) => each.filter((w) => chosen[w] === 0).length);
+  edges.forEach((each, v) => {
+    for (const w of each) if (chosen[w] === 0) from[w]?.push(v);
+  });
+  const ends = [...out.keys()].filter((v) => chosen[v] === 0 && out[v] === 0);
+  let left = chosen.filter((each) => each === 0).length;
+  for (let v = ends.pop(); v !== undefined; v = ends.pop()) {
+    left -= 1;
+    for (const u of from[v] ?? []) {
+      const rest = (out[u] ?? 0) - 1;
+      out[u] = rest;
+      if (rest === 0 && chosen[u] === 0) ends.push(u);
+    }
   }
-  return left.size === 0;
+  return left === 0;
 }
 
 function choose(edges: readonly (readonly number[])[], weights: readonly number[] = edges.map(() => 1)) {
