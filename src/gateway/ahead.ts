@@ -14,7 +14,7 @@
 import type { Outcome } from "../core/manifest/index.ts";
 import { withCalls } from "../journal/index.ts";
 import type { HostCall, HostReply, RunHost } from "../ports/index.ts";
-import type { Ended } from "./guest.ts";
+import type { Ended, HeldRun } from "./guest.ts";
 
 /** What a guest ends as that ran ahead of an intent which never came to be. */
 const UNRECORDED: Extract<Outcome, { kind: "revoked" }> = { kind: "revoked", reason: "evidence-unavailable" };
@@ -27,14 +27,6 @@ export interface Ahead {
   goOn(): Promise<Ended>;
   /** There is no intent: it ends, or never begins. */
   end(): void;
-}
-
-/** What a guest that may run ahead is run with. */
-export interface HeldRun {
-  /** Serves the calls once they may have an effect. */
-  readonly host: RunHost;
-  /** Tells when there will be no intent, with the reason. @returns stops telling */
-  onUnrecorded(revoke: (reason: string) => void): () => void;
 }
 
 /**

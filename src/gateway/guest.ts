@@ -2,8 +2,7 @@
 import { GatewayError } from "../core/errors.ts";
 import type { Outcome } from "../core/manifest/index.ts";
 import type { Policy } from "../core/policy/index.ts";
-import type { GuestSettings, SandboxEnd } from "../ports/index.ts";
-import type { HeldRun } from "./ahead.ts";
+import type { GuestSettings, RunHost, SandboxEnd } from "../ports/index.ts";
 import type { JournaledRun } from "./journal.ts";
 import type { InvokeParts } from "./parts.ts";
 import type { Admission } from "./predicate.ts";
@@ -12,6 +11,14 @@ import type { Admission } from "./predicate.ts";
 export interface Ended {
   readonly end: SandboxEnd;
   readonly refusal?: unknown;
+}
+
+/** What a guest that may run ahead is run with. */
+export interface HeldRun {
+  /** Serves the calls once they may have an effect. */
+  readonly host: RunHost;
+  /** Tells when there will be no intent, with the reason. @returns stops telling */
+  onUnrecorded(revoke: (reason: string) => void): () => void;
 }
 
 /**

@@ -38,7 +38,7 @@ export type {
   JournalStore,
   TenantKeyRow,
 } from "./journals.ts";
-export type { KeyAct, KeyActStore } from "./key-acts.ts";
+export type { KeyAct, KeyActStore, KeyRow } from "./key-acts.ts";
 export type {
   BillLine,
   ChargebackLine,
@@ -89,7 +89,7 @@ export type {
 } from "./sandbox.ts";
 export type { NoteSigner, PublicKey, Signature, Signer } from "./signer.ts";
 export type { PrivateSigner, Signing } from "./signing.ts";
-export type { Intent, KeyRow, Logged, LogHead, RunRow, Seal, Store } from "./store.ts";
+export type { Intent, Logged, LogHead, RunRow, Seal, Store } from "./store.ts";
 export type { HostCallSeen, RefusalSeen, RunSeen, Step, TelemetrySink } from "./telemetry.ts";
 export type { PublicVerifier, Verification } from "./verification.ts";
 export type {

@@ -5,7 +5,22 @@
  *
  * Duties of an implementation: those of the store.
  */
-import type { KeyRow } from "./store.ts";
+/** An API key at rest: the hash of it, never the key. */
+export interface KeyRow {
+  /** Public id, e.g. `key_7f3a91c2`. */
+  readonly id: string;
+  /** Hex sha256 of the whole key text. */
+  readonly hash: string;
+  readonly tenant: string;
+  readonly tier: string;
+  readonly scopes: readonly string[];
+  readonly createdAtMs: number;
+  /** Absent = does not expire. */
+  readonly expiresAtMs?: number;
+  readonly revokedAtMs?: number;
+  /** What the operator calls it. */
+  readonly label: string;
+}
 
 /** Something that was done about a key, as it is to be signed. Append-only. */
 export interface KeyAct {

@@ -7,7 +7,7 @@
 import type { AccountStore, Claimed, RunClaims, RunSettlement } from "./accounts.ts";
 import type { ItemStore } from "./items.ts";
 import type { JournalStore } from "./journals.ts";
-import type { KeyActStore } from "./key-acts.ts";
+import type { KeyActStore, KeyRow } from "./key-acts.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { MeasureStore } from "./measures.ts";
 import type { VersionStore } from "./versions.ts";
@@ -61,23 +61,6 @@ export interface RunRow {
   readonly intent: Intent;
   /** Absent while the run is open. `sequence` starts at 0 and has no gaps. */
   readonly seal?: Seal & { readonly sequence: number };
-}
-
-/** An API key at rest: the hash of it, never the key. */
-export interface KeyRow {
-  /** Public id, e.g. `key_7f3a91c2`. */
-  readonly id: string;
-  /** Hex sha256 of the whole key text. */
-  readonly hash: string;
-  readonly tenant: string;
-  readonly tier: string;
-  readonly scopes: readonly string[];
-  readonly createdAtMs: number;
-  /** Absent = does not expire. */
-  readonly expiresAtMs?: number;
-  readonly revokedAtMs?: number;
-  /** What the operator calls it. */
-  readonly label: string;
 }
 
 /** The durable store. All methods may throw; the caller decides what that means for the answer. */

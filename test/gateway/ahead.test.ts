@@ -1,7 +1,7 @@
 /** A guest that runs ahead of its intent: whatever its executor says, nothing that it asks for is done before. */
 import { expect, it } from "vitest";
-import { createAhead, type HeldRun } from "../../src/gateway/ahead.ts";
-import type { Ended } from "../../src/gateway/guest.ts";
+import { createAhead } from "../../src/gateway/ahead.ts";
+import type { Ended, HeldRun } from "../../src/gateway/guest.ts";
 import { createFakeRunHost } from "../support/fake-run-host.ts";
 
 const CALL = { name: "http-client/send", args: {}, body: new Uint8Array(0) };

@@ -2,14 +2,13 @@
  * Puts the metered module together: sections in their order, those that metering adds where they belong.
  */
 
+import type { IndexMap } from "./binary/index-map.ts";
+import type { Section } from "./binary/module.ts";
+import { SECTION } from "./binary/module.ts";
 import { Writer } from "./binary/writer.ts";
 import { instantiationCost } from "./costs.ts";
 import { FUEL_IMPORT } from "./fuel-import.ts";
-import type { IndexMap } from "./index-map.ts";
-import type { Section } from "./module.ts";
-import { SECTION } from "./module.ts";
-import { writeNames } from "./names.ts";
-import type { InjectContext } from "./rewrite-context.ts";
+import { writeNames } from "./sections/names.ts";
 import {
   survives,
   writeExports,
@@ -19,8 +18,9 @@ import {
   writeMemories,
   writeTables,
   writeTags,
-} from "./sections.ts";
-import { writeData, writeElements } from "./segments.ts";
+} from "./sections/sections.ts";
+import { writeData, writeElements } from "./sections/segments.ts";
+import type { InjectContext } from "./threading/rewrite-context.ts";
 import { FIRST_SLICE } from "./word.ts";
 
 /** The order that the format asks of sections; custom sections stand anywhere. */

@@ -4,21 +4,20 @@
  * The fuel a run takes is the sum of the costs of the operators on the path it took, by the published table in
  * `costs.ts`; the same module and input take the same number on every runtime. How it comes about, in reading order:
  *
- * - `binary/`, `module.ts`, `entities.ts`, `types.ts`, `operators.ts`, `walker.ts`, `body.ts`: decode, as far as needed.
- * - `costs.ts`, `sizes.ts`: what operators cost, for certain and by the size they work on. `host-costs.ts`: what the host
- *   charges beside them.
- * - `scan.ts`: reads all code once; what is behind it goes from stop to stop (operators that metering looks at).
- * - `callgraph.ts`: the functions so small that their callers account for them. `depth.ts` and `cycles.ts`: what takes call
- *   depth.
- * - `flow.ts` and `flow-builder.ts`: a body as regions and joints. `charges.ts`: what each region charges.
- *   `checks.ts`: where the count is compared with zero. `plan.ts` joins the three and notes the `sites.ts`.
- * - `word.ts`, `signatures.ts`, `type-identity.ts`, `wrappers.ts`, `helpers.ts`: the count is one word that travels through every
- *   function's signature, in a register; globals are touched only where control leaves the module or comes in, and
- *   where a slice of the budget is spent.
- * - `hints.ts`: what tells the engine that this is seldom.
- * - `labels.ts` and `inject.ts` write bodies anew, `rewrite.ts` all of them; `sections.ts`, `segments.ts`, `names.ts` the sections
- *   around them; `assemble.ts` the module. `nan.ts`, by option and behind all else, makes NaNs the same everywhere.
- * - `profile.ts`, `profile-body.ts`, `profile-tree.ts`, where one wants to know, and before all else: fuel by function.
+ * - `costs.ts`: what operators cost. `host-costs.ts`: what the host charges beside them. `limits.ts`: what is refused.
+ * - `binary/`: a module read and written, as far as needed. `operators.ts` and `walker.ts` go through code, `hints.ts` tells
+ *   the engine what is seldom.
+ * - `placement/`: where what is charged, and where it is looked at. `scan.ts` reads all code once; what is behind it goes
+ *   from stop to stop (operators that metering looks at). `callgraph.ts` finds the functions so small that their callers
+ *   account for them, `depth.ts` and `cycles.ts` what takes call depth. A body is `regions.ts`, which `flow.ts` reads with
+ *   `flow-builder.ts`; `charges.ts` says what each region charges, `checks.ts` where the count is compared with zero.
+ *   `plan.ts` joins the three and notes the `sites.ts`; `sizes.ts` is what depends on an operand.
+ * - `threading/`: the count is one word (`word.ts`) that travels through every function's signature, in a register; globals
+ *   are touched only where control leaves the module or comes in (`wrappers.ts`), and where a slice of the budget is spent
+ *   (`helpers.ts`). `labels.ts` and `inject.ts` write bodies anew, `rewrite.ts` all of them.
+ * - `sections/`: what stands around the code. `assemble.ts` makes the module of it all, `instrument.ts` is the way through.
+ * - `nan.ts`, by option and behind all else, makes NaNs the same everywhere.
+ * - `profile/`, where one wants to know, and before all else: fuel by function.
  *
  * A worked example. This function
  *
@@ -63,7 +62,7 @@ export {
 export type { MeteredModule, MeterOptions, MeterStats } from "./instrument.ts";
 export { DEFAULT_MAX_CALL_DEPTH, instrument, METER_VERSION } from "./instrument.ts";
 export { DEFAULT_MAX_TABLE_ELEMENTS, MAX_MODULE_BYTES } from "./limits.ts";
-export { addProfile, functionNames, PROFILE_IMPORT, PROFILED_FUNCTIONS } from "./profile.ts";
-export type { ProfiledCounter, ProfileNode, Profiler } from "./profile-tree.ts";
-export { createProfiler, MAX_PROFILE_NODES } from "./profile-tree.ts";
+export { addProfile, functionNames, PROFILE_IMPORT, PROFILED_FUNCTIONS } from "./profile/profile.ts";
+export type { ProfiledCounter, ProfileNode, Profiler } from "./profile/profile-tree.ts";
+export { createProfiler, MAX_PROFILE_NODES } from "./profile/profile-tree.ts";
 export { FIRST_SLICE, SLICE, SLICE_GROWTH } from "./word.ts";

@@ -6,16 +6,16 @@
 
 import { refuseComponent } from "../errors.ts";
 import { assemble } from "./assemble.ts";
+import { HintWriter, readHints } from "./binary/hints.ts";
+import type { WasmModule } from "./binary/module.ts";
+import { readModule } from "./binary/module.ts";
 import { FUEL_IMPORT } from "./fuel-import.ts";
-import { HintWriter, readHints } from "./hints.ts";
 import { checkFunctions, checkSize, DEFAULT_MAX_TABLE_ELEMENTS, decideMaxima } from "./limits.ts";
-import type { WasmModule } from "./module.ts";
-import { readModule } from "./module.ts";
 import { canonicaliseNans } from "./nan.ts";
-import { rewriteCode } from "./rewrite.ts";
-import { Signatures } from "./signatures.ts";
+import { rewriteCode } from "./threading/rewrite.ts";
+import { Signatures } from "./threading/signatures.ts";
+import { Wrappers } from "./threading/wrappers.ts";
 import { MAX_CALL_DEPTH } from "./word.ts";
-import { Wrappers } from "./wrappers.ts";
 
 /** What a caller may choose. */
 export interface MeterOptions {

@@ -5,9 +5,9 @@
 
 import type { GatewayError } from "../errors.ts";
 import { refuseComponent } from "../errors.ts";
-import type { Limits } from "./entities.ts";
-import type { WasmModule } from "./module.ts";
-import type { Maxima } from "./sizes.ts";
+import type { Limits } from "./binary/entities.ts";
+import type { WasmModule } from "./binary/module.ts";
+import type { Maxima } from "./placement/sizes.ts";
 
 /** A module may not be larger before metering: compile time is not metered, so its input is bounded. */
 export const MAX_MODULE_BYTES = 64 * 1024 * 1024;

@@ -4,7 +4,7 @@
  * @see https://webassembly.github.io/spec/core/exec/numerics.html#nan-propagation
  */
 
-import { opcodeOf } from "./operators.ts";
+import { opcodeOf } from "./binary/operators.ts";
 
 /** What lies on the stack: a float, or a vector with lanes of one. */
 export type FloatShape = "f32" | "f64" | "f32x4" | "f64x2";

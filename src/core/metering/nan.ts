@@ -20,19 +20,19 @@
  */
 
 import { refuseComponent } from "../errors.ts";
-import { AddedLocals } from "./added-locals.ts";
+import { readBody } from "./binary/body.ts";
+import type { BodyHints } from "./binary/hints.ts";
+import { HINT_SECTION, HintWriter, readHints } from "./binary/hints.ts";
+import type { WasmModule } from "./binary/module.ts";
+import { readModule, SECTION } from "./binary/module.ts";
 import { Reader } from "./binary/reader.ts";
+import { OP, Walker } from "./binary/walker.ts";
 import { Writer } from "./binary/writer.ts";
-import { readBody } from "./body.ts";
-import type { BodyHints } from "./hints.ts";
-import { HINT_SECTION, HintWriter, readHints } from "./hints.ts";
 import { MAX_BODY_BYTES } from "./limits.ts";
-import type { WasmModule } from "./module.ts";
-import { readModule, SECTION } from "./module.ts";
 import type { FloatShape } from "./nan-operators.ts";
 import { ignoresNanBits, nanOf } from "./nan-operators.ts";
-import { OP, Walker } from "./walker.ts";
-import { op } from "./word-code.ts";
+import { AddedLocals } from "./threading/added-locals.ts";
+import { op } from "./threading/word-code.ts";
 
 /**
  * Rewrites all bodies of a module so that operators produce canonical NaNs only.

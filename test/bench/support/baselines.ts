@@ -5,12 +5,12 @@
  * is not counted, maxima are not written: all of that would only make them slower.
  */
 
+import { fixedCost, readBody } from "../../../src/core/metering/binary/body.ts";
+import { readModule, SECTION, type WasmModule } from "../../../src/core/metering/binary/module.ts";
 import { Reader } from "../../../src/core/metering/binary/reader.ts";
+import { OP, Walker } from "../../../src/core/metering/binary/walker.ts";
 import { Writer } from "../../../src/core/metering/binary/writer.ts";
-import { fixedCost, readBody } from "../../../src/core/metering/body.ts";
 import { entryCost } from "../../../src/core/metering/costs.ts";
-import { readModule, SECTION, type WasmModule } from "../../../src/core/metering/module.ts";
-import { OP, Walker } from "../../../src/core/metering/walker.ts";
 
 /**
  * - `global`: every block decrements the global. What block-counting meters do.

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from "node:fs";
 import { argv, cpuUsage, resourceUsage, stdout } from "node:process";
+import { readModule, SECTION } from "../../../src/core/metering/binary/module.ts";
 import { Reader } from "../../../src/core/metering/binary/reader.ts";
 import { Writer } from "../../../src/core/metering/binary/writer.ts";
 import { instrument } from "../../../src/core/metering/index.ts";
-import { readModule, SECTION } from "../../../src/core/metering/module.ts";
 
 const [, , path = "", copies = "1", times = "1"] = argv;
 const wasm = repeat(new Uint8Array(readFileSync(path)), Number(copies));

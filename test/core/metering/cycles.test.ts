@@ -3,8 +3,8 @@
  */
 
 import { expect, test } from "vitest";
-import type { Graph } from "../../../src/core/metering/cycles.ts";
-import { breakCycles, partsOf } from "../../../src/core/metering/cycles.ts";
+import type { Graph } from "../../../src/core/metering/placement/cycles.ts";
+import { breakCycles, partsOf } from "../../../src/core/metering/placement/cycles.ts";
 
 function graphOf(edges: readonly (readonly number[])[]): Graph {
   const first = new Int32Array(edges.length + 1);

@@ -5,15 +5,15 @@
  * placement shows as a difference. Its counter is a global of the module, exported as {@link REFERENCE_EXPORT}.
  */
 
+import { fixedCost, readBody } from "../../../src/core/metering/binary/body.ts";
+import type { WasmModule } from "../../../src/core/metering/binary/module.ts";
+import { readModule, SECTION } from "../../../src/core/metering/binary/module.ts";
 import { Reader } from "../../../src/core/metering/binary/reader.ts";
+import { Walker } from "../../../src/core/metering/binary/walker.ts";
 import { Writer } from "../../../src/core/metering/binary/writer.ts";
-import { fixedCost, readBody } from "../../../src/core/metering/body.ts";
 import { entryCost, LARGEST_SIZE } from "../../../src/core/metering/costs.ts";
-import type { WasmModule } from "../../../src/core/metering/module.ts";
-import { readModule, SECTION } from "../../../src/core/metering/module.ts";
-import type { SizeCharge } from "../../../src/core/metering/sizes.ts";
-import { sizeChargeOf } from "../../../src/core/metering/sizes.ts";
-import { Walker } from "../../../src/core/metering/walker.ts";
+import type { SizeCharge } from "../../../src/core/metering/placement/sizes.ts";
+import { sizeChargeOf } from "../../../src/core/metering/placement/sizes.ts";
 
 /** The exported global that holds the units used. */
 export const REFERENCE_EXPORT = "reference:used";

@@ -3,20 +3,20 @@
  * charges there. The ways are found by the operators alone; nothing of regions, joints or potentials is shared.
  */
 
+import type { FunctionBody } from "../../../src/core/metering/binary/body.ts";
+import { fixedCost, readBody } from "../../../src/core/metering/binary/body.ts";
+import type { WasmModule } from "../../../src/core/metering/binary/module.ts";
+import { readModule } from "../../../src/core/metering/binary/module.ts";
 import { Reader } from "../../../src/core/metering/binary/reader.ts";
-import type { FunctionBody } from "../../../src/core/metering/body.ts";
-import { fixedCost, readBody } from "../../../src/core/metering/body.ts";
-import type { CallGraph } from "../../../src/core/metering/callgraph.ts";
-import { buildCallGraph } from "../../../src/core/metering/callgraph.ts";
+import { OP, Walker } from "../../../src/core/metering/binary/walker.ts";
 import { entryCost } from "../../../src/core/metering/costs.ts";
-import { FlowBuilder } from "../../../src/core/metering/flow-builder.ts";
-import type { WasmModule } from "../../../src/core/metering/module.ts";
-import { readModule } from "../../../src/core/metering/module.ts";
-import { planBody } from "../../../src/core/metering/plan.ts";
-import type { ScannedBody } from "../../../src/core/metering/scan.ts";
-import { ScannedCode } from "../../../src/core/metering/scan.ts";
-import { Sites } from "../../../src/core/metering/sites.ts";
-import { OP, Walker } from "../../../src/core/metering/walker.ts";
+import type { CallGraph } from "../../../src/core/metering/placement/callgraph.ts";
+import { buildCallGraph } from "../../../src/core/metering/placement/callgraph.ts";
+import { FlowBuilder } from "../../../src/core/metering/placement/flow-builder.ts";
+import { planBody } from "../../../src/core/metering/placement/plan.ts";
+import type { ScannedBody } from "../../../src/core/metering/placement/scan.ts";
+import { ScannedCode } from "../../../src/core/metering/placement/scan.ts";
+import { Sites } from "../../../src/core/metering/placement/sites.ts";
 
 /** A way that did not come out even. */
 export interface Mismatch {

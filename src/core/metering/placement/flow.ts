@@ -1,0 +1,147 @@
+/** Reads the control flow of one function out of its code, stop by stop: `regions.ts` says what comes out. */
+import { fixedCost } from "../binary/body.ts";
+import type { WasmModule } from "../binary/module.ts";
+import { Reader } from "../binary/reader.ts";
+import { OP, Walker } from "../binary/walker.ts";
+import { entryCost } from "../costs.ts";
+import type { FlowBuilder } from "./flow-builder.ts";
+import type { Callee, Flow } from "./regions.ts";
+import type { ScannedBody, ScannedCode } from "./scan.ts";
+
+/** Longer regions are cut, so that charges stay small against the bound on overshoot. */
+const LONGEST_REGION = 60;
+/** With it, a region's bounded callees take at most MAX_UNCHECKED more: within what an exit may leave unseen. */
+const LONGEST_CALLEES = 40;
+
+/** What reading a flow needs to know around the body. */
+export interface FlowContext {
+  readonly module: WasmModule;
+  readonly code: ScannedCode;
+  /** What is known of the function that the walker's call operator calls. */
+  readonly calleeOf: (walker: Walker) => Callee;
+  /** Whether every call ends a region: needed where a callee may throw to a handler. */
+  readonly everyCall: boolean;
+  /** Reads one body after another; a flow is its own until the next. */
+  readonly builder: FlowBuilder;
+}
+
+/** Reads the flow of one function, stop by stop. */
+export function readFlow(context: FlowContext, scanned: ScannedBody): Flow {
+  const { builder, module, code, calleeOf, everyCall } = context;
+  builder.start(scanned.start, entryCost(scanned.body.declaredLocals));
+  const walker = new Walker(new Reader(code.bytes, scanned.start, scanned.end), true);
+  let behind = scanned.start;
+  for (let stop = scanned.firstStop; stop < scanned.stopsEnd; stop += 1) {
+    const at = code.offsetOf(stop);
+    if (code.isLooseBefore(stop)) builder.loosen();
+    const units = code.unitsBefore(stop);
+    if (builder.pending + units < LONGEST_REGION) builder.add(units);
+    else addByOperator(module, builder, walker, behind, at);
+    walker.reader.pos = at;
+    walker.next();
+    behind = walker.reader.pos;
+    builder.add(fixedCost(module, walker));
+    switch (walker.opcode) {
+      case OP.block:
+        builder.open(walker.opcode, walker.at);
+        break;
+      case OP.try:
+        builder.loosen();
+        builder.open(walker.opcode, walker.at);
+        break;
+      case OP.tryTable:
+        builder.loosen();
+        for (const label of walker.labels) builder.land(label);
+        builder.open(OP.block, walker.at);
+        break;
+      case OP.loop:
+        builder.openLoop(walker.at, behind);
+        break;
+      case OP.if:
+        builder.openIf(walker.at, behind);
+        break;
+      case OP.else:
+        builder.otherwise(behind);
+        break;
+      case OP.catch:
+      case OP.catchAll:
+        builder.catch(behind);
+        break;
+      case OP.end:
+      case OP.delegate:
+        builder.close(behind);
+        break;
+      case OP.br:
+        builder.branch(walker.labels);
+        break;
+      case OP.brTable:
+        builder.branch(walker.labels);
+        break;
+      case OP.brIf:
+      case OP.brOnNull:
+      case OP.brOnNonNull:
+        builder.branchOrGo(walker.labels, behind);
+        break;
+      case OP.brOnCast:
+      case OP.brOnCastFail:
+        builder.loosen();
+        builder.branchOrGo(walker.labels, behind);
+        break;
+      case OP.returnCall:
+      case OP.returnCallIndirect:
+      case OP.returnCallRef: {
+        const callee = calleeOf(walker);
+        if (callee.bound === undefined) builder.endByCall(callee);
+        else builder.addCallee(callee.bound);
+        builder.finish("leaves");
+        break;
+      }
+      case OP.return:
+        builder.finish("leaves");
+        break;
+      case OP.unreachable:
+        builder.finish("traps");
+        break;
+      case OP.throw:
+      case OP.throwRef:
+      case OP.rethrow:
+        builder.finish("throws");
+        break;
+      case OP.call:
+      case OP.callIndirect:
+      case OP.callRef: {
+        const callee = calleeOf(walker);
+        builder.carry();
+        builder.loosen();
+        if (callee.bound !== undefined) builder.addCallee(callee.bound);
+        if (callee.bound === undefined) {
+          builder.endByCall(callee);
+          builder.cut(behind, !callee.quiet);
+        } else if (everyCall) builder.cut(behind, true);
+        else if (builder.pendingCallees >= LONGEST_CALLEES) builder.cut(behind, false);
+        break;
+      }
+      default:
+        if (walker.opcode !== OP.refFunc) builder.loosen();
+        if (builder.pending >= LONGEST_REGION) builder.cut(behind, false);
+    }
+  }
+  builder.settle();
+  return builder;
+}
+
+/** A run of plain operators that is too long for the region it is in. */
+function addByOperator(
+  module: WasmModule,
+  builder: FlowBuilder,
+  walker: Walker,
+  start: number,
+  end: number,
+): void {
+  walker.reader.pos = start;
+  while (walker.reader.pos < end) {
+    walker.next();
+    builder.add(fixedCost(module, walker));
+    if (builder.pending >= LONGEST_REGION) builder.cut(walker.reader.pos, false);
+  }
+}
