@@ -7,13 +7,13 @@ import { credentialsFor, keepFresh, profilesState, type SecretProfile } from "./
 import type { RunningServer, ServeConfig } from "./cli/index.ts";
 import { openHouse, readOffer, VERSION } from "./compose.ts";
 import { canonicalJson, toHex } from "./core/digest.ts";
-import { createDemo, DEMO_ADDRESS, DEMO_KEY, DEMO_URL } from "./demo/index.ts";
-import { actOfIssue, describeKey, type Gateway, newActionId } from "./gateway/index.ts";
-import { createApp, LOOPBACK_HOSTS } from "./http/index.ts";
+import { DEMO_URL } from "./demo/index.ts";
+import { actOfIssue, describeKey, newActionId } from "./gateway/index.ts";
 import type { Identity } from "./identity/index.ts";
-import type { HttpServer, Runtime, SqliteDatabase } from "./ports/index.ts";
-import { describeVersion, holdRegistry, type Registry } from "./registry/index.ts";
+import type { Runtime, SqliteDatabase } from "./ports/index.ts";
+import { holdRegistry, type Registry } from "./registry/index.ts";
 import {
+  baseUrl,
   databaseOf,
   describePreparations,
   guardLog,
@@ -22,16 +22,20 @@ import {
   isShared,
   joinLog,
   keysOf,
+  listen,
   loadAllProfiles,
   loadOperatorFiles,
   makeDataFolder,
   nameDatabase,
-  policiesWithoutMount,
-  policiesWithoutProfile,
+  openLogLines,
   prepareTools,
-  profilesFileOf,
   Reloader,
   readMounts,
+  requireFreePort,
+  sayFiles,
+  sayHouse,
+  sayVersions,
+  serveDemo,
   stampFiles,
   type WatchSettings,
   writePublicKeys,
@@ -41,8 +45,7 @@ import {
 const GRACE_MS = 10_000;
 /** Random bytes by which one start of a gateway differs from every other. */
 const GATEWAY_ID_BYTES = 16;
-/** How long lines of the log may wait for others. */
-const LOG_GATHERS_MS = 20;
+
 /**
  * @param say receives one line for each thing that is done
  * @throws when anything at all is wrong: a gateway that cannot keep every promise does not start
@@ -53,7 +56,7 @@ export async function startServer(
   say: (line: string) => void,
 ): Promise<RunningServer> {
   const { dataFolder } = config;
-  const log = createLog(runtime, config.logLevel);
+  const log = openLogLines(runtime, config.logLevel);
   const closers: (() => Promise<void>)[] = [];
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close();
@@ -67,7 +70,6 @@ export async function startServer(
     const stamp = await stampFiles(runtime, config);
     const files = await loadOperatorFiles(runtime, config, offer);
     const { registry, access } = files;
-    say(`tools      ${registry.tools.map(({ name }) => name).join(", ") || "none"}  (${config.toolsFolder})`);
 
     const profiles = new Map(files.profiles);
     let inForce = () => files;
@@ -78,17 +80,9 @@ export async function startServer(
       return canonicalJson(profilesState(fresh)) === canonicalJson(profilesState(known)) ? fresh : profiles;
     };
     closers.push(keepFresh(runtime.clock, profiles, load, log));
-    for (const { policy } of policiesWithoutProfile(registry, profiles)) {
-      say(
-        `suspended  ${policy.tool_id}: secret profile "${policy.secret_profile}" is not in ${profilesFileOf(config)}`,
-      );
-    }
 
     const mounts = await readMounts(runtime, config.mounts);
-    for (const [name, { digest, entries }] of mounts)
-      say(`mount      ${name}  ${entries.size} entries, ${digest.slice(0, 19)}…`);
-    for (const { policy } of policiesWithoutMount(registry, mounts))
-      say(`suspended  ${policy.tool_id}: its policy mounts a folder that --mounts does not name`);
+    sayFiles(config, registry, profiles, mounts, say);
 
     const holder = holdRegistry(registry);
     const reloader = Promise.withResolvers<Reloader>();
@@ -130,13 +124,7 @@ export async function startServer(
     });
     closers.push(() => house.close());
     await holdCurrency(house.store, files.prices);
-    if (access.tenants !== undefined) say(`tenants    ${[...access.tenants.keys()].join(", ") || "none"}`);
-    for (const { name, keys } of await house.identity.warm())
-      say(`issuer     ${name}, ${keys === 0 ? "which does not answer: its tokens wait" : `${keys} keys`}`);
-    const { isolation } = house.sandbox;
-    const by = isolation.system === "none" ? "" : ` by ${isolation.system}`;
-    say(`sandbox    ${config.executors} executors of ${isolation.executor}, ${isolation.level}${by}`);
-    for (const { system, why } of isolation.refused) say(`           without ${system}: ${why}`);
+    await sayHouse(config, access, house, say);
 
     const shared = isShared(databaseOf(config));
     if (shared) await joinLog(house);
@@ -179,7 +167,7 @@ export async function startServer(
     reloader.resolve(reloading);
     if (config.reload === "watch") closers.push(reloading.watch());
 
-    const server = await listen(runtime, house.gateway, config, log);
+    const server = await listen(runtime, house.gateway, config, VERSION, log);
     const isToBootstrap =
       !shared || (await isFirst(house, "bootstrap-key", toHex(runtime.entropy.bytes(GATEWAY_ID_BYTES))));
     const bootstrap = isToBootstrap ? await firstKey(runtime, house) : undefined;
@@ -255,25 +243,6 @@ function firstKey({ clock, entropy }: Runtime, { identity }: House): ReturnType<
   }));
 }
 
-/** What of the folder is not in force, and why: an operator who changed a file must not wonder. */
-async function sayVersions(
-  { store }: Pick<House, "store">,
-  registry: Registry,
-  say: (line: string) => void,
-): Promise<void> {
-  for (const { state } of (await store.versions.states()).rows) {
-    const tool = registry.find(state.tool);
-    if (tool === undefined) continue;
-    if (state.suspended !== undefined)
-      say(`suspended  ${state.tool}: ${state.suspended.reason}; writ tools resume ${state.tool}`);
-    const active = await store.versions.findVersion(state.tool, state.active);
-    if (active === undefined || active.digest === describeVersion(tool, 0).digest) continue;
-    say(
-      `held       ${state.tool}: version ${state.active} is active, which is not what the folder has; writ tools versions ${state.tool}`,
-    );
-  }
-}
-
 /** For `writ verify` without a gateway; a folder that only holds a secret can not be written, and need not be. */
 async function publishKeys(
   runtime: Runtime,
@@ -293,66 +262,6 @@ function stopper(stop: () => void): () => Promise<void> {
   return async () => stop();
 }
 
-/** @returns undefined when the port is taken, most likely by the demo of another gateway: that one will do */
-async function serveDemo(runtime: Runtime): Promise<HttpServer | undefined> {
-  try {
-    return await runtime.serve(createDemo({ key: DEMO_KEY }), DEMO_ADDRESS);
-  } catch (error) {
-    if (isAddressInUse(error)) return undefined;
-    throw error;
-  }
-}
-
-/** Found out before the long work of preparing, not after it. */
-async function requireFreePort(runtime: Runtime, { host, port }: ServeConfig): Promise<void> {
-  try {
-    const trial = await runtime.serve(() => new Response(null, { status: 503 }), { hostname: host, port });
-    await trial.close();
-  } catch (cause) {
-    if (!isAddressInUse(cause)) throw cause;
-    throw new Error(`Cannot listen on ${host}:${port}: the port is in use; choose another with --port`, {
-      cause,
-    });
-  }
-}
-
-function isAddressInUse(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /EADDRINUSE|AddrInUse|address already in use/i.test(`${error.name} ${error.message}`)
-  );
-}
-
-async function listen(
-  runtime: Runtime,
-  gateway: Gateway,
-  config: ServeConfig,
-  log: (line: object) => void,
-): Promise<HttpServer> {
-  const { host, port, publicUrl } = config;
-  // The port may be any that is free, and links name it: so nothing is answered before it is known.
-  let app: ReturnType<typeof createApp> | undefined;
-  const handle = (request: Request) => app?.fetch(request) ?? new Response(null, { status: 503 });
-  const server = await runtime.serve(handle, { hostname: host, port });
-  app = createApp(gateway, {
-    version: VERSION,
-    baseUrl: publicUrl ?? baseUrl(host, server.port),
-    clock: runtime.clock,
-    entropy: runtime.entropy,
-    log,
-    allowedHosts: allowedHostsOf(config),
-    allowedOrigins: config.allowedOrigins,
-    maxBodyBytes: config.maxBodyBytes,
-  });
-  return server;
-}
-
-/** What the operator says, or this machine's names; and the name in the public URL, which others are told to use. */
-function allowedHostsOf({ allowedHosts, publicUrl }: ServeConfig): readonly string[] {
-  const named = allowedHosts.length === 0 ? LOOPBACK_HOSTS : allowedHosts;
-  return publicUrl === undefined ? named : [...named, new URL(publicUrl).hostname];
-}
-
 function describeTools(registry: Registry): RunningServer["tools"] {
   return registry.tools.map(({ name, functions, policies }) => ({
     name,
@@ -362,35 +271,4 @@ function describeTools(registry: Registry): RunningServer["tools"] {
       .filter((key) => policies.some(({ policy }) => Object.hasOwn(policy.functions, key))),
     purposes: [...new Set(policies.flatMap(({ policy }) => policy.purpose))],
   }));
-}
-
-function baseUrl(host: string, port: number): string {
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-/**
- * One line of JSON for each event. Lines about trouble carry an `error`.
- *
- * Those of a moment leave together, after the answers they are about: a pipe is written to at once, and whoever reads it
- * is woken. A line that comes alone does not wait. A killed gateway may lose the lines of its last moment, none of which
- * is evidence.
- */
-function createLog(runtime: Runtime, level: ServeConfig["logLevel"]): (line: object) => void {
-  if (level === "silent") return () => undefined;
-  const waiting: string[] = [];
-  let gathers = false;
-  const flush = (): void => {
-    gathers = waiting.length > 0;
-    if (!gathers) return;
-    runtime.print(waiting.splice(0).join("\n"));
-    // Not forgotten when the process ends: it waits for this.
-    setTimeout(flush, LOG_GATHERS_MS);
-  };
-  return (line) => {
-    if (level === "error" && !("error" in line)) return;
-    waiting.push(JSON.stringify(line));
-    if (gathers) return;
-    gathers = true;
-    setImmediate(flush);
-  };
 }

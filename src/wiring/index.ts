@@ -8,20 +8,19 @@
  * - `shared-log.ts`, `shared-clock.ts`: what gateways of one database share. `log-guard.ts`, `witnesses.ts`: who sees
  *   that a log was taken back.
  * - `versions.ts`, `watching.ts`, `slo.ts`: what is in force, and who is told of runs.
- * - `records.ts`, `books.ts`, `remote.ts`: what the command line looks into.
+ * - `listen.ts`, `log-lines.ts`, `start-report.ts`: what is heard and said. `records.ts`, `books.ts`, `remote.ts`: what the command line looks into.
  */
 export { openBooks } from "./books.ts";
 export type { House } from "./house.ts";
 export { journalKey, openAccounts, openJournals } from "./kept.ts";
+export { baseUrl, listen, requireFreePort, serveDemo } from "./listen.ts";
 export { type GuardedLog, guardLog } from "./log-guard.ts";
+export { openLogLines } from "./log-lines.ts";
 export {
   type FilePlaces,
   loadAllProfiles,
   loadOperatorFiles,
   type OperatorFiles,
-  policiesWithoutMount,
-  policiesWithoutProfile,
-  profilesFileOf,
   readMounts,
   readProfiles,
   stampFiles,
@@ -53,6 +52,7 @@ export {
   writePublicKeys,
 } from "./signers.ts";
 export type { SloSettings } from "./slo.ts";
+export { sayFiles, sayHouse, sayVersions } from "./start-report.ts";
 export { openReport, openTools, openVersions } from "./versions.ts";
 export { countingSpawns, openWatching, type WatchSettings } from "./watching.ts";
 export { COSIGNED, readWitnesses } from "./witnesses.ts";
