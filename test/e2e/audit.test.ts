@@ -10,8 +10,8 @@ import { cli, makeFolder, ROOT, type TestFolder } from "../cli/support.ts";
 import { openTestGateway } from "../support/gateway.ts";
 
 const ORIGIN = ["--log-origin", "log.example"];
-/** Of the log: 276 runs, and the record that the tool was there for the first time. */
-const ENTRIES = 277;
+/** Of the log: 276 runs, the record that the tool was there for the first time, and that of the first key once it is signed. */
+let entries: number;
 let data: TestFolder;
 let copies: TestFolder;
 let exported: string;
@@ -44,6 +44,8 @@ beforeAll(async () => {
   trust = ["--trust", ...["jwks.json", "trusted_root.json"].map((name) => join(data.path, "keys", name))];
   checkpoint = join(copies.path, "kept-checkpoint");
   await cp(join(exported, "checkpoint"), checkpoint);
+  entries = Number((await readFile(checkpoint, "utf8")).split("\n")[1]);
+  expect([277, 278]).toContain(entries);
 }, 240_000);
 afterAll(async () => {
   await data.remove();
@@ -98,9 +100,9 @@ describe("writ audit of an export", () => {
     const manifests = all.filter((name) => name.startsWith("manifests/"));
     const others = all.filter((name) => !name.startsWith("manifests/"));
     // A checkpoint, five files of tiles, two of the observer, a component, a policy.
-    expect([manifests.length, others.length]).toEqual([ENTRIES, 10]);
+    expect([manifests.length, others.length]).toEqual([entries, 10]);
     // Each audit takes its time: of the manifests every 40th, and the ends.
-    const chosen = [...others, ...manifests.filter((_, n) => n % 40 === 0 || n === ENTRIES - 1)];
+    const chosen = [...others, ...manifests.filter((_, n) => n % 40 === 0 || n === entries - 1)];
     for (const name of chosen) {
       const bytes = await readFile(join(folder, name));
       await rm(join(folder, name));
@@ -185,7 +187,7 @@ describe("writ audit of an export", () => {
     await cp(exported, small, { recursive: true });
     await writeFile(
       join(small, "checkpoint"),
-      (await readFile(checkpoint, "utf8")).replace(`\n${ENTRIES}\n`, `\n${ENTRIES - 1}\n`),
+      (await readFile(checkpoint, "utf8")).replace(`\n${entries}\n`, `\n${entries - 1}\n`),
     );
     expect((await auditExport(small, ["--since", checkpoint])).code).toBe(1);
   });
@@ -222,7 +224,7 @@ describe("writ audit of a data folder", () => {
 
   const ROWS: readonly (readonly [table: string, where: string])[] = [
     ["seals", "sequence = 3"],
-    ["seals", `sequence = ${ENTRIES - 1}`],
+    ["seals", "sequence = (SELECT max(sequence) FROM seals)"],
     ["runs", "run = (SELECT run FROM seals WHERE sequence = 3)"],
     ["tiles", "level = 0"],
     ["heads", "size = (SELECT max(size) FROM heads)"],

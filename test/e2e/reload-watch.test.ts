@@ -35,7 +35,8 @@ beforeEach(async () => {
   profiles = new Map(files.profiles);
   // Only what a reload uses of a house. Looks come fifty times faster.
   const house = {
-    sandbox: { prepare: async () => undefined },
+    sandbox: { prepare: async () => ({ bytes: 0, steps: [] }) },
+    store: { ledger: { holdCurrency: async (currency?: string) => currency } },
     identity: { use: () => undefined, warm: async () => [] },
     evidence: {
       act: async (action: ActionPredicate) => {

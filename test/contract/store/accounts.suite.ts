@@ -184,16 +184,16 @@ export function accountsSuite(name: string, createSubject: () => Promise<StoreSu
     it("lets one run have a key, and says which to whoever comes later", async () => {
       const key = { hash: "h", body: "b", expiresAtMs: 50_000 };
       const all = await Promise.all([1, 2, 3].map((n) => admit(n, { key })));
-      expect(all.map(({ kind }) => kind)).toEqual(["ok", "refused", "refused"]);
-      expect(all[1]).toEqual({
-        kind: "refused",
-        refusal: { kind: "key-in-use", run: intentOf(1).run, body: "b" },
-      });
+      // Whichever comes first: a store may ask on several connections.
+      const first = all.findIndex(({ kind }) => kind === "ok") + 1;
+      const { run } = intentOf(first);
+      const refused = { kind: "refused", refusal: { kind: "key-in-use", run, body: "b" } };
+      expect(all.filter((_, n) => n !== first - 1)).toEqual([refused, refused]);
       const place = { ...OWNER, function: "sum" };
-      expect(await store.accounts.findKey(place, "h", 0)).toEqual({ run: intentOf(1).run, body: "b" });
+      expect(await store.accounts.findKey(place, "h", 0)).toEqual({ run, body: "b" });
       await store.seal(
-        sealOf(intentOf(1)),
-        settlementOf(1, { key: { kind: "answer", answer: kept("one") } }),
+        sealOf(intentOf(first)),
+        settlementOf(first, { key: { kind: "answer", answer: kept("one") } }),
       );
       expect((await store.accounts.findKey(place, "h", 49_999))?.answer).toEqual(kept("one"));
       expect(await store.accounts.findKey(place, "h", 50_000)).toBeUndefined();
