@@ -47,6 +47,27 @@ export function partsOf(graph: Graph): readonly (readonly number[])[] {
   return finder.partsOf(finder.all);
 }
 
+/** The same edges, turned round. */
+export function turned({ first, to }: Graph): Graph {
+  const vertices = first.length - 1;
+  const edges = first[vertices] ?? 0;
+  const starts = new Int32Array(vertices + 1);
+  for (let edge = 0; edge < edges; edge += 1)
+    starts[(to[edge] ?? 0) + 1] = (starts[(to[edge] ?? 0) + 1] ?? 0) + 1;
+  for (let v = 0; v < vertices; v += 1) starts[v + 1] = (starts[v + 1] ?? 0) + (starts[v] ?? 0);
+  const next = starts.slice();
+  const sources = new Int32Array(edges);
+  for (let v = 0; v < vertices; v += 1) {
+    for (let edge = first[v] ?? 0; edge < (first[v + 1] ?? 0); edge += 1) {
+      const w = to[edge] ?? 0;
+      const at = next[w] ?? 0;
+      sources[at] = v;
+      next[w] = at + 1;
+    }
+  }
+  return { first: starts, to: sources };
+}
+
 function worthiest(
   finder: PartFinder,
   part: readonly number[],

@@ -16,7 +16,7 @@
 import { MAX_CALL_DEPTH, UNKNOWN_FRAMES } from "../word.ts";
 import type { CallGraph } from "./callgraph.ts";
 import type { Graph } from "./cycles.ts";
-import { breakCycles, partsOf } from "./cycles.ts";
+import { breakCycles, partsOf, turned } from "./cycles.ts";
 import type { ScannedBody } from "./scan.ts";
 
 /** Slots of eight bytes that one unit of call depth covers: a large frame takes several. */
@@ -118,15 +118,17 @@ function callsByName({ facts, bound }: CallGraph, firstFunction: number, last: U
 
 /** By position, 1 where calls may come to one by way of a table or a reference, or to a cycle. */
 function leadsOn({ facts }: CallGraph, calls: Graph): Uint8Array {
-  const { first, to } = calls;
   const leads = Uint8Array.from(facts, ({ callsUnknown }) => (callsUnknown ? 1 : 0));
   for (const part of partsOf(calls)) for (const v of part) leads[v] = 1;
-  for (let changed = true; changed; ) {
-    changed = false;
-    for (let v = facts.length - 1; v >= 0; v -= 1) {
-      if (leads[v] === 1 || !to.subarray(first[v], first[v + 1]).some((w) => leads[w] === 1)) continue;
-      leads[v] = 1;
-      changed = true;
+  // From there to the callers, each once: any order of functions takes as long as their calls are many.
+  const { first, to } = turned(calls);
+  const found = [...leads.keys()].filter((v) => leads[v] === 1);
+  for (let v = found.pop(); v !== undefined; v = found.pop()) {
+    for (let edge = first[v] ?? 0; edge < (first[v + 1] ?? 0); edge += 1) {
+      const caller = to[edge] ?? 0;
+      if (leads[caller] === 1) continue;
+      leads[caller] = 1;
+      found.push(caller);
     }
   }
   return leads;
