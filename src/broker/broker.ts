@@ -100,9 +100,9 @@ export function createBroker(parts: BrokerOptions): Broker {
     const held = new Map<string, SecretProfile>();
     // Once for each run: what it sends, signs with and shows stays what it began with, however often that is rotated.
     const profile = (name: string) => {
-      const known = held.get(name) ?? profileOf(profiles, name, since, owner);
-      held.set(name, known);
-      return known;
+      const begun = held.get(name) ?? profileOf(profiles, name, since, owner);
+      held.set(name, begun);
+      return begun;
     };
     const names = namesOf(grants);
     const echo = createEchoFilter(textsOf(names.map(profile), known, owner));

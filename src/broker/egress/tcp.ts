@@ -1,5 +1,4 @@
 /** A plain TCP connection of a guest, metered like every other; see `Egress.connect`. */
-
 import { EgressFailure, EgressSpent } from "./errors.ts";
 import { type Meter, meterReads } from "./meter.ts";
 import { readable } from "./proxy.ts";
