@@ -128,7 +128,7 @@ export async function startServer(
 
     const shared = isShared(databaseOf(config));
     if (shared) await joinLog(house);
-    closers.push(stopper(await guardLog(runtime, `${dataFolder}/last-checkpoint`, house)));
+    closers.push(await guardLog(runtime, `${dataFolder}/last-checkpoint`, house));
 
     // Alone, and holding the lock: every open run belongs to a gateway that died. Of many, others may be at work on them,
     // and those that nobody is at work on any more are found by their age.
@@ -256,10 +256,6 @@ async function publishKeys(
     if (config.keysFolder === undefined) throw error;
     say(`           public keys not written: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-function stopper(stop: () => void): () => Promise<void> {
-  return async () => stop();
 }
 
 function describeTools(registry: Registry): RunningServer["tools"] {

@@ -23,14 +23,14 @@ export interface GuardedLog {
  * Compares the database with the checkpoint that was kept, then keeps the newest one.
  *
  * @param path of the file; a checkpoint of a log with another name is none of this one's
- * @returns stops keeping
+ * @returns stops keeping; whoever waits for it finds the file as it will stay
  * @throws {Error} when the database is not a later state of what was signed
  */
 export async function guardLog(
   runtime: Runtime,
   path: string,
   { store, evidence, noteSigner }: GuardedLog,
-): Promise<() => void> {
+): Promise<() => Promise<void>> {
   const { files, clock } = runtime;
   const bytes = await files.read(path);
   if (bytes !== undefined) {
@@ -44,6 +44,7 @@ export async function guardLog(
   let kept = "";
   let stopped = false;
   let cancel = (): void => undefined;
+  let keeping: Promise<void>;
   const keep = async (): Promise<void> => {
     try {
       const note = await evidence.checkpoint();
@@ -52,12 +53,17 @@ export async function guardLog(
     } catch {
       // The log can not be signed for now, and says so elsewhere; the next round tries again.
     }
-    if (!stopped) cancel = clock.after(KEEP_MS, () => void keep());
+    if (stopped) return;
+    cancel = clock.after(KEEP_MS, () => {
+      keeping = keep();
+    });
   };
-  void keep();
+  keeping = keep();
   return () => {
     stopped = true;
     cancel();
+    // A write that is under way would come after the folder was given to another gateway, or removed.
+    return keeping;
   };
 }
 

@@ -84,3 +84,29 @@ it("an older database than what was signed is not gone on with; a newer one, and
   await runtime.files.write(kept(), "other.example\n5\nAAAA\n");
   await live.guard();
 });
+
+it("a guard that was told to stop writes nothing after it says that it has stopped", async () => {
+  await runtime.files.write(join(folder.path, "live", "README"), "");
+  const live = await open("live");
+  await live.seal(0);
+  const noteSigner = testNoteSigner();
+  const events: string[] = [];
+  const arrived = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
+  const files: typeof runtime.files = {
+    ...runtime.files,
+    async write(path, bytes, options) {
+      arrived.resolve();
+      await held.promise;
+      await runtime.files.write(path, bytes, options);
+      events.push("written");
+    },
+  };
+  const { store, evidence } = live;
+  const stop = await guardLog({ ...runtime, files }, kept(), { store, evidence, noteSigner });
+  await arrived.promise;
+  const stopped = stop().then(() => events.push("stopped"));
+  held.resolve();
+  await stopped;
+  expect(events).toEqual(["written", "stopped"]);
+});
