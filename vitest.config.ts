@@ -11,8 +11,11 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/global-setup.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For what hangs. None of these is a limit that a test is about: a machine may be busy, and slow.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    teardownTimeout: 60_000,
+    expect: { poll: { timeout: 120_000, interval: 20 } },
     pool: "forks",
     maxWorkers: 2,
   },

@@ -15,6 +15,7 @@ import type { RegistrySource } from "./registry/index.ts";
 import { createSandbox } from "./sandbox/index.ts";
 import { createMetrics } from "./telemetry/index.ts";
 import {
+  Closers,
   countingSpawns,
   type House,
   isShared,
@@ -124,13 +125,16 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     address: options.signer,
   });
   const store = await openDatabase(runtime, options.database, log);
-  const observing = await openObserver({
-    clock,
-    open: (name) => runtime.openAppend(`${options.observerFolder}/${name}`),
-    onError: (error) => log({ event: "observer-not-synced", error: String(error) }),
-  });
+  const closers = new Closers();
+  closers.add(() => store.close());
   const metrics = createMetrics();
   try {
+    const observing = await openObserver({
+      clock,
+      open: (name) => runtime.openAppend(`${options.observerFolder}/${name}`),
+      onError: (error) => log({ event: "observer-not-synced", error: String(error) }),
+    });
+    closers.add(() => observing.close());
     const sandbox = await createSandbox({
       clock,
       entropy,
@@ -142,6 +146,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       spares: options.spares,
       queue: 1000,
     });
+    closers.add(() => sandbox.close());
     const outgoing = createOutgoing({
       clock,
       resolver: runtime.resolver,
@@ -151,14 +156,15 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     if (options.access !== undefined) identity.use(options.access);
     // What gateways compare with one another's they compare by one clock; alone, a gateway has its own.
     const shared = isShared(options.database) ? await openSharedClock(clock, store, log) : undefined;
+    if (shared !== undefined) closers.add(() => shared.stop());
     const inTime = { ...runtime, clock: shared?.clock ?? clock };
     const accounts = openAccounts(inTime, options.keysFolder, store, options.prices);
-    const stopGivingBack = accounts.watch((error) => log({ event: "leases-failed", error: String(error) }));
+    closers.add(accounts.watch((error) => log({ event: "leases-failed", error: String(error) })));
     const evidence = createEvidence({
       ...{ store, signer, noteSigner, clock, time: inTime.clock, settle: accounts.settlementOf },
       ...(await readWitnesses(runtime, options.witnessesFile, dataFolder)),
     });
-    const stopAsking = evidence.watchWitnesses(WITNESS_MS);
+    closers.add(evidence.watchWitnesses(WITNESS_MS));
     const broker = createBroker({
       clock,
       resolver: runtime.resolver,
@@ -172,12 +178,14 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       },
     });
     const journals = openJournals(runtime, options.keysFolder, store);
-    const stopErasing = journals.watch((error) => log({ event: "erase-failed", error: String(error) }));
-    const stopWatching = evidence.watch({
-      everyMs: 5_000,
-      graceMs: options.deadAfterMs ?? DEAD_AFTER_MS,
-      onError: (error) => log({ event: "reconcile-failed", error: String(error) }),
-    });
+    closers.add(journals.watch((error) => log({ event: "erase-failed", error: String(error) })));
+    closers.add(
+      evidence.watch({
+        everyMs: 5_000,
+        graceMs: options.deadAfterMs ?? DEAD_AFTER_MS,
+        onError: (error) => log({ event: "reconcile-failed", error: String(error) }),
+      }),
+    );
     const versions = { host: `${runtime.name} ${runtime.version}`, writ: VERSION };
     const inForce =
       options.versioned &&
@@ -187,55 +195,45 @@ export async function openHouse(options: HouseOptions): Promise<House> {
           await prepareTool(sandbox, registry.current(), tool);
         },
       });
+    if (inForce !== undefined) closers.add(() => inForce.stop());
     const watching =
       options.watch &&
       (await openWatching(options.watch, {
         ...{ runtime: inTime, store, metrics, outgoing, log, version: VERSION },
       }));
-    return {
-      ...(inForce === undefined ? {} : { board: inForce.board }),
-      gateway: createGateway({
-        registry: inForce?.board ?? registry,
-        identity,
-        broker,
-        sandbox: options.onProfile === undefined ? sandbox : profiled(sandbox, options.onProfile),
-        evidence,
-        journals,
-        accounts,
-        observer: observing.observer,
-        store,
-        signer,
-        noteSigner,
-        clock,
-        time: inTime.clock,
-        entropy,
-        versions,
-        ...watching,
-        diagnose: options.diagnose,
-        ...(options.reload === undefined ? {} : { reload: options.reload }),
-      }),
+    if (watching !== undefined) closers.add(() => watching.stop());
+    const gateway = createGateway({
+      registry: inForce?.board ?? registry,
       identity,
-      sandbox,
+      broker,
+      sandbox: options.onProfile === undefined ? sandbox : profiled(sandbox, options.onProfile),
       evidence,
+      journals,
+      accounts,
+      observer: observing.observer,
       store,
       signer,
       noteSigner,
-      async close() {
-        stopWatching();
-        stopAsking();
-        stopErasing();
-        await inForce?.stop();
-        stopGivingBack();
-        shared?.stop();
-        await watching?.stop();
-        await sandbox.close();
-        await observing.close();
-        await store.close();
-      },
+      clock,
+      time: inTime.clock,
+      entropy,
+      versions,
+      ...watching,
+      diagnose: options.diagnose,
+      ...(options.reload === undefined ? {} : { reload: options.reload }),
+    });
+    // First of all: what was under way ends, is sealed and counted while everything that this takes is still there.
+    closers.add(async () => {
+      await sandbox.close();
+      await gateway.settled();
+    });
+    return {
+      ...(inForce === undefined ? {} : { board: inForce.board }),
+      ...{ gateway, identity, sandbox, evidence, store, signer, noteSigner },
+      close: () => closers.closeAll(),
     };
   } catch (error) {
-    await observing.close();
-    await store.close();
+    await closers.closeAll().catch((fault) => log({ event: "not-closed", error: String(fault) }));
     throw error;
   }
 }

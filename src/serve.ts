@@ -14,6 +14,7 @@ import type { Runtime, SqliteDatabase } from "./ports/index.ts";
 import { holdRegistry, type Registry } from "./registry/index.ts";
 import {
   baseUrl,
+  Closers,
   databaseOf,
   describePreparations,
   guardLog,
@@ -57,14 +58,11 @@ export async function startServer(
 ): Promise<RunningServer> {
   const { dataFolder } = config;
   const log = openLogLines(runtime, config.logLevel);
-  const closers: (() => Promise<void>)[] = [];
-  const closeAll = async () => {
-    for (const close of closers.splice(0).reverse()) await close();
-  };
+  const closers = new Closers();
   try {
     await requireFreePort(runtime, config);
     const lock = await lockData(runtime, dataFolder);
-    closers.push(async () => lock.close());
+    closers.add(async () => lock.close());
 
     const offer = await readOffer(runtime);
     const stamp = await stampFiles(runtime, config);
@@ -79,7 +77,7 @@ export async function startServer(
       const known = inForce().profiles;
       return canonicalJson(profilesState(fresh)) === canonicalJson(profilesState(known)) ? fresh : profiles;
     };
-    closers.push(keepFresh(runtime.clock, profiles, load, log));
+    closers.add(keepFresh(runtime.clock, profiles, load, log));
 
     const mounts = await readMounts(runtime, config.mounts);
     sayFiles(config, registry, profiles, mounts, say);
@@ -122,13 +120,13 @@ export async function startServer(
       },
       log,
     });
-    closers.push(() => house.close());
+    closers.add(() => house.close());
     await holdCurrency(house.store, files.prices);
     await sayHouse(config, access, house, say);
 
     const shared = isShared(databaseOf(config));
     if (shared) await joinLog(house);
-    closers.push(await guardLog(runtime, `${dataFolder}/last-checkpoint`, house));
+    closers.add(await guardLog(runtime, `${dataFolder}/last-checkpoint`, house));
 
     // Alone, and holding the lock: every open run belongs to a gateway that died. Of many, others may be at work on them,
     // and those that nobody is at work on any more are found by their age.
@@ -153,7 +151,7 @@ export async function startServer(
 
     if (config.demo) {
       const demo = await serveDemo(runtime);
-      if (demo !== undefined) closers.push(() => demo.close());
+      if (demo !== undefined) closers.add(() => demo.close());
       say(
         `demo       sample weather API on ${DEMO_URL}${demo === undefined ? ", which something serves already" : ""}`,
       );
@@ -165,21 +163,20 @@ export async function startServer(
     });
     inForce = () => reloading.files;
     reloader.resolve(reloading);
-    if (config.reload === "watch") closers.push(reloading.watch());
+    closers.add(config.reload === "watch" ? reloading.watch() : () => reloading.settled());
 
     const server = await listen(runtime, house.gateway, config, VERSION, log);
-    const isToBootstrap =
-      !shared || (await isFirst(house, "bootstrap-key", toHex(runtime.entropy.bytes(GATEWAY_ID_BYTES))));
-    const bootstrap = isToBootstrap ? await firstKey(runtime, house) : undefined;
-    const stopped = Promise.withResolvers<void>();
-    const stop = async () => {
+    closers.add(async () => {
       // No new requests; those under way finish, or are revoked and sealed once the grace is over.
       const finished = server.close();
       const cancel = runtime.clock.after(GRACE_MS, () => void house.sandbox.close());
       await finished;
       cancel();
-      await closeAll();
-    };
+    });
+    const isToBootstrap =
+      !shared || (await isFirst(house, "bootstrap-key", toHex(runtime.entropy.bytes(GATEWAY_ID_BYTES))));
+    const bootstrap = isToBootstrap ? await firstKey(runtime, house) : undefined;
+    const stopped = Promise.withResolvers<void>();
     let stopping = false;
     return {
       url: baseUrl(config.host, server.port),
@@ -192,13 +189,13 @@ export async function startServer(
         if (changes.length === 0) say("reloaded   nothing has changed");
       },
       stop() {
-        if (!stopping) stop().then(stopped.resolve, stopped.reject);
+        if (!stopping) closers.closeAll().then(stopped.resolve, stopped.reject);
         stopping = true;
         return stopped.promise;
       },
     };
   } catch (error) {
-    await closeAll();
+    await closers.closeAll().catch((fault) => log({ event: "not-closed", error: String(fault) }));
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import type { Prices } from "../core/budget/index.ts";
 import type { GatewayError } from "../core/errors.ts";
 import type { RunPredicate } from "../core/manifest/index.ts";
 import type { Policy } from "../core/policy/index.ts";
+import { beginRounds } from "../core/rounds.ts";
 import type {
   AnswerVault,
   Claimed,
@@ -57,9 +58,9 @@ export interface Accounts {
    * Gives back what runs held that nobody will end any more, and forgets what is over, again and again.
    *
    * @param onError told of rounds that failed; the next one tries again
-   * @returns stops it
+   * @returns stops it, and waits for the round under way
    */
-  watch(onError: (error: unknown) => void): () => void;
+  watch(onError: (error: unknown) => void): () => Promise<void>;
 }
 
 /** The accounts of one store. */
@@ -85,19 +86,12 @@ export function createAccounts({ store, vault, clock, prices }: AccountsParts): 
       }
     },
     watch(onError) {
-      let cancel = (): void => undefined;
-      let stopped = false;
       let rounds = 0;
-      const round = async (): Promise<void> => {
+      const work = async (): Promise<void> => {
         await store.accounts.expire(clock.nowMs()).catch(onError);
-        if (++rounds % FORGET_EVERY === 0) await store.accounts.forget(clock.nowMs()).catch(onError);
-        if (!stopped) cancel = clock.after(ROUND_MS, () => void round());
+        if (++rounds % FORGET_EVERY === 0) await store.accounts.forget(clock.nowMs());
       };
-      cancel = clock.after(ROUND_MS, () => void round());
-      return () => {
-        stopped = true;
-        cancel();
-      };
+      return beginRounds({ clock, everyMs: () => ROUND_MS, work, onError });
     },
   };
 }

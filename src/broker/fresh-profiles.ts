@@ -2,6 +2,7 @@
  * Reads the operator's secret profiles again and again, so that a secret or a certificate is rotated without a restart.
  * It never takes a profile away because its file can not be used.
  */
+import { beginRounds } from "../core/rounds.ts";
 import type { Clock } from "../ports/index.ts";
 import type { SecretProfile } from "./profiles.ts";
 
@@ -14,7 +15,7 @@ const PROFILES_EVERY_MS = 15_000;
  *
  * @param profiles what brokers look into; changed in place, all at once
  * @param log told why profiles were not taken over
- * @returns ends it
+ * @returns ends it, and waits for the round under way
  */
 export function keepFresh(
   clock: Clock,
@@ -22,24 +23,11 @@ export function keepFresh(
   load: () => Promise<ReadonlyMap<string, SecretProfile>>,
   log: (line: object) => void,
 ): () => Promise<void> {
-  let ended = false;
-  let cancel = () => {};
-  const next = () => {
-    if (!ended) cancel = clock.after(PROFILES_EVERY_MS, () => void reload());
+  const work = async () => {
+    const fresh = await load();
+    for (const name of profiles.keys()) if (!fresh.has(name)) profiles.delete(name);
+    for (const [name, profile] of fresh) profiles.set(name, profile);
   };
-  const reload = async () => {
-    try {
-      const fresh = await load();
-      for (const name of profiles.keys()) if (!fresh.has(name)) profiles.delete(name);
-      for (const [name, profile] of fresh) profiles.set(name, profile);
-    } catch (error) {
-      log({ event: "profiles-not-reloaded", error: String(error) });
-    }
-    next();
-  };
-  next();
-  return async () => {
-    ended = true;
-    cancel();
-  };
+  const onError = (error: unknown) => log({ event: "profiles-not-reloaded", error: String(error) });
+  return beginRounds({ clock, everyMs: () => PROFILES_EVERY_MS, work, onError });
 }

@@ -14,6 +14,7 @@ import { GatewayError } from "../core/errors.ts";
 import { type ActionPredicate, missingFields, type RunPredicate } from "../core/manifest/index.ts";
 import { parseCheckpoint, parseNote } from "../core/merkle/index.ts";
 import type { ObservabilityField } from "../core/policy/index.ts";
+import { beginRounds } from "../core/rounds.ts";
 import type {
   Claimed,
   Clock,
@@ -139,20 +140,20 @@ export interface Evidence {
   reconcile(admittedBeforeMs: number): Promise<Reconciled>;
   /** Whether enough witnesses cosign in time; undefined when nobody is asked. */
   witnessed(): boolean | undefined;
-  /** Asks the witnesses again and again, if there are any. @returns stops it */
-  watchWitnesses(everyMs: number): () => void;
+  /** Asks the witnesses again and again, if there are any. @returns stops it, and waits for the round under way */
+  watchWitnesses(everyMs: number): () => Promise<void>;
   /**
    * Reconciles again and again, so that what failed while the store was away is sealed once it is back.
    *
    * @param options `everyMs`: pause between rounds; `graceMs`: how long after its time to live an open run is taken for
    *   dead, more than the clocks of two gateways differ; `onError`: told of rounds that failed or left runs open
-   * @returns stops it
+   * @returns stops it, and waits for the round under way
    */
   watch(options: {
     readonly everyMs: number;
     readonly graceMs: number;
     readonly onError: (error: unknown) => void;
-  }): () => void;
+  }): () => Promise<void>;
 }
 
 /** Creates the evidence of one gateway. */
@@ -303,43 +304,27 @@ export function createEvidence(parts: EvidenceParts): Evidence {
     witnessed: () => witnessing?.isMet,
 
     watchWitnesses(everyMs) {
-      if (witnessing === undefined) return () => undefined;
-      let stopped = false;
-      let cancel = (): void => undefined;
-      const round = async (): Promise<void> => {
-        await witnessing.ask();
-        if (!stopped) cancel = clock.after(everyMs, () => void round());
+      if (witnessing === undefined) return async () => undefined;
+      const onError = (error: unknown) => {
+        witnessing.lastError = error;
       };
-      void round();
-      return () => {
-        stopped = true;
-        cancel();
-      };
+      return beginRounds({
+        ...{ clock, everyMs: () => everyMs, atOnce: true, work: () => witnessing.ask(), onError },
+      });
     },
 
     watch({ everyMs, graceMs, onError }) {
-      let cancel = (): void => undefined;
-      let stopped = false;
-      const round = async (): Promise<void> => {
-        try {
-          const [nowMs, monotonicMs] = [time.nowMs(), clock.monotonicMs()];
-          const { failed, error } = await reconciler.reconcile((intent) => {
-            const mostMs = timeToLive(intent, LONGEST_RUN_MS) + graceMs;
-            // The wall clock may have jumped; what this process let run lives by the one that does not.
-            const ageMs = monotonicMs - (underWay.get(intent.run) ?? Number.NEGATIVE_INFINITY);
-            return intent.admittedAtMs < nowMs - mostMs && ageMs >= mostMs;
-          });
-          if (failed > 0) onError(error);
-        } catch (error) {
-          onError(error);
-        }
-        if (!stopped) cancel = clock.after(everyMs, () => void round());
+      const work = async (): Promise<void> => {
+        const [nowMs, monotonicMs] = [time.nowMs(), clock.monotonicMs()];
+        const { failed, error } = await reconciler.reconcile((intent) => {
+          const mostMs = timeToLive(intent, LONGEST_RUN_MS) + graceMs;
+          // The wall clock may have jumped; what this process let run lives by the one that does not.
+          const ageMs = monotonicMs - (underWay.get(intent.run) ?? Number.NEGATIVE_INFINITY);
+          return intent.admittedAtMs < nowMs - mostMs && ageMs >= mostMs;
+        });
+        if (failed > 0) onError(error);
       };
-      cancel = clock.after(everyMs, () => void round());
-      return () => {
-        stopped = true;
-        cancel();
-      };
+      return beginRounds({ clock, everyMs: () => everyMs, work, onError });
     },
   };
 }

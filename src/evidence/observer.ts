@@ -71,6 +71,8 @@ class Chain {
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
   #cancelSync: (() => void) | undefined;
+  #syncing: Promise<void> | undefined;
+  #closed = false;
 
   constructor(name: (typeof OBSERVER_FILES)[number], parts: ObserverParts) {
     this.#name = name;
@@ -99,15 +101,19 @@ class Chain {
 
   /** @throws {GatewayError} `evidence-unavailable`; the next line tries again */
   add(observation: Observation): Promise<void> {
+    if (this.#closed) return Promise.reject(unavailable(new Error("It is closed")));
     const done = Promise.withResolvers<void>();
     this.#waiting.push({ observation, done });
     this.#writing ??= this.#writeAll();
     return done.promise;
   }
 
+  /** Refuses what comes later, and waits for what is being written and synced. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#writing;
     this.#cancelSync?.();
+    await this.#syncing;
     await this.#file?.sync();
     await this.#file?.close();
   }
@@ -150,7 +156,9 @@ class Chain {
     });
     await this.#file?.append(new TextEncoder().encode(`${this.#torn ? "\n" : ""}${lines.join("")}`));
     [this.#prev, this.#next, this.#torn] = [prev, next, false];
-    this.#cancelSync ??= this.#parts.clock.after(SYNC_MS, () => void this.#sync());
+    this.#cancelSync ??= this.#parts.clock.after(SYNC_MS, () => {
+      this.#syncing = this.#sync();
+    });
   }
 
   async #sync(): Promise<void> {

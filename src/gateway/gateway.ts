@@ -3,6 +3,7 @@
 import type { Accounts } from "../accounts/index.ts";
 import type { Broker } from "../broker/index.ts";
 import { GatewayError } from "../core/errors.ts";
+import type { Principal } from "../core/policy/index.ts";
 import type { Evidence } from "../evidence/index.ts";
 import { type Identity, jwks } from "../identity/index.ts";
 import type { Journals } from "../journal/index.ts";
@@ -28,7 +29,7 @@ import { createReadiness } from "./readiness.ts";
 import { findRecord, listRecords } from "./records.ts";
 import { explain, findManifest, findRun, listRuns } from "./runs.ts";
 import { requireScope } from "./scope.ts";
-import type { Gateway, Reloaded } from "./types.ts";
+import type { Gateway, InvocationAnswer, InvocationRequest, Reloaded } from "./types.ts";
 import type { Versions } from "./versions.ts";
 import { watchInvocation } from "./watch.ts";
 
@@ -65,6 +66,19 @@ export interface GatewayParts {
 /** @returns a gateway that serves until its parts are closed */
 export function createGateway(parts: GatewayParts): Gateway {
   const { identity, registry, evidence, store, signer, noteSigner, clock, entropy, sinks = [] } = parts;
+  /** Invocations that have not come to their end: their callers may be gone, and they are sealed all the same. */
+  const underWay = new Set<Promise<unknown>>();
+
+  async function invokeNow(principal: Principal, request: InvocationRequest): Promise<InvocationAnswer> {
+    await registry.fresh?.();
+    // The registry is asked for once: a run and its callees keep what was in force when it began.
+    const now = { ...parts, registry: registry.current() };
+    if (sinks.length === 0) return await invoke(now, principal, request);
+    return await watchInvocation({ clock, entropy, sinks }, now, request, (watched) =>
+      invoke(watched, principal, request),
+    );
+  }
+
   return {
     operator: createOperator({
       versions: store.versions,
@@ -75,14 +89,17 @@ export function createGateway(parts: GatewayParts): Gateway {
       slo: parts.slo ?? (async () => ({ objectives: [], alerts: [] })),
     }),
     authenticate: (authorization) => identity.authenticate(authorization),
-    // The registry is asked for once: a run and its callees keep what was in force when it began.
     async invoke(principal, request) {
-      await registry.fresh?.();
-      const now = { ...parts, registry: registry.current() };
-      if (sinks.length === 0) return await invoke(now, principal, request);
-      return await watchInvocation({ clock, entropy, sinks }, now, request, (watched) =>
-        invoke(watched, principal, request),
-      );
+      const invoking = invokeNow(principal, request);
+      underWay.add(invoking);
+      try {
+        return await invoking;
+      } finally {
+        underWay.delete(invoking);
+      }
+    },
+    async settled() {
+      while (underWay.size > 0) await Promise.allSettled(underWay);
     },
     listTools: async (principal) => listTools(registry.current(), principal),
     describeTool: async (principal, tool) => describeTool(registry.current(), principal, tool),

@@ -136,6 +136,12 @@ export interface Gateway {
 
   /** Whether an invocation sent now would be served. Public: names of checks, no reasons. */
   ready(): Promise<Readiness>;
+
+  /**
+   * Waits until no invocation is under way, those that nobody waits for any more included. For whoever is about to close
+   * what the gateway is made of: a run is sealed also when its caller has gone.
+   */
+  settled(): Promise<void>;
 }
 
 /** One request to run a function, parsed. */

@@ -1,5 +1,6 @@
 /** Journals at rest: kept encrypted, proven by the digest that is signed, read back, erased. */
 import { sha256Hex } from "../core/digest.ts";
+import { beginRounds } from "../core/rounds.ts";
 import type { Clock, Entropy, Erasure, ErasureScope, Files, JournalStore } from "../ports/index.ts";
 import { Vault } from "./vault.ts";
 
@@ -43,9 +44,9 @@ export interface Journals {
    * Erases what its policy wants no longer kept, now and again and again.
    *
    * @param onError told of rounds that failed; the next one tries again
-   * @returns stops it
+   * @returns stops it, and waits for the round under way
    */
-  watch(onError: (error: unknown) => void): () => void;
+  watch(onError: (error: unknown) => void): () => Promise<void>;
 }
 
 /** @returns `sha256:<hex>` of a journal's text: what the manifest says of it as `journal_hash` */
@@ -77,18 +78,11 @@ export function createJournals({ store, clock, entropy, files, keyPath }: Journa
     findErasure: (run) => store.findErasure(run),
     erase: (scope) => store.erase(scope, clock.nowMs()),
     watch(onError) {
-      let cancel = (): void => undefined;
-      let stopped = false;
-      const round = async (): Promise<void> => {
+      const work = () => {
         const nowMs = clock.nowMs();
-        await store.erase({ kind: "retention", expiredBeforeMs: nowMs }, nowMs).catch(onError);
-        if (!stopped) cancel = clock.after(ROUND_MS, () => void round());
+        return store.erase({ kind: "retention", expiredBeforeMs: nowMs }, nowMs);
       };
-      void round();
-      return () => {
-        stopped = true;
-        cancel();
-      };
+      return beginRounds({ clock, everyMs: () => ROUND_MS, atOnce: true, work, onError });
     },
   };
 }

@@ -140,6 +140,10 @@ export interface Runtime {
 export interface HttpServer {
   /** The port that was bound; useful when 0 was asked for. */
   readonly port: number;
-  /** Stops accepting, lets requests under way finish, resolves when all are done. */
-  close(): Promise<void>;
+  /**
+   * Stops accepting, lets requests under way finish, resolves when all are done.
+   *
+   * @param graceMs how long they may take; what is not whole or not answered then is cut off. Default 15 s
+   */
+  close(graceMs?: number): Promise<void>;
 }

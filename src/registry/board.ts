@@ -8,6 +8,7 @@
 import type { ComponentDescription } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
 import { rollbackTarget, type ToolState } from "../core/rollout/index.ts";
+import { beginRounds } from "../core/rounds.ts";
 import type { ToolVersion } from "../ports/index.ts";
 import { createRegistryInForce, type ToolInForce } from "./in-force.ts";
 import { type OfferParts, Offers } from "./offers.ts";
@@ -59,8 +60,7 @@ class StoreBoard implements Board {
   #heardAtMs = Number.NEGATIVE_INFINITY;
   #saidAtMs = Number.NEGATIVE_INFINITY;
   #looking: Promise<void> | undefined;
-  #cancel = (): void => undefined;
-  #stopped = false;
+  #stopLooking = async (): Promise<void> => undefined;
 
   constructor(parts: BoardParts) {
     this.#parts = parts;
@@ -84,13 +84,13 @@ class StoreBoard implements Board {
 
   async begin(): Promise<void> {
     await this.look();
-    const round = async (): Promise<void> => {
-      await this.look().catch((error) =>
-        this.#parts.log({ event: "versions-not-read", error: String(error) }),
-      );
-      if (!this.#stopped) this.#cancel = this.#parts.clock.after(POLL_MS, () => void round());
-    };
-    this.#cancel = this.#parts.clock.after(POLL_MS, () => void round());
+    const { clock, log } = this.#parts;
+    this.#stopLooking = beginRounds({
+      clock,
+      everyMs: () => POLL_MS,
+      work: () => this.look(),
+      onError: (error) => log({ event: "versions-not-read", error: String(error) }),
+    });
   }
 
   /** Whoever comes while one looks waits for that one: it is as new as his own would be, but for a moment. */
@@ -102,8 +102,7 @@ class StoreBoard implements Board {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#cancel();
+    await this.#stopLooking();
     await this.#looking?.catch(() => undefined);
     await this.#parts.versions.forget(this.#parts.gateway).catch(() => undefined);
   }

@@ -25,6 +25,9 @@ export const systemClock: Clock = {
   },
 };
 
+/** How long requests under way may go on once a server is told to close. */
+export const CLOSE_GRACE_MS = 15_000;
+
 /** The system's random generator. */
 export const systemEntropy: Entropy = createEntropy();
 

@@ -3,6 +3,7 @@ import { joinBytes } from "../core/bytes.ts";
 import type { Runtime } from "../ports/index.ts";
 import { runCommand } from "./command.ts";
 import {
+  CLOSE_GRACE_MS,
   openAppend,
   openSqlite,
   readAll,
@@ -106,6 +107,19 @@ export const runtime: Runtime = {
       { hostname: options.hostname, port: options.port, onListen: () => undefined },
       handler,
     );
-    return { port: server.addr.port, close: () => server.shutdown() };
+    return {
+      port: server.addr.port,
+      async close(graceMs = CLOSE_GRACE_MS) {
+        const late = Promise.withResolvers<void>();
+        // A request that never becomes whole must not keep the gateway from stopping. Nothing cuts it off here once the
+        // shutdown has begun: it is left to the end of the process, which it does not hold up either.
+        const cancel = systemClock.after(graceMs, () => {
+          server.unref();
+          late.resolve();
+        });
+        await Promise.race([server.shutdown(), late.promise]);
+        cancel();
+      },
+    };
   },
 };

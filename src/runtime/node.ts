@@ -6,6 +6,7 @@ import type { Runtime } from "../ports/index.ts";
 import { chunksOf } from "./chunks.ts";
 import { runCommand } from "./command.ts";
 import {
+  CLOSE_GRACE_MS,
   openAppend,
   openSqlite,
   readAll,
@@ -22,9 +23,6 @@ import { executorCommand, type Self } from "./lockdown.ts";
 import { viewProcess } from "./process-view.ts";
 import { createSigning } from "./signing.ts";
 import { systemVerification } from "./verification.ts";
-
-/** How long requests under way may go on once the server is told to close. */
-const CLOSE_GRACE_MS = 15_000;
 
 const SELF: Self = {
   name: "node",
@@ -126,12 +124,16 @@ export const runtime: Runtime = {
     if (address === null || typeof address === "string") throw new TypeError("Cannot read the bound port");
     return {
       port: address.port,
-      close: () =>
+      close: (graceMs = CLOSE_GRACE_MS) =>
         new Promise((resolve, reject) => {
-          server.close((error) => (error ? reject(error) : resolve()));
-          server.closeIdleConnections();
           // A request that never becomes whole must not keep the gateway from stopping.
-          setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS).unref();
+          const cancel = systemClock.after(graceMs, () => server.closeAllConnections());
+          server.close((error) => {
+            cancel();
+            if (error) reject(error);
+            else resolve();
+          });
+          server.closeIdleConnections();
         }),
     };
   },

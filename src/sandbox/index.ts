@@ -206,7 +206,9 @@ export async function createSandbox(powers: SandboxPowers): Promise<Sandbox> {
         run.host.close();
       }
     },
-    close: () => pool.close(),
+    async close() {
+      await Promise.all([pool.close(), preparer.close()]);
+    },
   };
 }
 

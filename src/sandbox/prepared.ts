@@ -3,7 +3,7 @@
  * kept on disk. The cache is only a memory of work: an entry that is not exactly what was written is made again.
  */
 import { toHex } from "../core/digest.ts";
-import { refuseComponent } from "../core/errors.ts";
+import { GatewayError, refuseComponent } from "../core/errors.ts";
 import { COST_TABLE_VERSION, METER_VERSION } from "../core/metering/index.ts";
 import type { Clock, ExecutorProcess, Files, PreparationStep, SandboxComponent } from "../ports/index.ts";
 import { createKept } from "./kept.ts";
@@ -34,9 +34,11 @@ export interface Preparer {
   find(component: SandboxComponent, maxMemoryBytes: number, runs?: PreparedFor): Prepared | undefined;
   /**
    * @param maxMemoryBytes cap that is written into the component's memories
-   * @throws {GatewayError} `component-refused`
+   * @throws {GatewayError} `component-refused`; `sandbox-unavailable` when it is closed
    */
   prepare(component: SandboxComponent, maxMemoryBytes: number, runs?: PreparedFor): Promise<Prepared>;
+  /** Ends what is being prepared: once it resolves no preparer lives, and nothing is written to the cache any more. */
+  close(): Promise<void>;
 }
 
 /** What the runs of a component need of it. All default to false. */
@@ -63,6 +65,15 @@ export function createPreparer(powers: {
 }): Preparer {
   const inMemory = createKept<Prepared>(KEPT_BYTES, ({ body }) => body.length);
   const underWay = new Map<string, Promise<Prepared>>();
+  const alive = new Set<ExecutorProcess>();
+  let closed = false;
+
+  function spawn(): ExecutorProcess {
+    const process = powers.spawn();
+    alive.add(process);
+    void process.exited.then(() => alive.delete(process));
+    return process;
+  }
 
   async function prepareOnce(name: string, component: SandboxComponent, options: Variant): Promise<Prepared> {
     const key = await sha256(new TextEncoder().encode(`${name} ${PREPARATION}`));
@@ -70,8 +81,14 @@ export function createPreparer(powers: {
     const bytes = await powers.files.read(path);
     const cached = bytes === undefined ? undefined : await readCached(key, bytes);
     if (cached !== undefined) return cached;
+    if (closed) throw stopping();
 
-    const { parts, body, steps } = await runPreparer(powers.spawn(), powers.clock, component, options);
+    const { parts, body, steps } = await runPreparer(spawn(), powers.clock, component, options).catch(
+      (error) => {
+        // What it said when it was killed says nothing about the component.
+        throw closed ? stopping() : error;
+      },
+    );
     await powers.files.write(path, encodeFrame({ ...parts, key, sha256: await sha256(body) }, body));
     return { key, parts, body, steps };
   }
@@ -96,7 +113,18 @@ export function createPreparer(powers: {
         underWay.delete(name);
       }
     },
+    async close() {
+      closed = true;
+      for (const process of alive) process.kill();
+      await Promise.all([...alive].map(({ exited }) => exited));
+      await Promise.allSettled(underWay.values());
+    },
   };
+}
+
+function stopping(): GatewayError {
+  const refusal = { code: "sandbox-unavailable", retryAfterSeconds: 1 } as const;
+  return new GatewayError("Cannot prepare the component: the gateway is stopping", refusal);
 }
 
 function nameOf(

@@ -4,6 +4,7 @@
  * an alert is told once and each rollback is done once.
  */
 import type { ToolState } from "../core/rollout/index.ts";
+import { beginRounds } from "../core/rounds.ts";
 import {
   candidateOf,
   evaluate,
@@ -35,8 +36,8 @@ export interface MonitorParts {
   readonly labelsOf: (tool: string, version: number) => Promise<readonly string[]>;
   /** Takes a version back, unless the state is no longer this one. */
   readonly rollBack: (state: ToolState, rule: string, detail: string) => Promise<void>;
-  /** Tells a change. @returns whether it is told, or is to be given up */
-  readonly tell: (alert: ClaimedAlert) => Promise<boolean>;
+  /** Tells a change; `stopping` ends the pauses between tries. @returns whether it is told, or is to be given up */
+  readonly tell: (alert: ClaimedAlert, stopping: AbortSignal) => Promise<boolean>;
   readonly log: (line: object) => void;
 }
 
@@ -48,7 +49,7 @@ export interface Monitor {
   look(): Promise<void>;
   /** Tells the alerts that turned and that nobody has told. @throws whatever the store throws */
   tell(): Promise<void>;
-  /** Begins to look. @returns stops */
+  /** Begins to look. @returns stops, and waits for what is under way: an alert on its way is tried once, and left to others */
   begin(): () => Promise<void>;
 }
 
@@ -96,11 +97,11 @@ export function createMonitor(parts: MonitorParts): Monitor {
     }
   }
 
-  async function tellAlerts(): Promise<void> {
-    for (;;) {
+  async function tellAlerts(stopping: AbortSignal): Promise<void> {
+    while (!stopping.aborted) {
       const alert = await measures.claimAlert(clock.nowMs(), LEASE_MS);
       if (alert === undefined) return;
-      if (await parts.tell(alert)) await measures.settleAlert(alert.name, alert.change);
+      if (await parts.tell(alert, stopping)) await measures.settleAlert(alert.name, alert.change);
     }
   }
 
@@ -133,33 +134,24 @@ export function createMonitor(parts: MonitorParts): Monitor {
   return {
     report,
     look,
-    tell: tellAlerts,
+    tell: () => tellAlerts(new AbortController().signal),
     begin() {
-      let stopped = false;
-      let cancel = (): void => undefined;
-      let looking = Promise.resolve();
+      const stopping = new AbortController();
       let telling: Promise<void> | undefined;
-      const failed = (error: unknown) => log({ event: "slo-not-read", error: String(error) });
-      const next = (): void => {
-        looking = look()
-          .catch(failed)
-          // Not waited for: whoever is slow to hear of an alert must not keep a version in force.
-          .then(() => {
-            telling ??= tellAlerts()
-              .catch(failed)
-              .finally(() => {
-                telling = undefined;
-              });
-          })
-          .then(() => {
-            if (!stopped) cancel = clock.after(LOOK_MS, next);
+      const onError = (error: unknown) => log({ event: "slo-not-read", error: String(error) });
+      const work = async (): Promise<void> => {
+        await look().catch(onError);
+        // Not waited for: whoever is slow to hear of an alert must not keep a version in force.
+        telling ??= tellAlerts(stopping.signal)
+          .catch(onError)
+          .finally(() => {
+            telling = undefined;
           });
       };
-      cancel = clock.after(LOOK_MS, next);
+      const stop = beginRounds({ clock, everyMs: () => LOOK_MS, work, onError });
       return async () => {
-        stopped = true;
-        cancel();
-        await looking;
+        stopping.abort();
+        await stop();
         await telling;
       };
     },

@@ -5,6 +5,7 @@
  * Evidence is owed for every run that the observer was told of. Whether it is there, the store is asked about each run by
  * name a moment after it ended: whoever seals is not asked whether he did.
  */
+import { beginRounds } from "../core/rounds.ts";
 import { bucketOf } from "../core/slo/index.ts";
 import type { Clock, Count, MeasureStore, RunSeen, TelemetrySink } from "../ports/index.ts";
 
@@ -120,21 +121,9 @@ export function createRecorder({
     refusal: () => undefined,
     flush: () => flush(),
     begin() {
-      let stopped = false;
-      let cancel = (): void => undefined;
-      let flushing = Promise.resolve();
-      const next = (): void => {
-        flushing = flush()
-          .catch(onError)
-          .then(() => {
-            if (!stopped) cancel = clock.after(FLUSH_MS, next);
-          });
-      };
-      cancel = clock.after(FLUSH_MS, next);
+      const stop = beginRounds({ clock, everyMs: () => FLUSH_MS, work: () => flush(), onError });
       return async () => {
-        stopped = true;
-        cancel();
-        await flushing;
+        await stop();
         await flush(true).catch(onError);
       };
     },

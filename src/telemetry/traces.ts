@@ -5,6 +5,7 @@
  */
 
 import { toHex } from "../core/digest.ts";
+import { beginRounds } from "../core/rounds.ts";
 import type { Clock, Entropy, Outgoing, OutgoingCredentials, TelemetrySink } from "../ports/index.ts";
 import { createResource, type Span, spansOf } from "./spans.ts";
 
@@ -59,8 +60,6 @@ export async function openTraces(options: TraceOptions): Promise<Traces> {
   let kept: Span[] = [];
   let lost = 0;
   let flushing: Promise<void> | undefined;
-  let stopped = false;
-  let cancel = (): void => undefined;
 
   async function sendAll(): Promise<void> {
     while (kept.length > 0) {
@@ -94,12 +93,8 @@ export async function openTraces(options: TraceOptions): Promise<Traces> {
     });
     return flushing;
   };
-  const next = (): void => {
-    void flush().then(() => {
-      if (!stopped) cancel = clock.after(FLUSH_MS, next);
-    });
-  };
-  cancel = clock.after(FLUSH_MS, next);
+  const onError = (error: unknown) => log({ event: "spans-not-sent", error: String(error) });
+  const stop = beginRounds({ clock, everyMs: () => FLUSH_MS, work: flush, onError });
 
   return {
     run(seen) {
@@ -112,8 +107,7 @@ export async function openTraces(options: TraceOptions): Promise<Traces> {
     refusal: () => undefined,
     flush,
     async stop() {
-      stopped = true;
-      cancel();
+      await stop();
       await flush();
     },
   };

@@ -21,7 +21,10 @@ export interface Webhook {
   readonly profile?: string;
 }
 
-/** @returns tells all of them; true when each has taken it, or it was tried often enough */
+/**
+ * @returns tells all of them; true when each has taken it, or it was tried often enough. Once `stopping` is aborted
+ *   nothing is tried again: whoever claims the alert next tells it
+ */
 export function createWebhooks(parts: {
   /** Those of this moment. */
   readonly hooks: () => readonly Webhook[];
@@ -30,13 +33,14 @@ export function createWebhooks(parts: {
   readonly outgoing: Outgoing;
   readonly clock: Clock;
   readonly log: (line: object) => void;
-}): (alert: ClaimedAlert) => Promise<boolean> {
+}): (alert: ClaimedAlert, stopping: AbortSignal) => Promise<boolean> {
   const { hooks, credentials, outgoing, clock, log } = parts;
 
-  async function send(hook: Webhook, id: string, body: string): Promise<boolean> {
+  async function send(hook: Webhook, id: string, body: string, stopping: AbortSignal): Promise<boolean> {
     let why = "";
     for (const pauseMs of PAUSES_MS) {
-      if (pauseMs > 0) await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
+      if (pauseMs > 0) await pause(clock, pauseMs, stopping);
+      if (stopping.aborted) return false;
       try {
         const { status } = await outgoing.post(hook.url, body, {
           timeoutMs: TIMEOUT_MS,
@@ -56,14 +60,28 @@ export function createWebhooks(parts: {
     return false;
   }
 
-  return async ({ name, firing, sinceMs, change, detail, attempt }) => {
+  return async ({ name, firing, sinceMs, change, detail, attempt }, stopping) => {
     const id = `${name}.${change}`;
     const body = JSON.stringify({
       type: firing ? "alert.firing" : "alert.resolved",
       timestamp: new Date(sinceMs).toISOString(),
       data: { alert: name, firing, since: new Date(sinceMs).toISOString(), detail },
     });
-    const taken = await Promise.all(hooks().map((hook) => send(hook, id, body)));
+    const taken = await Promise.all(hooks().map((hook) => send(hook, id, body, stopping)));
     return taken.every(Boolean) || attempt >= MOST_ATTEMPTS;
   };
+}
+
+/** Waits, or no longer than until `stopping` is aborted. */
+function pause(clock: Clock, ms: number, stopping: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      cancel();
+      stopping.removeEventListener("abort", end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    stopping.addEventListener("abort", end);
+    if (stopping.aborted) end();
+  });
 }

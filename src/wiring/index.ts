@@ -2,7 +2,7 @@
  * Wiring: how the rooms are opened on what an operator has: his files, a data folder, a database, keys. Composition, the
  * server and the command line are made of it; it decides nothing that a room could decide.
  *
- * - `place.ts`: data folder and database. `kept.ts`: what is kept of runs. `signers.ts`: keys, in files or another process.
+ * - `closers.ts`: what is closed again, and in which order. `place.ts`: data folder and database. `kept.ts`: what is kept of runs. `signers.ts`: keys, in files or another process.
  * - `operator-files.ts`, `reload.ts`: the files, read whole or not at all, at the start and again. `prepare.ts`: tools
  *   made ready.
  * - `shared-log.ts`, `shared-clock.ts`: what gateways of one database share. `log-guard.ts`, `witnesses.ts`: who sees
@@ -11,6 +11,7 @@
  * - `listen.ts`, `log-lines.ts`, `start-report.ts`: what is heard and said. `records.ts`, `books.ts`, `remote.ts`: what the command line looks into.
  */
 export { openBooks } from "./books.ts";
+export { Closers } from "./closers.ts";
 export type { House } from "./house.ts";
 export { journalKey, openAccounts, openJournals } from "./kept.ts";
 export { baseUrl, listen, requireFreePort, serveDemo } from "./listen.ts";

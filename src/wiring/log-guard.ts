@@ -5,6 +5,7 @@
  */
 import { encodeBase64 } from "../core/manifest/index.ts";
 import { openCheckpoint, sameBytes, verifyConsistency } from "../core/merkle/index.ts";
+import { beginRounds } from "../core/rounds.ts";
 import type { Evidence } from "../evidence/index.ts";
 import { verifySignature } from "../identity/index.ts";
 import type { NoteSigner, Runtime, Store } from "../ports/index.ts";
@@ -42,29 +43,16 @@ export async function guardLog(
     }
   }
   let kept = "";
-  let stopped = false;
-  let cancel = (): void => undefined;
-  let keeping: Promise<void>;
-  const keep = async (): Promise<void> => {
-    try {
+  return beginRounds({
+    ...{ clock, everyMs: () => KEEP_MS, atOnce: true },
+    async work() {
       const note = await evidence.checkpoint();
       if (note !== kept) await files.write(path, note);
       kept = note;
-    } catch {
-      // The log can not be signed for now, and says so elsewhere; the next round tries again.
-    }
-    if (stopped) return;
-    cancel = clock.after(KEEP_MS, () => {
-      keeping = keep();
-    });
-  };
-  keeping = keep();
-  return () => {
-    stopped = true;
-    cancel();
-    // A write that is under way would come after the folder was given to another gateway, or removed.
-    return keeping;
-  };
+    },
+    // The log can not be signed for now, and says so elsewhere; the next round tries again.
+    onError: () => undefined,
+  });
 }
 
 async function findFault(note: string, store: Store, signer: NoteSigner): Promise<string | undefined> {

@@ -10,6 +10,7 @@ import type { SecretProfile } from "../broker/index.ts";
 import type { ComponentDescription } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
 import { digestState } from "../core/manifest/index.ts";
+import { beginRounds } from "../core/rounds.ts";
 import { newActionId, type Prepared, type Reloaded, type Versions } from "../gateway/index.ts";
 import type { Runtime } from "../ports/index.ts";
 import { describeVersion, type RegistryHolder, type Tool } from "../registry/index.ts";
@@ -79,6 +80,11 @@ export class Reloader {
     const reloading = this.#last.then(() => this.#reload(actor));
     this.#last = reloading.catch(() => undefined);
     return reloading;
+  }
+
+  /** Waits for the reload under way, whoever asked for it. */
+  async settled(): Promise<void> {
+    await this.#last;
   }
 
   async #reload(actor: string): Promise<Reloaded> {
@@ -168,15 +174,14 @@ export class Reloader {
    * Looks at the files now and then, and reloads when one has changed and has stopped changing. A change that can not be
    * used is told once, and looked at again when it changes.
    *
-   * @returns stops looking
+   * @returns stops looking, and waits for the look and the reload under way
    */
   watch(): () => Promise<void> {
     const { runtime, places } = this.#parts;
     const { clock } = runtime;
-    let stopped = false;
-    let cancel = (): void => undefined;
     let seen: string | undefined;
     let taken = this.#parts.stamp;
+    let pauseMs = LOOK_MS;
     const look = async (): Promise<void> => {
       const startedMs = clock.monotonicMs();
       // A file that can not be looked at now is looked at again.
@@ -187,14 +192,14 @@ export class Reloader {
         await this.reload("file").catch(() => undefined);
       }
       seen = stamp;
-      const tookMs = clock.monotonicMs() - startedMs;
-      if (!stopped) cancel = clock.after(Math.max(LOOK_MS, tookMs * LOOK_SHARE), () => void look());
+      pauseMs = Math.max(LOOK_MS, (clock.monotonicMs() - startedMs) * LOOK_SHARE);
     };
-    void look();
+    const onError = (error: unknown) =>
+      this.#parts.log({ event: "files-not-looked-at", error: String(error) });
+    const stop = beginRounds({ clock, everyMs: () => pauseMs, atOnce: true, work: look, onError });
     return async () => {
-      stopped = true;
-      cancel();
-      await this.#last;
+      await stop();
+      await this.settled();
     };
   }
 }

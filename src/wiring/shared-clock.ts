@@ -6,6 +6,7 @@
  * What is signed is not dated by it: who owns the database must not be able to date manifests, nor to keep expired
  * credentials alive. It gives him no power over what he has anyway.
  */
+import { beginRounds } from "../core/rounds.ts";
 import type { Clock, Store } from "../ports/index.ts";
 
 /** Pause between two questions: quartz drifts by less than a millisecond in that time. */
@@ -20,7 +21,8 @@ const TOLERATED_MS = 1_000;
 /** A clock that follows the database's. */
 export interface SharedClock {
   readonly clock: Clock;
-  stop(): void;
+  /** Ends asking, and waits for the answer that is under way. */
+  stop(): Promise<void>;
 }
 
 /**
@@ -52,24 +54,10 @@ export async function openSharedClock(
   }
   const best = () => answers.reduce((a, b) => (b.withinMs <= a.withinMs ? b : a));
   for (let n = 0; n < AT_FIRST; n++) await ask();
-  let stopped = false;
-  let cancel = (): void => undefined;
-  const next = (): void => {
-    cancel = clock.after(ASK_MS, () => {
-      // A database that does not answer has been noticed elsewhere.
-      void ask()
-        .catch(() => undefined)
-        .then(() => {
-          if (!stopped) next();
-        });
-    });
-  };
-  next();
+  // A database that does not answer has been noticed elsewhere.
+  const stop = beginRounds({ clock, everyMs: () => ASK_MS, work: ask, onError: () => undefined });
   return {
     clock: { ...clock, nowMs: () => Math.round(best().originMs + clock.monotonicMs()) },
-    stop() {
-      stopped = true;
-      cancel();
-    },
+    stop,
   };
 }

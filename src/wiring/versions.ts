@@ -2,6 +2,7 @@
 import type { DataPlace, Tools } from "../cli/index.ts";
 import type { ComponentDescription } from "../core/component/index.ts";
 import { toHex } from "../core/digest.ts";
+import { beginRounds } from "../core/rounds.ts";
 import type { SloReport } from "../core/slo/index.ts";
 import type { Evidence } from "../evidence/index.ts";
 import { ActionKeeper, newActionId, type Versions } from "../gateway/index.ts";
@@ -44,24 +45,17 @@ export function openVersions(parts: VersionParts): { readonly board: Board; stop
     newActionId: () => newActionId(clock, entropy),
   });
   const keeper = new ActionKeeper({ ...parts, clock });
-  let stopped = false;
-  let cancel = (): void => undefined;
-  let round = Promise.resolve();
-  const next = (): void => {
-    round = keeper
-      .round()
-      .catch((error) => log({ event: "actions-not-kept", error: String(error) }))
-      .then(() => {
-        if (!stopped) cancel = clock.after(ACTIONS_MS, next);
-      });
-  };
-  next();
+  const stopKeeping = beginRounds({
+    clock,
+    everyMs: () => ACTIONS_MS,
+    atOnce: true,
+    work: () => keeper.round(),
+    onError: (error) => log({ event: "actions-not-kept", error: String(error) }),
+  });
   return {
     board,
     async stop() {
-      stopped = true;
-      cancel();
-      await round;
+      await stopKeeping();
       await board.stop();
     },
   };

@@ -8,6 +8,7 @@ import { runtime } from "#runtime";
 import { createBroker, loadMounts } from "../../src/broker/index.ts";
 import type { Grant, JsonValue } from "../../src/core/policy/index.ts";
 import { openStore } from "../../src/stores/index.ts";
+import { removeFolder } from "../support/folder.ts";
 import { BUDGET, call, clock } from "./support.ts";
 
 const GRANT: Grant = {
@@ -25,7 +26,7 @@ let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "writ-mount-"));
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(() => removeFolder(folder));
 
 async function open(grants: readonly Grant[] = [GRANT]) {
   await writeFile(join(folder, "a"), "text");
@@ -169,6 +170,6 @@ describe("readFolder()", () => {
     }
     done = true;
     await swapping;
-    await rm(outside, { recursive: true });
+    await removeFolder(outside);
   });
 });

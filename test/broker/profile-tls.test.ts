@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer as createTlsServer } from "node:https";
 import { tmpdir } from "node:os";
 import { TLSSocket } from "node:tls";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import {
   createBroker,
@@ -245,7 +245,7 @@ describe("keepFresh()", () => {
     };
     const tick = async () => {
       due.shift()?.();
-      await vi.waitFor(() => expect(due).toHaveLength(1));
+      await expect.poll(() => due).toHaveLength(1);
     };
     return { due, tick, clock: { ...clock, after } };
   }
@@ -298,10 +298,9 @@ describe("keepFresh()", () => {
       () => {},
     );
     due.shift()?.();
-    await end();
+    const ended = end();
     answer(new Map());
-    await slow;
-    await Promise.resolve();
+    await ended;
     expect(due).toEqual([]);
   });
 });

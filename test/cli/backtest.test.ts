@@ -71,7 +71,7 @@ beforeAll(async () => {
   plain = await makeRun(weatherPolicy({ evidence: "{ keep: [input] }" }), "testing");
   // From here on there is no service: what runs again has the journals alone.
   await new Promise((resolve) => server.close(resolve));
-}, 120_000);
+});
 afterAll(async () => {
   server?.close();
   await folder?.remove();

@@ -47,7 +47,7 @@ beforeAll(async () => {
   const ended = await cli(args);
   text = ended.out;
   answer = JSON.parse(text);
-}, 120_000);
+});
 afterAll(() => folder.remove());
 
 const CHANGE =

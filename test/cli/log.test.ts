@@ -7,6 +7,7 @@ import { createEvidence } from "../../src/evidence/index.ts";
 import { openNoteSigner, openSigner } from "../../src/identity/index.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { completed, knownOf } from "../evidence/support.ts";
+import { removeFolder } from "../support/folder.ts";
 import { testWitness } from "../support/witness.ts";
 import { cli, makeFolder, type TestFolder } from "./support.ts";
 
@@ -116,7 +117,7 @@ describe("log verify", () => {
       await cp(exported, copy, { recursive: true });
       await damage(copy);
       const { code, out } = await cli(args(copy, "--since", `${exported}/checkpoint`));
-      await rm(copy, { recursive: true });
+      await removeFolder(copy);
       expect(code).toBe(1);
       const { ok, faults } = JSON.parse(out);
       expect(ok).toBe(false);

@@ -19,7 +19,7 @@ interface ProfileJson {
   readonly functions: readonly { readonly name: string; readonly own: number; readonly total: number }[];
 }
 
-describe("profile", { timeout: 120_000 }, () => {
+describe("profile", () => {
   for (const [tool, callee, input] of [
     ["hash", "sha256", HELLO],
     ["text", "slug", '{"title":"Hello World"}'],

@@ -40,7 +40,7 @@ beforeAll(async () => {
   data = join(folder.path, "data");
   manifest = join(folder.path, "manifest.json");
   run = await makeRun(JOURNALED);
-}, 120_000);
+});
 afterAll(() => folder?.remove());
 
 describe("writ replay", () => {

@@ -156,7 +156,7 @@ describe("run", () => {
     const { code, out, err } = await run([...args, "--mounts", `reference=${folder.path}/reference`]);
     expect([code, JSON.parse(out)]).toEqual([0, { ok: "from the operator" }]);
     expect(err).toMatch(/filesystem\.mounts/);
-  }, 120_000);
+  });
 
   it("gives a closed policy to a component without one: its request is denied, and the event says so", async () => {
     const args = [builtTool("rogue"), "reach-host", "--input", '{"url":"https://example.com/"}'];

@@ -1,6 +1,6 @@
 /** The command line in this process: what it printed, with what it ended, and a world that a test can change. */
 
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,6 +20,7 @@ import {
   rotateJournalKeys,
   rotateKeys,
 } from "../../src/wiring/index.ts";
+import { removeFolder } from "../support/folder.ts";
 
 /** The project's folder. */
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -108,7 +109,7 @@ export async function makeFolder(): Promise<TestFolder> {
       await writeFile(file, content);
       return file;
     },
-    remove: () => rm(path, { recursive: true, force: true }),
+    remove: () => removeFolder(path),
   };
 }
 

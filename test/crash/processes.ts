@@ -1,7 +1,7 @@
 /** Processes that are to end badly, what they released by then, and whether what they left is what must be left. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ import { createEvidence } from "../../src/evidence/index.ts";
 import { signatureVerifier } from "../../src/identity/index.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { openSigners, writePublicKeys } from "../../src/wiring/index.ts";
+import { removeFolder } from "../support/folder.ts";
 import { examineBooks, settle } from "./accounts.ts";
 
 const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));
@@ -110,6 +111,6 @@ export async function withFolder<T>(use: (folder: string) => Promise<T>): Promis
   try {
     return await use(folder);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   }
 }

@@ -3,7 +3,7 @@
  * the Compose specification's. And against ourselves: settings that there are, paths that are served, names that meet.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Ajv2019 } from "ajv/dist/2019.js";
@@ -15,6 +15,7 @@ import { Namespace, Service } from "kubernetes-models/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments, parseDocument } from "yaml";
 import { SETTING_NAMES, SETTINGS } from "../../src/cli/settings.ts";
+import { removeFolder } from "../support/folder.ts";
 import { PROJECT } from "../support/gateway.ts";
 
 const DEPLOY = join(PROJECT, "deploy");
@@ -73,7 +74,7 @@ async function faultsOfTypes(given: readonly Document[]): Promise<string> {
     });
     return `${stdout}${stderr}`;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   }
 }
 
@@ -223,6 +224,5 @@ describe("compose", () => {
 
 afterAll(async () => {
   for (const name of await readdir(join(PROJECT, "test", "deploy")))
-    if (name.startsWith("types-"))
-      await rm(join(PROJECT, "test", "deploy", name), { recursive: true, force: true });
+    if (name.startsWith("types-")) await removeFolder(join(PROJECT, "test", "deploy", name));
 });

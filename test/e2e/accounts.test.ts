@@ -2,12 +2,13 @@
  * Budgets that runs share, retries, repeated requests, fallbacks and loops, over HTTP with a real component: refused in
  * time, said in words and headers, and in manifests that verify.
  */
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { joinTrust, parseTrust, type RunPredicate, verifyBundle } from "../../src/core/manifest/index.ts";
 import { verifySignature } from "../../src/identity/index.ts";
+import { removeFolder } from "../support/folder.ts";
 import { type Answer, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
 
 /** Costs more fuel than the small budget below has. */
@@ -48,10 +49,10 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "writ-accounts-"));
   gateway = await serve(TOOLS);
   ({ key } = gateway);
-}, 60_000);
+});
 afterAll(async () => {
   await gateway.close();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 /** A gateway over these tools; its data are where those of the one before it were. */

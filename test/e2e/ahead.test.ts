@@ -3,12 +3,13 @@
  * counts; whatever becomes of the intent, nothing is asked of the service before it is durable.
  */
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startServer } from "../../src/serve.ts";
+import { removeFolder } from "../support/folder.ts";
 import { type Answer, callGateway, PROJECT, testConfig } from "../support/gateway.ts";
 import { firstLine } from "../support/gateway-process.ts";
 import { writeGetTool } from "../support/get-guest.ts";
@@ -30,7 +31,7 @@ beforeAll(async () => {
 afterAll(async () => {
   service.closeAllConnections();
   await new Promise((resolve) => service.close(resolve));
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 function servicePort(): number {

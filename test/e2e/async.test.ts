@@ -2,7 +2,7 @@
  * A tool of WASI 0.3, whose functions are asynchronous, from its file to a manifest that verifies: registered, described,
  * called over HTTP and by `writ run`, denied, trapped, and ended by its time to live.
  */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -11,6 +11,7 @@ import { joinTrust, parseTrust, type RunPredicate, verifyBundle } from "../../sr
 import { verifySignature } from "../../src/identity/index.ts";
 import { cli } from "../cli/support.ts";
 import { assemble } from "../support/components.ts";
+import { removeFolder } from "../support/folder.ts";
 import { type Answer, openTestGateway, type TestGateway } from "../support/gateway.ts";
 import { wasi3Guest } from "../support/wasi3-guest.ts";
 
@@ -69,10 +70,10 @@ beforeAll(async () => {
     await writeFile(join(at, "tool.json"), JSON.stringify(tool));
   }
   gateway = await openTestGateway({ toolsFolder: join(folder, "tools"), executors: 1 });
-}, 120_000);
+});
 afterAll(async () => {
   await gateway?.close();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 const invoke = (path: string, input: object = {}) =>
@@ -155,7 +156,7 @@ describe("a tool with asynchronous functions", () => {
     expect((await invoke("later/nap", { ms: 1 })).json.outcome).toEqual({ kind: "completed" });
   });
 
-  it("runs from its file", { timeout: 120_000 }, async () => {
+  it("runs from its file", async () => {
     const args = ["run", join(folder, "tools/later/t.wasm"), "nap", "--input", '{"ms":5}'];
     const ended = await cli([...args, "--json", "--data", join(folder, "data")]);
     expect(ended.err).toBe("");

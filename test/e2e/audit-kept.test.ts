@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { cli, makeFolder, ROOT } from "../cli/support.ts";
 import { openTestGateway } from "../support/gateway.ts";
 
-it("finds runs complete that kept notes and wrote a file", { timeout: 120_000 }, async () => {
+it("finds runs complete that kept notes and wrote a file", async () => {
   const [data, copies] = [await makeFolder(), await makeFolder()];
   const toolsFolder = join(copies.path, "tools");
   await cp(join(ROOT, ".writ", "tools", "notes"), join(toolsFolder, "notes"), { recursive: true });

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { runtime } from "#runtime";
 import { cli, makeFolder, ROOT, type TestFolder } from "../cli/support.ts";
+import { removeFolder } from "../support/folder.ts";
 import { openTestGateway } from "../support/gateway.ts";
 
 const ORIGIN = ["--log-origin", "log.example"];
@@ -86,7 +87,7 @@ describe("writ audit of an export", () => {
 
   it("says null, and not 1, when nobody observed", async () => {
     const folder = await copyOf(exported);
-    await rm(join(folder, "observer"), { recursive: true });
+    await removeFolder(join(folder, "observer"));
     const report = await auditExport(folder);
     expect(report.counts.ratio).toBeNull();
     expect(report.faults).toContain("observer/admissions.log: missing");

@@ -1,10 +1,11 @@
 /** API keys over HTTP: handed out with no more than one has, listed by page, refused from the moment they are revoked. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { openKeys } from "../../src/local.ts";
+import { removeFolder } from "../support/folder.ts";
 import { type Answer, callGateway, openTestGateway, type TestGateway } from "../support/gateway.ts";
 import { hashAlone } from "../support/small-tools.ts";
 
@@ -27,10 +28,10 @@ beforeAll(async () => {
   const all = ["keys", "operate", "invoke"] as const;
   operator = (await opened.issue({ tenant: "ops", tier: "free", scopes: all, label: "operator" })).text;
   await opened.close();
-}, 60_000);
+});
 afterAll(async () => {
   await gateway?.close();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 function ask(key: string, method: string, path: string, body?: object): Promise<Answer> {
@@ -86,7 +87,7 @@ describe("POST /v1/keys", () => {
         one.changes.map((change) => `${one.actor}: ${change}`),
       );
     };
-    await expect.poll(changes, { timeout: 20_000 }).toContain(`cli: key ${row.id} is revoked`);
+    await expect.poll(changes).toContain(`cli: key ${row.id} is revoked`);
     expect(await changes()).toContain(`cli: key ${row.id} of tenant acme, tier pro: evidence`);
   });
 

@@ -1,6 +1,6 @@
 /** Gateways that share a PostgreSQL: what one says holds on the others, and a database that goes away and comes back. */
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -10,6 +10,7 @@ import { parseCheckpoint, parseNote, parseProof } from "../../src/core/merkle/in
 import { openKeys, openLog } from "../../src/local.ts";
 import { openRecords, openTools } from "../../src/wiring/index.ts";
 import { cli } from "../cli/support.ts";
+import { removeFolder } from "../support/folder.ts";
 import { openTestGateway, type TestGateway } from "../support/gateway.ts";
 import { postgresOfFile } from "../support/postgres.ts";
 import { addLimited, hashAlone } from "../support/small-tools.ts";
@@ -46,7 +47,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await first?.close();
   await second?.close();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 const invoke = (gateway: TestGateway, tool = "hash", as = authorization) =>
@@ -205,11 +206,11 @@ describe("gateways on one PostgreSQL", () => {
       expect(refused.json.output).toBeUndefined();
       expect(refused.headers.get("retry-after")).not.toBeNull();
     }
-    await expect.poll(async () => (await first.get("/readyz")).status, { timeout: 5_000 }).toBe(503);
+    await expect.poll(async () => (await first.get("/readyz")).status).toBe(503);
     await postgres.server.start();
     for (const gateway of [first, second])
-      await expect.poll(async () => (await invoke(gateway)).status, { timeout: 10_000 }).toBe(200);
-    await expect.poll(async () => (await first.get("/readyz")).status, { timeout: 5_000 }).toBe(200);
+      await expect.poll(async () => (await invoke(gateway)).status).toBe(200);
+    await expect.poll(async () => (await first.get("/readyz")).status).toBe(200);
     expect((await invoke(second)).json.receipt.sequence).toBeGreaterThan(before);
   });
 });

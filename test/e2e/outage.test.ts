@@ -5,7 +5,7 @@
  * Time passes by the clock port, a second at a time while nothing is under way, so nothing here depends on how fast the
  * machine is.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import { openKeys } from "../../src/local.ts";
 import { startServer } from "../../src/serve.ts";
+import { removeFolder } from "../support/folder.ts";
 import { type Answer, callGateway, testConfig } from "../support/gateway.ts";
 import { writeGetTool } from "../support/get-guest.ts";
 
@@ -73,12 +74,12 @@ beforeAll(async () => {
       await opened.issue({ tenant, tier: "pro", scopes: ["invoke", "operate"], label: "e2e" })
     ).text;
   await opened.close();
-}, 60_000);
+});
 afterAll(async () => {
   await gateway?.stop();
   for (const socket of sockets) socket.destroy();
   await new Promise((resolve) => service.close(resolve));
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 function servicePort(): number {
@@ -136,7 +137,7 @@ describe("an outage of a minute", () => {
     // When it is over, whoever was refused is served.
     passedMs += RETRIES.ttl_seconds * 1000;
     expect((await ask("acme", "fetch", "/acme/0")).json.outcome).toEqual({ kind: "completed" });
-  }, 60_000);
+  });
 });
 
 describe("a kept connection that turns out to be dead", () => {

@@ -2,13 +2,14 @@
  * Relaxed SIMD, whose results differ between machines: a component that uses it runs where its policy says so, which is in
  * the manifest, and is refused by name anywhere else.
  */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { sha256Hex } from "../../src/core/digest.ts";
 import { decodeBase64, type RunPredicate } from "../../src/core/manifest/index.ts";
 import { assemble, componentOf } from "../support/components.ts";
+import { removeFolder } from "../support/folder.ts";
 import { openTestGateway } from "../support/gateway.ts";
 import { openSandbox } from "../support/sandbox.ts";
 
@@ -82,6 +83,6 @@ it("POST runs a tool with relaxed SIMD where its policy allows it, and the manif
       openTestGateway({ toolsFolder: await toolIn(join(folder, "not"), {}), executors: 1 }),
     ).rejects.toThrow("a relaxed SIMD operator");
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   }
 });

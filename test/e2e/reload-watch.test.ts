@@ -1,6 +1,6 @@
 /** Files that are looked at, and a reload that can not be recorded: over real files, without executors. */
 
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -10,6 +10,7 @@ import { readOffer } from "../../src/compose.ts";
 import type { ActionPredicate } from "../../src/core/manifest/index.ts";
 import { holdRegistry, type RegistryHolder } from "../../src/registry/index.ts";
 import { loadOperatorFiles, Reloader, type ReloadParts, stampFiles } from "../../src/wiring/index.ts";
+import { removeFolder } from "../support/folder.ts";
 import { PROJECT, testConfig } from "../support/gateway.ts";
 
 let folder: string;
@@ -54,7 +55,7 @@ beforeEach(async () => {
     log: (line) => void log.push(line),
   });
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(() => removeFolder(folder));
 
 async function change(from: string, to: string): Promise<void> {
   await writeFile(policy, (await readFile(policy, "utf8")).replace(from, to));
@@ -109,16 +110,14 @@ describe("watch()", () => {
   it("reloads when a file has changed and stands still, and tells a bad change once", async () => {
     const stop = reloader.watch();
     await change("max_duration_ms: 1000", "max_duration_ms: 3000");
-    await expect.poll(durationMs, { timeout: 10_000 }).toBe(3000);
+    await expect.poll(durationMs).toBe(3000);
     await change("max_duration_ms: 3000", "max_duration_ms: soon");
-    await expect
-      .poll(() => log, { timeout: 10_000 })
-      .toContainEqual(expect.objectContaining({ event: "not-reloaded" }));
+    await expect.poll(() => log).toContainEqual(expect.objectContaining({ event: "not-reloaded" }));
     const told = log.length;
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect([log.length, durationMs()]).toEqual([told, 3000]);
     await change("max_duration_ms: soon", "max_duration_ms: 4000");
-    await expect.poll(durationMs, { timeout: 10_000 }).toBe(4000);
+    await expect.poll(durationMs).toBe(4000);
     expect(signed.map(({ actor }) => actor)).toEqual(["file", "file"]);
     await stop();
     await change("max_duration_ms: 4000", "max_duration_ms: 5000");

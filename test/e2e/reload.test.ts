@@ -10,6 +10,7 @@ import { readOffer } from "../../src/compose.ts";
 import { joinTrust, parseTrust, verifyBundle } from "../../src/core/manifest/index.ts";
 import { verifySignature } from "../../src/identity/index.ts";
 import { loadOperatorFiles } from "../../src/wiring/index.ts";
+import { removeFolder } from "../support/folder.ts";
 import { callGateway, openTestGateway, PROJECT, type TestGateway, testConfig } from "../support/gateway.ts";
 import { Processes } from "../support/gateway-process.ts";
 
@@ -30,7 +31,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await gateway.close();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 const TOOLS = ["hash", "rogue"];
@@ -275,7 +276,7 @@ describe("the first key", () => {
       (await gateway.get("/v1/operate/records?limit=100")).json.records.filter(
         ({ kind }: { kind: string }) => kind === "issue-key",
       );
-    await expect.poll(issued, { timeout: 20_000 }).toMatchObject([
+    await expect.poll(issued).toMatchObject([
       {
         actor: "gateway",
         changes: [expect.stringMatching(/^key key_[0-9a-f]{8} of tenant default, tier free: invoke, /)],
@@ -337,16 +338,14 @@ describe("a gateway in a process of its own", () => {
         errors += chunk;
       });
       process.kill(child.pid ?? 0, "SIGHUP");
-      await expect.poll(() => errors, { timeout: 10_000 }).toContain('purpose gains "night-watch"');
+      await expect.poll(() => errors).toContain('purpose gains "night-watch"');
       const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
       const body = JSON.stringify({ input: { data: "YQ==" }, purpose: "night-watch" });
       const answer = await callGateway(url, "/v1/tools/hash/fnv1a64", { method: "POST", headers, body });
       expect(answer.status).toBe(200);
       await edit("hash", "isolation_minimum: process", "isolation_minimum: bunker", own);
       process.kill(child.pid ?? 0, "SIGHUP");
-      await expect
-        .poll(() => errors, { timeout: 10_000 })
-        .toMatch(/writ: Cannot reload: .*bunker|isolation_minimum/);
+      await expect.poll(() => errors).toMatch(/writ: Cannot reload: .*bunker|isolation_minimum/);
       expect(child.exitCode).toBeNull();
     } finally {
       await processes.end();

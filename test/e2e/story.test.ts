@@ -1,6 +1,6 @@
 /** The story of a run over HTTP, with the real tools, down to a manifest that verifies offline. */
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -10,6 +10,7 @@ import { joinTrust, parseTrust, type RunPredicate, verifyBundle } from "../../sr
 import { readPolicy } from "../../src/core/policy/index.ts";
 import { verifySignature } from "../../src/identity/index.ts";
 import { openKeys } from "../../src/local.ts";
+import { removeFolder } from "../support/folder.ts";
 import { type Answer, callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
 
 const PLACE = { latitude: 52.52, longitude: 13.41 };
@@ -17,7 +18,7 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   gateway = await openTestGateway({ demo: true });
-}, 120_000);
+});
 afterAll(() => gateway?.close());
 
 /** Verifies a bundle with the gateway's published keys, as a stranger would, and returns what it says. */
@@ -214,7 +215,7 @@ describe("a guest that misbehaves ends as a typed outcome", () => {
       if (name !== "read-env") expect(answer.json.outcome.kind).not.toBe("completed");
       expect(answer.text).not.toContain("root:");
       expect((await verified(answer.json.manifest)).outcome).toEqual(answer.json.outcome);
-    }, 30_000);
+    });
   }
 });
 
@@ -245,9 +246,9 @@ describe("a policy that requires a task in the evidence", () => {
       expect((await other.post("/v1/tools/hash/fnv1a64", { ...request, task }, headers)).status).toBe(200);
     } finally {
       await other.close();
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder(folder);
     }
-  }, 60_000);
+  });
 });
 
 describe("many runs", () => {
@@ -282,19 +283,19 @@ describe("stopping", () => {
   it("finishes or seals what is running", async () => {
     const other = await openTestGateway();
     const invocation = other.post("/v1/tools/rogue/wait", { input: {}, purpose: "security-drill" });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await expect.poll(async () => (await other.get("/v1/runs?limit=1")).json.runs).toHaveLength(1);
     await other.close();
     const answer = await invocation;
     expect(answer.status).toBe(200);
     expect(["timed-out", "revoked"]).toContain(answer.json.outcome.kind);
     expect(answer.json.receipt.sequence).toBeTypeOf("number");
-  }, 60_000);
+  });
 
   it("frees the data folder, which one gateway uses at a time", async () => {
     await expect(openTestGateway({ dataFolder: gateway.dataFolder })).rejects.toThrow(
       "another gateway uses it",
     );
-  }, 60_000);
+  });
 });
 
 describe("the log", () => {

@@ -4,7 +4,7 @@
  * The table below has a row for each operation. A new operation without a row fails: say there with which of the other
  * tenant's names it is asked, or why everybody may read it.
  */
-import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ import { runtime } from "#runtime";
 import { SCOPE_NAMES } from "../../src/core/policy/index.ts";
 import { OPERATIONS } from "../../src/http/operations.ts";
 import { openKeys } from "../../src/local.ts";
+import { removeFolder } from "../support/folder.ts";
 import { type Answer, callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
 import { openIssuer, type SigningKey, sign, signingKey, type TestIssuer } from "../support/issuer.ts";
 
@@ -88,11 +89,11 @@ issuers:
     predicate.output_hash,
     answer.json.output[0] === undefined ? answer.json.output : JSON.stringify(answer.json.output),
   ].map(String);
-}, 120_000);
+});
 afterAll(async () => {
   await gateway.close();
   await issuer.close();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 async function tokenOf(scope: string, changes: object = {}): Promise<string> {

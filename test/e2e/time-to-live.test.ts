@@ -1,11 +1,12 @@
 /** A run's time to live counts from its admission: waiting for an executor and for callees is inside of it. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sha256Hex } from "../../src/core/digest.ts";
 import { decodeBase64, type RunPredicate } from "../../src/core/manifest/index.ts";
 import { assemble } from "../support/components.ts";
+import { removeFolder } from "../support/folder.ts";
 import { openTestGateway, type TestGateway } from "../support/gateway.ts";
 import { INNER_ECHO_GUEST, WAIT_GUEST } from "../support/guests.ts";
 import { relayGuest, TOOLS_ERRORS } from "../support/relay-guest.ts";
@@ -66,10 +67,10 @@ beforeAll(async () => {
   }
   // One executor, so that whoever computes keeps everybody else waiting: it takes no turns, for it can not be suspended.
   gateway = await openTestGateway({ toolsFolder: tools, executors: 1 });
-}, 120_000);
+});
 afterAll(async () => {
   await gateway.close();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 const run = (path: string, input: object = {}) =>
@@ -105,7 +106,7 @@ describe("time to live", () => {
 
   it("is spent while a callee waits, which has no more of it than its caller has left", async () => {
     // The executor that was killed is replaced first: starting one is no part of this.
-    await expect.poll(async () => (await run("brief/run")).status, { timeout: 60_000 }).toBe(200);
+    await expect.poll(async () => (await run("brief/run")).status).toBe(200);
     const { json } = await run("relay/relay", { tool: "wait", function: "run", input: "{}" });
     const caller = await predicateOf(json.run);
     const [child] = caller.children ?? [];

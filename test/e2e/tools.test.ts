@@ -1,11 +1,12 @@
 /** One tool calls another, for real: two components, two policies, two manifests that name each other. */
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sha256Hex } from "../../src/core/digest.ts";
 import { decodeBase64, PAYLOAD_TYPE, pae, type RunPredicate } from "../../src/core/manifest/index.ts";
 import { assemble } from "../support/components.ts";
+import { removeFolder } from "../support/folder.ts";
 import { openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
 import { relayGuest, TOOLS_ERRORS } from "../support/relay-guest.ts";
 
@@ -73,10 +74,10 @@ beforeAll(async () => {
     (await readFile(policy, "utf8")).replace("max_duration_ms: 1000", "max_duration_ms: 30000"),
   );
   gateway = await openTestGateway({ toolsFolder: tools, executors: 1 });
-}, 120_000);
+});
 afterAll(async () => {
   await gateway?.close();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 /** @returns the answer with the statement that it carries */

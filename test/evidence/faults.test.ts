@@ -209,7 +209,7 @@ describe("evidence under faults", () => {
         }
       }
     }
-  }, 120_000);
+  });
 
   it("went through at least 200 cells", () => expect(cells).toBeGreaterThanOrEqual(200));
 });

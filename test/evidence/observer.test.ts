@@ -49,6 +49,52 @@ const admitted = (run: string) => ({ run, tenant: "acme", effect: "allow" }) as 
 const read = async (name = "admissions.log") => readObservations(await readFile(path(name), "utf8"));
 
 describe("the observer", () => {
+  it("has ended when it says so: what it syncs is waited for, and nothing is taken any more", async () => {
+    const held = Promise.withResolvers<void>();
+    const events: string[] = [];
+    let tick = (): void => undefined;
+    const { observer, close } = await openObserver({
+      clock: {
+        ...clock,
+        after(_ms, action) {
+          tick = action;
+          return () => undefined;
+        },
+      },
+      async open(name) {
+        const file = await runtime.openAppend(path(name));
+        let isFirst = name === "admissions.log";
+        return {
+          ...file,
+          async sync() {
+            if (isFirst) {
+              isFirst = false;
+              await held.promise;
+              events.push("synced");
+            }
+            await file.sync();
+          },
+          async close() {
+            events.push(`closed ${name}`);
+            await file.close();
+          },
+        };
+      },
+      onError: (error) => expect.fail(String(error)),
+    });
+    await observer.admitted(admitted("run_1"));
+    tick();
+    const closed = close();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    held.resolve();
+    await closed;
+    expect(events).toEqual(["synced", "closed admissions.log", "closed egress.log"]);
+    await expect(observer.admitted(admitted("run_2"))).rejects.toMatchObject({
+      code: "evidence-unavailable",
+    });
+    expect((await read()).lines.length).toBe(1);
+  });
+
   it("chains its lines over restarts, however many are added at once", async () => {
     for (let start = 0; start < 3; start++) {
       const { observer, close } = await open();

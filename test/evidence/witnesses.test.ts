@@ -111,7 +111,7 @@ async function seal(evidence: Evidence): Promise<void> {
 async function ask(evidence: Evidence): Promise<void> {
   const before = gateway.clock.waiting.length;
   const stop = evidence.watchWitnesses(1_000);
-  await expect.poll(() => gateway.clock.waiting.length, { timeout: 10_000 }).toBeGreaterThan(before);
+  await expect.poll(() => gateway.clock.waiting.length).toBeGreaterThan(before);
   stop();
 }
 

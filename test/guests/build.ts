@@ -4,7 +4,7 @@
  * toolchain that is not installed is reported and left out, and is no failure.
  */
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -12,6 +12,7 @@ import { promisify } from "node:util";
 import { componentEmbed, componentNew } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { sha256Hex } from "../../src/core/digest.ts";
 import { composeWit, readWitLibrary, readWitPackage } from "../../src/toolchain/wit-text.ts";
+import { removeFolder } from "../support/folder.ts";
 
 const run = promisify(execFile);
 const SOURCES = fileURLToPath(new URL("sources/", import.meta.url));
@@ -240,7 +241,7 @@ export async function buildGuests(folder: string): Promise<string[]> {
       }
     }
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await removeFolder(work);
   }
   return lines;
 }

@@ -80,7 +80,6 @@ const open = () => ({
     { host: "api.test", port: tcp.port },
   ],
 });
-const LONG = { timeout: 90_000 };
 
 /** A client over wasi:http: what its policy names is answered, and nothing else is. */
 function speaksHttp(
@@ -90,18 +89,18 @@ function speaksHttp(
   says: string,
   denied: string,
 ): void {
-  it("asks what its policy names, and hands on the answer", LONG, async () => {
+  it("asks what its policy names, and hands on the answer", async () => {
     const { output, events } = await call(allowed(), name, { url: url(), ...more });
     expect(output).toEqual({ ok: `200 ${says}` });
     expect(events).toMatchObject([{ effect: "allowed", clause: "network_allowlist[0]", result: "200" }]);
   });
 
-  it("reads a long answer to its end", LONG, async () => {
+  it("reads a long answer to its end", async () => {
     const { output } = await call(allowed(), name, { url: url("/large"), ...more });
     expect(output).toEqual({ ok: `200 ${LARGE}` });
   });
 
-  it("is told no in words of its own language, and the evidence says what would allow it", LONG, async () => {
+  it("is told no in words of its own language, and the evidence says what would allow it", async () => {
     const { outcome, output, events } = await call({}, name, { url: url(), ...more });
     expect(outcome.kind).toBe("denied-import");
     expect(output).toEqual({ err: expect.stringContaining(denied) });
@@ -118,7 +117,7 @@ function speaksTcp(
   says: string,
   denied: RegExp,
 ): void {
-  it("says something by TCP, and hears the answer", LONG, async () => {
+  it("says something by TCP, and hears the answer", async () => {
     const { output, events } = await call(open(), "tcp", { host: "api.test", port: tcp.port, text: "hello" });
     expect(output).toEqual({ ok: `127.0.0.1:${tcp.port} you said hello` });
     expect(events.filter(({ import: name }) => name.includes("tcp#"))).toMatchObject([
@@ -132,12 +131,12 @@ function speaksTcp(
     ]);
   });
 
-  it("asks by an HTTP client that knows nothing of WASI", LONG, async () => {
+  it("asks by an HTTP client that knows nothing of WASI", async () => {
     expect((await call(open(), get, { url: url() })).output).toEqual({ ok: `200 ${says}` });
     expect((await call(open(), get, { url: url("/large") })).output).toEqual({ ok: `200 ${LARGE}` });
   });
 
-  it("is told no in words of its own language, and the evidence says what would allow it", LONG, async () => {
+  it("is told no in words of its own language, and the evidence says what would allow it", async () => {
     const { output, events } = await call({}, "tcp", { host: "api.test", port: tcp.port, text: "hello" });
     expect(output).toEqual({ err: expect.stringMatching(denied) });
     expect(events).toMatchObject([
@@ -170,45 +169,37 @@ describeGuest("rust-async", (call) => {
     call({ ...policy, arguments: [`api.test:${http.port}`, path, body, String(naps)] }, "run", {});
   const printed = ({ host }: Reached) => host.diagnostics.map(({ text }) => text).join("");
 
-  it(
-    "posts a stream, naps and reads a stream, all at once, and goes on after it has returned",
-    LONG,
-    async () => {
-      const small = await run(allowed(), "/", "in pieces of three", 20);
-      expect(small.outcome).toEqual({ kind: "completed" });
-      expect(printed(small)).toBe('Ok("200 20 14 POST undefined") later');
-      expect(small.events).toContainEqual(
-        expect.objectContaining({ effect: "allowed", clause: "network_allowlist[0]", result: "200" }),
-      );
-      const large = await run(allowed(), "/large", "", 0);
-      expect(printed(large)).toBe(`Ok("200 0 ${LARGE.length} ${LARGE.slice(0, 100)}") later`);
-    },
-  );
+  it("posts a stream, naps and reads a stream, all at once, and goes on after it has returned", async () => {
+    const small = await run(allowed(), "/", "in pieces of three", 20);
+    expect(small.outcome).toEqual({ kind: "completed" });
+    expect(printed(small)).toBe('Ok("200 20 14 POST undefined") later');
+    expect(small.events).toContainEqual(
+      expect.objectContaining({ effect: "allowed", clause: "network_allowlist[0]", result: "200" }),
+    );
+    const large = await run(allowed(), "/large", "", 0);
+    expect(printed(large)).toBe(`Ok("200 0 ${LARGE.length} ${LARGE.slice(0, 100)}") later`);
+  });
 
-  it(
-    "says something by a socket of WASI 0.3, and hears the answer, where its policy names the place",
-    LONG,
-    async () => {
-      const says = (policy: object) =>
-        call({ ...policy, arguments: ["tcp", "api.test", String(tcp.port), "hello"] }, "run", {});
-      const heard = await says(open());
-      expect(printed(heard)).toBe('Ok("you said hello") later');
-      expect(heard.events).toContainEqual(
-        expect.objectContaining({
-          import: "wasi:sockets/types@0.3.2#[method]tcp-socket.connect",
-          clause: "sockets[1]",
-          ...{ bytes_out: 5, bytes_in: 14 },
-        }),
-      );
-      const denied = await says({});
-      expect(printed(denied)).toContain("AccessDenied");
-      expect(denied.events).toContainEqual(
-        expect.objectContaining({ change: 'add to sockets: { host: "api.test", port: "<its port>" }' }),
-      );
-    },
-  );
+  it("says something by a socket of WASI 0.3, and hears the answer, where its policy names the place", async () => {
+    const says = (policy: object) =>
+      call({ ...policy, arguments: ["tcp", "api.test", String(tcp.port), "hello"] }, "run", {});
+    const heard = await says(open());
+    expect(printed(heard)).toBe('Ok("you said hello") later');
+    expect(heard.events).toContainEqual(
+      expect.objectContaining({
+        import: "wasi:sockets/types@0.3.2#[method]tcp-socket.connect",
+        clause: "sockets[1]",
+        ...{ bytes_out: 5, bytes_in: 14 },
+      }),
+    );
+    const denied = await says({});
+    expect(printed(denied)).toContain("AccessDenied");
+    expect(denied.events).toContainEqual(
+      expect.objectContaining({ change: 'add to sockets: { host: "api.test", port: "<its port>" }' }),
+    );
+  });
 
-  it("is told no in words of its own language, and the evidence says what would allow it", LONG, async () => {
+  it("is told no in words of its own language, and the evidence says what would allow it", async () => {
     const denied = await run({}, "/", "x", 1);
     expect(denied.outcome.kind).toBe("denied-import");
     expect(printed(denied)).toContain("HttpRequestDenied");
@@ -228,7 +219,7 @@ describeGuest("python-clients", (call) => {
     ["get-urllib3", "urllib3", "NewConnectionError|NameResolutionError|MaxRetryError"],
     ["get-requests", "requests", "ConnectionError"],
     ["get-httpx", "httpx", "ConnectError"],
-  ])("asks by %s, and is told no", LONG, async (name, by, denied) => {
+  ])("asks by %s, and is told no", async (name, by, denied) => {
     expect((await call(open(), name, { url: url() })).output).toEqual({ ok: `200 GET ${by}` });
     expect((await call(open(), name, { url: url("/large") })).output).toEqual({ ok: `200 ${LARGE}` });
     const { output, events } = await call({}, name, { url: url() });

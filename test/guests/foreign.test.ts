@@ -56,7 +56,7 @@ for (const guest of ["rust", "python"]) {
       ["crash", {}, "trapped", undefined],
       ["quit", { code: 0 }, "trapped", undefined],
     ];
-    it.each(calls)("%s(%j) is %s", { timeout: 60_000 }, async (name, input, kind, output) => {
+    it.each(calls)("%s(%j) is %s", async (name, input, kind, output) => {
       const end = await call(guest, name, input);
       expect(end.outcome.kind).toBe(kind);
       expect(end.output).toEqual(output);

@@ -20,7 +20,7 @@ beforeAll(async () => {
     SandboxComponent, // As many as there are names.
   ];
   box = await openSandbox();
-}, 120_000);
+});
 afterAll(() => box?.close());
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

@@ -1,6 +1,6 @@
 /** What policies grant beside the network, as a component of another vendor's engine sees it. */
 import { createHmac } from "node:crypto";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,6 +9,7 @@ import { loadMounts, parseProfiles, resolveProfiles } from "../../src/broker/ind
 import type { Store } from "../../src/ports/index.ts";
 import { openStore } from "../../src/stores/index.ts";
 import { admit } from "../support/components.ts";
+import { removeFolder } from "../support/folder.ts";
 import { reachFrom } from "../support/reach.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 import { npmGuest } from "./npm-guests.ts";
@@ -34,11 +35,11 @@ beforeAll(async () => {
     files: runtime.files,
   });
   call = reachFrom(box, component, { clock: runtime.clock, items: store.items, mounts, profiles });
-}, 120_000);
+});
 afterAll(async () => {
   await box?.close();
   await store?.close();
-  await rm(mounted, { recursive: true, force: true });
+  await removeFolder(mounted);
 });
 
 /** The guest imports these, so a policy without them denies it. */

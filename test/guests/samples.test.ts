@@ -30,7 +30,7 @@ beforeAll(async () => {
       name,
       reachFrom(box, await sampleTool(name), { clock: runtime.clock, items: store.items, profiles }),
     );
-}, 120_000);
+});
 afterAll(async () => {
   await box?.close();
   await store?.close();

@@ -25,7 +25,7 @@ beforeAll(async () => {
     clock: runtime.clock,
     egress: { allowAddresses: ["127.0.0.1/32"] },
   });
-}, 120_000);
+});
 afterAll(async () => {
   await box?.close();
   await closeListeners();

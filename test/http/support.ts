@@ -244,6 +244,7 @@ export function createFakeGateway(): FakeGateway {
     trustedRoot: async () => "{}",
     checkpoint: async () => serve("log.example\n1\n"),
     logTile: async ({ width }) => serve(width === 256 ? new Uint8Array(8192) : undefined),
+    settled: async () => undefined,
     ready: async () => ({ ready: fake.isReady, checks: [{ name: "store", ok: fake.isReady }] }),
   };
   function serve<T>(value: T): T {

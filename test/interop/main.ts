@@ -4,10 +4,11 @@
  *
  * Run: `node test/interop/main.ts [manifests] [forgeries of each class]`; ends with 1 when a verifier disagrees.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runtime } from "#runtime";
+import { removeFolder } from "../support/folder.ts";
 import { examineExport } from "./export.ts";
 import { MUTATIONS } from "./mutations.ts";
 import { makeSamples, type Samples } from "./samples.ts";
@@ -82,5 +83,5 @@ try {
     }
   }
 } finally {
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 }

@@ -29,7 +29,7 @@ beforeAll(async () => {
   tools = Object.fromEntries(
     Object.entries({ hash, text, weather, rogue, web, many, wasi3 }).flatMap(([k, v]) => (v ? [[k, v]] : [])),
   );
-}, 120_000);
+});
 afterAll(async () => {
   await Promise.all([boxes?.node.close(), boxes?.deno.close()]);
 });
@@ -95,7 +95,7 @@ const RUNS: readonly {
 describe("replay()", () => {
   for (const [index, { tool, name, input, ends, ...options }] of RUNS.entries()) {
     const on = index % 2 === 0 ? "node" : "deno";
-    it(`repeats ${tool} ${name}, ${ends}, of ${on}, on the other runtime`, { timeout: 60_000 }, async () => {
+    it(`repeats ${tool} ${name}, ${ends}, of ${on}, on the other runtime`, async () => {
       const host = createFakeRunHost(slowService(SERVICE));
       const recorded = await recordRun(boxes[on], toolOf(tool), name, input, { ...options, host });
       expect(ends).toContain(recorded.end.outcome.kind);
@@ -212,7 +212,7 @@ describe("replay()", () => {
     }
   });
 
-  it("gives replies and timers in the order in which they came", { timeout: 120_000 }, async () => {
+  it("gives replies and timers in the order in which they came", async () => {
     const input = {
       urls: Array.from("abcdefg", (name) => `https://api.example/${name}`),
       pauses: [5, 15, 25],

@@ -5,7 +5,7 @@
  * Run: `node test/journal/thousand.ts [runs]`; ends with 1 when a run does anything else than it did.
  */
 
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runtime } from "#runtime";
@@ -19,6 +19,7 @@ import { startServer } from "../../src/serve.ts";
 import { openRecords } from "../../src/wiring/index.ts";
 import { admit } from "../support/components.ts";
 import { EACH_RUNTIME } from "../support/each-runtime.ts";
+import { removeFolder } from "../support/folder.ts";
 import { type Answer, callGateway, PROJECT, testConfig } from "../support/gateway.ts";
 import { openSandbox } from "../support/sandbox.ts";
 import { type Call, makeCalls } from "./calls.ts";
@@ -193,7 +194,7 @@ try {
     );
   }
 } finally {
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 }
 console.log(`${tally.runs} runs with ${tally.calls} calls of their hosts: ${list(tally.verdicts)}`);
 console.log(`they had ended: ${list(tally.outcomes)}`);

@@ -2,7 +2,7 @@
  * The same run in a Node and in a Deno executor: fuel, depth, output and random numbers must be the same to the
  * unit, or a manifest could not be replayed elsewhere.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,6 +12,7 @@ import type { JsonValue } from "../../src/core/policy/types.ts";
 import type { HostCall, HostReply } from "../../src/ports/index.ts";
 import { componentOf, sampleTool } from "../support/components.ts";
 import { EACH_RUNTIME } from "../support/each-runtime.ts";
+import { removeFolder } from "../support/folder.ts";
 import { RANDOM_GUEST } from "../support/guests.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 
@@ -35,7 +36,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all((boxes ?? []).map((box) => box.close()));
-  await rm(cacheFolder, { recursive: true, force: true });
+  await removeFolder(cacheFolder);
 });
 
 const answerHttp = (call: HostCall): HostReply => {

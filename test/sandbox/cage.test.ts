@@ -1,5 +1,5 @@
 /** Which cage is found, what it is called, and that no executor with less of one is given a run. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -9,6 +9,7 @@ import type { ExecutorProcess, SystemCage } from "../../src/ports/index.ts";
 import { type FilterArch, systemCallFilter } from "../../src/runtime/seccomp/program.ts";
 import { findCage, levelOf } from "../../src/sandbox/cage.ts";
 import { componentOf } from "../support/components.ts";
+import { removeFolder } from "../support/folder.ts";
 import { ECHO_GUEST, SPIN_GUEST } from "../support/guests.ts";
 import { NO_VIEW } from "../support/no-view.ts";
 import { alive, groupOf } from "../support/processes.ts";
@@ -32,7 +33,7 @@ let cacheFolder: string;
 beforeAll(async () => {
   cacheFolder = await mkdtemp(join(tmpdir(), "writ-cage-"));
 });
-afterAll(() => rm(cacheFolder, { recursive: true, force: true }));
+afterAll(() => removeFolder(cacheFolder));
 afterEach(async () => {
   await box?.close();
   box = undefined;

@@ -8,7 +8,7 @@
  * npm. What stays open and is known: on Node, facts about the machine (`node:os`: host name, user name, processors).
  */
 import { spawn as spawnDecoy } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +20,7 @@ import { executorCommand } from "../../src/runtime/lockdown.ts";
 import type { CommandLine } from "../../src/runtime/system-cage.ts";
 import { createLink } from "../../src/sandbox/link.ts";
 import { EACH_RUNTIME } from "../support/each-runtime.ts";
+import { removeFolder } from "../support/folder.ts";
 import { runCommand } from "../support/run-command.ts";
 
 /** Each is the body of an async function; the cage holds when it throws, or returns `held`. `$PORT` listens; `$FOLDER`
@@ -178,7 +179,7 @@ beforeAll(async () => {
 afterAll(async () => {
   server.close();
   decoy.kill("SIGKILL");
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 describe.each(KINDS)(

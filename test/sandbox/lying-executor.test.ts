@@ -2,7 +2,7 @@
  * An executor process that belongs to an attacker. Whatever it says, a run ends, soon, with an outcome that is ours;
  * nothing is thrown that nobody catches, and nothing it says of an output is believed without a check.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -10,6 +10,7 @@ import { runtime } from "#runtime";
 import type { ExecutorRole } from "../../src/ports/index.ts";
 import { encodeFrame } from "../../src/sandbox/pipe/frames.ts";
 import { componentOf } from "../support/components.ts";
+import { removeFolder } from "../support/folder.ts";
 import { ECHO_GUEST } from "../support/guests.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 import { createScriptedExecutor, type Mouth, READY } from "../support/scripted-executor.ts";
@@ -22,7 +23,7 @@ let cacheFolder: string;
 beforeAll(async () => {
   cacheFolder = await mkdtemp(join(tmpdir(), "writ-lying-"));
 });
-afterAll(() => rm(cacheFolder, { recursive: true, force: true }));
+afterAll(() => removeFolder(cacheFolder));
 afterEach(async () => {
   await box?.close();
   box = undefined;

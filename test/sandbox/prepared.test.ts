@@ -2,8 +2,9 @@
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
 import { decode } from "../../src/core/component/index.ts";
-import type { SandboxComponent } from "../../src/ports/index.ts";
+import type { Files, SandboxComponent } from "../../src/ports/index.ts";
 import { encodeFrame } from "../../src/sandbox/pipe/frames.ts";
 import { assemble, componentOf } from "../support/components.ts";
 import { ECHO_GUEST, TRAP_GUEST } from "../support/guests.ts";
@@ -135,5 +136,46 @@ describe("names that are code", () => {
       (core instance $i (instantiate $m))
       (func (export "run") (canon lift (core func $i ${JSON.stringify(name)}))))`);
     expect(() => decode(bytes)).toThrow(/Cannot decode/);
+  });
+});
+
+describe("a sandbox that is closed while it prepares", () => {
+  it("kills the preparer, says so to whoever waits, and writes nothing any more", async () => {
+    const other = await openSandbox({ inProcess: true });
+    const preparing = other.sandbox.prepare(await componentOf(TRAP_GUEST), 64 << 20);
+    const refused = expect(preparing).rejects.toMatchObject({ code: "sandbox-unavailable" });
+    await expect.poll(() => other.started.filter(({ role }) => role === "prepare").length).toBe(1);
+    await other.sandbox.close();
+    expect(await readdir(other.cacheFolder)).toEqual([]);
+    await refused;
+    await expect(other.sandbox.prepare(await componentOf(ECHO_GUEST), 64 << 20)).rejects.toMatchObject({
+      code: "sandbox-unavailable",
+    });
+    for (const { process } of other.started) await process.exited;
+    await other.close();
+  });
+
+  it("waits for what is being written to the cache", async () => {
+    const [arrived, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const events: string[] = [];
+    const files: Files = {
+      ...runtime.files,
+      async write(...given) {
+        arrived.resolve();
+        await held.promise;
+        await runtime.files.write(...given);
+        events.push("written");
+      },
+    };
+    const other = await openSandbox({ inProcess: true, files });
+    const preparing = other.sandbox.prepare(await componentOf(TRAP_GUEST), 64 << 20);
+    await arrived.promise;
+    const closed = other.sandbox.close().then(() => events.push("closed"));
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    held.resolve();
+    await closed;
+    expect(events).toEqual(["written", "closed"]);
+    await preparing;
+    await other.close();
   });
 });

@@ -1,10 +1,11 @@
 /** Runs that may not go on: computing, waiting, asking, or still without an executor; and their neighbours, who may. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { HostReply, SandboxComponent } from "../../src/ports/index.ts";
 import { componentOf, LOG_IMPORT, MEMORY_MODULE } from "../support/components.ts";
+import { removeFolder } from "../support/folder.ts";
 import { ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../support/guests.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 
@@ -21,7 +22,7 @@ beforeAll(async () => {
     logging: await componentOf(`(component ${LOG_IMPORT} ${MEMORY_MODULE} ${LOGGING_PART})`),
   };
 });
-afterAll(() => rm(cacheFolder, { recursive: true, force: true }));
+afterAll(() => removeFolder(cacheFolder));
 afterEach(async () => {
   await box?.close();
   box = undefined;

@@ -2,12 +2,13 @@
  * Runs of one executor that compute for long take turns. Real processes and one executor, so that whatever is served
  * beside a guest that never ends was served between two of its turns.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { HostReply, SandboxComponent } from "../../src/ports/index.ts";
 import { componentOf, LOG_IMPORT, MEMORY_MODULE } from "../support/components.ts";
+import { removeFolder } from "../support/folder.ts";
 import { ECHO_GUEST, INNER_ECHO_GUEST, LOGGING_PART, SPIN_GUEST } from "../support/guests.ts";
 import { patientClock } from "../support/patient-clock.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
@@ -43,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await box.close();
-  await rm(cacheFolder, { recursive: true, force: true });
+  await removeFolder(cacheFolder);
 });
 
 function given(component: SandboxComponent | undefined): SandboxComponent {

@@ -98,5 +98,5 @@ describe("an executor that belongs to nobody", () => {
     await settle();
     expect(told[0]?.keys).toHaveLength(8);
     expect(new Set(told[0]?.keys).size).toBe(8);
-  }, 30_000);
+  });
 });

@@ -1,8 +1,9 @@
 /** A gateway as a process of its own, of the runtime that runs the test: what can be killed. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeFolder } from "./folder.ts";
 import { type Answer, callGateway, PROJECT } from "./gateway.ts";
 
 const isDeno = "Deno" in globalThis;
@@ -54,10 +55,10 @@ export class Processes {
     return folder;
   }
 
-  /** Ends everything that is left. */
+  /** Ends everything that is left, and waits until it is gone. */
   async end(): Promise<void> {
-    for (const child of this.#children.splice(0)) child.kill("SIGKILL");
-    for (const folder of this.#folders.splice(0)) await rm(folder, { recursive: true, force: true });
+    await Promise.all(this.#children.splice(0).map(kill));
+    for (const folder of this.#folders.splice(0)) await removeFolder(folder);
   }
 }
 
@@ -78,8 +79,9 @@ export function firstLine(child: ChildProcess): Promise<string> {
   });
 }
 
-/** SIGKILL, and waits until it is gone. */
+/** SIGKILL, and waits until it is gone. One that never began, or is gone already, is not waited for. */
 export async function kill(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGKILL");
   await ended;

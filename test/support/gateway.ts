@@ -1,11 +1,12 @@
 /** A whole gateway for tests: real rooms, real sockets, a data folder of its own, everything closed at the end. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runtime } from "#runtime";
 import type { RunningServer, ServeConfig } from "../../src/cli/index.ts";
 import { startServer } from "../../src/serve.ts";
+import { removeFolder } from "./folder.ts";
 
 /** The project's folder. */
 export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -99,7 +100,7 @@ export async function openTestGateway(
     get: (path, headers) => call(path, { headers: { authorization: `Bearer ${key}`, ...headers } }),
     async close() {
       await server.stop();
-      if (changes.dataFolder === undefined) await rm(dataFolder, { recursive: true, force: true });
+      if (changes.dataFolder === undefined) await removeFolder(dataFolder);
     },
   };
 }

@@ -7,11 +7,12 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chown, cp, mkdir, mkdtemp, readFile, rm, stat, statfs, symlink } from "node:fs/promises";
+import { chown, cp, mkdir, mkdtemp, readFile, stat, statfs, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { removeFolder } from "./folder.ts";
 
 const NOBODY = { uid: 65534, gid: 65534 };
 const asRoot = process.getuid?.() === 0;
@@ -92,7 +93,7 @@ export async function startPostgres(
     },
     async remove() {
       await server.stop("SIGQUIT");
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder(folder);
     },
   };
   await server.start();

@@ -1,5 +1,5 @@
 /** Opens a sandbox for a test: real processes, or an executor in this very process where speed matters more. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runtime } from "#runtime";
@@ -15,6 +15,7 @@ import type {
 import { createSandbox, type SandboxPowers } from "../../src/sandbox/index.ts";
 import { exported } from "./components.ts";
 import { createFakeRunHost, type FakeRunHost, type FakeRunHostFaults } from "./fake-run-host.ts";
+import { removeFolder } from "./folder.ts";
 import { createInProcessExecutor } from "./in-process-executor.ts";
 
 const MIB = 1024 * 1024;
@@ -93,7 +94,7 @@ export async function openSandbox(options: OpenOptions = {}): Promise<TestSandbo
     },
     async close() {
       await sandbox.close();
-      if (powers.cacheFolder === undefined) await rm(cacheFolder, { recursive: true, force: true });
+      if (powers.cacheFolder === undefined) await removeFolder(cacheFolder);
     },
   };
 }

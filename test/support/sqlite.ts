@@ -1,12 +1,10 @@
 /** SQLite for tests: files that go away by themselves, and a database that fails when it is told to. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { runtime } from "#runtime";
 import type { SqliteDatabase } from "../../src/ports/index.ts";
 import { type Faults, failure, note } from "./faults.ts";
 
 export { arm, type FaultMode, type Faults, noFaults } from "./faults.ts";
+export { temporaryFolder } from "./folder.ts";
 
 /** Opens a database whose writes fail as `faults` says. */
 export function openFaultySqlite(path: string, faults: Faults): SqliteDatabase {
@@ -32,10 +30,4 @@ export function openFaultySqlite(path: string, faults: Faults): SqliteDatabase {
     close: () => database.close(),
     reopen: () => database.reopen?.(),
   };
-}
-
-/** @returns a fresh folder, and what removes it. */
-export async function temporaryFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), "writ-test-"));
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }

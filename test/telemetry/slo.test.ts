@@ -232,8 +232,44 @@ describe("createMonitor()", () => {
   });
 });
 
+describe("createMonitor() that stops", () => {
+  it("waits for the look and for the alert that are under way, and claims no other", async () => {
+    await store.measures.setAlert({ name: "one", firing: true, detail: "" }, nowMs);
+    await store.measures.setAlert({ name: "two", firing: true, detail: "" }, nowMs);
+    const [telling, told] = [Promise.withResolvers<AbortSignal>(), Promise.withResolvers<boolean>()];
+    const rounds: (() => void)[] = [];
+    const stop = monitor({
+      clock: {
+        ...clock,
+        after(_ms, action) {
+          rounds.push(action);
+          return () => undefined;
+        },
+      },
+      tell(_alert, stopping) {
+        telling.resolve(stopping);
+        return told.promise;
+      },
+    }).begin();
+    rounds[0]?.();
+    const stopping = await telling.promise;
+    expect(stopping.aborted).toBe(false);
+    const events: string[] = [];
+    const stopped = stop().then(() => events.push("stopped"));
+    expect(stopping.aborted).toBe(true);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    events.push("told");
+    told.resolve(true);
+    await stopped;
+    expect(events).toEqual(["told", "stopped"]);
+    // The other one is still to be had, for another gateway.
+    expect(await store.measures.claimAlert(nowMs, 1)).toMatchObject({ attempt: 1 });
+  });
+});
+
 describe("createWebhooks()", () => {
   const alert: ClaimedAlert = { name: "a", firing: true, sinceMs: 5, change: 3, detail: "d", attempt: 1 };
+  const going = new AbortController().signal;
   const hook = { url: "https://hooks.example.com/x", secret: new Uint8Array(32), allowAddresses: [] };
 
   function outgoing(statuses: (number | Error)[]) {
@@ -258,7 +294,7 @@ describe("createWebhooks()", () => {
 
   it("tries three times, under one id, and says when nobody took it", async () => {
     const good = outgoing([500, new Error("refused"), 204]);
-    expect(await tell(good.port)(alert)).toBe(true);
+    expect(await tell(good.port)(alert, going)).toBe(true);
     expect(good.sent.map(({ headers }) => headers["webhook-id"])).toEqual(["a.3", "a.3", "a.3"]);
     expect(JSON.parse(good.sent[0]?.body ?? "")).toMatchObject({
       type: "alert.firing",
@@ -267,9 +303,30 @@ describe("createWebhooks()", () => {
 
     const log: object[] = [];
     const bad = outgoing([500, 500, 500, 500, 500, 500]);
-    expect(await tell(bad.port, log)(alert)).toBe(false);
+    expect(await tell(bad.port, log)(alert, going)).toBe(false);
     expect(log).toMatchObject([{ event: "webhook-failed", error: "status 500" }]);
     // Tried by five gateways, or five times by one: given up.
-    expect(await tell(bad.port, log)({ ...alert, attempt: 5 })).toBe(true);
+    expect(await tell(bad.port, log)({ ...alert, attempt: 5 }, going)).toBe(true);
+  });
+
+  it("tries nothing again once its gateway stops: who waits for a pause hears that it is over", async () => {
+    const stopping = new AbortController();
+    const first = Promise.withResolvers<void>();
+    const { port, sent } = outgoing([500]);
+    const post: Outgoing["post"] = async (...given) => {
+      const answer = await port.post(...given);
+      first.resolve();
+      return answer;
+    };
+    // No pause ever ends by itself.
+    const still = { ...clock, after: () => () => undefined };
+    const tellOnce = createWebhooks({
+      ...{ hooks: () => [hook], outgoing: { ...port, post }, clock: still, log: () => undefined },
+      credentials: () => expect.fail("the hook names no profile"),
+    })(alert, stopping.signal);
+    await first.promise;
+    stopping.abort();
+    expect(await tellOnce).toBe(false);
+    expect(sent.length).toBe(1);
   });
 });

@@ -1,8 +1,9 @@
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { buildTool, buildTools, toolFactsSchema } from "../../src/toolchain/index.ts";
+import { removeFolder } from "../support/folder.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -15,7 +16,7 @@ beforeEach(async () => {
   cacheDir = join(work, "built");
   await cp(join(root, "tools/hash"), folder, { recursive: true });
 });
-afterEach(() => rm(work, { recursive: true, force: true }));
+afterEach(() => removeFolder(work));
 
 async function edit(name: string, change: (text: string) => string): Promise<void> {
   const path = join(folder, name);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Store } from "../../../src/ports/index.ts";
 import { openStore } from "../../../src/stores/index.ts";
+import { removeFolder } from "../../support/folder.ts";
 import { arm, type Faults, noFaults, openFaultySqlite, temporaryFolder } from "../../support/sqlite.ts";
 import { intentOf, sealOf } from "./intents.ts";
 
@@ -104,7 +105,7 @@ describe("a store whose disk failed", () => {
     await expect(store.openRuns(9e15, 1)).rejects.toMatchObject({
       refusal: { code: "evidence-unavailable" },
     });
-    await rm(path, { recursive: true });
+    await removeFolder(path);
     await rename(`${path}.away`, path);
     now = 3000;
     await store.recordIntent(intentOf(3));

@@ -15,7 +15,7 @@ const KILLS = 12;
 const CHILD = join(import.meta.dirname, "kill-child.ts");
 const ARGUMENTS = runtime.name === "deno" ? ["run", "-A", "--no-check", CHILD] : [CHILD];
 
-it(`openStore() keeps every acknowledged seal through ${KILLS} kills`, { timeout: 120_000 }, async () => {
+it(`openStore() keeps every acknowledged seal through ${KILLS} kills`, async () => {
   const folder = await temporaryFolder();
   const path = join(folder.path, "writ.db");
   const acknowledged = new Map<number, string>();

@@ -311,7 +311,7 @@ describe("migrate()", () => {
         isOver = true;
       });
       const waits = "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted";
-      await expect.poll(() => postgres.run(url, waits), { timeout: 10_000 }).toHaveLength(1);
+      await expect.poll(() => postgres.run(url, waits)).toHaveLength(1);
       // Behind it in the queue for the table, which its reader does not leave.
       for (const n of [1, 2, 3]) {
         await old?.recordIntent(intentOf(n));
@@ -371,11 +371,9 @@ describe("durability", () => {
         await postgres.run(postgres.server.url(), "SELECT pg_reload_conf()");
       };
       await set("ALTER SYSTEM SET fsync = off");
-      await expect
-        .poll(() => store?.check().catch(String), { timeout: 5_000 })
-        .toContain("its fsync is off, want on");
+      await expect.poll(() => store?.check().catch(String)).toContain("its fsync is off, want on");
       await set("ALTER SYSTEM RESET fsync");
-      await expect.poll(() => store?.check().catch(String), { timeout: 5_000 }).toBeUndefined();
+      await expect.poll(() => store?.check().catch(String)).toBeUndefined();
     });
   });
 });

@@ -195,7 +195,7 @@ test("addProfile() refuses a module that has its imports already", async () => {
   expect(() => addProfile(wasm, 0)).toThrow(/writ:profile/);
 });
 
-test("addProfile() changes neither results nor fuel of generated modules", { timeout: 120_000 }, async () => {
+test("addProfile() changes neither results nor fuel of generated modules", async () => {
   const generator = await createGenerator();
   let compared = 0;
   try {
