@@ -30,11 +30,11 @@ const ORDER: readonly number[] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
  * Assembles the metered module.
  *
  * @param context whose wrappers and signatures the code has asked for what it needs
- * @param bodies the module's own bodies, metered, each behind its size
+ * @param bodies the module's own bodies, metered, each behind its size, in pieces that are given back
  */
 export function assemble(
   context: InjectContext,
-  bodies: Writer,
+  bodies: readonly Writer[],
 ): { readonly out: Uint8Array<ArrayBuffer>; readonly instantiationFuel: number } {
   const { module } = context;
   const { contents, instantiationFuel } = writeContents(context, bodies);
@@ -62,7 +62,10 @@ interface WrittenSection {
   readonly parts: readonly Writer[];
 }
 
-/** Puts sections behind each other in bytes of exactly their length: a second copy of a large module would be one too many. */
+/**
+ * Puts sections behind each other in bytes of exactly their length, and gives each part back once it is there: a second
+ * copy of a large module would be one too many.
+ */
 function join(preamble: Uint8Array, sections: readonly WrittenSection[]): Uint8Array<ArrayBuffer> {
   const heads = sections.map(({ id, parts }) => {
     const head = new Writer(16);
@@ -77,6 +80,7 @@ function join(preamble: Uint8Array, sections: readonly WrittenSection[]): Uint8A
   for (const piece of pieces) {
     out.set(piece.view, at);
     at += piece.length;
+    piece.release();
   }
   return out;
 }
@@ -84,7 +88,7 @@ function join(preamble: Uint8Array, sections: readonly WrittenSection[]): Uint8A
 /** The contents of all sections that the metered module has, by id. */
 function writeContents(
   context: InjectContext,
-  bodies: Writer,
+  bodies: readonly Writer[],
 ): { readonly contents: ReadonlyMap<number, readonly Writer[]>; readonly instantiationFuel: number } {
   const { module, maxima, signatures, wrappers, references, global } = context;
   const sections = new Map(module.sections.map((section) => [section.id, section]));
@@ -136,7 +140,7 @@ function writeContents(
     count.u32(module.bodies.length + wrappers.count);
     const added = new Writer(65_536);
     wrappers.writeBodies(added);
-    contents.set(SECTION.code, [count, bodies, added]);
+    contents.set(SECTION.code, [count, ...bodies, added]);
   }
   const signed = signatures.write(sections.get(SECTION.type));
   if (signed.length > 1) contents.set(SECTION.type, [signed]);

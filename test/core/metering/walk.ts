@@ -16,7 +16,6 @@ import { FlowBuilder } from "../../../src/core/metering/placement/flow-builder.t
 import { planBody } from "../../../src/core/metering/placement/plan.ts";
 import type { ScannedBody } from "../../../src/core/metering/placement/scan.ts";
 import { ScannedCode } from "../../../src/core/metering/placement/scan.ts";
-import { Sites } from "../../../src/core/metering/placement/sites.ts";
 
 /** A way that did not come out even. */
 export interface Mismatch {
@@ -78,7 +77,7 @@ export function walkModule(wasm: Uint8Array, pathsPerBody: number, random: () =>
     const { body } = scanned;
     const steps = readSteps(module, body);
     if (steps === undefined) continue;
-    placeCharges(module, graph, code, scanned, steps);
+    placeCharges(module, graph, scanned, steps);
     for (let i = 0; i < pathsPerBody; i += 1) {
       const way = walk(steps.steps, random);
       if (way === undefined) continue;
@@ -184,7 +183,6 @@ const UNKNOWN = { pre: 0, through: undefined, exit: 100 };
 function placeCharges(
   module: WasmModule,
   { bound, quiet }: CallGraph,
-  code: ScannedCode,
   scanned: ScannedBody,
   steps: Steps,
 ): void {
@@ -196,9 +194,8 @@ function placeCharges(
           ...UNKNOWN,
         }
       : { bound: undefined, quiet: false, ...UNKNOWN };
-  const sites = new Sites();
-  const builder = new FlowBuilder();
-  const planContext = { module, code, calleeOf, everyCall: false, builder, sites };
+  const { sites } = scanned.code;
+  const planContext = { module, calleeOf, everyCall: false, builder: new FlowBuilder() };
   const plan = planBody(planContext, scanned, "checks", 0);
   // No index moves here, so the scanned code is the module's.
   const shift = scanned.body.codeStart - scanned.start;

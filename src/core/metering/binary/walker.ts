@@ -105,14 +105,28 @@ export class Walker {
   /** Steps onto the next operator. @returns false at the end of the body */
   next(): boolean {
     const { reader } = this;
-    if (reader.done) return false;
-    this.at = reader.pos;
-    let opcode = reader.byte();
+    const { bytes, pos } = reader;
+    if (pos >= reader.end) return false;
+    this.at = pos;
+    reader.pos = pos + 1;
+    let opcode = bytes[pos] ?? 0;
     if (opcode >= 0xfb && opcode <= 0xfe) opcode = this.#prefixed(opcode);
     this.opcode = opcode;
     this.cost = costOf(opcode);
     const shape = shapeOf(opcode);
-    if (shape !== SHAPE.none) this.#immediates(shape);
+    if (shape === SHAPE.none) return true;
+    const next = bytes[pos + 1] ?? 0xff;
+    if (
+      (shape === SHAPE.u32 || shape === SHAPE.label) &&
+      opcode < 0xfb &&
+      next < 0x80 &&
+      pos + 2 <= reader.end
+    ) {
+      this.first = next; // nearly always an index takes one byte
+      this.labels[0] = next;
+      if (this.labels.length !== 1) this.labels.length = 1;
+      reader.pos = pos + 2;
+    } else this.#immediates(shape);
     return true;
   }
 

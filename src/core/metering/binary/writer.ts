@@ -52,6 +52,19 @@ export class Writer {
     this.#bytes[offset] = value;
   }
 
+  /** Writes an opcode of one byte, and an index behind it. */
+  op(opcode: number, index: number): void {
+    const at = this.#length;
+    if (index >= 0x80 || at + 2 > this.#bytes.length) {
+      this.byte(opcode);
+      this.u32(index);
+      return;
+    }
+    this.#bytes[at] = opcode;
+    this.#bytes[at + 1] = index;
+    this.#length = at + 2;
+  }
+
   /** Writes the given bytes. */
   bytes(...values: readonly number[]): void {
     for (const value of values) this.byte(value);
@@ -63,7 +76,7 @@ export class Writer {
     if (count <= 0) return;
     if (this.#length + count > this.#bytes.length) this.#reserve(count);
     const length = this.#length;
-    if (count < 32) {
+    if (count < 64) {
       const bytes = this.#bytes; // a short run is copied sooner than a view of it is made
       for (let i = 0; i < count; i += 1) bytes[length + i] = source[start + i] ?? 0;
     } else {
@@ -121,10 +134,15 @@ export class Writer {
     this.copy(encoded);
   }
 
+  /** Writes what `content` holds. */
+  append(content: Writer): void {
+    this.copy(content.#bytes, 0, content.#length);
+  }
+
   /** Writes what `content` holds, behind its length. */
   sized(content: Writer): void {
     this.u32(content.length);
-    this.copy(content.view);
+    this.append(content);
   }
 
   /** Writes one section: its id, its length, its content. */

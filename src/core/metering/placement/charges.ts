@@ -16,7 +16,7 @@
  * a budget of exactly that is enough.
  */
 
-import type { Flow, Joint, Region } from "./regions.ts";
+import type { Flow } from "./regions.ts";
 
 /** At most this is paid in advance. */
 export const MAX_PREPAID = 60;
@@ -24,22 +24,14 @@ export const MAX_PREPAID = 60;
 /** Decides what each region charges. */
 export function placeCharges(flow: Flow): void {
   findPotentials(flow);
-  for (let i = 0; i < flow.regionCount; i += 1) {
-    const region = flow.regions[i];
+  const { regions, regionCount, joints } = flow;
+  for (let i = 0; i < regionCount; i += 1) {
+    const region = regions[i];
     if (region === undefined) continue;
-    const behind = successorClass(flow, region)?.potential ?? 0;
-    region.charge = region.cost + behind - (classOf(flow, region.joint)?.potential ?? 0);
+    const { cost, before, behind } = region;
+    region.charge =
+      cost + (behind < 0 ? 0 : (joints[behind]?.potential ?? 0)) - (joints[before]?.potential ?? 0);
   }
-}
-
-function classOf({ joints }: Flow, joint: number): Joint | undefined {
-  return joints[joints[joint]?.parent ?? joint];
-}
-
-/** The class of the joints that a region leads to; undefined where it leaves, throws or traps. */
-function successorClass(flow: Flow, { ending, firstSuccessor, successorsEnd }: Region): Joint | undefined {
-  if (ending !== "goes" || firstSuccessor === successorsEnd) return undefined;
-  return classOf(flow, flow.successors[firstSuccessor] ?? 0);
 }
 
 /** Shortest distances to a barrier or an exit, by relaxing regions from the last to the first until none improves. */
@@ -52,7 +44,8 @@ function findPotentials(flow: Flow): void {
     joint.reached = false;
   }
   for (let i = 0; i < jointCount; i += 1) {
-    const own = joints[i]?.barrier === true ? classOf(flow, i) : undefined;
+    const joint = joints[i];
+    const own = joint?.barrier === true ? joints[joint.parent] : undefined;
     if (own === undefined) continue;
     own.potential = 0;
     own.reached = true;
@@ -62,10 +55,10 @@ function findPotentials(flow: Flow): void {
     for (let i = regionCount - 1; i >= 0; i -= 1) {
       const region = regions[i];
       if (region === undefined || region.ending === "traps") continue;
-      const target = successorClass(flow, region);
+      const target = region.behind < 0 ? undefined : joints[region.behind];
       if (target?.reached === false) continue;
       const distance = region.cost + (target?.potential ?? 0);
-      const own = classOf(flow, region.joint);
+      const own = joints[region.before];
       if (own === undefined || (own.reached && distance >= own.potential)) continue;
       own.potential = Math.min(distance, own.potential);
       own.reached = true;

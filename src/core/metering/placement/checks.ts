@@ -54,7 +54,7 @@ export function placeChecks(flow: Flow, entry: Entry, mostAtEntry: number): Chec
     const joint = joints[region?.joint ?? 0];
     if (region === undefined || joint === undefined) continue;
     const { charge } = region;
-    const alias = joints[joint.alias] ?? joint;
+    const alias = joint.alias < 0 ? joint : (joints[joint.alias] ?? joint);
     let own = Math.max(0, Math.max(joint.since, alias.since) + charge);
     let all = Math.max(joint.sinceEntry, alias.sinceEntry);
     if (i === 0 && entry !== "checks") all = 0;

@@ -10,16 +10,16 @@ import { OP } from "../binary/walker.ts";
 import type { Callee, Ending, Flow, Joint, Region } from "./regions.ts";
 
 interface Frame {
-  readonly opcode: number;
-  readonly at: number;
+  opcode: number;
+  at: number;
   /** Its end (its header for a loop). */
-  readonly label: number;
+  label: number;
   /** Where `else` begins, or -1. */
   alternative: number;
   targeted: boolean;
   landing: boolean;
   /** It was opened in dead code. */
-  readonly dead: boolean;
+  dead: boolean;
 }
 
 const NONE: ReadonlySet<number> = new Set();
@@ -34,7 +34,9 @@ export class FlowBuilder implements Flow {
   successorCount = 0;
   outerTargeted = false;
   outerLanding = false;
+  /** The first `#depth` are open, the innermost last. */
   readonly #frames: Frame[] = [];
+  #depth = 0;
   /** The loops around the operator, and whether each is tight so far. */
   readonly #loops: { readonly at: number; tight: boolean }[] = [];
   /** Made where there are any: most bodies have neither. */
@@ -53,7 +55,7 @@ export class FlowBuilder implements Flow {
     this.regionCount = 0;
     this.jointCount = 0;
     this.successorCount = 0;
-    this.#frames.length = 0;
+    this.#depth = 0;
     this.#loops.length = 0;
     this.#landings = undefined;
     this.#tightLoops = undefined;
@@ -82,9 +84,19 @@ export class FlowBuilder implements Flow {
     return this.#region?.callees ?? 0;
   }
 
-  /** Ends the flow: every joint names the one that represents its class. */
+  /** Ends the flow: every joint names the one that represents its class, every region those it is between. */
   settle(): void {
+    const { joints, regions, successors } = this;
     for (let joint = 0; joint < this.jointCount; joint += 1) this.#classOf(joint);
+    for (let i = 0; i < this.regionCount; i += 1) {
+      const region = regions[i];
+      if (region === undefined) continue;
+      const { joint, ending, firstSuccessor, successorsEnd } = region;
+      region.before = joints[joint]?.parent ?? joint;
+      const isLed = ending === "goes" && firstSuccessor !== successorsEnd;
+      const next = isLed ? (successors[firstSuccessor] ?? 0) : -1;
+      region.behind = isLed ? (joints[next]?.parent ?? next) : -1;
+    }
   }
 
   add(units: number): void {
@@ -97,6 +109,7 @@ export class FlowBuilder implements Flow {
 
   /** The loop around the operator, if any, is not tight. */
   loosen(): void {
+    if (this.#loops.length === 0) return; // nearly always; an array is slow to say that it has nothing at -1
     const loop = this.#loops[this.#loops.length - 1];
     if (loop !== undefined) loop.tight = false;
   }
@@ -141,7 +154,7 @@ export class FlowBuilder implements Flow {
   }
 
   otherwise(behind: number): void {
-    const frame = this.#frames[this.#frames.length - 1];
+    const frame = this.#frames[this.#depth - 1];
     if (frame === undefined || frame.dead) return;
     if (this.#region) frame.targeted = true;
     this.#goTo(frame.label);
@@ -150,7 +163,7 @@ export class FlowBuilder implements Flow {
   }
 
   catch(behind: number): void {
-    const frame = this.#frames[this.#frames.length - 1];
+    const frame = this.#frames[this.#depth - 1];
     if (frame === undefined || frame.dead) return;
     if (this.#region) frame.targeted = true;
     this.#goTo(frame.label);
@@ -161,7 +174,9 @@ export class FlowBuilder implements Flow {
   }
 
   close(behind: number): void {
-    const frame = this.#frames.pop();
+    if (this.#depth === 0) return;
+    this.#depth -= 1;
+    const frame = this.#frames[this.#depth];
     if (frame === undefined) return;
     if (frame.opcode === OP.loop) {
       const loop = this.#loops.pop();
@@ -170,7 +185,7 @@ export class FlowBuilder implements Flow {
         this.#tightLoops.add(loop.at);
       }
     }
-    if (this.#frames.length === 0) {
+    if (this.#depth === 0) {
       if (frame.targeted) {
         this.#goTo(frame.label);
         // What stands behind the body's end returns: a region of its own when something branches there.
@@ -208,7 +223,7 @@ export class FlowBuilder implements Flow {
 
   /** An exception may arrive at a label, whatever was paid where it was thrown. */
   land(label: number): void {
-    const frame = this.#frames[this.#frames.length - 1 - label];
+    const frame = this.#frames[this.#depth - 1 - label];
     if (frame === undefined || (this.#region === undefined && frame !== this.#frames[0])) return;
     frame.targeted = true;
     frame.landing = true;
@@ -236,7 +251,7 @@ export class FlowBuilder implements Flow {
   }
 
   #target(label: number): number {
-    const frame = this.#frames[this.#frames.length - 1 - label];
+    const frame = this.#frames[this.#depth - 1 - label];
     if (frame === undefined) return 0;
     if (this.#region || frame === this.#frames[0]) frame.targeted = true;
     return frame.label;
@@ -245,8 +260,8 @@ export class FlowBuilder implements Flow {
   /** The region leads to these labels. Branches in dead code make labels targeted all the same. */
   #branch(labels: readonly number[]): void {
     const region = this.#region;
-    for (const label of labels) {
-      const joint = this.#target(label);
+    for (let i = 0; i < labels.length; i += 1) {
+      const joint = this.#target(labels[i] ?? 0);
       if (region !== undefined) this.#lead(region, joint);
     }
   }
@@ -267,7 +282,19 @@ export class FlowBuilder implements Flow {
   }
 
   #open(opcode: number, at: number, label: number, alternative: number, dead: boolean): void {
-    this.#frames.push({ opcode, at, label, alternative, targeted: false, landing: false, dead });
+    const frame = this.#frames[this.#depth];
+    this.#depth += 1;
+    if (frame === undefined) {
+      this.#frames.push({ opcode, at, label, alternative, targeted: false, landing: false, dead });
+      return;
+    }
+    frame.opcode = opcode;
+    frame.at = at;
+    frame.label = label;
+    frame.alternative = alternative;
+    frame.targeted = false;
+    frame.landing = false;
+    frame.dead = dead;
   }
 
   #begin(offset: number, joint: number): void {
@@ -296,6 +323,8 @@ export class FlowBuilder implements Flow {
       carries: false,
       firstSuccessor: 0,
       successorsEnd: 0,
+      before: 0,
+      behind: -1,
       charge: 0,
       checked: false,
     };

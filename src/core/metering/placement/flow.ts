@@ -6,7 +6,7 @@ import { OP, Walker } from "../binary/walker.ts";
 import { entryCost } from "../costs.ts";
 import type { FlowBuilder } from "./flow-builder.ts";
 import type { Callee, Flow } from "./regions.ts";
-import type { ScannedBody, ScannedCode } from "./scan.ts";
+import type { ScannedBody } from "./scan.ts";
 
 /** Longer regions are cut, so that charges stay small against the bound on overshoot. */
 const LONGEST_REGION = 60;
@@ -16,7 +16,6 @@ const LONGEST_CALLEES = 40;
 /** What reading a flow needs to know around the body. */
 export interface FlowContext {
   readonly module: WasmModule;
-  readonly code: ScannedCode;
   /** What is known of the function that the walker's call operator calls. */
   readonly calleeOf: (walker: Walker) => Callee;
   /** Whether every call ends a region: needed where a callee may throw to a handler. */
@@ -27,7 +26,8 @@ export interface FlowContext {
 
 /** Reads the flow of one function, stop by stop. */
 export function readFlow(context: FlowContext, scanned: ScannedBody): Flow {
-  const { builder, module, code, calleeOf, everyCall } = context;
+  const { builder, module, calleeOf, everyCall } = context;
+  const { code } = scanned;
   builder.start(scanned.start, entryCost(scanned.body.declaredLocals));
   const walker = new Walker(new Reader(code.bytes, scanned.start, scanned.end), true);
   let behind = scanned.start;

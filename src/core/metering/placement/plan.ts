@@ -8,13 +8,12 @@ import { placeChecks } from "./checks.ts";
 import type { FlowContext } from "./flow.ts";
 import { readFlow } from "./flow.ts";
 import type { ScannedBody } from "./scan.ts";
-import type { Sites } from "./sites.ts";
 
 /** What is written where in one body. */
 export interface BodyPlan {
   /** How many regions the body has, charged or not. */
   readonly regions: number;
-  /** What is charged or checked in front of operators, in order: in {@link PlanContext.sites}. */
+  /** What is charged or checked in front of operators, in order: among the sites of its code. */
   readonly firstSite: number;
   readonly sitesEnd: number;
   readonly landings: ReadonlySet<number>;
@@ -27,12 +26,6 @@ export interface BodyPlan {
   readonly checks: Checks;
 }
 
-/** What planning needs to know around the body. */
-export interface PlanContext extends FlowContext {
-  /** Where the sites of all bodies are noted. */
-  readonly sites: Sites;
-}
-
 /**
  * Plans one body.
  *
@@ -40,12 +33,12 @@ export interface PlanContext extends FlowContext {
  * @param mostAtEntry that much
  */
 export function planBody(
-  context: PlanContext,
+  context: FlowContext,
   scanned: ScannedBody,
   wanted: Entry,
   mostAtEntry: number,
 ): BodyPlan {
-  const { sites } = context;
+  const { sites } = scanned.code;
   const flow = readFlow(context, scanned);
   placeCharges(flow);
   const open = placeChecks(flow, wanted, mostAtEntry);

@@ -29,6 +29,9 @@ export interface Region {
   /** Its successor joints: a range of {@link Flow.successors}. */
   firstSuccessor: number;
   successorsEnd: number;
+  /** The joints that represent the classes before and behind it; -1 behind one that leaves, throws or traps. */
+  before: number;
+  behind: number;
   /** What it charges, and whether it checks: decided by `charges.ts` and `checks.ts`. */
   charge: number;
   checked: boolean;

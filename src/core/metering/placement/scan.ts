@@ -18,6 +18,7 @@ import { Writer } from "../binary/writer.ts";
 import { entryCost } from "../costs.ts";
 import type { FunctionFacts } from "./callgraph.ts";
 import { FactsCollector } from "./callgraph.ts";
+import { Sites } from "./sites.ts";
 
 /** How the indices of one body move. */
 export interface Moves {
@@ -29,6 +30,8 @@ export interface Moves {
 
 /** One body as scanning leaves it. */
 export interface ScannedBody {
+  /** What it is a part of: its offsets are in there. */
+  readonly code: ScannedCode;
   readonly body: FunctionBody;
   readonly facts: FunctionFacts;
   /** Its first operator in the scanned code, and one past its last. */
@@ -41,9 +44,15 @@ export interface ScannedBody {
   readonly hints: BodyHints | undefined;
 }
 
-/** The code of all bodies, and the stops in it. */
+/**
+ * The code of bodies that follow each other, the stops in it, and the sites that planning notes there. A large module is
+ * many of these: each is given back when its bodies are written, so that not all code is held twice.
+ */
 export class ScannedCode {
+  /** Where its bodies are charged. */
+  readonly sites = new Sites();
   readonly #code: Writer;
+  #view: Uint8Array | undefined;
   /** Two numbers for each stop: its offset, and the run in front of it. */
   #stops = new Int32Array(1024);
   #count = 0;
@@ -58,15 +67,22 @@ export class ScannedCode {
     this.#code = new Writer(capacity);
   }
 
+  /** Bytes of code so far. */
+  get length(): number {
+    return this.#code.length;
+  }
+
   /** The code, until more is scanned. */
   get bytes(): Uint8Array {
-    return this.#code.view;
+    this.#view ??= this.#code.view;
+    return this.#view;
   }
 
   /** Gives the memory back, at once: the engine's collector may not come by before the next large step needs as much. */
   release(): void {
     this.#code.release();
     this.#stops.buffer.transfer(0);
+    this.sites.release();
   }
 
   /** Offset of a stop's operator. */
@@ -104,6 +120,7 @@ export class ScannedCode {
     const facts = new FactsCollector(module);
     const movedHints = hints === undefined ? undefined : new Map<number, number>();
     const start = code.length;
+    this.#view = undefined;
     const firstStop = this.#count;
     // Nearly always an index takes one byte and goes on to: so all is copied, and such bytes are written over. From the
     // first that does not, code is copied piece by piece.
@@ -190,6 +207,7 @@ export class ScannedCode {
     const stopsEnd = this.#count;
     const end = code.length;
     return {
+      code: this,
       body,
       facts: facts.done(total + units, codeEnd),
       start,

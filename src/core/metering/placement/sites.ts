@@ -1,6 +1,6 @@
 /**
- * Where code is charged and checked: the sites of all bodies of a module, kept small, because there are as many as a fifth
- * of its operators.
+ * Where code is charged and checked: the sites of its bodies, kept small, because there are as many as a fifth of a module's
+ * operators.
  */
 
 const CHECKS = 1;

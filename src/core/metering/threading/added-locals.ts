@@ -7,7 +7,7 @@ import { Writer } from "../binary/writer.ts";
 /** Locals behind the function's own: one per value type, as each is read right behind where it is set. */
 export class AddedLocals {
   readonly #first: number;
-  readonly #byType = new Map<string, number>();
+  readonly #byType = new Map<number | string, number>();
   readonly #types: (readonly number[])[] = [];
 
   /** @param first the index that the first one gets */
@@ -22,7 +22,8 @@ export class AddedLocals {
 
   /** @returns the index of the local of a value type, spelled as the format does */
   of(type: readonly number[]): number {
-    const key = type.join();
+    const [only = 0] = type;
+    const key = type.length === 1 ? only : type.join();
     const known = this.#byType.get(key);
     if (known !== undefined) return known;
     const index = this.#first + this.#types.length;

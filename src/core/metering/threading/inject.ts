@@ -16,10 +16,9 @@ import type { Writer } from "../binary/writer.ts";
 import type { BodyPlan } from "../placement/plan.ts";
 import type { ScannedBody } from "../placement/scan.ts";
 import { sizeChargeOf } from "../placement/sizes.ts";
-import { framesInWord } from "../word.ts";
 import { AddedLocals, nullableReference } from "./added-locals.ts";
 import { Labels } from "./labels.ts";
-import type { BodyDepth, CodeSource, InjectContext } from "./rewrite-context.ts";
+import type { BodyDepth, InjectContext } from "./rewrite-context.ts";
 import { writeRefusalNote, writeSizeCharge } from "./size-code.ts";
 import { canWrap, closeTight, openTight, TIGHT_EXIT } from "./tight-loops.ts";
 import { op, TYPE, WordCode } from "./word-code.ts";
@@ -33,7 +32,6 @@ import { op, TYPE, WordCode } from "./word-code.ts";
  */
 export function injectBody(
   context: InjectContext,
-  source: CodeSource,
   scanned: ScannedBody,
   plan: BodyPlan,
   depth: BodyDepth,
@@ -42,7 +40,7 @@ export function injectBody(
 ): void {
   locals.clear();
   operators.clear();
-  const emitter = new Emitter(context, source, scanned, plan, depth, operators);
+  const emitter = new Emitter(context, scanned, plan, depth, operators);
   emitter.body();
   emitter.locals(locals);
   context.hints.endFunction(context.wrappers.moved(scanned.body.index), locals.length);
@@ -51,7 +49,6 @@ export function injectBody(
 class Emitter {
   readonly #context: InjectContext;
   readonly #body: FunctionBody;
-  readonly #source: CodeSource;
   readonly #scanned: ScannedBody;
   /** The code, its indices moved. */
   readonly #bytes: Uint8Array;
@@ -67,14 +64,14 @@ class Emitter {
   /** Whether metering put the function's own label around the body: something branches there. */
   readonly #around: number;
   #copied: number;
-  /** What the next operator that takes the word up charges of the region, less the frames that it gives back. */
+  /** What the next operator that takes the word up charges of the region, and the frames that it gives back. */
   #waiting = 0;
+  #givenFrames = 0;
   /** The next site. */
   #next: number;
 
   constructor(
     context: InjectContext,
-    source: CodeSource,
     scanned: ScannedBody,
     plan: BodyPlan,
     depth: BodyDepth,
@@ -83,9 +80,8 @@ class Emitter {
     const { body } = scanned;
     this.#context = context;
     this.#body = body;
-    this.#source = source;
     this.#scanned = scanned;
-    this.#bytes = source.code.bytes;
+    this.#bytes = scanned.code.bytes;
     this.#plan = plan;
     this.#depth = depth.own;
     this.#unknown = depth.unknown;
@@ -108,8 +104,8 @@ class Emitter {
 
   body(): void {
     const { module } = this.#context;
-    const { code, sites } = this.#source;
-    const { start, end, firstStop, stopsEnd, hints } = this.#scanned;
+    const { code, start, end, firstStop, stopsEnd, hints } = this.#scanned;
+    const { sites } = code;
     const plan = this.#plan;
     const writer = this.#writer;
     const walker = new Walker(new Reader(this.#bytes, start, end), true);
@@ -117,9 +113,8 @@ class Emitter {
       writer.byte(OP.block);
       writer.copy(this.#context.signatures.resultBlockType(module.functions[this.#body.index] ?? 0));
     }
-    this.#labels.push({ landing: plan.outerLanding, loop: false, tight: false });
-    const isPlain =
-      plan.landings.size + plan.tightLoops.size === 0 && !plan.outerLanding && hints === undefined;
+    this.#labels.open(plan.outerLanding, false, false);
+    const isPlain = plan.landings.size === 0 && !plan.outerLanding && hints === undefined;
     let ended = false;
     for (let stop = firstStop; stop < stopsEnd; stop += 1) {
       const at = code.offsetOf(stop);
@@ -129,7 +124,7 @@ class Emitter {
         this.#flush(offset);
         this.#site(this.#next);
       }
-      if (isPlain && this.#labels.passes(this.#bytes, at)) continue;
+      if (isPlain && this.#labels.passes(this.#bytes, at, plan.tightLoops)) continue;
       walker.reader.pos = at;
       walker.next();
       const hint = hints?.get(at);
@@ -168,7 +163,7 @@ class Emitter {
         }
         if (landing && (opcode === OP.loop || opcode === OP.if)) this.#spill(at);
         this.#blockType(walker);
-        this.#labels.push({ landing, loop: opcode === OP.loop, tight });
+        this.#labels.open(landing, opcode === OP.loop, tight);
         if (landing && opcode === OP.loop) this.#reload(walker.reader.pos);
         return;
       }
@@ -294,8 +289,9 @@ class Emitter {
   /** Gives them back, to the word on the stack; or with the next charge, where that stands right behind. */
   #giveFrames(frames: number, behind: number): void {
     if (frames === 0) return;
-    const isCharged = this.#next < this.#plan.sitesEnd && this.#source.sites.offsetOf(this.#next) === behind;
-    if (isCharged && !this.#scanned.facts.exceptions) this.#waiting = -framesInWord(frames);
+    const isCharged =
+      this.#next < this.#plan.sitesEnd && this.#scanned.code.sites.offsetOf(this.#next) === behind;
+    if (isCharged && !this.#scanned.facts.exceptions) this.#givenFrames = frames;
     else this.#word.giveFrames(frames);
   }
 
@@ -313,7 +309,7 @@ class Emitter {
 
   /** What is charged and checked at a site. */
   #site(site: number): void {
-    const { sites } = this.#source;
+    const { sites } = this.#scanned.code;
     const isFirst = site === this.#plan.firstSite;
     // The frame's depth is taken at entry whatever waits.
     if (sites.waitsAt(site) && !(isFirst && this.#depth > 0)) this.#waiting += sites.unitsOf(site);
@@ -322,15 +318,17 @@ class Emitter {
 
   /** Charges what waits, and gives frames back where the function is left. */
   #takeWaiting(frames: number): void {
-    this.#word.take(this.#waiting - framesInWord(frames));
+    this.#word.take(this.#waiting, -this.#givenFrames - frames);
     this.#waiting = 0;
+    this.#givenFrames = 0;
   }
 
   /** Takes units (and at entry the frame's depth), and asks for more where nothing is left. */
   #charge(units: number, check: boolean, entry: boolean): void {
     const depth = entry ? this.#depth : 0;
-    this.#word.take(this.#waiting + units + framesInWord(depth));
+    this.#word.take(this.#waiting + units, depth - this.#givenFrames);
     this.#waiting = 0;
+    this.#givenFrames = 0;
     if (!check && depth === 0) return;
     const label = this.#labels.innermost;
     if (label?.tight === true && label.headerUnits === undefined) {

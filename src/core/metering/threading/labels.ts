@@ -38,9 +38,9 @@ export class Labels {
   }
 
   /** Opens one. */
-  push(label: Label): void {
-    if (label.tight) this.#tight = this.#labels.length;
-    this.#labels.push(label);
+  open(landing: boolean, loop: boolean, tight: boolean): void {
+    if (tight) this.#tight = this.#labels.length;
+    this.#labels.push(landing || tight ? { landing, loop, tight } : PLAIN);
   }
 
   /** Closes the innermost. */
@@ -56,15 +56,18 @@ export class Labels {
   }
 
   /**
-   * Whether an operator stays as it is where no label is special; its label is counted all the same. This is for speed:
-   * most operators that metering looks at are such, and what is done for others would not change them.
+   * Whether an operator stays as it is in a body where no exception lands; its label is counted all the same. This is for
+   * speed: most operators that metering looks at are such, and what is done for others would not change them.
    */
-  passes(bytes: Uint8Array, at: number): boolean {
+  passes(bytes: Uint8Array, at: number, tightLoops: ReadonlySet<number>): boolean {
+    if (this.#tight >= 0) return false;
     const next = bytes[at + 1] ?? 0;
-    switch (bytes[at]) {
+    const opcode = bytes[at];
+    switch (opcode) {
       case OP.block:
       case OP.loop:
       case OP.if:
+        if (opcode === OP.loop && tightLoops.has(at)) return false;
         if (next < 0x40 || next >= 0x80) return false; // a block type by index
         this.#labels.push(PLAIN);
         return true;

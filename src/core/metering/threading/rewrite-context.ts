@@ -4,8 +4,6 @@
 
 import type { BodyHints, HintWriter } from "../binary/hints.ts";
 import type { WasmModule } from "../binary/module.ts";
-import type { ScannedCode } from "../placement/scan.ts";
-import type { Sites } from "../placement/sites.ts";
 import type { Maxima } from "../placement/sizes.ts";
 import type { Signatures } from "./signatures.ts";
 import type { Wrappers } from "./wrappers.ts";
@@ -25,12 +23,6 @@ export interface InjectContext {
   readonly hints: HintWriter;
   /** Functions that code refers to by ref.func: the metered module must declare them. */
   readonly references: Set<number>;
-}
-
-/** Where bodies are written from: the scanned code, and where it is charged. */
-export interface CodeSource {
-  readonly code: ScannedCode;
-  readonly sites: Sites;
 }
 
 /** What rewriting the code needs beside what all bodies share. */

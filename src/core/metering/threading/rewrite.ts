@@ -19,16 +19,16 @@ import { planBody } from "../placement/plan.ts";
 import type { Callee } from "../placement/regions.ts";
 import type { ScannedBody } from "../placement/scan.ts";
 import { ScannedCode } from "../placement/scan.ts";
-import { Sites } from "../placement/sites.ts";
+import type { Sites } from "../placement/sites.ts";
 import { writeExports, writeGlobals, writeTables } from "../sections/sections.ts";
 import { writeElements } from "../sections/segments.ts";
 import { injectBody } from "./inject.ts";
-import type { CodeSource, RewriteContext } from "./rewrite-context.ts";
+import type { RewriteContext } from "./rewrite-context.ts";
 
 /** The metered bodies of the module's own functions. */
 export interface RewrittenCode {
-  /** The bodies, each behind its size; without their count. */
-  readonly content: Writer;
+  /** The bodies, each behind its size, in pieces; without their count. */
+  readonly content: readonly Writer[];
   readonly bounded: number;
   readonly regions: number;
   readonly charges: number;
@@ -39,65 +39,82 @@ export interface RewrittenCode {
   readonly changesTables: boolean;
 }
 
+/** Code is scanned, and written, in pieces of this many bytes or of one body. */
+const PIECE_BYTES = 2 ** 20;
+
 /** Rewrites all bodies. @throws `GatewayError` component-refused for what is not metered or too large */
 export function rewriteCode(context: RewriteContext): RewrittenCode {
   const { module } = context;
-  const size = module.bodies.reduce((sum, { start, end }) => sum + end - start, 1024);
-  const code = new ScannedCode(size * 1.02);
-  const sites = new Sites();
-  const bodies = scanAll(context, code);
+  const bodies = scanAll(context);
   const facts = bodies.map((each) => each.facts);
   const graph = buildCallGraph(module, facts, findReferenced(context));
   const taken = takeDepth(graph, bodies, module.importedFunctions);
-  const plans = planAll(context, { code, sites }, bodies, graph, taken.own);
-  const content = new Writer(size * 1.5);
+  const plans = planAll(context, bodies, graph, taken.own);
   const locals = new Writer(256);
   const operators = new Writer(65_536);
-  let regions = 0;
-  bodies.forEach((each, position) => {
-    const { index } = each.body;
-    const plan = plans[position];
-    if (plan === undefined) throw new RangeError(`No plan for function ${index}`);
-    const depth = { own: taken.own[position] ?? 0, unknown: taken.unknown };
-    injectBody(context, { code, sites }, each, plan, depth, locals, operators);
-    const length = locals.length + operators.length;
-    if (length > MAX_BODY_BYTES) throw refuseBody(index, length);
-    content.u32(length);
-    content.copy(locals.view);
-    content.copy(operators.view);
-    regions += plan.regions;
-  });
-  const bounded = graph.bound.filter((each) => each !== undefined).length;
-  const counts = countSites(sites);
-  code.release();
-  sites.release();
-  return { content, bounded, regions, changesTables: code.changesTables, ...counts };
+  const counts = { regions: 0, charges: 0, chargeSizes: [] as number[], checks: 0, changesTables: false };
+  const content: Writer[] = [];
+  for (let position = 0; position < bodies.length; ) {
+    const code = bodies[position]?.code;
+    if (code === undefined) break;
+    const written = new Writer(code.length * 1.5);
+    for (; bodies[position]?.code === code; position += 1) {
+      const each = bodies[position];
+      const plan = plans[position];
+      if (each === undefined || plan === undefined) throw new RangeError(`No plan for function ${position}`);
+      const depth = { own: taken.own[position] ?? 0, unknown: taken.unknown };
+      injectBody(context, each, plan, depth, locals, operators);
+      const length = locals.length + operators.length;
+      if (length > MAX_BODY_BYTES) throw refuseBody(each.body.index, length);
+      written.u32(length);
+      written.append(locals);
+      written.append(operators);
+      counts.regions += plan.regions;
+    }
+    countSites(code.sites, counts);
+    counts.changesTables ||= code.changesTables;
+    code.release();
+    content.push(written);
+  }
+  return { content, bounded: graph.bound.filter((each) => each !== undefined).length, ...counts };
 }
 
-function countSites(sites: Sites): Pick<RewrittenCode, "charges" | "chargeSizes" | "checks"> {
-  const chargeSizes: number[] = [];
-  let charges = 0;
-  let checks = 0;
+/** Adds what is charged and checked at some sites. */
+function countSites(
+  sites: Sites,
+  counts: { charges: number; readonly chargeSizes: number[]; checks: number },
+): void {
   for (let site = 0; site < sites.count; site += 1) {
     const units = sites.unitsOf(site);
-    if (sites.checksAt(site)) checks += 1;
-    if (units !== 0) charges += 1;
+    if (sites.checksAt(site)) counts.checks += 1;
+    if (units !== 0) counts.charges += 1;
     if (units <= 0) continue;
     const power = 31 - Math.clz32(units);
-    while (chargeSizes.length <= power) chargeSizes.push(0);
-    chargeSizes[power] = (chargeSizes[power] ?? 0) + 1;
+    while (counts.chargeSizes.length <= power) counts.chargeSizes.push(0);
+    counts.chargeSizes[power] = (counts.chargeSizes[power] ?? 0) + 1;
   }
-  return { charges, chargeSizes, checks };
 }
 
 /** Scans all bodies, in order. */
-function scanAll(context: RewriteContext, code: ScannedCode): readonly ScannedBody[] {
+function scanAll(context: RewriteContext): readonly ScannedBody[] {
   const { module, relaxedSimd, global, ownHints } = context;
-  return module.bodies.map((_, position) => {
-    const body = readBody(module, position);
-    const moves = { locals: body.type.params.count, global };
-    return code.scan(module, body, moves, relaxedSimd, ownHints.get(body.index));
-  });
+  const scanned: ScannedBody[] = [];
+  for (let position = 0; position < module.bodies.length; ) {
+    const first = position;
+    let size = 0;
+    for (; position < module.bodies.length; position += 1) {
+      const { start, end } = module.bodies[position] ?? { start: 0, end: 0 };
+      if (position > first && size + end - start > PIECE_BYTES) break;
+      size += end - start;
+    }
+    const code = new ScannedCode(size * 1.02);
+    for (let each = first; each < position; each += 1) {
+      const body = readBody(module, each);
+      const moves = { locals: body.type.params.count, global };
+      scanned.push(code.scan(module, body, moves, relaxedSimd, ownHints.get(body.index)));
+    }
+  }
+  return scanned;
 }
 
 /** What is known of a function that is called by way of a table or a reference. */
@@ -115,7 +132,6 @@ const IMPORT: Callee = { bound: undefined, quiet: false, pre: 0, through: undefi
 /** Plans callees before their callers, so that callers know what a return may leave unseen. */
 function planAll(
   { module }: RewriteContext,
-  { code, sites }: CodeSource,
   bodies: readonly ScannedBody[],
   graph: CallGraph,
   frames: Int32Array,
@@ -129,10 +145,11 @@ function planAll(
   });
   const calleeOf = ({ opcode, first }: Walker): Callee => {
     if (opcode !== OP.call && opcode !== OP.returnCall) return UNKNOWN;
+    if (first < module.importedFunctions) return IMPORT;
     return callees[first - module.importedFunctions] ?? IMPORT;
   };
   const everyCall = graph.facts.some(({ exceptions }) => exceptions);
-  const planContext = { module, code, calleeOf, everyCall, builder: new FlowBuilder(), sites };
+  const planContext = { module, calleeOf, everyCall, builder: new FlowBuilder() };
   for (const position of graph.order) {
     const body = bodies[position];
     const callee = callees[position];

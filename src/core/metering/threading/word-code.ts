@@ -51,11 +51,15 @@ export class WordCode {
     this.#setEnd = this.#writer.length;
   }
 
-  /** Subtracts a constant, in the word's own measure. Negative ones are given back. */
-  take(amount: number): void {
-    if (amount === 0) return;
+  /**
+   * Subtracts units, and frames of the call depth. Negative ones are given back. Units by themselves are small integers:
+   * engines calculate with them sooner.
+   */
+  take(units: number, frames = 0): void {
+    if (units === 0 && frames === 0) return;
     this.move();
-    i64(this.#writer, amount);
+    if (frames === 0) i64(this.#writer, units);
+    else i64(this.#writer, units + framesInWord(frames));
     this.#writer.byte(0x7d); // i64.sub
     this.set();
   }
@@ -73,11 +77,17 @@ export class WordCode {
     if (part === "both") {
       op(this.#writer, OP.localGet, this.local);
       i64(this.#writer, UNIT_BITS);
-      this.#writer.bytes(0x86, 0x84); // i64.shl, i64.or
+      this.#writer.byte(0x86); // i64.shl
+      this.#writer.byte(0x84); // i64.or
     }
-    if (part === "units")
-      this.#writer.bytes(0xa7, OP.i32Const, 0, 0x48); // i32.wrap_i64; i32.lt_s
-    else this.#writer.bytes(OP.i64Const, 0, 0x53); // i64.lt_s
+    if (part === "units") {
+      this.#writer.byte(0xa7); // i32.wrap_i64
+      this.#writer.op(OP.i32Const, 0);
+      this.#writer.byte(0x48); // i32.lt_s
+    } else {
+      this.#writer.op(OP.i64Const, 0);
+      this.#writer.byte(0x53); // i64.lt_s
+    }
   }
 
   /**
@@ -125,7 +135,7 @@ export class WordCode {
   #throughIf(functionIndex: number): number {
     const writer = this.#writer;
     const branch = writer.length;
-    writer.bytes(OP.if, TYPE.empty);
+    writer.op(OP.if, TYPE.empty);
     this.through(functionIndex);
     writer.byte(OP.end);
     this.#setEnd = -1; // the end stands behind what was set
@@ -156,8 +166,7 @@ export function pushDepth(writer: Writer, local: number): void {
 
 /** Writes an operator with one index. */
 export function op(writer: Writer, opcode: number, index: number): void {
-  writer.byte(opcode);
-  writer.u32(index);
+  writer.op(opcode, index);
 }
 
 /** Writes i64.const. */
