@@ -4,7 +4,8 @@
  *
  * Where a crash can fall, and what it leaves:
  * - before the intent is stored: nothing, and nothing ran;
- * - between intent and seal: an open run, sealed as `indeterminate` by the reconciler;
+ * - between intent and seal: an open run, sealed as `indeterminate` by the reconciler. A machine that lost its power may
+ *   have lost the intent as well, of a run that had not asked its host for anything: it had no effect, and told nobody;
  * - after the seal: a sealed run whose caller was not told; asking for the run gives its manifest. The seal and its
  *   place in the log are one transaction, so there is no sealed run that the log does not have.
  *
@@ -73,15 +74,20 @@ export interface EvidenceParts {
 /** Records what runs do. Every method rejects with `evidence-unavailable` when it can not. */
 export interface Evidence {
   /**
-   * Records the intention to run, and takes what the run claims, in one. Before this resolves the run may have no effect
-   * and nothing of it may be released.
+   * Records the intention to run, and takes what the run claims, in one. When this resolves the guest may compute, for
+   * itself; it may have no effect before {@link Evidence.syncIntent}, and nothing of it may be released before its seal.
    *
-   * @param decided called at most once, when claims are taken and the intent only has to reach the disk: the guest may
-   *   compute from here on, for itself. What it computed is worth nothing when this rejects
    * @returns what was claimed; when that is refused, nothing is recorded and nothing may run
-   * @throws {GatewayError} `evidence-unavailable`: nothing may run, and what does is to be ended
+   * @throws {GatewayError} `evidence-unavailable`: nothing may run
    */
-  admit(known: KnownBeforeRun, claims?: RunClaims, decided?: () => void): Promise<Claimed>;
+  admit(known: KnownBeforeRun, claims?: RunClaims): Promise<Claimed>;
+  /**
+   * Makes the intent of a run durable, where it is not yet: no loss of power takes it back when this resolves. For whoever
+   * is about to do what the run asks for.
+   *
+   * @throws {GatewayError} `evidence-unavailable`: nothing may be done for it
+   */
+  syncIntent(run: string): Promise<void>;
   /**
    * Signs what an admitted run did and stores it; no output may be released before this resolves.
    *
@@ -173,7 +179,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
   });
   const reconciler = new Reconciler({ store, signer, clock, checkpoints, settle: parts.settle });
   return {
-    async admit(known, claims, decided) {
+    async admit(known, claims) {
       if (witnessing?.mayRun === false) {
         throw unavailable(
           `Cannot admit run ${JSON.stringify(known.run)}: too few witnesses cosign the log`,
@@ -182,25 +188,26 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       }
       const intent = toIntent(known, time.nowMs());
       underWay.set(known.run, clock.monotonicMs());
-      let begun = false;
-      const begin =
-        decided &&
-        (() => {
-          begun = true;
-          decided();
-        });
       try {
-        const claimed = await store.recordIntent(intent, claims, begin);
+        const claimed = await store.recordIntent(intent, claims);
         if (claimed.kind === "refused") underWay.delete(known.run);
         return claimed;
       } catch (cause) {
         underWay.delete(known.run);
         // It may be stored all the same. Then the statement about it can still say that nothing came of it.
-        reconciler.keep({ ...known, ...unknownEnd(begun ? "no-effect" : "not-started", clock.nowMs()) });
+        reconciler.keep({ ...known, ...unknownEnd("not-started", clock.nowMs()) });
         throw unavailable(
           `Cannot record intent of run ${JSON.stringify(known.run)}: the store failed`,
           cause,
         );
+      }
+    },
+
+    async syncIntent(run) {
+      try {
+        await store.syncIntent(run);
+      } catch (cause) {
+        throw unavailable(`Cannot sync intent of run ${JSON.stringify(run)}: the store failed`, cause);
       }
     },
 

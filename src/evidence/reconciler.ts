@@ -36,11 +36,10 @@ const AT_ONCE = 64;
 /**
  * The end of a run whose end nobody saw.
  *
- * @param reason `gateway-ended`: it may have run, and an outside effect may have happened; `not-started`: it did not run;
- *   `no-effect`: it may have computed, and nothing that it asked for was done
+ * @param reason `gateway-ended`: it may have run, and an outside effect may have happened; `not-started`: it did not run
  * @param atMs now, by the gateway's clock
  */
-export function unknownEnd(reason: "gateway-ended" | "not-started" | "no-effect", atMs: number) {
+export function unknownEnd(reason: "gateway-ended" | "not-started", atMs: number) {
   return {
     output_hash: null,
     memory_peak_bytes: null,

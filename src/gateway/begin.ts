@@ -7,18 +7,18 @@ import { checkInput } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
 import { ISOLATION_LEVELS, type Policy } from "../core/policy/index.ts";
 import type { KnownBeforeRun } from "../evidence/index.ts";
-import type { Claimed, RunClaims, RunHost, Sandbox } from "../ports/index.ts";
-import { type Ahead, createAhead } from "./ahead.ts";
+import type { Claimed, GuestSettings, RunClaims, RunHost, Sandbox } from "../ports/index.ts";
 import type { ToolCalls } from "./call-tool.ts";
 import { type Ended, runGuest } from "./guest.ts";
 import { guestSettings } from "./guest-settings.ts";
+import { holdCalls } from "./held-calls.ts";
 import type { Trace } from "./ids.ts";
 import { beginJournal, type JournaledRun } from "./journal.ts";
 import type { Allowed, InvokeParts } from "./parts.ts";
 import type { Admission } from "./predicate.ts";
 import type { InvocationRequest } from "./types.ts";
 
-/** A run whose intent is durable, and its guest under way. */
+/** A run whose intent is stored, and its guest under way. */
 export interface Begun {
   readonly host: RunHost;
   readonly claimed: Extract<Claimed, { kind: "ok" }>;
@@ -28,8 +28,8 @@ export interface Begun {
 }
 
 /**
- * Everything that must hold before a run, its intent, and the beginning of its guest, which computes as soon as only
- * the disk is waited for; see `ahead.ts`. What is refused here is no run: the observer is told so.
+ * Everything that must hold before a run, its intent, and the beginning of its guest, whose calls wait until the intent is
+ * durable; see `held-calls.ts`. What is refused here is no run: the observer is told so.
  */
 export async function begin(
   parts: InvokeParts,
@@ -49,11 +49,9 @@ export async function begin(
     // What the policy asks to keep beside digests is noted while it runs.
     const settings = guestSettings(decision.grants, admission.tool.name);
     const journal = beginJournal(parts, admission, decision.record, settings, host);
-    const ahead = createAhead(journal.host, (held) =>
-      runGuest(parts, admission, decision.record.policy, settings, journal.inputs, held),
-    );
-    const claimed = await admit(parts, known, host, identity, claims, ahead);
-    return { host, claimed, journal, ended: ahead.goOn() };
+    const claimed = await admit(parts, known, host, identity, claims);
+    const ended = runHeld(parts, admission, decision.record.policy, settings, journal);
+    return { host, claimed, journal, ended };
   } catch (error) {
     const reason = error instanceof GatewayError ? error.code : "internal";
     // The caller is refused either way; without this line the run shows as one whose evidence is missing.
@@ -132,15 +130,26 @@ async function admit(
   host: RunHost,
   identity: RunIdentity,
   claims: RunClaims,
-  ahead: Ahead,
 ): Promise<Begun["claimed"]> {
   try {
-    const claimed = await evidence.admit(known, claims, ahead.begin);
+    const claimed = await evidence.admit(known, claims);
     if (claimed.kind === "refused") throw accounts.refusalOf(claimed.refusal, identity);
     return claimed;
   } catch (error) {
-    ahead.end();
     host.close();
     throw error;
   }
+}
+
+/** Nobody is answered of a run that was ended because its evidence was in doubt: it is sealed as that, and may be asked for again. */
+async function runHeld(
+  parts: InvokeParts,
+  admission: Admission,
+  policy: Policy,
+  settings: GuestSettings,
+  { host, inputs }: JournaledRun,
+): Promise<Ended> {
+  const held = holdCalls(host, () => parts.evidence.syncIntent(admission.run));
+  const ended = await runGuest(parts, admission, policy, settings, inputs, held.host);
+  return held.failure === undefined ? ended : { refusal: held.failure, ...ended };
 }

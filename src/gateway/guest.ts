@@ -13,19 +13,11 @@ export interface Ended {
   readonly refusal?: unknown;
 }
 
-/** What a guest that may run ahead is run with. */
-export interface HeldRun {
-  /** Serves the calls once they may have an effect. */
-  readonly host: RunHost;
-  /** Tells when there will be no intent, with the reason. @returns stops telling */
-  onUnrecorded(revoke: (reason: string) => void): () => void;
-}
-
 /**
  * Runs it, and closes its host.
  *
  * @param inputs what its journal wants to go along
- * @param held the host to run it with, which knows whether there is an intent
+ * @param host serves its calls
  */
 export async function runGuest(
   { sandbox, registry, clock }: Pick<InvokeParts, "sandbox" | "registry" | "clock">,
@@ -33,7 +25,7 @@ export async function runGuest(
   policy: Policy,
   settings: GuestSettings,
   inputs: JournaledRun["inputs"],
-  { host, onUnrecorded }: HeldRun,
+  host: RunHost,
 ): Promise<Ended> {
   const { run, principal, tool, callee, request, traceId, beganMs } = admission;
   try {
@@ -54,12 +46,7 @@ export async function runGuest(
       relaxedSimd: policy.relaxed_simd === "allow",
       host,
       // The operator's word ends what is under way too, while it waits as well as while it computes.
-      onRevoked(revoke) {
-        const stops = [onUnrecorded(revoke), registry.onSuspended(tool.name, revoke)];
-        return () => {
-          for (const stop of stops) stop();
-        };
-      },
+      onRevoked: (revoke) => registry.onSuspended(tool.name, revoke),
       ...(inputs && { inputs }),
     });
     return { end };

@@ -1,8 +1,9 @@
 /**
  * What must survive a crash. Implementations: `stores/sqlite/`, `stores/postgres/`; one contract suite in `test/contract/store`.
  *
- * Duties of an implementation: a promise resolves only after the change is durable (synced to disk); a change
- * is whole or absent; concurrent callers see a serial order; every failure throws, none is swallowed.
+ * Duties of an implementation: a promise resolves only after the change is durable (synced to disk), that of
+ * `recordIntent` alone excepted; what is durable has everything with it that was written before; a change is whole or
+ * absent; concurrent callers see a serial order; every failure throws, none is swallowed.
  */
 import type { AccountStore, Claimed, RunClaims, RunSettlement } from "./accounts.ts";
 import type { ItemStore } from "./items.ts";
@@ -80,15 +81,21 @@ export interface Store {
   /** API keys that a command line issues and revokes. */
   readonly keyActs: KeyActStore;
   /**
-   * Durable when it resolves, and with it what the run claims, in one transaction.
+   * Stores the intent, and with it what the run claims, in one transaction, that no end of this process takes back. It is
+   * not synced for its own sake: a machine that loses its power may lose it, with all that was written behind it. So the
+   * run may begin, and may have no effect before {@link Store.syncIntent}; its seal makes both durable.
    *
    * @param claims default: nothing
-   * @param decided called at most once, when the claims are taken and nothing but the disk is waited for any more: what
-   *   has no effect may begin. It may still fail, and then this rejects. A store need not call it; it must not throw
    * @returns what was claimed; when that was refused, nothing is stored
    * @throws when a run of that id exists
    */
-  recordIntent(intent: Intent, claims?: RunClaims, decided?: () => void): Promise<Claimed>;
+  recordIntent(intent: Intent, claims?: RunClaims): Promise<Claimed>;
+  /**
+   * Makes the intent of an open run durable, and what the run claimed with it.
+   *
+   * @throws when the run is not open: its intent was lost meanwhile, or somebody has closed it
+   */
+  syncIntent(run: string): Promise<void>;
   /**
    * Stores the seal, assigns the next sequence number, appends the entry to the log and settles what the run claimed,
    * in one transaction.

@@ -64,6 +64,7 @@ const INSERT_RUN = db
   .compile();
 const INSERT_OPEN_RUN = db.insertInto("open_runs").values({ run: "", admitted_at_ms: 0 }).compile();
 const DELETE_OPEN_RUN = db.deleteFrom("open_runs").where("run", "=", "").compile();
+const OPEN_RUN = db.selectFrom("open_runs").select("run").where("run", "=", "").compile();
 const INSERT_SEAL = db
   .insertInto("seals")
   .values({
@@ -108,6 +109,11 @@ export function insertOpenRun({ run, admittedAtMs }: Intent): typeof INSERT_OPEN
 /** Takes the run from those without a seal: one row is changed exactly when it was among them. */
 export function deleteOpenRun(run: string): typeof DELETE_OPEN_RUN {
   return { ...DELETE_OPEN_RUN, parameters: [run] };
+}
+
+/** The run, when it is among those without a seal. */
+export function selectOpenRun(run: string): typeof OPEN_RUN {
+  return { ...OPEN_RUN, parameters: [run] };
 }
 
 /** Adds the seal under the next sequence number, and gives that number. */

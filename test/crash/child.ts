@@ -1,7 +1,7 @@
 /**
  * A process to be killed or to have its disk fail: evidence and accounts of a gateway without its sandbox. Closes what is
- * open, then admits, observes and seals runs, and says each on its output once it may be released. Each run takes from a
- * window, is entered in the ledger, and belongs to a task; tasks are few, and reported again and again.
+ * open, then admits, observes and seals runs, and says each on its output: when it may have an effect, where it asks for one,
+ * and when it may be released. Each run takes from a window, is entered in the ledger, and belongs to a task; tasks are few, and reported again and again.
  *
  * Arguments: folder, runs under way at once, how many (0 = until it is killed), and `persist` for callers who come back when
  * they were refused.
@@ -37,6 +37,7 @@ const evidence = createEvidence({ store, clock, ...signers, settle });
 const { sealed, failed } = await evidence.reconcile(Number.POSITIVE_INFINITY);
 writeSync(1, `reconciled ${sealed} ${failed}\n`);
 
+let runs = 0;
 let left = Number(count) || Number.POSITIVE_INFINITY;
 
 /** Does something, for a caller who persists again and again, and says each refusal. */
@@ -69,6 +70,11 @@ async function runOnce(): Promise<void> {
   });
   await observer.admitted({ run, tenant: "acme", effect: "allow" });
   await evidence.admit(knownOf(predicate), claimsOf(predicate, clock.nowMs()));
+  // Every other run asks its host for something.
+  if (runs++ % 2 === 0) {
+    await evidence.syncIntent(run);
+    writeSync(1, `served ${run}\n`);
+  }
   const { receipt } = await evidence.seal(predicate, []);
   writeSync(1, `released ${receipt.sequence} ${run} ${receipt.digest}\n`);
   // The report of its task may fail by itself, and be made again: the run is over.

@@ -9,7 +9,7 @@ import { examine, listen, Released, start, withFolder } from "./processes.ts";
 
 /** Calls on the file before a run begins: opening the log of writes, and the first look for open runs. */
 const BEFORE = { pwrite64: 3, fsync: 2 } as const;
-/** Calls on the file that one run makes: its intent, its seal, and what is billed for its task. */
+/** Calls on the file that one run makes: its intent, which is synced because it asks for something, its seal, and its bill. */
 const OF_A_RUN = { pwrite64: 30, fsync: 3 } as const;
 
 /** What fails, and how. */
@@ -58,7 +58,10 @@ export async function failing(
   return all;
 }
 
-/** Whatever is released was synced before: the last write to the log of the database is followed by a sync. */
+/**
+ * Whatever is served or released was synced before: the last write to the log of the database is followed by a sync. A run
+ * that asks for nothing needs one for itself, and one for what is billed of its task.
+ */
 export async function syncing(): Promise<readonly string[]> {
   return await withFolder(async (folder) => {
     await listen(start(folder, ["1", "1"]), new Released());
@@ -78,16 +81,29 @@ export async function syncing(): Promise<readonly string[]> {
     const released = new Released();
     await listen(start(folder, ["1", "20"], prefix), released);
     const faults: string[] = [];
-    let [unsynced, checked] = [0, 0];
+    let [unsynced, syncs] = [0, 0];
+    const seen = { served: 0, released: 0, billed: 0 };
     for (const line of (await readFile(trace, "utf8")).split("\n")) {
       if (/ pwrite64\(\d+<[^>]*writ\.sqlite-wal>/.test(line)) unsynced++;
-      else if (/ f(data)?sync\(\d+<[^>]*writ\.sqlite-wal>/.test(line)) unsynced = 0;
-      else if (/ write\(1<[^>]*>, "released /.test(line)) {
-        checked++;
-        if (unsynced > 0) faults.push(`released with ${unsynced} writes not synced`);
+      else if (/ f(data)?sync\(\d+<[^>]*writ\.sqlite-wal>/.test(line)) {
+        unsynced = 0;
+        syncs++;
       }
+      const [, said] = / write\(1<[^>]*>, "(served|released|billed) /.exec(line) ?? [];
+      if (said !== "served" && said !== "released" && said !== "billed") continue;
+      // What comes before the first run is not counted.
+      if (seen.served === 0) syncs = 1;
+      seen[said]++;
+      if (unsynced > 0) faults.push(`${said} with ${unsynced} writes not synced`);
     }
-    runtime.print(`order of syncs before ${checked} releases: ${faults.length} faults`);
-    return checked === 20 ? faults : [...faults, `only ${checked} of 20 releases were seen`];
+    const { served, released: releases, billed } = seen;
+    const most = served + releases + billed;
+    runtime.print(
+      `order of syncs before ${served} effects, ${releases} releases and ${billed} bills: ${faults.length} faults, ${syncs} syncs`,
+    );
+    if (syncs > most) faults.push(`${syncs} syncs, where ${most} are needed`);
+    if (releases !== 20 || served !== 10)
+      faults.push(`only ${served} of 10 effects and ${releases} of 20 releases were seen`);
+    return faults;
   });
 }

@@ -15,8 +15,9 @@ import { removeFolder } from "../support/folder.ts";
 import { examineBooks, settle } from "./accounts.ts";
 
 const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));
-/** What a process released before it ended: by run, what its receipt said; and the tasks that it said were billed. */
+/** What a process released before it ended: by run, what its receipt said; the runs that it served, and the tasks that it billed. */
 export class Released extends Map<string, { readonly sequence: number; readonly digest: string }> {
+  readonly served = new Set<string>();
   readonly billed = new Set<string>();
 }
 
@@ -43,6 +44,8 @@ export async function listen(
       lines.push(line);
       const [, sequence, run = "", digest = ""] = /^released (\d+) (\S+) (\S+)$/.exec(line) ?? [];
       if (sequence !== undefined) released.set(run, { sequence: Number(sequence), digest });
+      const [, asked] = /^served (\S+)$/.exec(line) ?? [];
+      if (asked !== undefined) released.served.add(asked);
       const [, task] = /^billed (\S+)$/.exec(line) ?? [];
       if (task !== undefined) released.billed.add(task);
       onLine(line);
@@ -95,6 +98,7 @@ export async function examine(folder: string, released: Released): Promise<reado
   }
   for (const run of released.keys())
     if (!seen.has(run)) faults.push(`${run} was released and has no manifest`);
+  for (const run of released.served) if (!seen.has(run)) faults.push(`${run} was served and has no manifest`);
   faults.push(...(await examineBooks(store, seen, released.billed)));
   await store.close();
   const observed = readObservations(await readFile(`${folder}/observer/admissions.log`, "utf8"));

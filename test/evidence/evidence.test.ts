@@ -103,19 +103,6 @@ describe("reconcile()", () => {
     expect(await gateway.evidence.reconcile(admittedAtMs + 1)).toEqual({ sealed: 1, failed: 0 });
   });
 
-  it("says that a run had no effect whose guest began, and whose intent was stored in spite of the failure", async () => {
-    arm(faults, 4, "stored");
-    const begun: string[] = [];
-    const { run } = completed(1);
-    await expect(
-      gateway.evidence.admit(knownOf(completed(1)), undefined, () => void begun.push(run)),
-    ).rejects.toMatchObject({ code: "evidence-unavailable" });
-    arm(faults, undefined);
-    expect(begun).toEqual([run]);
-    expect(await gateway.evidence.reconcile(0)).toEqual({ sealed: 1, failed: 0 });
-    expect(await outcomeOf(run)).toEqual({ kind: "indeterminate", reason: "no-effect" });
-  });
-
   it("says that a run did not start when its intent was stored in spite of the failure", async () => {
     arm(faults, 4, "stored");
     await expect(gateway.evidence.admit(knownOf(completed(1)))).rejects.toMatchObject({

@@ -8,15 +8,25 @@ import { KEY_COLUMNS } from "../queries.ts";
 const INTENT_COLUMNS = "run, tenant, tool, function, admitted_at_ms, predicate";
 const INTENT_ARRAYS = "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])";
 
-/** Admits runs. @returns a query that gives the runs that were not there before */
+/** Admits runs, and does not wait for the disk. @returns a query that gives the runs that were not there before */
 export function insertIntents(intents: readonly Intent[]): PostgresQuery {
   return {
     name: "writ_intents",
-    text: `WITH added AS (
-        INSERT INTO runs (${INTENT_COLUMNS}) SELECT * FROM ${INTENT_ARRAYS}
+    // What is set for a transaction holds for its commit; the server evaluates what is referred to.
+    text: `WITH unsynced AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)), added AS (
+        INSERT INTO runs (${INTENT_COLUMNS}) SELECT intents.* FROM ${INTENT_ARRAYS} AS intents, unsynced
         ON CONFLICT (run) DO NOTHING RETURNING run, admitted_at_ms)
       INSERT INTO open_runs (run, admitted_at_ms) SELECT run, admitted_at_ms FROM added RETURNING run`,
     values: columnsOf(intents),
+  };
+}
+
+/** Writes runs among the open ones as they are. @returns a query that gives those that are among them */
+export function rewriteOpenRuns(runs: readonly string[]): PostgresQuery {
+  return {
+    name: "writ_rewrite",
+    text: "UPDATE open_runs SET admitted_at_ms = admitted_at_ms WHERE run = ANY($1::text[]) RETURNING run",
+    values: [runs],
   };
 }
 

@@ -25,6 +25,14 @@ export class Statements {
 
 /** Begins a transaction in which each statement sees what was committed before it, whatever the server's default is. */
 export const BEGIN: PostgresQuery = { text: "BEGIN ISOLATION LEVEL READ COMMITTED" };
+/**
+ * The same, of a transaction whose commit waits for no disk, here or on a standby. It is there for everybody all the same,
+ * and durable with whatever is synced after it.
+ */
+export const BEGIN_UNSYNCED: readonly PostgresQuery[] = [
+  BEGIN,
+  { text: "SET LOCAL synchronous_commit = off" },
+];
 /** Makes it durable. */
 export const COMMIT: PostgresQuery = { text: "COMMIT" };
 /** Undoes it. */

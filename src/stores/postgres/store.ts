@@ -27,7 +27,7 @@ import { createLanes } from "./lanes.ts";
 import { join, LogTree, readHashes, takenBack } from "./log-tree.ts";
 import { migrate } from "./migrate.ts";
 import { EMPTY, Sealer, type Sealing } from "./sealer.ts";
-import { insertIntents, selectKeysOf } from "./sealing-queries.ts";
+import { insertIntents, rewriteOpenRuns, selectKeysOf } from "./sealing-queries.ts";
 import { rowsOf, Statements } from "./statements.ts";
 import { PostgresDatabase, withConnection } from "./transaction.ts";
 
@@ -59,6 +59,7 @@ export async function openPostgresStore(
   const sealer = new Sealer(lanes.sealing, statements, tree);
   const intents = new Batcher<Intent, void>((group) => admit(lanes.admitting, group), nextTurn);
   const keys = new Batcher<string, KeyRow | undefined>((group) => findKeys(lanes.others, group), nextTurn);
+  const syncs = new Batcher<string, void>((group) => syncIntents(lanes.admitting, group), nextTurn);
   const seals = new Batcher<Sealing, Logged>((group) => sealer.seal(group), nextTurn);
 
   const newestHead = async (): Promise<LogHead> => {
@@ -86,12 +87,17 @@ export async function openPostgresStore(
       }
       // A transaction of its own: what it claims is decided row by row, and a refusal undoes the intent.
       return await orRefused(
-        claiming.write(function* () {
-          yield* send(queries.insertRun(intent), queries.insertOpenRun(intent));
-          return yield* claim(claims);
-        }),
+        claiming.write(
+          function* () {
+            yield* send(queries.insertRun(intent), queries.insertOpenRun(intent));
+            return yield* claim(claims);
+          },
+          [],
+          "unsynced",
+        ),
       );
     },
+    syncIntent: (run) => syncs.add(run),
     seal: (seal, settlement) => seals.add({ seal, ...(settlement === undefined ? {} : { settlement }) }),
     async recordRefusal(intent, seal) {
       if (seal.run !== intent.run)
@@ -133,7 +139,14 @@ export async function openPostgresStore(
     },
     check: () => requireDurability(lanes.others, { text: "UPDATE probe SET beats = beats + 1 WHERE id = 0" }),
     async close() {
-      await Promise.all([keys.drain(), intents.drain(), seals.drain(), database.drain(), claiming.drain()]);
+      await Promise.all([
+        keys.drain(),
+        intents.drain(),
+        syncs.drain(),
+        seals.drain(),
+        database.drain(),
+        claiming.drain(),
+      ]);
       await server.close();
     },
   };
@@ -153,7 +166,7 @@ async function findKeys(
   return hashes.map((hash) => ({ value: found.get(hash) }));
 }
 
-/** Admits runs: one statement, which is a transaction by itself. */
+/** Admits runs: one statement, which is a transaction by itself, and waits for no disk. */
 async function admit(server: PostgresServer, group: readonly Intent[]): Promise<readonly Settled<void>[]> {
   const [answer] = await withConnection(server, (connection) => connection.send([insertIntents(group)]));
   const added = new Set(rowsOf<{ run: string }>(answer).map(({ run }) => run));
@@ -161,6 +174,24 @@ async function admit(server: PostgresServer, group: readonly Intent[]): Promise<
     added.delete(run)
       ? { value: undefined }
       : { error: new Error(`Cannot record run ${JSON.stringify(run)}: there is one of that id`) },
+  );
+}
+
+/**
+ * Writes what the open runs' table says of them once more: one statement, which is a transaction by itself, and whose commit
+ * takes along all that the server wrote before it. A server that crashed meanwhile has lost what was not synced, and says
+ * so: then there is no row.
+ */
+async function syncIntents(
+  server: PostgresServer,
+  group: readonly string[],
+): Promise<readonly Settled<void>[]> {
+  const [answer] = await withConnection(server, (connection) => connection.send([rewriteOpenRuns(group)]));
+  const open = new Set(rowsOf<{ run: string }>(answer).map(({ run }) => run));
+  return group.map((run) =>
+    open.has(run)
+      ? { value: undefined }
+      : { error: new Error(`Cannot sync intent of run ${JSON.stringify(run)}: it is not open`) },
   );
 }
 

@@ -1,8 +1,9 @@
 /** Borrows connections, and runs the steps of sub-stores on them. */
-import type { PostgresConnection, PostgresServer } from "../../ports/index.ts";
+import type { PostgresConnection, PostgresQuery, PostgresServer } from "../../ports/index.ts";
 import type { Database, Lock, Steps } from "../database.ts";
 import {
   BEGIN,
+  BEGIN_UNSYNCED,
   COMMIT,
   gaveNoRow,
   isRefusal,
@@ -67,9 +68,15 @@ export class PostgresDatabase implements Database {
       return rowsOf(result);
     });
 
-  async write<T>(body: () => Steps<T>, locks: readonly Lock[] = []): Promise<T> {
+  /** @param sync `unsynced`: it need not be durable when it resolves */
+  async write<T>(
+    body: () => Steps<T>,
+    locks: readonly Lock[] = [],
+    sync: "synced" | "unsynced" = "synced",
+  ): Promise<T> {
     if (this.#closed) throw new Error("Cannot write to store: it is closed");
-    const writing = this.#attempt(body, locks);
+    const begin = sync === "synced" ? [BEGIN] : BEGIN_UNSYNCED;
+    const writing = this.#attempt(body, [...begin, ...takeLocks(locks)]);
     this.#underWay.add(writing);
     try {
       return await writing;
@@ -84,12 +91,12 @@ export class PostgresDatabase implements Database {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #attempt<T>(body: () => Steps<T>, locks: readonly Lock[]): Promise<T> {
+  async #attempt<T>(body: () => Steps<T>, opening: readonly PostgresQuery[]): Promise<T> {
     let inOneTrip = true;
     for (let attempt = 1; ; attempt++) {
       try {
         return await withConnection(this.#server, (connection) =>
-          this.#transact(connection, body(), locks, inOneTrip),
+          this.#transact(connection, body(), opening, inOneTrip),
         );
       } catch (error) {
         // Undone, and done again in a way that lets the body see which of them gave none.
@@ -102,11 +109,11 @@ export class PostgresDatabase implements Database {
   async #transact<T>(
     connection: Pick<PostgresConnection, "send">,
     steps: Steps<T>,
-    locks: readonly Lock[],
+    opening: readonly PostgresQuery[],
     inOneTrip: boolean,
   ): Promise<T> {
     // What nobody waits for goes with what somebody does, or with the commit: each trip is time that locks are held.
-    const waiting = [BEGIN, ...takeLocks(locks)];
+    const waiting = [...opening];
     let isCommitted = false;
     let next = steps.next();
     if (next.done) return next.value;

@@ -53,7 +53,8 @@ function configure(database: SqliteDatabase, { busyTimeoutMs = 5000 }: StoreOpti
   const journal = JSON.stringify(mode);
   if (!/"(?:wal|memory)"/.test(journal))
     throw new Error(`Cannot open store: want journal_mode wal, got ${journal}`);
-  // FULL: every commit syncs the log before it returns. NORMAL would lose acknowledged runs with the power.
+  // FULL: a commit syncs the log before it returns. NORMAL would lose acknowledged runs with the power; the queue of writes
+  // uses it for what nobody was told is durable.
   database.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON");
   // Every so many pages of the log of writes are brought into the database, and whoever commits then waits for that. Pages
   // that every run changes are brought once for all of them: so, seldom, and the log is a file of 16 MiB.
@@ -83,6 +84,8 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
   let commit: Commit = {};
   /** The newest that callers were told is durable. */
   const acknowledged: { head?: LogHead; run?: string } = {};
+  /** Runs whose intents no sync has reached yet, oldest first. */
+  const unsynced = new Set<string>();
   const recovery = new DiskRecovery({
     database,
     forget() {
@@ -91,18 +94,28 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
     },
     configure: () => configure(database, options),
     probe: () => void connection.run(queries.beat()),
-    confirm: () => confirm(connection, log, acknowledged),
+    confirm() {
+      confirm(connection, log, acknowledged);
+      // Copied and synced, or gone: of each that is under way the table says which.
+      unsynced.clear();
+    },
     nowMs: options.nowMs ?? (() => performance.now()),
     tell: options.tellDisk ?? (() => undefined),
   });
-  const queue = new WriteQueue(database, nextTurn, recovery, () => {
-    // Appends what the transaction has sealed to the log: once for all of it, in it.
-    if (commit.seals !== true) return;
-    const [{ size } = { size: 0 }] = connection.all(queries.selectLogSize());
-    const head = log.appendUntil(size);
-    if (head === undefined) return;
-    commit.head = head;
-    commit = {};
+  const queue = new WriteQueue(database, nextTurn, recovery, {
+    beforeCommit() {
+      // Appends what the transaction has sealed to the log: once for all of it, in it.
+      if (commit.seals !== true) return;
+      const [{ size } = { size: 0 }] = connection.all(queries.selectLogSize());
+      const head = log.appendUntil(size);
+      if (head === undefined) return;
+      commit.head = head;
+      commit = {};
+    },
+    afterSync() {
+      for (const run of unsynced) acknowledged.run = run;
+      unsynced.clear();
+    },
   });
   const steps = sqliteSteps(connection, queue);
 
@@ -134,7 +147,7 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
     accounts: createAccounts(steps),
     ledger: createLedger(steps),
     keyActs: createKeyActs(steps),
-    recordIntent: (intent, claims, decided) =>
+    recordIntent: (intent, claims) =>
       orRefused(
         queue.write(
           () => {
@@ -143,14 +156,21 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
             return claims === undefined ? NOTHING_CLAIMED : drive(connection, claim(claims));
           },
           {
-            beforeCommit: decided,
+            unsynced: true,
             afterCommit(claimed) {
-              acknowledged.run = intent.run;
+              unsynced.add(intent.run);
               return claimed;
             },
           },
         ),
       ),
+    async syncIntent(run) {
+      // SQLite syncs nothing for a transaction that changed nothing, and a row that is written as it was is none.
+      if (unsynced.has(run)) await queue.write(() => void connection.run(queries.beat()));
+      const isOpen = connection.read(queries.selectOpenRun(run)).length === 1;
+      // A disk that failed meanwhile, and was opened anew, may have forgotten it.
+      if (!isOpen) throw new Error(`Cannot sync intent of run ${JSON.stringify(run)}: it is not open`);
+    },
     seal: (seal, settlement) =>
       queue.write(
         () => {

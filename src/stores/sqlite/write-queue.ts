@@ -2,6 +2,11 @@
  * Groups writes: everything that waits goes into one transaction, and one sync to disk makes all of it durable. The
  * sync is the slow part of an answer, so under load this is what the throughput is made of.
  *
+ * A write may say that it need not be synced. Where all of a transaction say so, its COMMIT leaves it with the system: the
+ * end of this process takes nothing back, and the next sync of this file, whoever needs it, takes it along, because the
+ * log of writes is one file that is read in its order. Until then a loss of power may take it, and all behind it.
+ *
+ * INVARIANT: each transaction says anew how it is to be committed, and nothing else is written here.
  * INVARIANT: a transaction begins and ends within one synchronous turn. Readers on the same connection therefore
  * never see what is not committed.
  */
@@ -16,6 +21,9 @@ const MAX_BATCH = 256;
  * the last: whoever is alone waits for nobody.
  */
 const MOST_TURNS = 6;
+/** How the next COMMIT is made: FULL syncs the log of writes, NORMAL only where that is brought into the database. */
+const SYNCED = "PRAGMA synchronous = FULL";
+const UNSYNCED = "PRAGMA synchronous = NORMAL";
 /** SQLITE_IOERR: the low byte of every input/output failure's extended code. */
 const SQLITE_IOERR = 10;
 
@@ -24,26 +32,30 @@ interface Waiting {
   readonly write: () => void;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-  /** Called before the COMMIT that the write is in. */
-  readonly beforeCommit: () => void;
+  readonly unsynced: boolean;
 }
 
-/** What is told of a write on its way, beside what comes of it. */
-interface WriteEvents<T, R> {
+/** How a write is to be made, beside what it is. */
+interface WriteOptions<T, R> {
   /** Makes the result, right after the COMMIT, before anything else can be written. Default: what the write returned. */
   readonly afterCommit?: (result: T) => R;
-  /**
-   * Called when all of the transaction is written and only the COMMIT is left, which may still fail: this thread stands
-   * still meanwhile, others need not. Must not throw, and must not write.
-   */
-  readonly beforeCommit?: (() => void) | undefined;
+  /** Whether it need not be on the disk when it is said to be written. Default: false. */
+  readonly unsynced?: boolean;
+}
+
+/** What a queue tells its store of transactions. */
+interface QueueEvents {
+  /** Writes what is owed once for all of a transaction; what it throws undoes the transaction. */
+  readonly beforeCommit?: () => void;
+  /** Everything that was committed is on the disk by now. Called after the results of a transaction were made. */
+  readonly afterSync?: () => void;
 }
 
 /** The only door for writes to one database. */
 export class WriteQueue {
   readonly #database: SqliteDatabase;
   readonly #nextTurn: (action: () => void) => void;
-  readonly #beforeCommit: () => void;
+  readonly #events: QueueEvents;
   readonly #recovery: Pick<DiskRecovery, "begin" | "attempt">;
   #waiting: Waiting[] = [];
   #scheduled = false;
@@ -58,17 +70,16 @@ export class WriteQueue {
    * @param nextTurn calls its argument once, after what the event loop has at hand: the longer that list, the larger
    *   the batch
    * @param recovery says what happens after the disk failed
-   * @param beforeCommit writes what is owed once for all of a transaction; what it throws undoes the transaction
    */
   constructor(
     database: SqliteDatabase,
     nextTurn: (action: () => void) => void,
     recovery: Pick<DiskRecovery, "begin" | "attempt">,
-    beforeCommit: () => void = () => undefined,
+    events: QueueEvents = {},
   ) {
     this.#database = database;
     this.#recovery = recovery;
-    this.#beforeCommit = beforeCommit;
+    this.#events = events;
     this.#nextTurn = nextTurn;
   }
 
@@ -76,18 +87,19 @@ export class WriteQueue {
    * Runs a write in a transaction.
    *
    * @param write synchronous; what it throws undoes its own statements only and rejects its own caller only
-   * @returns what `write` returned, after the COMMIT that made it durable, as `afterCommit` made it
+   * @returns what `write` returned, after the COMMIT, which made it durable unless it was not to be synced, as `afterCommit`
+   *   made it
    * @throws whatever made the transaction fail. The write may still be stored then: a COMMIT that failed says
    *   nothing about the disk
    */
   async write<T>(write: () => T): Promise<T>;
   async write<T, R>(
     write: () => T,
-    events: WriteEvents<T, R> & { readonly afterCommit: (result: T) => R },
+    options: WriteOptions<T, R> & { readonly afterCommit: (result: T) => R },
   ): Promise<R>;
   async write<T>(
     write: () => T,
-    { afterCommit = (result) => result, beforeCommit = nothing }: WriteEvents<T, unknown> = {},
+    { afterCommit = (result) => result, unsynced = false }: WriteOptions<T, unknown> = {},
   ): Promise<unknown> {
     if (this.#stopped !== undefined) throw this.#stopped;
     if (this.#failed) this.#goOn();
@@ -107,7 +119,7 @@ export class WriteQueue {
           }
         },
         reject,
-        beforeCommit,
+        unsynced,
       });
       this.#schedule();
     });
@@ -150,12 +162,13 @@ export class WriteQueue {
       rejectAll(batch, this.#stopped);
       return;
     }
+    const isSynced = batch.some(({ unsynced }) => !unsynced);
     const written: Waiting[] = [];
     try {
+      this.#database.exec(isSynced ? SYNCED : UNSYNCED);
       this.#database.exec("BEGIN IMMEDIATE");
       for (const waiting of batch) if (this.#attempt(waiting, batch.length > 1)) written.push(waiting);
-      this.#beforeCommit();
-      for (const { beforeCommit } of written) beforeCommit();
+      this.#events.beforeCommit?.();
       this.#database.exec("COMMIT");
     } catch (error) {
       rollBack(this.#database);
@@ -165,6 +178,7 @@ export class WriteQueue {
     }
     // A crash before this line leaves writes that are durable and that nobody was told of; never the reverse.
     for (const { resolve } of written) resolve();
+    if (isSynced) this.#events.afterSync?.();
   }
 
   /** @returns false when the write failed by itself: then its caller knows, and the batch goes on. */
@@ -198,8 +212,6 @@ export class WriteQueue {
     this.#failed = false;
   }
 }
-
-function nothing(): void {}
 
 function isIoError(error: unknown): boolean {
   if (!(error instanceof Error) || !("errcode" in error)) return false;

@@ -35,7 +35,7 @@ export const http: Suite = {
           { name: "hono echo", run: async () => void (await echoConnection.send(echoRequest)) },
           { name: "writ hash/fnv1a64", run: async () => void (await gatewayConnection.send(runRequest)) },
           {
-            name: "fdatasync of 4 KiB (a run makes two)",
+            name: "fdatasync of 4 KiB (a run makes one)",
             run() {
               writeSync(sync, page);
               fdatasyncSync(sync);

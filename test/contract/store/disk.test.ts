@@ -115,7 +115,13 @@ describe("a store whose disk failed", () => {
 
   for (const [what, change] of [
     ["receipts", async () => void (await store.seal(sealOf(intentOf(5))))],
-    ["an admitted run", async () => undefined],
+    [
+      "a run whose intent was synced",
+      async () => {
+        await store.recordIntent(intentOf(8));
+        await store.syncIntent(intentOf(8).run);
+      },
+    ],
   ] as const) {
     it(`stays stopped when the disk lost ${what} that callers were told of`, async () => {
       await store.recordIntent(intentOf(4));

@@ -6,6 +6,7 @@ import type { Store } from "../../../src/ports/index.ts";
 import { openPostgresStore } from "../../../src/stores/index.ts";
 import { MIGRATIONS, type Migration } from "../../../src/stores/migrations.ts";
 import { migrate } from "../../../src/stores/postgres/migrate.ts";
+import { claimsOf } from "../../accounts/leases.ts";
 import { openFaultyPostgres, postgresOfFile } from "../../support/postgres.ts";
 import { accountsSuite } from "./accounts.suite.ts";
 import { intentOf, sealOf } from "./intents.ts";
@@ -26,7 +27,7 @@ async function createSubject(): Promise<StoreSubject> {
   return {
     open: async (faults) => openPostgresStore(await openFaultyPostgres(schema.url, faults)),
     // Intents are one statement, which is a transaction by itself.
-    isCommit: (sql) => sql === "COMMIT" || sql.startsWith("WITH added"),
+    isCommit: (sql) => sql === "COMMIT" || sql.startsWith("WITH unsynced"),
     remove: schema.giveBack,
   };
 }
@@ -362,6 +363,28 @@ describe("durability", () => {
       expect(await postgres.run(url, TABLES)).toEqual([]);
     });
   }
+
+  it("waits for the disk of all that is said to be durable, and of no intent by itself, on whatever connection", async () => {
+    const url = await postgres.createSchema();
+    await withStores(url, 1, async ([store]) => {
+      await postgres.run(
+        url,
+        "CREATE TABLE told (at serial, what text)",
+        `CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          INSERT INTO told (what) VALUES (TG_OP || ' ' || current_setting('synchronous_commit')); RETURN NULL; END $$`,
+        "CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON open_runs FOR EACH ROW EXECUTE FUNCTION tell()",
+      );
+      // Connections are used again, for whatever comes: what was set for a transaction has to end with it.
+      for (let n = 0; n < 8; n++) {
+        await store?.recordIntent(intentOf(n), ...(n % 2 === 0 ? [] : [claimsOf(n)]));
+        await store?.syncIntent(intentOf(n).run);
+        await store?.seal(sealOf(intentOf(n)));
+      }
+      const told = (await postgres.run(url, "SELECT what FROM told ORDER BY at")) as { what: string }[];
+      const each = ["INSERT off", "UPDATE on", "DELETE on"];
+      expect(told.map(({ what }) => what)).toEqual(Array(8).fill(each).flat());
+    });
+  });
 
   it("is asked for again and again: a server that is set to forget is not ready", async () => {
     await withStores(await postgres.createSchema(), 1, async ([store]) => {

@@ -332,47 +332,6 @@ describe("openStore()", () => {
     });
   });
 
-  describe("recordIntent() tells when only the commit is left", () => {
-    it("of each that is written, once, and of none that is refused", async () => {
-      const log: string[] = [];
-      const database = runtime.openSqlite(path);
-      const store = await openStore({
-        ...database,
-        exec(sql) {
-          if (sql === "COMMIT") log.push(sql);
-          database.exec(sql);
-        },
-      });
-      log.length = 0;
-      const window = { class: "exploratory", per_seconds: 60, starts_at_ms: 0, limit: { runs: 1 } } as const;
-      const take = { runs: 1, fuel: 0, egress_bytes: 0, wall_ms: 0 };
-      const recorded = [1, 2, 3].map((n) => {
-        const { run, tenant, tool, function: name } = intentOf(n);
-        // The second wants what the first took.
-        const windows = n === 3 ? [] : [{ ...window, take }];
-        const claims = { run, tenant, tool, function: name, atMs: 2, windows, expiresAtMs: 9000 };
-        return store.recordIntent(intentOf(n), claims, () => void log.push(`decided ${n}`));
-      });
-      expect((await Promise.all(recorded)).map(({ kind }) => kind)).toEqual(["ok", "refused", "ok"]);
-      expect(log).toEqual(["decided 1", "decided 3", "COMMIT"]);
-      await store.close();
-    });
-
-    it("and rejects all the same when that fails", async () => {
-      const faults = noFaults();
-      const store = await openStore(openFaultySqlite(path, faults));
-      arm(faults, 4, "not-stored");
-      const decided: number[] = [];
-      await expect(store.recordIntent(intentOf(1), undefined, () => void decided.push(1))).rejects.toThrow(
-        "COMMIT",
-      );
-      expect(decided).toEqual([1]);
-      arm(faults, undefined);
-      expect(await store.openRuns(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
-      await store.close();
-    });
-  });
-
   it("stops writing after a failed sync until it is opened anew", async () => {
     const SQLITE_IOERR_FSYNC = 1034;
     const faults = { ...noFaults(), errcode: SQLITE_IOERR_FSYNC };

@@ -171,6 +171,28 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
       });
     });
 
+    describe("intents", () => {
+      it("syncIntent() makes durable what is open, again and again, and changes nothing", async () => {
+        await Promise.all([1, 2, 3].map((n) => store.recordIntent(intentOf(n))));
+        const before = await contents();
+        for (let time = 0; time < 2; time++)
+          await Promise.all([1, 2, 3].map((n) => store.syncIntent(intentOf(n).run)));
+        expect(await contents()).toEqual(before);
+      });
+
+      it("syncIntent() refuses what never was and what is sealed, whoever else asks", async () => {
+        await store.recordIntent(intentOf(1));
+        await store.recordIntent(intentOf(2));
+        await store.seal(sealOf(intentOf(1)));
+        const asked = [2, 1, 9].map((n) => store.syncIntent(intentOf(n).run));
+        const [open, ...others] = await Promise.allSettled(asked);
+        expect(open?.status).toBe("fulfilled");
+        expect(others.map((end) => end.status === "rejected" && String(end.reason))).toEqual(
+          [1, 9].map((n) => `Error: Cannot sync intent of run "${intentOf(n).run}": it is not open`),
+        );
+      });
+    });
+
     describe("seals", () => {
       it("seal() refuses an unknown run", async () => {
         await expect(store.seal(sealOf(intentOf(1)))).rejects.toThrow();
