@@ -26,7 +26,7 @@ export interface FunctionFuel {
   readonly total: number;
 }
 
-/** What no function of the guest spent: segments and tables, and what crosses the border outside of any call. */
+/** What no function of the guest spent: code by its size, segments and tables, and what crosses the border outside of any call. */
 export const OUTSIDE = "[instantiation and border]";
 
 /**

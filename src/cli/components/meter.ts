@@ -112,7 +112,7 @@ function figures(stats: MeterStats): readonly (readonly string[])[] {
     ],
     ["checks", `${checks} kept, ${bounded} function entries need none`],
     ["size", `${formatBytes(bytesBefore)} became ${formatBytes(bytesAfter)} (${growth} %)`],
-    ["before start", `${stats.instantiationFuel} units for segments and tables`],
+    ["before start", `${stats.instantiationFuel} units for code, segments and tables`],
     ...stats.chargeSizes.map((count, power) => [
       power === 0 ? "units charged" : "",
       `${spanOf(power).padStart(7)}  ${"#".repeat(Math.ceil((count / most) * 30))} ${count}`,

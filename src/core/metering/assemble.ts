@@ -146,7 +146,8 @@ function writeContents(
   if (signed.length > 1) contents.set(SECTION.type, [signed]);
   const definedTables = module.tables.slice(module.importedTables);
   const tableElements = definedTables.reduce((sum, limits) => sum + Number(limits.minimum), 0);
-  return { contents, instantiationFuel: instantiationCost(dataBytes, elements, tableElements) };
+  const codeBytes = module.bodies.reduce((sum, { start, end }) => sum + end - start, 0);
+  return { contents, instantiationFuel: instantiationCost(codeBytes, dataBytes, elements, tableElements) };
 }
 
 /**

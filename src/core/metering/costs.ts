@@ -8,9 +8,9 @@
 
 /**
  * The version of the table below and of `host-costs.ts`, `writ-fuel/<number>`; the second charges the border too, the
- * third tasks of asynchronous components.
+ * third tasks of asynchronous components, the fourth code by its size.
  */
-export const COST_TABLE_VERSION = "writ-fuel/3";
+export const COST_TABLE_VERSION = "writ-fuel/4";
 
 /** Fixed units per operator, by class. `operators.ts` says which operator is of which class. */
 export const OPERATOR_COSTS = {
@@ -61,6 +61,11 @@ export const UNITS_PER_PAGE = 8192;
 export const UNITS_PER_TABLE_ELEMENT = 32;
 /** Units per element that a defined table has from the start. */
 export const UNITS_PER_INITIAL_ELEMENT = 2;
+/**
+ * Bytes of code that one unit makes ready to run. Compilers take more for a byte, but the host compiles once for many runs,
+ * and every run of a tool has to cost the same: this is a run's share where there are some thousand.
+ */
+export const CODE_BYTES_PER_UNIT = 64;
 /** Units per element that array operators allocate, copy, fill or initialise; an element has at most 16 bytes. */
 export const UNITS_PER_ARRAY_ELEMENT = 2;
 /** Units per field of an allocated struct. */
@@ -74,12 +79,19 @@ export function entryCost(declaredLocals: number): number {
 /**
  * What instantiation costs; the host charges it before it instantiates, because no guest code runs then.
  *
+ * @param codeBytes bytes of all function bodies, as they are before metering
  * @param dataBytes bytes of active data segments
  * @param elements elements of active element segments
  * @param tableElements minimum sizes of defined tables, which the engine fills
  */
-export function instantiationCost(dataBytes: number, elements: number, tableElements: number): number {
+export function instantiationCost(
+  codeBytes: number,
+  dataBytes: number,
+  elements: number,
+  tableElements: number,
+): number {
   return (
+    Math.ceil(codeBytes / CODE_BYTES_PER_UNIT) +
     Math.ceil(dataBytes / BULK_BYTES_PER_UNIT) +
     elements * UNITS_PER_TABLE_ELEMENT +
     tableElements * UNITS_PER_INITIAL_ELEMENT

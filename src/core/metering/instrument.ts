@@ -60,7 +60,7 @@ export interface MeterStats {
   readonly checks: number;
   readonly bytesBefore: number;
   readonly bytesAfter: number;
-  /** Units for segments and tables; the host charges them before it instantiates. */
+  /** Units for code, segments and tables; the host charges them before it instantiates. */
   readonly instantiationFuel: number;
   /** Whether its code may change a table, or let go of a segment. */
   readonly changesTables: boolean;

@@ -9,7 +9,7 @@ import type { Limits } from "./binary/entities.ts";
 import type { WasmModule } from "./binary/module.ts";
 import type { Maxima } from "./placement/sizes.ts";
 
-/** A module may not be larger before metering: compile time is not metered, so its input is bounded. */
+/** A module may not be larger before metering: what it takes to compile is charged by size, and bounded by this. */
 export const MAX_MODULE_BYTES = 64 * 1024 * 1024;
 /** V8 refuses larger function bodies; the metered body must stay below it too. */
 export const MAX_BODY_BYTES = 7_654_321;

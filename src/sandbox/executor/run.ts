@@ -33,7 +33,7 @@ export interface LoadedComponent {
   readonly hooks: RefillHooks;
   readonly instances: KeptInstances;
   readonly imports: readonly ImportBinding[];
-  /** Units for segments and tables, charged before anything is instantiated. */
+  /** Units for code, segments and tables, charged before anything is instantiated. */
   readonly instantiationFuel: number;
 }
 

@@ -17,7 +17,7 @@ export interface Parts {
   readonly modules: readonly number[];
   /** Bytes of each module's image, behind all modules; see `executor/image.ts`. */
   readonly images: readonly number[];
-  /** Fuel for segments and tables of all core instances. */
+  /** Fuel for code, segments and tables of all core instances. */
   readonly instantiationFuel: number;
 }
 

@@ -63,7 +63,18 @@ test("instrument() states what instantiation costs", async () => {
       (data (i32.const 0) "0123456789abcdef") (data "passive"))`),
     ROOMY,
   );
-  expect(stats.instantiationFuel).toBe(16 / 8 + 2 * 32 + 10 * 2);
+  const code = 1; // one body of two bytes; a begun unit counts whole
+  expect(stats.instantiationFuel).toBe(code + 16 / 8 + 2 * 32 + 10 * 2);
+});
+
+test("instrument() states what code costs by its size, whatever of it runs", async () => {
+  const body = "(drop (i32.const 1))".repeat(1000); // three bytes each
+  const fuelOf = async (bodies: number): Promise<number> => {
+    const { stats } = instrument(await assemble(`(module ${`(func ${body})`.repeat(bodies)})`), ROOMY);
+    return stats.instantiationFuel;
+  };
+  expect(await fuelOf(1)).toBe(Math.ceil((3000 + 2) / 64));
+  expect(await fuelOf(64)).toBe(3000 + 2);
 });
 
 test("instrument() refuses a module that is too large to compile", () => {
