@@ -31,13 +31,15 @@ const ORDER: readonly number[] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
  *
  * @param context whose wrappers and signatures the code has asked for what it needs
  * @param bodies the module's own bodies, metered, each behind its size, in pieces that are given back
+ * @param codeBytes that instantiation is charged for
  */
 export function assemble(
   context: InjectContext,
   bodies: readonly Writer[],
+  codeBytes: number,
 ): { readonly out: Uint8Array<ArrayBuffer>; readonly instantiationFuel: number } {
   const { module } = context;
-  const { contents, instantiationFuel } = writeContents(context, bodies);
+  const { contents, instantiationFuel } = writeContents(context, bodies, codeBytes);
   const hints = context.hints.write();
   const sections: WrittenSection[] = [];
   let next = 0;
@@ -89,6 +91,7 @@ function join(preamble: Uint8Array, sections: readonly WrittenSection[]): Uint8A
 function writeContents(
   context: InjectContext,
   bodies: readonly Writer[],
+  codeBytes: number,
 ): { readonly contents: ReadonlyMap<number, readonly Writer[]>; readonly instantiationFuel: number } {
   const { module, maxima, signatures, wrappers, references, global } = context;
   const sections = new Map(module.sections.map((section) => [section.id, section]));
@@ -146,7 +149,6 @@ function writeContents(
   if (signed.length > 1) contents.set(SECTION.type, [signed]);
   const definedTables = module.tables.slice(module.importedTables);
   const tableElements = definedTables.reduce((sum, limits) => sum + Number(limits.minimum), 0);
-  const codeBytes = module.bodies.reduce((sum, { start, end }) => sum + end - start, 0);
   return { contents, instantiationFuel: instantiationCost(codeBytes, dataBytes, elements, tableElements) };
 }
 

@@ -60,7 +60,7 @@ export {
   WAITING_TASK_COST,
 } from "./host-costs.ts";
 export type { MeteredModule, MeterOptions, MeterStats } from "./instrument.ts";
-export { DEFAULT_MAX_CALL_DEPTH, instrument, METER_VERSION } from "./instrument.ts";
+export { codeBytesOf, DEFAULT_MAX_CALL_DEPTH, instrument, METER_VERSION } from "./instrument.ts";
 export { DEFAULT_MAX_TABLE_ELEMENTS, MAX_MODULE_BYTES } from "./limits.ts";
 export { addProfile, functionNames, PROFILE_IMPORT, PROFILED_FUNCTIONS } from "./profile/profile.ts";
 export type { ProfiledCounter, ProfileNode, Profiler } from "./profile/profile-tree.ts";

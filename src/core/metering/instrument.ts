@@ -8,7 +8,7 @@ import { refuseComponent } from "../errors.ts";
 import { assemble } from "./assemble.ts";
 import { HintWriter, readHints } from "./binary/hints.ts";
 import type { WasmModule } from "./binary/module.ts";
-import { readModule } from "./binary/module.ts";
+import { bodyBytes, readModule } from "./binary/module.ts";
 import { FUEL_IMPORT } from "./fuel-import.ts";
 import { checkFunctions, checkSize, DEFAULT_MAX_TABLE_ELEMENTS, decideMaxima } from "./limits.ts";
 import { canonicaliseNans } from "./nan.ts";
@@ -38,6 +38,11 @@ export interface MeterOptions {
   readonly noteRefusals?: boolean;
   /** Lets relaxed SIMD pass, whose results differ between machines. Default false. */
   readonly allowRelaxedSimd?: boolean;
+  /**
+   * Bytes of code that instantiation is charged for, where the module has more than its author wrote: that of a profile.
+   * Default: those that it has.
+   */
+  readonly codeBytes?: number;
   /**
    * Makes every NaN that an operator produces the canonical one, so that a run repeats to the bit on other machines;
    * see `nan.ts`. Fuel is the same with and without. Default false.
@@ -129,7 +134,11 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
     ownHints: readHints(module),
   };
   const code = rewriteCode(context);
-  const { out: metered, instantiationFuel } = assemble(context, code.content);
+  const { out: metered, instantiationFuel } = assemble(
+    context,
+    code.content,
+    options.codeBytes ?? bodyBytes(module),
+  );
   const out = options.canonicalNans ? canonicaliseNans(metered) : metered;
   return {
     wasm: out,
@@ -146,6 +155,11 @@ export function instrument(wasm: Uint8Array, options: MeterOptions): MeteredModu
       changesTables: code.changesTables,
     },
   };
+}
+
+/** @returns what {@link MeterOptions.codeBytes} is of a valid core module @throws `GatewayError` component-refused */
+export function codeBytesOf(wasm: Uint8Array): number {
+  return bodyBytes(readModule(wasm));
 }
 
 /** A guest that could import the counter could refill it. */

@@ -6,7 +6,12 @@
 import { joinBytes } from "../../core/bytes.ts";
 import { type CoreModule, type LinkPlan, planLinks } from "../../core/component/index.ts";
 import { GatewayError, refuseComponent } from "../../core/errors.ts";
-import { addProfile, DEFAULT_MAX_TABLE_ELEMENTS, instrument } from "../../core/metering/index.ts";
+import {
+  addProfile,
+  codeBytesOf,
+  DEFAULT_MAX_TABLE_ELEMENTS,
+  instrument,
+} from "../../core/metering/index.ts";
 import type { ExecutorHost, PreparationStep } from "../../ports/index.ts";
 import { encodeFrame, type Frame, FrameReader } from "../pipe/frames.ts";
 import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
@@ -160,6 +165,7 @@ function meter(
       noteRefusals: true,
       canonicalNans,
       allowRelaxedSimd: relaxedSimd,
+      ...(profiled && { codeBytes: codeBytesOf(bytes) }),
     });
     return { wasm, instantiationFuel: stats.instantiationFuel, changesTables: stats.changesTables };
   });

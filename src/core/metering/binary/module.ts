@@ -122,6 +122,11 @@ export function readModule(bytes: Uint8Array): WasmModule {
   };
 }
 
+/** @returns bytes of all function bodies */
+export function bodyBytes({ bodies }: WasmModule): number {
+  return bodies.reduce((sum, { start, end }) => sum + end - start, 0);
+}
+
 /** @returns the function type behind a type index. @throws `GatewayError` component-refused when it is none */
 export function functionType(module: WasmModule, typeIndex: number): FunctionType {
   const type = module.types[typeIndex];
