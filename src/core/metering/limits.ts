@@ -15,6 +15,13 @@ export const MAX_MODULE_BYTES = 64 * 1024 * 1024;
 export const MAX_BODY_BYTES = 7_654_321;
 /** Functions that a module may define. Each takes a compiler's time and memory, however small it is. */
 export const MAX_FUNCTIONS = 500_000;
+/**
+ * Calls by name that a module may have. Each is an edge of the graph whose cycles are looked for; code of compilers has one
+ * for every 50 bytes or more, so a module of the largest size has a third of them.
+ */
+export const MAX_CALLS = 4_000_000;
+/** Bytes that the metered code may have: compilers' grows by half at most, what was written for it grows by more. */
+export const MAX_METERED_BYTES = 2 * MAX_MODULE_BYTES;
 /** Elements of all tables of one module together, where the caller names no number. */
 export const DEFAULT_MAX_TABLE_ELEMENTS = 1_000_000;
 
@@ -43,6 +50,20 @@ export function checkFunctions({ bodies, importedFunctions }: WasmModule): void 
   const large = bodies.findIndex(({ start, end }) => end - start > MAX_BODY_BYTES);
   const body = bodies[large];
   if (body !== undefined) throw refuseBody(large + importedFunctions, body.end - body.start);
+}
+
+/** @throws `GatewayError` component-refused when there are more calls than are worth following */
+export function checkCalls(calls: number): void {
+  if (calls <= MAX_CALLS) return;
+  throw refuseComponent(`Cannot meter wasm module: ${calls} calls and more exceed the limit of ${MAX_CALLS}`);
+}
+
+/** @throws `GatewayError` component-refused when the metered code, as far as it is written, is too large */
+export function checkMetered(bytes: number): void {
+  if (bytes <= MAX_METERED_BYTES) return;
+  throw refuseComponent(
+    `Cannot meter wasm module: its code would exceed the limit of ${MAX_METERED_BYTES} bytes once metered`,
+  );
 }
 
 /** The refusal of a body, as it was or metered, that engines would not compile. */

@@ -5,7 +5,13 @@
 import { expect, test } from "vitest";
 import { Writer } from "../../../src/core/metering/binary/writer.ts";
 import { instrument, MAX_MODULE_BYTES } from "../../../src/core/metering/index.ts";
-import { MAX_BODY_BYTES, MAX_FUNCTIONS } from "../../../src/core/metering/limits.ts";
+import {
+  checkMetered,
+  MAX_BODY_BYTES,
+  MAX_CALLS,
+  MAX_FUNCTIONS,
+  MAX_METERED_BYTES,
+} from "../../../src/core/metering/limits.ts";
 import { assemble, instantiateMetered, ROOMY } from "./support.ts";
 
 /** Whether the bytes hold a text. */
@@ -81,12 +87,12 @@ test("instrument() refuses a module that is too large to compile", () => {
   expect(() => instrument(new Uint8Array(MAX_MODULE_BYTES + 1), ROOMY)).toThrow("exceed the limit");
 });
 
-/** A module that defines `count` functions of no parameters whose bodies are `bytes` long. */
-function moduleOf(count: number, bytes: number): Uint8Array<ArrayBuffer> {
+/** A module that defines `count` functions of no parameters whose bodies are `bytes` long: no-ops, or calls of the first. */
+function moduleOf(count: number, bytes: number, calls = false): Uint8Array<ArrayBuffer> {
   const [types, functions, code, body] = [new Writer(), new Writer(), new Writer(), new Writer()];
   types.bytes(1, 0x60, 0, 0);
   body.byte(0);
-  for (let i = 2; i < bytes; i += 1) body.byte(0x01); // nop
+  for (let i = 2; i < bytes; i += 1) body.byte(!calls ? 0x01 : i % 2 === 0 ? 0x10 : 0x00); // nop; call 0
   body.byte(0x0b);
   functions.u32(count);
   code.u32(count);
@@ -106,6 +112,17 @@ test("instrument() refuses more functions than compilers should be asked to take
   expect(() => instrument(moduleOf(MAX_FUNCTIONS + 1, 2), ROOMY)).toThrow(
     `${MAX_FUNCTIONS + 1} functions exceed the limit of ${MAX_FUNCTIONS}`,
   );
+});
+
+test("instrument() refuses more calls than are worth following, while it reads them", () => {
+  const perFunction = 100_000;
+  const wasm = moduleOf(MAX_CALLS / perFunction + 20, 2 + perFunction * 2, true);
+  expect(() => instrument(wasm, ROOMY)).toThrow(`calls and more exceed the limit of ${MAX_CALLS}`);
+});
+
+test("checkMetered() refuses code that grows beyond what compilers should be asked to take", () => {
+  expect(() => checkMetered(MAX_METERED_BYTES)).not.toThrow();
+  expect(() => checkMetered(MAX_METERED_BYTES + 1)).toThrow(`the limit of ${MAX_METERED_BYTES} bytes`);
 });
 
 test("instrument() refuses a body that engines would not compile, before it is metered and behind", () => {

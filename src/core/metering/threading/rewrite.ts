@@ -8,7 +8,7 @@ import { SECTION } from "../binary/module.ts";
 import type { Walker } from "../binary/walker.ts";
 import { OP } from "../binary/walker.ts";
 import { Writer } from "../binary/writer.ts";
-import { MAX_BODY_BYTES, refuseBody } from "../limits.ts";
+import { checkCalls, checkMetered, MAX_BODY_BYTES, refuseBody } from "../limits.ts";
 import type { CallGraph } from "../placement/callgraph.ts";
 import { buildCallGraph, MAX_UNKNOWN } from "../placement/callgraph.ts";
 import { MAX_AT_ENTRY, MAX_AT_EXIT } from "../placement/checks.ts";
@@ -54,6 +54,7 @@ export function rewriteCode(context: RewriteContext): RewrittenCode {
   const operators = new Writer(65_536);
   const counts = { regions: 0, charges: 0, chargeSizes: [] as number[], checks: 0, changesTables: false };
   const content: Writer[] = [];
+  let bytes = 0;
   for (let position = 0; position < bodies.length; ) {
     const code = bodies[position]?.code;
     if (code === undefined) break;
@@ -75,6 +76,8 @@ export function rewriteCode(context: RewriteContext): RewrittenCode {
     counts.changesTables ||= code.changesTables;
     code.release();
     content.push(written);
+    bytes += written.length;
+    checkMetered(bytes);
   }
   return { content, bounded: graph.bound.filter((each) => each !== undefined).length, ...counts };
 }
@@ -99,6 +102,7 @@ function countSites(
 function scanAll(context: RewriteContext): readonly ScannedBody[] {
   const { module, relaxedSimd, global, ownHints } = context;
   const scanned: ScannedBody[] = [];
+  let calls = 0;
   for (let position = 0; position < module.bodies.length; ) {
     const first = position;
     let size = 0;
@@ -111,8 +115,11 @@ function scanAll(context: RewriteContext): readonly ScannedBody[] {
     for (let each = first; each < position; each += 1) {
       const body = readBody(module, each);
       const moves = { locals: body.type.params.count, global };
-      scanned.push(code.scan(module, body, moves, relaxedSimd, ownHints.get(body.index)));
+      const one = code.scan(module, body, moves, relaxedSimd, ownHints.get(body.index));
+      calls += one.facts.callees.length;
+      scanned.push(one);
     }
+    checkCalls(calls);
   }
   return scanned;
 }
