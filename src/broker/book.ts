@@ -20,6 +20,9 @@ export interface CallLimits {
   readonly calls: number;
 }
 
+/** Why what was under way is aborted. One for all: an abort without a reason makes an exception with a trace of the stack. */
+const OVER = new Error("The run is over");
+
 /** The result of an event that has begun and not ended. No sealed event has it: an end that nobody saw is a gap. */
 export const UNFINISHED = "unfinished";
 /** What became of those that the run's end found under way: their connections are closed, and their guest is gone. */
@@ -37,8 +40,10 @@ const DRAWN: readonly BudgetName[] = ["egress_bytes", "requests", "log_bytes"];
 
 /** The book of one run. */
 export class RunBook {
-  /** Made for whoever listens: most runs have nobody. */
+  /** Made for whoever needs one: most runs have nobody. */
   #controller: AbortController | undefined;
+  /** Told of the stop. */
+  readonly #listeners = new Set<() => void>();
   readonly #clock: Clock;
   readonly #startMs: number;
   readonly #limits: CallLimits;
@@ -56,9 +61,8 @@ export class RunBook {
   constructor(budget: Budget, clock: Clock, startedAtMs: number, limits: CallLimits, caller?: RunBook) {
     this.#caller = caller;
     // A caller that is over takes its callee with it.
-    caller?.signal.addEventListener("abort", () => this.stop({ kind: "revoked", reason: "caller-ended" }), {
-      once: true,
-    });
+    const leave = caller?.onStop(() => this.stop({ kind: "revoked", reason: "caller-ended" }));
+    if (leave !== undefined) this.onStop(leave);
     this.#clock = clock;
     // The wall clock may jump while the run lives: it is asked once, and durations are monotonic from then on.
     this.#startMs = clock.monotonicMs() - Math.max(0, clock.nowMs() - startedAtMs);
@@ -70,9 +74,19 @@ export class RunBook {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#stop !== undefined) this.#controller.abort();
+      if (this.#stop !== undefined) this.#controller.abort(OVER);
     }
     return this.#controller.signal;
+  }
+
+  /**
+   * Calls when the run stops or closes: what {@link signal} says to those who need one, for less.
+   *
+   * @returns what ends that
+   */
+  onStop(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** The answer to every call from now on, when the run is over. */
@@ -98,8 +112,12 @@ export class RunBook {
   /** Ends the run; the first outcome stays. */
   stop(outcome: Outcome): HostReply {
     this.#stop ??= { kind: "stop", outcome };
-    this.#controller?.abort();
-    return this.#stop;
+    const stop = this.#stop;
+    this.#controller?.abort(OVER);
+    const told = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of told) listener();
+    return stop;
   }
 
   /** Counts one call. @returns false when that was one too many: the run is stopped */

@@ -12,7 +12,14 @@ import { RunBook } from "./book.ts";
 import { CAPABILITIES } from "./calls.ts";
 import { type CallHandler, type Capability, ProtocolViolation, type RunContext } from "./capability.ts";
 import { createEchoFilter, type EchoFilter } from "./echo.ts";
-import { createEgress, type Egress, parseBlock, parseBlockList, parseProxy } from "./egress/index.ts";
+import {
+  BlockReserve,
+  createEgress,
+  type Egress,
+  parseBlock,
+  parseBlockList,
+  parseProxy,
+} from "./egress/index.ts";
 import { isFor, KnownSecrets, namesOf, textsOf } from "./known-secrets.ts";
 import type { Mount } from "./mounts.ts";
 import { observeEgress } from "./observed-egress.ts";
@@ -81,6 +88,7 @@ export function createBroker(parts: BrokerOptions): Broker {
     ...rest,
   });
   const known = new KnownSecrets(profiles);
+  const reserve = new BlockReserve();
   function openRun(run: OpenRun, caller?: RunBook): RunHost {
     const {
       grants,
@@ -111,6 +119,7 @@ export function createBroker(parts: BrokerOptions): Broker {
       book,
       grants,
       egress: observe === undefined ? egress : observeEgress(egress, observe),
+      reserve,
       open,
       profile,
       echo,
@@ -234,21 +243,20 @@ function mountOf(mounts: ReadonlyMap<string, Mount>, name: string, since: string
  * notice its abort) must not keep the executor waiting for the stop.
  */
 async function untilStopped(
-  { signal }: RunBook,
+  book: RunBook,
   clock: Clock,
   reply: HostReply | Promise<HostReply>,
 ): Promise<HostReply | undefined> {
   if (!(reply instanceof Promise)) return reply;
-  const { promise: stopped, resolve: stop } = Promise.withResolvers<undefined>();
+  const { promise, resolve, reject } = Promise.withResolvers<HostReply | undefined>();
   // A moment, so that what ends in order still completes its event.
-  const onStop = () => void clock.after(STOP_GRACE_MS, () => stop(undefined));
-  signal.addEventListener("abort", onStop, { once: true });
+  const forget = book.onStop(() => void clock.after(STOP_GRACE_MS, () => resolve(undefined)));
+  // Its failure after the stop has nobody to go to.
+  reply.then(resolve, reject);
   try {
-    return await Promise.race([reply, stopped]);
+    return await promise;
   } finally {
-    signal.removeEventListener("abort", onStop);
-    // Its failure after the stop has nobody to go to.
-    reply.catch(() => undefined);
+    forget();
   }
 }
 

@@ -5,7 +5,7 @@ import type { Grant, JsonValue } from "../core/policy/index.ts";
 import type { HostReply, ItemStore } from "../ports/index.ts";
 import type { RunBook } from "./book.ts";
 import type { EchoFilter } from "./echo.ts";
-import type { AddressBlock, Egress } from "./egress/index.ts";
+import type { AddressBlock, BlockReserve, Egress } from "./egress/index.ts";
 import type { Mount } from "./mounts.ts";
 import type { Owner, ToolCall, ToolCallEnd } from "./open-run.ts";
 import type { SecretProfile } from "./profiles.ts";
@@ -24,6 +24,8 @@ export interface RunContext {
   /** Tells that a secret was found. @returns whether the run may go on */
   found(): boolean;
   readonly egress: Egress;
+  /** Where its response bodies have their memory from, and leave it at the end. */
+  readonly reserve: BlockReserve;
   /** Runs of one such name may share connections; absent = none are shared. */
   readonly pool?: string;
   /** The trace that the run is part of; absent = none goes out. */

@@ -93,13 +93,15 @@ class HttpClient {
   readonly #context: RunContext;
   readonly #profile: SecretProfile | undefined;
   readonly bodies = new HttpBodies();
-  readonly #blocks = new Blocks();
+  readonly #blocks: Blocks;
   readonly uploads = new HttpUploads();
   /** Requests whose response's head is not there yet. */
   #waiting = 0;
 
   constructor(context: RunContext) {
     this.#context = context;
+    this.#blocks = new Blocks(context.reserve);
+    context.book.onStop(() => this.#blocks.end());
     const name = grantOf(context.grants, "http-client")?.secretProfile;
     this.#profile = name === undefined ? undefined : context.profile(name);
   }

@@ -8,13 +8,20 @@
 import { ProtocolViolation } from "./capability.ts";
 import type { Header, StreamedBody } from "./egress/index.ts";
 
+interface Piece {
+  readonly bytes: Uint8Array;
+  readonly taken: (taken: boolean) => void;
+}
+
 /** One body under way. */
 export class Upload implements StreamedBody {
   /** What the guest gave to stand behind it. */
   #given: readonly Header[] = [];
   /** Makes of that what goes out; set by whoever knows the request. */
   judge: (given: readonly Header[]) => readonly Header[] = () => [];
-  #piece: { readonly bytes: Uint8Array; readonly taken: (taken: boolean) => void } | undefined;
+  #piece: Piece | undefined;
+  /** With the connection, which has not asked for another yet. */
+  #leaving: Piece | undefined;
   #wake = () => {};
   #state: "open" | "ended" | "failed" = "open";
   /** The push before: pieces are taken in the order in which they came. */
@@ -54,7 +61,9 @@ export class Upload implements StreamedBody {
   /** Nobody will take what comes: the request failed, was denied, or has its answer already. */
   fail(): void {
     if (this.#state === "open") this.#state = "failed";
+    this.#leaving?.taken(false);
     this.#piece?.taken(false);
+    this.#leaving = undefined;
     this.#piece = undefined;
     this.#wake();
   }
@@ -63,22 +72,29 @@ export class Upload implements StreamedBody {
     return this.#given.length === 0 ? [] : this.judge(this.#given);
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    for (;;) {
-      const piece = this.#piece;
-      if (piece !== undefined) {
-        this.#piece = undefined;
-        yield piece.bytes;
-        // Asked for the next one: this one has left.
-        piece.taken(true);
-        continue;
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        const piece = this.#piece;
+        if (piece !== undefined) {
+          this.#piece = undefined;
+          this.#leaving = piece;
+          yield piece.bytes;
+          // Asked for the next one: this one has left.
+          this.#leaving = undefined;
+          piece.taken(true);
+          continue;
+        }
+        if (this.#state === "ended") return;
+        // An aborted body must not look like one that ended: the server would take half of it for all.
+        if (this.#state === "failed") throw new Error("The request's body was given up");
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
       }
-      if (this.#state === "ended") return;
-      // An aborted body must not look like one that ended: the server would take half of it for all.
-      if (this.#state === "failed") throw new Error("The request's body was given up");
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+    } finally {
+      // The connection wants no more of it: it is gone, perhaps in the middle of an answer that nobody has read to its end.
+      this.fail();
     }
   }
 }

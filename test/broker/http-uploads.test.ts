@@ -1,6 +1,6 @@
 /** Request bodies in pieces, against an executor that says what no honest one says. */
 import { afterEach, describe, expect, it } from "vitest";
-import { call, closeListeners, get, listenHttp, openRun, rule, until } from "./support.ts";
+import { call, closeListeners, get, listenHttp, listenTcp, openRun, rule, until } from "./support.ts";
 
 afterEach(closeListeners);
 
@@ -52,6 +52,21 @@ describe("http-client/push", () => {
       expect(await call(host, name, args)).toEqual(PROTOCOL);
     },
   );
+
+  it("ends when a server has answered at length and left, though nobody reads that answer", async () => {
+    const { port } = await listenTcp((socket) => {
+      const answer = `HTTP/1.1 200 OK\r\ncontent-length: 400000\r\n\r\n${"x".repeat(399_999)}`;
+      socket.once("data", () => void socket.write(answer, () => socket.destroy()));
+    });
+    const { host } = openRun({ rules: [rule("api.test", port)] });
+    await call(host, "http-client/send", get(port, { method: "POST", stream: 1 }), bytes("a"));
+    for (;;) {
+      const pushed = await call(host, "http-client/push", { stream: 1, end: false }, bytes("b".repeat(4096)));
+      if (pushed.kind === "ok") continue;
+      expect(pushed).toEqual({ kind: "error", error: { tag: "connection-terminated" } });
+      break;
+    }
+  });
 
   it("takes a number that is begun twice for a forgery", async () => {
     const { host, post } = await listen();

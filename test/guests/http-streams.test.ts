@@ -106,8 +106,9 @@ describe("a request's body", () => {
     const piece = "0123456789abcdef".repeat(256);
     const { outcome, events } = await request("/over", { post: true, repeat: 100 }, [piece], { budget });
     expect(outcome).toEqual({ kind: "exhausted", budget: "egress_bytes" });
-    expect(seen.get("/over")?.whole).toBe(false);
-    expect(seen.get("/over")?.bytes).toBeLessThanOrEqual(200 * 1024);
+    // The run may be over before the server has looked at what arrived.
+    expect(seen.get("/over")?.whole ?? false).toBe(false);
+    expect(seen.get("/over")?.bytes ?? 0).toBeLessThanOrEqual(200 * 1024);
     expect(events[0]?.bytes_out).toBeLessThanOrEqual(200 * 1024);
   });
 

@@ -7,14 +7,25 @@ import { composeWit, readWitLibrary } from "../../src/toolchain/wit-text.ts";
 import { PROJECT } from "./gateway.ts";
 
 /** @returns it as a component, with `fetch: func(authority, path, times) -> u64`; a request that fails is a trap */
-export async function getGuest(): Promise<Uint8Array<ArrayBuffer>> {
-  const text = await readFile(`${PROJECT}/test/bench/programs/fetch.wit`, "utf8");
+export function getGuest(): Promise<Uint8Array<ArrayBuffer>> {
+  return programGuest("fetch", "bench:fetch");
+}
+
+/** @returns one with `exchange: func(authority, path, seed, bytes, piece) -> u32`; see `bodies.c` */
+export function bodiesGuest(): Promise<Uint8Array<ArrayBuffer>> {
+  return programGuest("bodies", "test:bodies");
+}
+
+/** @param id of the package that `<name>.wit` says it is */
+async function programGuest(name: string, id: string): Promise<Uint8Array<ArrayBuffer>> {
+  const place = `${PROJECT}/test/bench/programs/${name}`;
+  const text = await readFile(`${place}.wit`, "utf8");
   const witSource = composeWit(
-    { id: "bench:fetch", body: text.replace("package bench:fetch;", "") },
+    { id, body: text.replace(`package ${id};`, "") },
     await readWitLibrary(PROJECT),
   );
-  const binary = new Uint8Array(await readFile(`${PROJECT}/test/bench/programs/fetch.wasm`));
-  const embedded = await componentEmbed({ binary, witSource, world: "fetch-world" });
+  const binary = new Uint8Array(await readFile(`${place}.wasm`));
+  const embedded = await componentEmbed({ binary, witSource, world: `${name}-world` });
   return new Uint8Array(await componentNew(embedded, []));
 }
 

@@ -49,15 +49,15 @@ export class Connection {
     this.#meter.charge(payer);
   }
 
-  /** Says how many of the bytes that follow are a body's and nothing else. */
-  passes(bytes: () => number): void {
-    if (this.#reads !== undefined) this.#reads.passing = bytes;
+  /** Says what follows: how many bytes of a body and nothing else, and whether a response's head does. */
+  expects(next: Pick<SharedReads, "passing" | "awaitsHead">): void {
+    if (this.#reads !== undefined) Object.assign(this.#reads, next);
   }
 
   /** Idle connections must not keep a process alive that has nothing else to do. */
   rest(): void {
     this.charge(undefined);
-    this.passes(() => 0);
+    this.expects({ passing: () => 0, awaitsHead: () => true });
     this.#socket.unref();
   }
 

@@ -28,6 +28,8 @@ export interface StreamedBody extends AsyncIterable<Uint8Array> {
    * @throws {EgressFailure} when there can be none of the kind: then the request fails
    */
   trailers?(): readonly Header[];
+  /** The exchange is over: what was not taken never will be. */
+  fail?(): void;
 }
 
 type DispatchOptions = Dispatcher.DispatchOptions;
@@ -83,7 +85,10 @@ export interface EgressResponse {
  */
 export async function exchange(connection: Connection, options: ExchangeOptions): Promise<EgressResponse> {
   const { permit, headers, meter, blocks, clock, signal, keep, idleTimeoutMs } = options;
-  const incoming = new Incoming(blocks);
+  // Nobody tells whoever writes a body otherwise: a connection that is gone may have asked for a piece and never take it.
+  const incoming = new Incoming(blocks, () => {
+    if (!(options.body instanceof Uint8Array)) options.body.fail?.();
+  });
   const onEnd = () => incoming.abort(new EgressFailure({ tag: "connection-terminated" }));
   const spent = () => {
     options.onSpent?.();
@@ -141,7 +146,10 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
         : (metered(body, meter, spent, endBody) as unknown as NonNullable<DispatchOptions["body"]>),
       reset: keep === undefined,
     };
-    connection.passes(() => (permit.method === "HEAD" ? 0 : incoming.bodyLeft));
+    connection.expects({
+      passing: () => (permit.method === "HEAD" ? 0 : incoming.bodyLeft),
+      awaitsHead: () => !incoming.begun,
+    });
     connection.client.dispatch(request, incoming);
     const head = await incoming.head;
     answered = true;
@@ -179,8 +187,13 @@ async function firstPiece(body: RequestBody): Promise<RequestBody> {
   while (first.done !== true && first.value.length === 0) first = await pieces.next();
   if (first.done === true) return new Uint8Array(0);
   return (async function* () {
-    yield first.value;
-    for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) yield next.value;
+    try {
+      yield first.value;
+      for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) yield next.value;
+    } finally {
+      // Whoever sends it has had enough: whoever writes it waits for that.
+      await pieces.return?.();
+    }
   })();
 }
 

@@ -39,7 +39,9 @@ export class Incoming implements Dispatcher.DispatchHandler {
   #ended = false;
   #trailers: readonly Header[] = [];
   #bodyLeft = 0;
+  #begun = false;
   readonly #blocks: Blocks;
+  readonly #onOver: () => void;
   /** What is held, in order. All but the first are parts of blocks. */
   #pieces: Uint8Array[] = [];
   /** What is free of the last one's block. */
@@ -48,9 +50,13 @@ export class Incoming implements Dispatcher.DispatchHandler {
   #wantedBytes = AHEAD_BYTES;
   #wake: (() => void) | undefined;
 
-  /** @param blocks what the body passes through; {@link take} gives parts of them */
-  constructor(blocks: Blocks) {
+  /**
+   * @param blocks what the body passes through; {@link take} gives parts of them
+   * @param onOver told once nothing more will come, however it ended, and whether or not somebody looks at what came
+   */
+  constructor(blocks: Blocks, onOver: () => void = () => undefined) {
     this.#blocks = blocks;
+    this.#onOver = onOver;
     this.head = this.#head.promise;
     // Whoever gave the request up does not look any more.
     this.head.catch(() => undefined);
@@ -59,6 +65,11 @@ export class Incoming implements Dispatcher.DispatchHandler {
   /** Bytes that are here and were not taken. */
   get heldBytes(): number {
     return this.#heldBytes;
+  }
+
+  /** Whether its head has come. */
+  get begun(): boolean {
+    return this.#begun;
   }
 
   /** Bytes that the parser will still give of the body, and nothing between them; 0 = not known. */
@@ -154,6 +165,7 @@ export class Incoming implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     const headers = pairs(rawHeaders);
     this.#bodyLeft = status === 204 || status === 304 ? 0 : lengthOf(headers);
+    this.#begun = true;
     this.#head.resolve({ status, headers });
   }
 
@@ -171,6 +183,7 @@ export class Incoming implements Dispatcher.DispatchHandler {
     this.#bodyLeft = 0;
     this.#trailers = pairs(rawTrailers ?? []);
     this.#awake();
+    this.#onOver();
   }
 
   onResponseError(_controller: Controller | null, error: Error): void {
@@ -185,6 +198,7 @@ export class Incoming implements Dispatcher.DispatchHandler {
     this.#heldBytes = 0;
     this.#head.reject(error);
     this.#awake();
+    this.#onOver();
   }
 
   #hold(piece: Uint8Array): void {

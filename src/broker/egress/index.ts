@@ -29,7 +29,7 @@ export {
   parseBlock,
 } from "./addresses.ts";
 export { type BlockList, parseBlockList } from "./block-list.ts";
-export { Blocks } from "./blocks.ts";
+export { BlockReserve, Blocks } from "./blocks.ts";
 export type { TlsOptions } from "./dial.ts";
 export { barrierClause, EgressFailure, EgressSpent, type ErrorCode, wordOf } from "./errors.ts";
 export type { EgressResponse, RequestBody, StreamedBody } from "./exchange.ts";

@@ -71,6 +71,12 @@ export interface RunGuard {
 /** A function as a core module calls it. */
 export type Trampoline = (...args: unknown[]) => unknown;
 
+/** A guest that is suspended. */
+interface Suspension {
+  readonly sinceMs: number;
+  isTold: boolean;
+}
+
 /** A suspension that lasts longer than this is told to the gateway; telling costs more than a shorter one lasts. */
 const LONG_SUSPENSION_MS = 3;
 
@@ -156,19 +162,44 @@ export function createGuard(
     return pass(result);
   }
 
+  const suspensions = new Set<Suspension>();
+  /** One for all of them, and left to run: most are over long before, and to set a timer for each costs as much as they do. */
+  let isWatched = false;
+
   /** Tells the gateway that nothing runs, when it has lasted for a while. */
   async function told<T>(waited: Promise<T>): Promise<T> {
-    let isTold = false;
-    const timer = setTimeout(() => {
-      isTold = true;
-      pause(true);
-    }, LONG_SUSPENSION_MS);
+    const suspension: Suspension = { sinceMs: performance.now(), isTold: false };
+    suspensions.add(suspension);
+    watchFor(LONG_SUSPENSION_MS);
     try {
       return await waited;
     } finally {
-      clearTimeout(timer);
-      if (isTold) pause(false);
+      suspensions.delete(suspension);
+      if (suspension.isTold) pause(false);
     }
+  }
+
+  function watchFor(ms: number): void {
+    if (isWatched) return;
+    isWatched = true;
+    setTimeout(tellLong, ms);
+  }
+
+  function tellLong(): void {
+    isWatched = false;
+    const nowMs = performance.now();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const suspension of suspensions) {
+      if (suspension.isTold) continue;
+      const leftMs = suspension.sinceMs + LONG_SUSPENSION_MS - nowMs;
+      if (leftMs > 0) {
+        nextMs = Math.min(nextMs, leftMs);
+        continue;
+      }
+      suspension.isTold = true;
+      pause(true);
+    }
+    if (nextMs < Number.POSITIVE_INFINITY) watchFor(Math.ceil(nextMs));
   }
 
   function wrap(name: string, call: Trampoline): Trampoline {

@@ -37,6 +37,8 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
   let calls = 0;
 
   const report = (message: Report, body?: Uint8Array) => host.write(encodeFrame(message, body));
+  /** Not waited for. Who can not be told anything any more is gone, and what runs here has no one to run for. */
+  const tell = (message: Report, body?: Uint8Array) => void report(message, body).catch(() => host.exit(70));
 
   async function run(command: RunCommand): Promise<void> {
     const component = components.get(command.key);
@@ -45,24 +47,27 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
     let takesTurns = false;
     const powers: RunPowers = {
       rooms,
-      async ask(name, args, body = NO_BYTES, roomy = false) {
+      ask(name, args, body = NO_BYTES, roomy = false) {
         const call = calls++;
         own.add(call);
-        const reply = new Promise<BrokerReply>((answer) =>
-          waiting.set(call, { answer, roomy, room: undefined }),
-        );
         const fuelUsed = underWay.fuelUsed();
         const trace = underWay.takeTrace();
-        const head = { run: command.run, call, name, args, fuelUsed, ...(trace && { trace }) };
-        await report({ type: "call", ...head }, body);
-        return reply.finally(() => own.delete(call));
+        const asked = { type: "call", run: command.run, call, name, args, fuelUsed } as const;
+        tell(trace === undefined ? asked : { ...asked, trace }, body);
+        return new Promise((resolve) => {
+          const answer = (reply: BrokerReply) => {
+            own.delete(call);
+            resolve(reply);
+          };
+          waiting.set(call, { answer, roomy, room: undefined });
+        });
       },
-      pause: (isWaiting) => void report({ type: "pause", run: command.run, waiting: isWaiting }),
+      pause: (isWaiting) => tell({ type: "pause", run: command.run, waiting: isWaiting }),
       turn() {
         const next = turns.next();
         if (next === undefined || takesTurns) return next;
         takesTurns = true;
-        void report({ type: "turns", run: command.run });
+        tell({ type: "turns", run: command.run });
         return next;
       },
     };
@@ -98,7 +103,7 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
     switch (command.type) {
       case "load":
         components.set(command.key, loadComponent(command, frame));
-        void report({ type: "loaded", key: command.key });
+        tell({ type: "loaded", key: command.key });
         break;
       case "run":
         // Not awaited: replies to its calls, and other runs, arrive through this same loop.

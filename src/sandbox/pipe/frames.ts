@@ -31,14 +31,28 @@ const DECODER = new TextDecoder("utf-8", { fatal: true });
  * @param body raw bytes beside it
  */
 export function encodeFrame(head: object, body: Uint8Array = NO_BYTES): Uint8Array {
-  const text = ENCODER.encode(JSON.stringify(head));
+  const text = JSON.stringify(head);
+  // A byte for each character, as nearly all heads are: written where they stay.
   const frame = new Uint8Array(HEADER_BYTES + text.length + body.length);
-  const view = new DataView(frame.buffer);
-  view.setUint32(0, 4 + text.length + body.length, true);
-  view.setUint32(4, text.length, true);
+  const { read } = ENCODER.encodeInto(text, frame.subarray(HEADER_BYTES, HEADER_BYTES + text.length));
+  if (read < text.length) return joinFrame(ENCODER.encode(text), body);
+  writeLengths(frame, text.length, body.length);
+  frame.set(body, HEADER_BYTES + text.length);
+  return frame;
+}
+
+function joinFrame(text: Uint8Array, body: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(HEADER_BYTES + text.length + body.length);
+  writeLengths(frame, text.length, body.length);
   frame.set(text, HEADER_BYTES);
   frame.set(body, HEADER_BYTES + text.length);
   return frame;
+}
+
+function writeLengths(frame: Uint8Array, headBytes: number, bodyBytes: number): void {
+  const view = new DataView(frame.buffer, frame.byteOffset, HEADER_BYTES);
+  view.setUint32(0, 4 + headBytes + bodyBytes, true);
+  view.setUint32(4, headBytes, true);
 }
 
 /** Room that a body is given before it has come, where its length is not trusted; then it is doubled. */
@@ -56,7 +70,7 @@ export function encodeFramePieces(head: object, ...bodies: readonly Uint8Array[]
   if (length < LARGE_BODY_BYTES)
     return [encodeFrame(head, bodies.length === 1 ? bodies[0] : joinBytes(bodies, length))];
   const frame = encodeFrame(head);
-  new DataView(frame.buffer).setUint32(0, frame.length - 4 + length, true);
+  writeLengths(frame, frame.length - HEADER_BYTES, length);
   return [frame, ...bodies];
 }
 

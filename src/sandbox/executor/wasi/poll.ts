@@ -22,8 +22,9 @@ export class Pollable {
     return this.#readiness.isReady();
   }
 
-  block(): Promise<void> {
-    return this.#readiness.whenReady();
+  /** @returns what is to be waited for; undefined = it is ready, and nobody is suspended */
+  block(): Promise<void> | undefined {
+    return this.#readiness.isReady() ? undefined : this.#readiness.whenReady();
   }
 
   /** Settles with this pollable's index; for `poll` only. */
@@ -53,20 +54,22 @@ export function createPoll(_context: GuestContext): Binding {
   return {
     resources: { Pollable },
     functions: {
-      async poll(pollables: readonly Pollable[]): Promise<Uint32Array> {
+      poll(pollables: readonly Pollable[]): Uint32Array | Promise<Uint32Array> {
         // The specification traps on an empty list: nothing could ever wake the guest.
         if (pollables.length === 0) throw new TypeError("Cannot poll an empty list");
-        const readyNow = () => pollables.flatMap((pollable, index) => (pollable.ready() ? [index] : []));
-        let ready = readyNow();
-        if (ready.length === 0) {
-          const first = await Promise.race(
-            pollables.map((pollable, index) => Pollable.wait(pollable, index)),
-          );
-          ready = readyNow();
-          if (ready.length === 0) ready = [first];
-        }
-        return Uint32Array.from(ready);
+        const ready = readyOf(pollables);
+        return ready.length > 0 ? ready : firstOf(pollables);
       },
     },
   };
+}
+
+function readyOf(pollables: readonly Pollable[]): Uint32Array {
+  return Uint32Array.from(pollables.flatMap((pollable, index) => (pollable.ready() ? [index] : [])));
+}
+
+async function firstOf(pollables: readonly Pollable[]): Promise<Uint32Array> {
+  const first = await Promise.race(pollables.map((pollable, index) => Pollable.wait(pollable, index)));
+  const ready = readyOf(pollables);
+  return ready.length > 0 ? ready : Uint32Array.of(first);
 }

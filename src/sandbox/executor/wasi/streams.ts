@@ -82,12 +82,15 @@ export class InputStream {
     return this.#take(length);
   }
 
-  async blockingRead(length: bigint): Promise<Uint8Array> {
-    if (length > 0n && this.#state.buffered.length === 0) {
-      await this.#fill();
+  /** Answers at once where it can: to suspend the guest costs more than to hand it what is here. */
+  blockingRead(length: bigint): Uint8Array | Promise<Uint8Array> {
+    const { buffered, ended } = this.#state;
+    if (length > 0n && buffered.length === 0 && ended) this.#throwIfOver();
+    if (length === 0n || buffered.length > 0) return this.#take(length);
+    return this.#fill().then(() => {
       if (this.#state.buffered.length === 0) this.#throwIfOver();
-    }
-    return this.#take(length);
+      return this.#take(length);
+    });
   }
 
   skip(length: bigint): bigint {
@@ -121,25 +124,22 @@ export class InputStream {
   #fill(): Promise<void> {
     const state = this.#state;
     if (state.buffered.length > 0 || state.ended) return Promise.resolve();
-    state.filling ??= state.source
-      .read(CHUNK_BYTES)
-      .then(
-        (bytes) => {
-          if (bytes === undefined) state.ended = true;
-          else state.buffered = bytes;
-        },
-        (error: unknown) => {
-          state.ended = true;
-          const payload = error instanceof GuestError ? error.payload : undefined;
-          state.failure = new GuestError({
-            tag: "last-operation-failed",
-            val: new IoError("Cannot read the stream: its source failed", payload),
-          });
-        },
-      )
-      .finally(() => {
+    state.filling ??= state.source.read(CHUNK_BYTES).then(
+      (bytes) => {
         state.filling = undefined;
-      });
+        if (bytes === undefined) state.ended = true;
+        else state.buffered = bytes;
+      },
+      (error: unknown) => {
+        state.filling = undefined;
+        state.ended = true;
+        const payload = error instanceof GuestError ? error.payload : undefined;
+        state.failure = new GuestError({
+          tag: "last-operation-failed",
+          val: new IoError("Cannot read the stream: its source failed", payload),
+        });
+      },
+    );
     return state.filling;
   }
 
