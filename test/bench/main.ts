@@ -24,6 +24,7 @@ import { many } from "./suites/many.ts";
 import { metering } from "./suites/metering.ts";
 import { nan } from "./suites/nan.ts";
 import { neighbour } from "./suites/neighbour.ts";
+import { parts } from "./suites/parts.ts";
 import { pass } from "./suites/pass.ts";
 import { sandbox } from "./suites/sandbox.ts";
 import { steps } from "./suites/steps.ts";
@@ -46,6 +47,7 @@ const SUITES: readonly Suite[] = [
   intake,
   many,
   metering,
+  parts,
   pass,
   wasmtime,
   nan,

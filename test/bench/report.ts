@@ -17,10 +17,12 @@ export interface ResultFile extends SuiteOutput, Provenance {
   readonly load: { readonly before: number; readonly after: number };
 }
 
-/** Writes `<folder>/<suite>[-deno]-<date>.json`; a later run of the same day replaces the earlier one. @returns its path */
+/** Writes `<folder>/<suite>[-deno|-node24]-<date>.json`, by where it ran unless that is the Node that comes with the project; a later run of the same day replaces the earlier one. @returns its path */
 export async function keep(folder: string, result: ResultFile): Promise<string> {
   await mkdir(folder, { recursive: true });
-  const host = result.host === "node" ? "" : `-${result.host}`;
+  const ran = /^node (\d+)/.exec(result.versions["bench"] ?? "")?.[1];
+  const isPinned = result.versions["node"]?.startsWith(`${ran}.`) === true;
+  const host = result.host !== "node" ? `-${result.host}` : isPinned ? "" : `-node${ran}`;
   const quick = result.quick ? "-quick" : "";
   const path = join(folder, `${result.suite}${host}-${result.startedAt.slice(0, 10)}${quick}.json`);
   await writeFile(path, `${JSON.stringify(result, round, 2)}\n`);

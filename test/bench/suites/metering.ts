@@ -25,31 +25,9 @@ export const metering: Suite = {
   name: "metering",
   about: "plain, metered, and two other ways to meter: six suites of programs; fuel of everyday calls",
   async run(context) {
-    const { seconds, say } = context;
-    const tables: Table[] = [];
-    const suites: { readonly suite: string; readonly tables: readonly Table[] }[] = [];
-    const sizes: Figure[] = [];
+    const { say } = context;
     const programs = await loadPrograms(join(PROJECT_FOLDER, ".writ", "bench-programs"));
-    for (const program of programs) {
-      say(program.suite);
-      const own: Table[] = [];
-      const { subjects, growth } = await instantiateAll(program);
-      sizes.push(...growth);
-      for (const { name, size } of program.workloads) {
-        const results = new Set(subjects.map(({ call }) => String(call(name, size))));
-        if (results.size !== 1) throw new Error(`${program.suite} ${name}: plain and metered disagree`);
-        const rows = await compare(
-          subjects.map((subject) => ({ name: subject.name, run: () => void subject.call(name, size) })),
-          planFor(5, seconds / 3),
-        );
-        own.push({ title: `${program.suite}: ${name}`, rows });
-      }
-      tables.push(...own);
-      suites.push({ suite: program.suite, tables: own });
-    }
-    for (const { suite, tables: own } of suites) tables.push(means(`${suite}: geometric mean`, own));
-    const bySuite = tables.slice(-suites.length);
-    tables.push(means("geometric mean of the suites", bySuite));
+    const { tables, sizes } = await compareWays(WAYS, programs, context);
     say("cost of the pass, of a host's reading");
     const pass = measurePass(programs);
     say("fuel of everyday calls");
@@ -66,8 +44,44 @@ export const metering: Suite = {
   },
 };
 
-/** The ways to run the same code. Plain comes first: the others are compared with it. */
-const WAYS: readonly { readonly name: string; readonly rewrite: Rewrite }[] = [
+/** A way to run the same code. */
+export interface Way {
+  readonly name: string;
+  readonly rewrite: Rewrite;
+}
+
+/** Runs all workloads in several ways, turn by turn. Plain comes first: the others are compared with it. */
+export async function compareWays(
+  ways: readonly Way[],
+  programs: readonly Program[],
+  { seconds, say }: SuiteContext,
+): Promise<{ readonly tables: readonly Table[]; readonly sizes: readonly Figure[] }> {
+  const tables: Table[] = [];
+  const suites: { readonly suite: string; readonly tables: readonly Table[] }[] = [];
+  const sizes: Figure[] = [];
+  for (const program of programs) {
+    say(program.suite);
+    const own: Table[] = [];
+    const { subjects, growth } = await instantiateAll(ways, program);
+    sizes.push(...growth);
+    for (const { name, size } of program.workloads) {
+      const results = new Set(subjects.map(({ call }) => String(call(name, size))));
+      if (results.size !== 1) throw new Error(`${program.suite} ${name}: plain and metered disagree`);
+      const rows = await compare(
+        subjects.map((subject) => ({ name: subject.name, run: () => void subject.call(name, size) })),
+        planFor(5, seconds / 3),
+      );
+      own.push({ title: `${program.suite}: ${name}`, rows });
+    }
+    tables.push(...own);
+    suites.push({ suite: program.suite, tables: own });
+  }
+  for (const { suite, tables: own } of suites) tables.push(means(ways, `${suite}: geometric mean`, own));
+  tables.push(means(ways, "geometric mean of the suites", tables.slice(-suites.length)));
+  return { tables, sizes };
+}
+
+const WAYS: readonly Way[] = [
   { name: "plain", rewrite: (wasm) => wasm },
   { name: "metered (threaded)", rewrite: (wasm) => instrument(wasm, LIMITS).wasm },
   { name: "block decrement of a global", rewrite: (wasm) => meterLike("global", wasm) },
@@ -75,14 +89,17 @@ const WAYS: readonly { readonly name: string; readonly rewrite: Rewrite }[] = [
 ];
 
 /** One instance of a program for each way, and by how much its code grew. */
-async function instantiateAll(program: Program): Promise<{
+async function instantiateAll(
+  ways: readonly Way[],
+  program: Program,
+): Promise<{
   readonly subjects: readonly { readonly name: string; readonly call: Call }[];
   readonly growth: readonly Figure[];
 }> {
   const subjects = [];
   const growth: Figure[] = [];
   const before = program.modules.reduce((sum, { length }) => sum + length, 0);
-  for (const { name, rewrite } of WAYS) {
+  for (const { name, rewrite } of ways) {
     let after = 0;
     const measured: Rewrite = (wasm) => {
       const rewritten = rewrite(wasm);
@@ -149,8 +166,8 @@ const HOST_WAT = `(module (import "" "left" (global $left (mut i64)))
   (func (export "used") (param f64) (result f64) (f64.convert_i64_s (global.get $left))))`;
 
 /** Geometric means of the ratios of all tables. */
-function means(title: string, tables: readonly Table[]): Table {
-  const rows = WAYS.slice(1).map(({ name }): Row => {
+function means(ways: readonly Way[], title: string, tables: readonly Table[]): Table {
+  const rows = ways.slice(1).map(({ name }): Row => {
     const ratios = tables.flatMap(
       (table) => table.rows.find((row) => row.name === name)?.ratio?.median ?? [],
     );
