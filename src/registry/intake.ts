@@ -133,14 +133,16 @@ function describeImport(name: string, mismatch: string | undefined): ComponentIm
     return { name, state: "refused", reason: `${why}; no policy unlocks it` };
   }
   if (mismatch !== undefined)
-    return { name, state: "refused", capability, reason: `${mismatch}; ${hint(capability)}` };
+    return { name, state: "refused", capability, reason: `${mismatch}; ${hint(name, capability)}` };
   if (!capability.served) return { name, state: "stub", capability, reason: capability.sentence };
   return { name, state: "served", capability };
 }
 
 /** What a vendor can do about an import that is known here under another version or type. */
-function hint({ word, clause }: Capability): string {
-  return `as it is offered it is capability ${word}, unlocked by ${clause ?? "every policy"}`;
+function hint(name: string, { word, clause }: Capability): string {
+  // Of a version that was not out when the component was built, and is no more.
+  const build = /@\d+\.\d+\.\d+-/.test(name) ? "build it with bindings of the release; " : "";
+  return `${build}as it is offered it is capability ${word}, unlocked by ${clause ?? "every policy"}`;
 }
 
 interface Exported {

@@ -26,6 +26,7 @@ import { nan } from "./suites/nan.ts";
 import { neighbour } from "./suites/neighbour.ts";
 import { parts } from "./suites/parts.ts";
 import { pass } from "./suites/pass.ts";
+import { pipe } from "./suites/pipe.ts";
 import { sandbox } from "./suites/sandbox.ts";
 import { steps } from "./suites/steps.ts";
 import { wasmtime } from "./suites/wasmtime.ts";
@@ -34,6 +35,7 @@ import { workerd } from "./suites/workerd.ts";
 
 const SUITES: readonly Suite[] = [
   egress,
+  pipe,
   guestHttp,
   http,
   steps,

@@ -166,7 +166,7 @@ describe("a component with", () => {
     [
       "a release candidate of WASI 0.3",
       '(component (import "wasi:sockets/ip-name-lookup@0.3.0-rc-1" (instance (export "resolve" (func)))))',
-      /is offered as .*ip-name-lookup@0\.\S+, wasi:sockets\/\S+ only; .* capability sockets, unlocked by sockets/,
+      /is offered as .*ip-name-lookup@0\.\S+, wasi:sockets\/\S+ only; build it with bindings of the release; .* capability sockets, unlocked by sockets/,
     ],
     [
       "an import that is async",
@@ -177,6 +177,21 @@ describe("a component with", () => {
       "an import of the world itself",
       '(component (import "log" (func (param "s" string))))',
       /"\$root": log: the function is not offered/,
+    ],
+    [
+      "a built-in of threads",
+      "(component (core func (canon thread.available_parallelism)))",
+      /thread\.available-parallelism is not supported; build the component without threads/,
+    ],
+    [
+      "a type of threads",
+      "(component (core type $s (shared (func (param i32)))))",
+      /a shared core type is not supported; build the component without threads/,
+    ],
+    [
+      "an error context",
+      "(component (core func (canon error-context.drop)))",
+      /uses error-context\.drop, which is not supported; build it with bindings that do without/,
     ],
     ["a core module as import", '(component (import "m" (core module)))', /is of the sort module/],
   ];

@@ -57,6 +57,13 @@ const OTHERS: ReadonlyMap<number, readonly [name: string, immediates: string]> =
   [0x2d, ["thread.yield-then-promote", "b"]],
 ]);
 
+/** Those of threads that share memory, which nothing here offers whatever follows them. */
+const SHARED_THREADS: ReadonlyMap<number, string> = new Map([
+  [0x40, "thread.spawn-ref"],
+  [0x41, "thread.spawn-indirect"],
+  [0x42, "thread.available-parallelism"],
+]);
+
 /**
  * Reads what follows the opcode of such a built-in.
  *
@@ -122,8 +129,12 @@ function readOther(
   readOptions: (reader: Reader) => CanonOptions,
 ): string {
   const found = OTHERS.get(opcode);
-  if (found === undefined)
+  if (found === undefined) {
+    const threads = SHARED_THREADS.get(opcode);
+    if (threads !== undefined)
+      throw reader.refusal(`${threads} is not supported; build the component without threads`, start);
     throw reader.refusal(`canonical built-in 0x${opcode.toString(16)} is not supported`, start);
+  }
   const [name, immediates] = found;
   for (const immediate of immediates) {
     if (immediate === "u") reader.u32();

@@ -16,6 +16,9 @@ export function readCoreType(reader: Reader, scope: Scope): void {
     scope.coreTypes.push("func");
     return;
   }
+  // The byte before a shared type.
+  if (opcode === 0x65)
+    throw reader.refusal("a shared core type is not supported; build the component without threads", start);
   if (opcode !== 0x50) throw reader.refusal(`core type 0x${opcode.toString(16)} is not supported`, start);
   readModuleType(reader, scope);
   scope.coreTypes.push("module");

@@ -152,7 +152,9 @@ export class CanonPlanner {
       case "task":
         return planTask(builtin, frame);
       case "other":
-        throw misfit(`it uses ${builtin.name}, which is not supported`);
+        throw misfit(
+          `it uses ${builtin.name}, which is not supported; build it with bindings that do without`,
+        );
     }
   }
 

@@ -1,16 +1,13 @@
-/** HTTP requests through the broker beside the same requests made by undici itself, and calls through the pipe. */
+/** HTTP requests through the broker beside the same requests made by undici itself. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { Agent, request } from "undici";
 import { runtime } from "#runtime";
 import { createBroker } from "../../../src/broker/index.ts";
 import type { RunHost } from "../../../src/ports/index.ts";
-import { createSandbox } from "../../../src/sandbox/index.ts";
-import { componentOf, exported, LOG_IMPORT, MEMORY_MODULE } from "../../support/components.ts";
-import { compare, planFor, rowOf } from "../harness.ts";
+import { compare, planFor } from "../harness.ts";
 import { median } from "../stats.ts";
-import type { Figure, Suite, SuiteContext } from "../suite.ts";
+import type { Figure, Suite } from "../suite.ts";
 
 const SIZES = { "/1kB": 1024, "/1MB": 1024 * 1024 } as const;
 type Path = keyof typeof SIZES;
@@ -21,7 +18,7 @@ const PER_RUN = 8;
 /** The suite. */
 export const egress: Suite = {
   name: "egress",
-  about: "requests through the broker beside undici's own, and one capability call through the pipe",
+  about: "requests through the broker beside undici's own",
   async run(context) {
     const bodies = new Map(
       Object.entries(SIZES).map(([path, size]) => [path, new Uint8Array(size).fill(120)]),
@@ -117,19 +114,12 @@ export const egress: Suite = {
           },
         );
       }
-      const calls = await capabilityCalls(context);
       return {
-        tables: [
-          ...tables,
-          {
-            title: "one call of writ:host/log through the locked-down process and back",
-            rows: [rowOf("log.write", calls)],
-          },
-        ],
+        tables,
         figures,
         notes: [
           "the client, the server and the broker share one process and the cores named in the result file",
-          "the broker's requests are its host calls (send, then reads of 256 KiB); the pipe to the executor is in the last table, per call",
+          "the broker's requests are its host calls (send, then reads of 256 KiB); the pipe to the executor is not in it: suites `pipe` and `guest-http` have that",
           "the resolver answers at once: what a name server takes is not in it",
         ],
       };
@@ -182,76 +172,4 @@ async function rate(each: number, run: (caller: number) => Promise<void>): Promi
 
 function requireWhole(path: Path, bytes: number): void {
   if (bytes !== SIZES[path]) throw new Error(`${path} had ${bytes} bytes`);
-}
-
-/** @returns ms of one call, from runs that make a thousand of them and from runs that make none */
-async function capabilityCalls(context: SuiteContext): Promise<readonly number[]> {
-  const calls = 1000;
-  const component = await componentOf(guestText());
-  const sandbox = await createSandbox({
-    clock: runtime.clock,
-    entropy: runtime.entropy,
-    files: runtime.files,
-    spawn: runtime.spawnExecutor,
-    cacheFolder: join(context.folder, "cache"),
-    executors: 1,
-    queue: 10,
-  });
-  try {
-    const time = async (count: number) => {
-      const startedAt = performance.now();
-      const { outcome } = await sandbox.run({
-        run: "run_bench",
-        tenant: "bench",
-        component,
-        ...exported(component, "run"),
-        input: { n: count },
-        fuel: 1e12,
-        memoryBytes: 16 * 1024 * 1024,
-        outputBytes: 1024,
-        timeToLiveMs: 60_000,
-        info: { traceId: "0".repeat(32), tool: "bench", purpose: "benchmark" },
-        host: answering(),
-      });
-      if (outcome.kind !== "completed") throw new Error(`The guest ended as ${JSON.stringify(outcome)}`);
-      return performance.now() - startedAt;
-    };
-    for (let warm = 0; warm < 5; warm += 1) await time(calls);
-    const samples: number[] = [];
-    for (let turn = 0; turn < (context.quick ? 3 : 30); turn += 1) {
-      samples.push(((await time(calls)) - (await time(0))) / calls);
-    }
-    return samples;
-  } finally {
-    await sandbox.close();
-  }
-}
-
-function answering(): RunHost {
-  return {
-    call: async () => ({ kind: "ok", value: null }),
-    close: () => undefined,
-    events: [],
-    usage: { egress_bytes: 0, requests: 0, log_bytes: 0 },
-    denial: undefined,
-    diagnostics: [],
-  };
-}
-
-/** `run(n)`: writes `n` log entries of no text, each a call that waits for its answer. */
-function guestText(): string {
-  return `(component
-    ${LOG_IMPORT}
-    ${MEMORY_MODULE}
-    (core func $write' (canon lower (func $write) (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
-    (core module $guest
-      (import "h" "write" (func $write (param i32 i32 i32 i32 i32 i32)))
-      (func (export "run") (param $left i32)
-        (block $done (loop $again
-          (br_if $done (i32.eqz (local.get $left)))
-          (call $write (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 64))
-          (local.set $left (i32.sub (local.get $left) (i32.const 1)))
-          (br $again)))))
-    (core instance $guest (instantiate $guest (with "h" (instance (export "write" (func $write'))))))
-    (func (export "run") (param "n" u32) (canon lift (core func $guest "run"))))`;
 }
