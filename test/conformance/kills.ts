@@ -1,8 +1,9 @@
 /**
- * `node test/conformance/kills.ts --kills 200 [--seconds 60] [--time-to-live 700]`: ends guests that refuse to stop, each in its own way, and looks for what
- * is left: processes, descriptors, memory of this process, runs without an end, hosts that were not closed. Exits with 1
- * when there is anything. It also says how long after its deadline each run ended, and how long its process took to
- * die; both are figures of the machine as it was just then, and fail nothing.
+ * `node test/conformance/kills.ts --kills 200 [--seconds 60] [--time-to-live 700] [--tenants 2]`: ends guests that refuse to
+ * stop, each in its own way, until so many executors were killed for it, and looks for what is left: processes,
+ * descriptors, memory of this process, runs without an end, hosts that were not closed. Exits with 1 when there is
+ * anything. It also says how long after its deadline each run ended, and how long its process took to die; both are
+ * figures of the machine as it was just then, and fail nothing.
  */
 import { readdirSync } from "node:fs";
 import { loadavg } from "node:os";
@@ -21,9 +22,12 @@ const { values } = parseArgs({
     /** After which none begins. */
     seconds: { type: "string", default: "1e6" },
     "time-to-live": { type: "string", default: "700" },
+    /** As many are under way at once, each in an executor of its own. */
+    tenants: { type: "string", default: "2" },
   },
 });
 const wanted = Number(values.kills);
+const tenants = Array.from({ length: Number(values.tenants) }, (_, index) => `tenant-${index}`);
 /** What a run of the collector may leave for the next. */
 const MOST_GROWTH_MIB = 64;
 
@@ -32,7 +36,7 @@ const awake = setInterval(() => undefined, 60_000);
 /** ms from the first kill of a process until it was gone. */
 const deaths: number[] = [];
 const box = await openSandbox({
-  executors: 2,
+  executors: tenants.length,
   spawn: (role, cage) => timed(runtime.spawnExecutor(role, cage), role === "run"),
 });
 const ways = await prepareWays(box, Number(values["time-to-live"]));
@@ -55,7 +59,7 @@ let next = 0;
 /** Runs whose time was over before they had an executor. */
 let waited = 0;
 async function worker(tenant: string): Promise<void> {
-  while (next < wanted && performance.now() - startedAt < Number(values.seconds) * 1000) {
+  while (deaths.length < wanted && performance.now() - startedAt < Number(values.seconds) * 1000) {
     const mine = next++;
     const way = ways.at(mine);
     const end = await runBy(tenant, way);
@@ -65,13 +69,13 @@ async function worker(tenant: string): Promise<void> {
       late.set(way.name, [...(late.get(way.name) ?? []), end.wallMs - way.timeToLiveMs]);
     if (end.host.closed === 0) faults.push(`run ${mine} (${way.name}) ended and its host was not closed`);
     // What is made once has been made by then.
-    if (mine === Math.min(200, Math.floor(wanted / 4))) {
+    if (before.descriptors === 0 && deaths.length >= Math.min(200, wanted / 4)) {
       before.descriptors = descriptors();
       before.mib = process.memoryUsage().rss / 2 ** 20;
     }
     if (mine % 100 === 99)
       console.log(
-        `  … ${mine + 1} of ${wanted}, killed to dead: ${spread(deaths)}, load ${loadavg()[0]?.toFixed(0)}`,
+        `  … ${mine + 1} runs, ${deaths.length} of ${wanted} executors killed, killed to dead: ${spread(deaths)}, load ${loadavg()[0]?.toFixed(0)}`,
       );
   }
 }
@@ -90,20 +94,21 @@ async function runBy(tenant: string, way: Way) {
 }
 
 const startedAt = performance.now();
-await Promise.all(["a", "b"].map(worker));
+await Promise.all(tenants.map(worker));
 const took = performance.now() - startedAt;
-const kills = next;
+const runs = next;
 
 const after = { descriptors: descriptors(), mib: process.memoryUsage().rss / 2 ** 20 };
 const left = living();
-// Two in use, their replacements, and what is dying just now.
-if (left.length > 8) faults.push(`${left.length} executors are alive, wanted at most 8`);
-if (after.descriptors > before.descriptors + 24)
+// Those in use, their replacements, and what is dying just now.
+if (left.length > 4 * tenants.length)
+  faults.push(`${left.length} executors are alive, wanted at most ${4 * tenants.length}`);
+if (after.descriptors > before.descriptors + 12 * tenants.length)
   faults.push(`descriptors grew from ${before.descriptors} to ${after.descriptors}`);
 if (after.mib > before.mib + MOST_GROWTH_MIB)
   faults.push(`memory grew from ${Math.round(before.mib)} to ${Math.round(after.mib)} MiB`);
 const counted = [...ends.values()].reduce((sum, count) => sum + count, 0);
-if (counted !== kills) faults.push(`${counted} runs ended, wanted ${kills}`);
+if (counted !== runs) faults.push(`${counted} runs ended, wanted ${runs}`);
 const unexpected = [...ends].filter(([kind]) => kind !== "timed-out");
 for (const [kind, count] of unexpected) faults.push(`${count} runs ended as ${kind}, wanted timed-out`);
 await box.close();
@@ -112,7 +117,7 @@ if (remaining.length > 0) faults.push(`${remaining.length} executors outlived th
 clearInterval(awake);
 
 console.log(
-  `${kills} runs under ${runtime.name} in ${Math.round(took / 1000)} s, ${deaths.length} executors killed of ${executors().length}; descriptors ${before.descriptors} → ${after.descriptors}, memory ${Math.round(before.mib)} → ${Math.round(after.mib)} MiB`,
+  `${runs} runs under ${runtime.name} in ${Math.round(took / 1000)} s, ${deaths.length} executors killed of ${executors().length}; descriptors ${before.descriptors} → ${after.descriptors}, memory ${Math.round(before.mib)} → ${Math.round(after.mib)} MiB`,
 );
 if (waited > 0) console.log(`  ${waited} were late for their executor, and were run again`);
 for (const [name, all] of late) console.log(`  ended after its deadline: ${spread(all)}  ${name}`);
