@@ -70,6 +70,7 @@ export type {
   ExecutorProcess,
   ExecutorRole,
   HttpServer,
+  ProcessMemory,
   ProcessView,
   Runtime,
   SqliteDatabase,

@@ -46,8 +46,16 @@ export interface ExecutorProcess {
   kill(): void;
   /** What the system says of it. */
   readonly view: ProcessView;
-  /** How it ended; resolves once. `diagnostics` is the tail of its stderr, at most 4 KiB. */
+  /** How it ended; resolves once. `diagnostics` is the tail of its stderr, at most 8 KiB. */
   readonly exited: Promise<{ readonly code: number | null; readonly diagnostics: string }>;
+}
+
+/** Memory of a process, in bytes. */
+export interface ProcessMemory {
+  /** What is in memory now. */
+  readonly residentBytes: number;
+  /** Private memory that it may write, whether or not it ever did: what {@link ProcessView.limitWritable} bounds. */
+  readonly writableBytes: number;
 }
 
 /** A process from outside, as the operating system's kernel sees it: nothing here is the process's own word. */
@@ -56,8 +64,15 @@ export interface ProcessView {
   pid(): number | undefined;
   /** Layers of its cage that the kernel confirms, e.g. `os-no-new-privileges`; none where it can not be asked. */
   confinement(): readonly string[];
-  /** Memory that it holds, in bytes; undefined when it is gone or can not be asked. */
-  residentBytes(): number | undefined;
+  /** What it holds; undefined when it is gone or can not be asked. */
+  memory(): ProcessMemory | undefined;
+  /**
+   * Has the kernel refuse it private memory that can be written, beyond so many bytes: what it asks for after that it does
+   * not get. Undefined where there is no such limit to be had.
+   *
+   * @returns false when the kernel did not take it
+   */
+  readonly limitWritable: ((bytes: number) => Promise<boolean>) | undefined;
   /**
    * Lets other processes go before it, or no longer.
    *

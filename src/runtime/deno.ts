@@ -78,7 +78,7 @@ export const runtime: Runtime = {
       // A process group of its own, to be killed whole: bubblewrap that dies while it starts leaves a child behind.
       detached: true,
     }).spawn();
-    const diagnostics = readTail(child.stderr, 4096);
+    const diagnostics = readTail(child.stderr, 8192);
     const writer = child.stdin.getWriter();
     let ended = false;
     const exited = child.status.then(async ({ code }) => {

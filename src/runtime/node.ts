@@ -82,7 +82,7 @@ export const runtime: Runtime = {
     const { pid = -1 } = child;
     // Writing to a child that died is an ordinary end, reported by `write` and `exited`, never an uncaught error.
     child.stdin.on("error", () => undefined);
-    const diagnostics = readTail(child.stderr, 4096);
+    const diagnostics = readTail(child.stderr, 8192);
     const exited = new Promise<{ code: number | null; diagnostics: string }>((resolve) => {
       const finish = async (code: number | null) => resolve({ code, diagnostics: await diagnostics });
       child.once("error", () => void finish(null));

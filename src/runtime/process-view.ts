@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import type { ProcessView, SystemCage } from "../ports/index.ts";
+import { memoryLimiter } from "./memory-limit.ts";
 
 const PAGE_BYTES = 4096;
 const NAMESPACES = ["user", "ipc", "pid", "net", "uts", "mnt"];
@@ -26,6 +27,7 @@ const STATUS_LAYERS: readonly (readonly [member: string, holds: RegExp, layer: s
  * @param cage what it was started in
  */
 export function viewProcess(pid: number, cage: SystemCage): ProcessView {
+  const limiter = memoryLimiter();
   let found: number | undefined;
 
   /** The executor itself; looked for again until it is there. */
@@ -41,20 +43,31 @@ export function viewProcess(pid: number, cage: SystemCage): ProcessView {
       const process = target();
       const status = process === undefined ? undefined : readText(`/proc/${process}/status`);
       if (status === undefined) return [];
-      const layers = STATUS_LAYERS.filter(([member, holds]) =>
+      const layers: string[] = STATUS_LAYERS.filter(([member, holds]) =>
         holds.test(new RegExp(`^${member}:\\s+(\\S+)$`, "m").exec(status)?.[1] ?? ""),
       ).map(([, , layer]) => layer);
+      if (isLimited(process)) layers.push("os-memory-limit");
       const own = NAMESPACES.every((name) => {
         const theirs = readLink(`/proc/${process}/ns/${name}`);
         return theirs !== undefined && theirs !== readLink(`/proc/self/ns/${name}`);
       });
       return own ? [...layers, "os-own-namespaces"] : layers;
     },
-    residentBytes() {
+    memory() {
       const process = target();
-      const pages = process === undefined ? undefined : readText(`/proc/${process}/statm`)?.split(" ")[1];
-      return pages === undefined ? undefined : Number(pages) * PAGE_BYTES;
+      const fields = process === undefined ? undefined : readText(`/proc/${process}/statm`)?.split(" ");
+      if (fields === undefined) return undefined;
+      return {
+        residentBytes: Number(fields[1]) * PAGE_BYTES,
+        writableBytes: Number(fields[5]) * PAGE_BYTES,
+      };
     },
+    limitWritable:
+      limiter &&
+      (async (bytes) => {
+        const process = target();
+        return process !== undefined && (await limiter(process, bytes));
+      }),
     yieldToOthers(yields) {
       const process = target();
       if (process === undefined) return false;
@@ -63,6 +76,11 @@ export function viewProcess(pid: number, cage: SystemCage): ProcessView {
       return [setNice(process, nice), setSessionNice(process, nice)].every(Boolean);
     },
   };
+}
+
+/** Whether the kernel refuses it memory beyond some number. */
+function isLimited(process: number | undefined): boolean {
+  return /^Max data size\s+\d+/m.test(readText(`/proc/${process}/limits`) ?? "");
 }
 
 /** @returns false where it is as it was: only the superuser may raise a priority again; a process that is gone has none */

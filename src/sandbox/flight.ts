@@ -78,6 +78,8 @@ export class Flight {
   readonly headBytes: number;
   /** Memory that it was granted. */
   readonly memoryBytes: number;
+  /** Stacks that it may have at once. */
+  readonly stacks: number;
   readonly #host: RunHost;
   readonly #powers: FlightPowers;
   readonly #finish: (end: LinkEnd) => void;
@@ -91,7 +93,6 @@ export class Flight {
   #takesTurns = false;
   #sharing = false;
   #computingSinceMs = 0;
-  #begun = false;
   #touched = false;
   #expired = false;
   #revoked: Outcome | undefined;
@@ -99,7 +100,7 @@ export class Flight {
 
   constructor(
     run: string,
-    limits: { readonly outputBytes: number; readonly memoryBytes: number },
+    limits: { readonly outputBytes: number; readonly memoryBytes: number; readonly stacks: number },
     host: RunHost,
     powers: FlightPowers,
   ) {
@@ -108,19 +109,14 @@ export class Flight {
     this.ended = promise;
     this.headBytes = HEAD_BYTES + limits.outputBytes;
     this.memoryBytes = limits.memoryBytes;
+    this.stacks = limits.stacks;
     this.#host = host;
     this.#powers = powers;
     this.#finish = resolve;
   }
 
-  /** Its command was sent; before that its component is loaded, which is the host's own work. */
-  get begun(): boolean {
-    return this.#begun;
-  }
-
   /** Notes that its command was sent. */
   begin(): void {
-    this.#begun = true;
     this.#computingSinceMs = this.#powers.nowMs();
   }
 

@@ -21,6 +21,12 @@ const START_TIMEOUT_MS = 20_000;
 /** What a run that is told to stop has for it. An honest executor needs none of it, unless something computes in it. */
 export const STOP_GRACE_MS = 100;
 
+/**
+ * What engines and allocators say when the kernel gives them no more, and then end. An executor may say so untruly: then it
+ * has taken its own run from itself by another name.
+ */
+const OUT_OF_MEMORY = /out of memory|allocation failed|bad_alloc|memory allocation of \d+ bytes failed/i;
+
 /** What an executor says of itself when it starts. */
 export interface Greeting {
   readonly runtime: string;
@@ -131,21 +137,21 @@ export function createLink(
     nowMs: () => clock.monotonicMs(),
   };
 
-  const watch = createWatch(
-    process.view,
-    clock,
-    () => [...flights.values()].filter(({ begun }) => begun),
-    (culprit) => kill({ kind: "killed", why: "memory" }, culprit),
+  const watch = createWatch<Flight>(process.view, clock, {
+    exceeded: (culprit) => kill({ kind: "killed", why: "memory" }, culprit),
+    unbounded: () => kill({ kind: "died", diagnostics: "the kernel does not bound its memory" }),
     isCrowded,
-  );
+  });
 
   function handle(report: ReportFrame): void {
     switch (report.type) {
       case "ready":
         greetings += 1;
         if (greetings > 1) break;
-        if (accept(report)) greeted.resolve(report);
-        else kill({ kind: "died", diagnostics: "its cage holds less than that of the others" });
+        void watch.ready().then(() => {
+          if (accept(report)) greeted.resolve(report);
+          else kill({ kind: "died", diagnostics: "its cage holds less than that of the others" });
+        });
         return;
       case "loaded": {
         const load = loads.get(report.key);
@@ -169,7 +175,7 @@ export function createLink(
         else if (report.type === "turns") flight.takeTurns();
         else {
           flights.delete(report.run);
-          watch.ended(flight);
+          watch.ended(flight, report.memoryPeakBytes);
           flight.report(report);
         }
         return;
@@ -205,8 +211,11 @@ export function createLink(
       kill({ kind: "protocol", detail: error instanceof Error ? error.message : String(error) });
     }
     const { diagnostics } = await process.exited;
-    killed ??= { death: { kind: "died", diagnostics }, culprit: undefined };
+    killed ??= OUT_OF_MEMORY.test(diagnostics)
+      ? { death: { kind: "killed", why: "memory" }, culprit: onlyComputing() }
+      : { death: { kind: "died", diagnostics }, culprit: undefined };
     const { death, culprit } = killed;
+    watch.over();
     const alone = flights.size === 1 && culprit === undefined;
     // The gateway's own end of the executor is every run's; else only the culprit knows what it died of.
     const ofAll = alone || (death.kind === "killed" && death.why === "revoked");
@@ -216,6 +225,12 @@ export function createLink(
     for (const load of loads.values()) load.resolve();
     const more = death.kind === "died" ? death.diagnostics : death.kind === "protocol" ? death.detail : "";
     greeted.reject(new Error(`Cannot start an executor: it ended (${death.kind}) ${more}`));
+  }
+
+  /** The one that has taken what its executor died for want of, where that can be said. */
+  function onlyComputing(): Flight | undefined {
+    const computing = [...flights.values()].filter(({ waiting }) => !waiting);
+    return computing.length === 1 ? computing[0] : undefined;
   }
 
   /**
@@ -270,10 +285,12 @@ export function createLink(
     if (known !== undefined) return known.promise;
     const loading = Promise.withResolvers<void>();
     loads.set(command.key, loading);
-    watch.loads(body.length);
+    const room = watch.loads(body.length);
     void loading.promise.then(() => watch.loaded(body.length));
     // Megabytes of code: not joined to their head, which would copy them.
-    void write(...encodeFramePieces(command, body));
+    const send = () => void write(...encodeFramePieces(command, body));
+    if (room === undefined) send();
+    else void room.then(send);
     return loading.promise;
   }
 
@@ -289,9 +306,11 @@ export function createLink(
         () => undefined,
       );
     }
+    for (let room = watch.roomFor(flight); room !== undefined && isUnderWay(); room = watch.roomFor(flight))
+      await room;
     if (!isUnderWay()) return;
     flight.begin();
-    watch.began();
+    watch.began(flight);
     void write(encodeFrame(command));
   }
 
@@ -318,7 +337,8 @@ export function createLink(
       // Nothing was asked in its name yet.
       if (killed !== undefined) return { kind: "lost", death: killed.death, touched: false };
       if (flights.has(command.run)) throw new TypeError(`Cannot run ${command.run} twice at once`);
-      const flight = new Flight(command.run, command.limits, host, powers);
+      const { stacks } = component;
+      const flight = new Flight(command.run, { ...command.limits, stacks }, host, powers);
       headLimit = Math.max(flights.size === 0 ? HEAD_BYTES : headLimit, flight.headBytes);
       flights.set(command.run, flight);
       const cancel = clock.after(deadlineMs, () => expire(flight));

@@ -11,7 +11,7 @@ import { decodeFrame, encodeFrame, type Frame, FrameError, readFrames } from "./
 import { type Parts, type PrepareCommand, parseParts, parseReport } from "./pipe/messages.ts";
 
 /** Changes whenever the same component would be prepared differently. */
-const PREPARATION = `writ-link/6 ${COST_TABLE_VERSION} ${METER_VERSION}`;
+const PREPARATION = `writ-link/7 ${COST_TABLE_VERSION} ${METER_VERSION}`;
 /** Prepared components kept in memory beside the disk's: about ten of the largest kind. */
 const KEPT_BYTES = 256 * 1024 * 1024;
 const LARGEST_PREPARED_BYTES = 512 * 1024 * 1024;
@@ -193,8 +193,8 @@ function checkParts(parts: Parts, body: Frame["body"]): Parts {
   const total = [...parts.modules, ...parts.images].reduce((sum, bytes) => sum + bytes, parts.planBytes);
   if (total !== body.length)
     throw new FrameError(`Cannot read a prepared component: ${total} bytes named, ${body.length} there`);
-  const { planBytes, modules, images, instantiationFuel } = parts;
-  return { planBytes, modules, images, instantiationFuel };
+  const { planBytes, modules, images, instantiationFuel, stacks } = parts;
+  return { planBytes, modules, images, instantiationFuel, stacks };
 }
 
 async function sha256(bytes: Uint8Array): Promise<string> {

@@ -3,9 +3,11 @@
  * whether something in it computes for long without having to wait. Nothing is asked of the executor itself.
  *
  * What is granted to guests is capped inside; this is for what a guest makes its host hold beside that, and for an
- * executor that is no longer ours.
+ * executor that is no longer ours. Where the kernel can be told how much it may have, it is told so before a run
+ * begins, and refuses more by itself (`ceiling.ts`); looking is for what it does not count, and where it can not be told.
  */
-import type { Clock, ProcessView } from "../ports/index.ts";
+import type { Clock, ProcessMemory, ProcessView } from "../ports/index.ts";
+import { createCeiling } from "./ceiling.ts";
 
 /** How often it looks where there is room. */
 const TICK_MS = 8;
@@ -19,23 +21,48 @@ const ALLOWANCE_BYTES = 48 * 1024 * 1024;
 const MOST_LEFT_BEHIND_BYTES = 256 * 1024 * 1024;
 /** What a component takes of an executor that loads it, as a multiple of its bytes: text, code, and what compiling needs. */
 const LOADED_TIMES = 10;
+/** What a run's own stack takes of an executor's memory; engines set it aside whole. */
+const STACK_BYTES = 1024 * 1024;
+/** Room from the start, for the first run that comes: an ordinary one then waits for no more. */
+const FIRST_ROOM_BYTES = 65 * 1024 * 1024;
+/** What ended runs may have left before the floor is looked at again. */
+const MOST_UNSEEN_BYTES = 8 * 1024 * 1024;
+/** A floor of the writable memory that is older is looked at again. */
+const FLOOR_LASTS_MS = 100;
 /** Computing for as long without waiting makes an executor give way to others. */
 const LONG_TURN_MS = 40;
 
 /** A run as the watch needs to know it. */
 export interface Watched {
   readonly memoryBytes: number;
+  /** Stacks that it may have at once: as many as tasks. */
+  readonly stacks: number;
   readonly waiting: boolean;
   /** When it began to compute, where it does; monotonic. */
   readonly computingSinceMs: number;
 }
 
 /** The watch over one executor. */
-export interface Watch {
-  began(): void;
-  ended(run: Watched): void;
-  /** It is given a component of so many bytes: the host's own work, which is no run's, whoever is under way meanwhile. */
-  loads(bytes: number): void;
+export interface Watch<R extends Watched> {
+  /** The process is there, and nothing runs in it. Resolves once the kernel bounds its memory, where it can. */
+  ready(): Promise<void>;
+  /** Asked just before a run begins. @returns undefined where it may; else resolves when to ask again */
+  roomFor(run: R): Promise<void> | undefined;
+  began(run: R): void;
+  /**
+   * Also of one that never began, which changes nothing.
+   *
+   * @param leftBytes what its memories had, if it is to be believed, and what is there until it is collected; default all of it
+   */
+  ended(run: R, leftBytes?: number): void;
+  /** None is under way any more. */
+  over(): void;
+  /**
+   * It is to be given a component of so many bytes: the host's own work, which is no run's, whoever is under way meanwhile.
+   *
+   * @returns undefined where there is room for it; else resolves when there is
+   */
+  loads(bytes: number): Promise<void> | undefined;
   /** It has loaded it. */
   loaded(bytes: number): void;
   /** The executor said something: what computed may have ended, or wait. */
@@ -46,18 +73,24 @@ export interface Watch {
   readonly slowed: boolean;
 }
 
-/**
- * @param runs those under way
- * @param exceeded told when they hold more than they were granted, and which one it must be when that can be said
- * @param isCrowded whether there is anybody to give way to; default: there is
- */
+/** Whom a watch tells what. */
+export interface WatchOptions<R extends Watched> {
+  /** Told when they hold more than they were granted, and which one it must be when that can be said. */
+  readonly exceeded: (culprit: R | undefined) => void;
+  /** Told when the kernel does not bound its memory as it is asked to: it is to be given nothing any more. */
+  readonly unbounded: () => void;
+  /** Whether there is anybody to give way to. Default: there is. */
+  readonly isCrowded?: () => boolean;
+}
+
+/** @param view of the process */
 export function createWatch<R extends Watched>(
   view: ProcessView,
   clock: Clock,
-  runs: () => Iterable<R>,
-  exceeded: (culprit: R | undefined) => void,
-  isCrowded: () => boolean = () => true,
-): Watch {
+  { exceeded, unbounded, isCrowded = () => true }: WatchOptions<R>,
+): Watch<R> {
+  const ceiling = createCeiling(view, clock, unbounded);
+  const runs = new Set<R>();
   let ticking = false;
   let yields = false;
   let slowed = false;
@@ -65,6 +98,11 @@ export function createWatch<R extends Watched>(
   /** Runs that the last tick saw; while one of them is under way, memory is measured against the same floor. */
   let seen = new Set<R>();
   let floorBytes = 0;
+  /** Writable memory before they began, and when that was seen. */
+  let floorWritableBytes = 0;
+  let floorSeenMs = Number.NEGATIVE_INFINITY;
+  /** What those under way were granted together, their stacks included. */
+  let grantedBytes = 0;
   let leftBehindBytes = 0;
   /** What components that are on their way may take. */
   let loadingBytes = 0;
@@ -77,7 +115,7 @@ export function createWatch<R extends Watched>(
 
   function tick(): void {
     ticking = false;
-    const present = new Set(runs());
+    const present = new Set(runs);
     if (present.size === 0) {
       seen = present;
       return;
@@ -91,23 +129,44 @@ export function createWatch<R extends Watched>(
 
   /** @returns bytes that they may still take, where that is known */
   function measure(present: ReadonlySet<R>): number {
-    const bytes = view.residentBytes();
-    if (bytes === undefined) return Number.POSITIVE_INFINITY;
+    const memory = view.memory();
+    if (memory === undefined) return Number.POSITIVE_INFINITY;
+    const bytes = memory.residentBytes;
     let granted = 0;
     for (const { memoryBytes } of present) granted += memoryBytes;
     if (![...present].some((run) => seen.has(run))) {
       // All of them began since the last look: what is there by now is what others left, and their first moments.
       floorBytes = bytes;
       leftBehindBytes = 0;
+      if (present.size > 1 || clock.monotonicMs() - floorSeenMs > FLOOR_LASTS_MS) lookAtFloor(memory);
+      void settle();
       return granted + ALLOWANCE_BYTES;
     }
-    // An executor that never says that it has loaded gains no more than this.
-    const others = Math.min(leftBehindBytes + loadingBytes, MOST_LEFT_BEHIND_BYTES);
-    const most = floorBytes + granted + others + ALLOWANCE_BYTES;
+    void settle();
+    const most = floorBytes + granted + others() + ALLOWANCE_BYTES;
     if (bytes <= most) return most - bytes;
     const computing = [...present].filter(({ waiting }) => !waiting);
     exceeded(present.size === 1 ? [...present][0] : computing.length === 1 ? computing[0] : undefined);
     return 0;
+  }
+
+  /** What is no run's: of those that ended, and of components. One that never says that it has loaded gains no more. */
+  function others(): number {
+    return Math.min(leftBehindBytes + loadingBytes, MOST_LEFT_BEHIND_BYTES);
+  }
+
+  function lookAtFloor(memory: ProcessMemory | undefined): void {
+    floorWritableBytes = memory?.writableBytes ?? floorWritableBytes;
+    floorSeenMs = clock.monotonicMs();
+  }
+
+  /** @param next what is to begin now. @returns undefined where there is room for it */
+  function settle(next?: Watched): Promise<void> | undefined {
+    const of = runs.size > 0 ? "runs" : next === undefined ? "idle" : "next";
+    const granted = grantedBytes + (next === undefined ? 0 : ownBytes(next));
+    // Many at once are most likely to be more in a moment: one change for as many again.
+    const soonBytes = of === "runs" && next !== undefined ? granted : 0;
+    return ceiling.settle(floorWritableBytes + others() + granted, soonBytes, of);
   }
 
   function computesForLong(present: Iterable<R>): boolean {
@@ -124,12 +183,34 @@ export function createWatch<R extends Watched>(
   }
 
   return {
-    began: () => schedule(),
-    ended({ memoryBytes }) {
-      leftBehindBytes += memoryBytes;
+    ready() {
+      lookAtFloor(view.memory());
+      return ceiling.begin(floorWritableBytes + FIRST_ROOM_BYTES);
     },
+    roomFor(run) {
+      // Where nothing runs: what ended runs left is nobody's, and what comes is the run's from its first moment. Not before each
+      // run, for many are shorter than a look.
+      const isLongAgo = clock.monotonicMs() - floorSeenMs >= TICK_MS;
+      if (runs.size === 0 && (isLongAgo || leftBehindBytes > MOST_UNSEEN_BYTES)) {
+        lookAtFloor(view.memory());
+        leftBehindBytes = 0;
+      }
+      return settle(run);
+    },
+    began(run) {
+      runs.add(run);
+      grantedBytes += ownBytes(run);
+      schedule();
+    },
+    ended(run, leftBytes = run.memoryBytes) {
+      if (!runs.delete(run)) return;
+      grantedBytes -= ownBytes(run);
+      leftBehindBytes += Math.min(leftBytes, run.memoryBytes);
+    },
+    over: () => runs.clear(),
     loads(bytes) {
       loadingBytes += LOADED_TIMES * bytes;
+      return settle();
     },
     loaded(bytes) {
       loadingBytes -= LOADED_TIMES * bytes;
@@ -137,7 +218,7 @@ export function createWatch<R extends Watched>(
     },
     heard() {
       hurried = false;
-      if (!computesForLong(runs())) restore();
+      if (!computesForLong(runs)) restore();
     },
     hurry() {
       hurried = true;
@@ -147,4 +228,9 @@ export function createWatch<R extends Watched>(
       return slowed;
     },
   };
+}
+
+/** What a run may have of an executor's writable memory. */
+function ownBytes({ memoryBytes, stacks }: Watched): number {
+  return memoryBytes + stacks * STACK_BYTES;
 }

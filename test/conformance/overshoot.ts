@@ -52,7 +52,7 @@ for (const { name, component } of await openGreed()) {
   const options = { memoryBytes: GRANTED, fuel: 1e13, timeToLiveMs: 8000, outputBytes: 32 * MIB };
   await box.sandbox.prepare(component, GRANTED);
   for (let again = 0; again < Number(values.times); again += 1) {
-    await box.call(echo, "run", { n: 1 }, { timeToLiveMs: 60_000 });
+    await box.call(echo, "run", { n: 1 }, { timeToLiveMs: 60_000, memoryBytes: GRANTED });
     await box.call(component, "run", { n: 0 }, { ...options, timeToLiveMs: 60_000 });
     const executor = box.started.findLast(({ role }) => role === "run")?.process;
     const pid = executor?.view.pid() ?? 0;

@@ -208,7 +208,7 @@ describe.each(KINDS)(
       const link = createLink(child, runtime.clock);
       const { verified } = await link.greeting;
       const environment = await runtime.files.read(`/proc/${child.view.pid()}/environ`);
-      const nowBytes = child.view.residentBytes() ?? 0;
+      const nowBytes = child.view.memory()?.residentBytes ?? 0;
       link.kill();
       await link.exited;
       expect(verified).toEqual(

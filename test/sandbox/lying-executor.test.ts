@@ -96,7 +96,7 @@ const LIES: Readonly<Record<string, (command: RunHead, mouth: Mouth) => void>> =
   "a second greeting": (_command, mouth) => mouth.say(READY),
   "a component loaded that nobody sent": (_command, mouth) => mouth.say({ type: "loaded", key: "other" }),
   "a prepared component": (_command, mouth) =>
-    mouth.say({ type: "prepared", planBytes: 0, modules: [], images: [], instantiationFuel: 0 }),
+    mouth.say({ type: "prepared", planBytes: 0, modules: [], images: [], instantiationFuel: 0, stacks: 1 }),
   "the end of another run": (command, mouth) => mouth.say(honestEnd(command, { run: "run_other" })),
   "an end without a run": (command, mouth) => mouth.say(honestEnd(command, { run: null })),
   "negative fuel": (command, mouth) => mouth.say(honestEnd(command, { fuelUsed: -1 })),

@@ -49,36 +49,34 @@ interface Run extends Watched {
 
 function setUp(mayRestore = true) {
   const clock = handClock();
-  const runs = new Set<Run>();
   const exceeded: (Run | undefined)[] = [];
   const yields: boolean[] = [];
   const state = { bytes: 100 * MIB, isCrowded: true };
   const view: ProcessView = {
     ...NO_VIEW,
-    residentBytes: () => state.bytes,
+    memory: () => ({ residentBytes: state.bytes, writableBytes: 0 }),
     yieldToOthers(on) {
       yields.push(on);
       return on || mayRestore;
     },
   };
-  const watch = createWatch<Run>(
-    view,
-    clock,
-    () => runs,
-    (culprit) => exceeded.push(culprit),
-    () => state.isCrowded,
-  );
+  const watch = createWatch<Run>(view, clock, {
+    exceeded: (culprit) => exceeded.push(culprit),
+    unbounded: () => expect.unreachable(),
+    isCrowded: () => state.isCrowded,
+  });
   const begin = (memoryMib: number): Run => {
-    const run = { memoryBytes: memoryMib * MIB, waiting: false, computingSinceMs: clock.monotonicMs() };
-    runs.add(run);
-    watch.began();
+    const run = {
+      memoryBytes: memoryMib * MIB,
+      stacks: 1,
+      waiting: false,
+      computingSinceMs: clock.monotonicMs(),
+    };
+    watch.began(run);
     return run;
   };
-  const end = (run: Run) => {
-    runs.delete(run);
-    watch.ended(run);
-  };
-  return { clock, state, watch, runs, exceeded, yields, begin, end };
+  const end = (run: Run) => watch.ended(run);
+  return { clock, state, watch, exceeded, yields, begin, end };
 }
 
 describe("createWatch() of memory", () => {
@@ -307,7 +305,8 @@ function startHog(): ExecutorProcess {
     exited: new Promise((resolve) =>
       child.once("close", (code: number | null) => resolve({ code, diagnostics: "" })),
     ),
-    view: viewProcess(child.pid ?? -1, "none"),
+    // Nobody but the watch sees to it.
+    view: { ...viewProcess(child.pid ?? -1, "none"), limitWritable: undefined },
   };
 }
 
@@ -316,7 +315,7 @@ describe("an executor that takes memory", () => {
     const link = createLink(startHog(), runtime.clock);
     await link.greeting;
     const run: LinkRun = {
-      load: { type: "load", key: "k" } as LinkRun["load"],
+      load: { type: "load", key: "k", stacks: 1 } as LinkRun["load"],
       body: new Uint8Array(0),
       command: {
         type: "run",

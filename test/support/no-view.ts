@@ -5,6 +5,7 @@ import type { ProcessView } from "../../src/ports/index.ts";
 export const NO_VIEW: ProcessView = {
   pid: () => undefined,
   confinement: () => [],
-  residentBytes: () => undefined,
+  memory: () => undefined,
+  limitWritable: undefined,
   yieldToOthers: () => false,
 };

@@ -40,6 +40,8 @@ const REFUSED: Readonly<Record<string, readonly [x64: number | null, arm64: numb
   rt_sigqueueinfo: [129, 138],
   rt_tgsigqueueinfo: [297, 240],
   setpriority: [141, 140],
+  // Its own limits, of which the gateway lowers one by the memory that is granted; `prlimit64` is decided below.
+  setrlimit: [160, 164],
   ioprio_set: [251, 30],
   migrate_pages: [256, 238],
   move_pages: [279, 239],
@@ -130,13 +132,14 @@ const REFUSED: Readonly<Record<string, readonly [x64: number | null, arm64: numb
 
 /** Calls whose first argument is a process: allowed where that is 0, which is the caller itself. */
 const OF_ITSELF: Readonly<Record<string, readonly [x64: number, arm64: number]>> = {
-  prlimit64: [302, 261],
   sched_setaffinity: [203, 122],
   sched_setscheduler: [144, 119],
   sched_setparam: [142, 118],
   sched_setattr: [314, 274],
 };
 
+/** Reads limits of its own: allowed where the process is 0, and no new limit is given. */
+const PRLIMIT64: Readonly<Record<FilterArch, number>> = { x64: 302, arm64: 261 };
 const CLONE: Readonly<Record<FilterArch, number>> = { x64: 56, arm64: 220 };
 /** Its flags stand in memory, where no filter can look; without it libc uses `clone`, whose flags are an argument. */
 const CLONE3 = 435;
@@ -158,6 +161,8 @@ const ENOSYS = 38;
 const NR_AT = 0;
 const ARCH_AT = 4;
 const FIRST_ARGUMENT_AT = 16;
+/** Its lower and its upper half: a pointer, and both are 0 where there is none. */
+const THIRD_ARGUMENT_AT = [32, 36] as const;
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
 
@@ -187,6 +192,15 @@ export function systemCallFilter(arch: FilterArch): Uint8Array<ArrayBuffer> {
       [RETURN, 0, 0, refuseWith(EPERM)],
     );
   program.push(
+    [JUMP_EQUAL, 0, 8, PRLIMIT64[arch]],
+    [LOAD_WORD, 0, 0, FIRST_ARGUMENT_AT],
+    [JUMP_EQUAL, 0, 5, 0],
+    [LOAD_WORD, 0, 0, THIRD_ARGUMENT_AT[0]],
+    [JUMP_EQUAL, 0, 3, 0],
+    [LOAD_WORD, 0, 0, THIRD_ARGUMENT_AT[1]],
+    [JUMP_EQUAL, 0, 1, 0],
+    [RETURN, 0, 0, ALLOW],
+    [RETURN, 0, 0, refuseWith(EPERM)],
     [JUMP_EQUAL, 0, 1, CLONE3],
     [RETURN, 0, 0, refuseWith(ENOSYS)],
     [JUMP_EQUAL, 0, 3, CLONE[arch]],

@@ -35,6 +35,14 @@ const TRAP_MODULE = new Uint8Array([
 /** One for all runs: it has no state that one could leave to another. */
 const raise = trapFunction();
 
+/** The system gave this process no more memory: see `ceiling.ts`. */
+export const OUT_OF_MEMORY: GuestEnd = Object.freeze({ kind: "exhausted", budget: "resident_bytes" });
+
+/** Whether that is what an error says: engines throw it for bytes, and end the process for anything else. */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof RangeError && /allocat|out of memory/i.test(error.message);
+}
+
 /** The guard of one run. */
 export interface RunGuard {
   /** The first reason to stop; later ones change nothing. */
@@ -125,7 +133,8 @@ export function createGuard(
     if (!(error instanceof WebAssembly.RuntimeError)) {
       const what = error instanceof AbiTrap ? error.reason : "bad-import-call";
       unexplained ||= !(error instanceof AbiTrap);
-      stop({ kind: "trapped", reason: `${what} ${name}`.slice(0, 200) });
+      if (isOutOfMemory(error)) stop(OUT_OF_MEMORY);
+      else stop({ kind: "trapped", reason: `${what} ${name}`.slice(0, 200) });
     }
     return trap();
   }

@@ -16,6 +16,7 @@ import type { ExecutorHost, PreparationStep } from "../../ports/index.ts";
 import { encodeFrame, type Frame, FrameReader } from "../pipe/frames.ts";
 import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
 import { IMAGE_NAME, splitModule } from "./image.ts";
+import { MOST_THREADS } from "./linker/index.ts";
 import type { PreparedLinks } from "./load.ts";
 import { shareMemory, shareTables } from "./memories.ts";
 import { exposeGlobals } from "./steady.ts";
@@ -118,6 +119,7 @@ function assemble(
         (sum, { module }) => sum + (modules[module]?.instantiationFuel ?? 0),
         0,
       ),
+      stacks: plan.async ? MOST_THREADS : 1,
     },
     body: joinBytes(
       pieces,

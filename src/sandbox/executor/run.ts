@@ -11,7 +11,7 @@ import type { ExecutorHost, ImportBinding } from "../../ports/index.ts";
 import type { GuestEnd, RunCommand } from "../pipe/messages.ts";
 import { withoutVersion } from "./bindings.ts";
 import { createContext, type RunPowers } from "./context.ts";
-import { createGuard, type RunGuard, type Stop } from "./guard.ts";
+import { createGuard, isOutOfMemory, OUT_OF_MEMORY, type RunGuard, type Stop } from "./guard.ts";
 import { bindImports } from "./imports.ts";
 import { createInputs, createNotedInputs, createReplayedInputs, type Inputs } from "./inputs.ts";
 import type { KeptInstances } from "./kept-instances.ts";
@@ -149,7 +149,7 @@ export function startRun(
       if (linked.fuelLeft() < 0n) return { kind: "exhausted", budget: "fuel" };
       if (linked.depthExceeded()) return { kind: "exhausted", budget: "call_depth" };
       const end = endOfThrown(error);
-      unexplained = end === UNEXPLAINED || end === STACK_OVERFLOW;
+      unexplained = end === UNEXPLAINED || end === STACK_OVERFLOW || end === OUT_OF_MEMORY;
       // A guest that was refused memory and traps has most likely been ended by its own allocator. One that went on without,
       // and traps for another reason, is told the same.
       const outOfMemory = end.kind === "trapped" && linked.growthRefused();
@@ -238,6 +238,7 @@ const UNEXPLAINED: GuestEnd = Object.freeze({ kind: "trapped", reason: "invalid-
 function endOfThrown(error: unknown): GuestEnd {
   if (error instanceof OutputTooLarge) return { kind: "exhausted", budget: "output_bytes" };
   if (error instanceof RangeError && error.message.includes("call stack")) return STACK_OVERFLOW;
+  if (isOutOfMemory(error)) return OUT_OF_MEMORY;
   if (error instanceof AbiTrap) return { kind: "trapped", reason: error.reason };
   if (error instanceof WebAssembly.RuntimeError)
     return { kind: "trapped", reason: trapReason(error.message) };

@@ -19,6 +19,8 @@ export interface Parts {
   readonly images: readonly number[];
   /** Fuel for code, segments and tables of all core instances. */
   readonly instantiationFuel: number;
+  /** Stacks that a run of it may have at once: one, or as many as tasks where it is asynchronous. */
+  readonly stacks: number;
 }
 
 /** Bounds that the executor itself keeps, so that an honest one stops early and says why. */
@@ -110,6 +112,7 @@ export const EXECUTOR_BUDGETS = [
   "handles",
   "call_depth",
   "random_bytes",
+  "resident_bytes",
 ] as const;
 /** One of {@link EXECUTOR_BUDGETS}. */
 export type ExecutorBudget = (typeof EXECUTOR_BUDGETS)[number];
@@ -212,6 +215,7 @@ export function parseParts(head: Frame["head"]): Parts {
     modules: parseCounts(head, "modules"),
     images: parseCounts(head, "images"),
     instantiationFuel: count(head, "instantiationFuel"),
+    stacks: count(head, "stacks"),
   };
 }
 

@@ -197,5 +197,5 @@ function lastRun(box: TestSandbox): ExecutorProcess | undefined {
 function residentOf(box: TestSandbox): number {
   return box.started
     .filter(({ role }) => role === "run")
-    .reduce((sum, { process: child }) => sum + (child.view.residentBytes() ?? 0), 0);
+    .reduce((sum, { process: child }) => sum + (child.view.memory()?.residentBytes ?? 0), 0);
 }

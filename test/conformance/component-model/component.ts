@@ -49,9 +49,9 @@ export async function prepareComponent(
     const report = parseReport(frame);
     if (report.type === "refused") throw new Refused(report.message);
     if (report.type !== "prepared") throw new TypeError(`The preparer reports ${report.type}`);
-    const { planBytes, modules, images, instantiationFuel } = report;
+    const { planBytes, modules, images, instantiationFuel, stacks } = report;
     return loadComponent(
-      { type: "load", key: "", imports, planBytes, modules, images, instantiationFuel },
+      { type: "load", key: "", imports, planBytes, modules, images, instantiationFuel, stacks },
       { head: {}, body: report.body },
     );
   }

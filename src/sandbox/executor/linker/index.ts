@@ -11,7 +11,7 @@ export {
   type Values,
   type WritableBuffer,
 } from "./async/channel.ts";
-export type { HostWork } from "./async/scheduler.ts";
+export { type HostWork, MOST_THREADS } from "./async/scheduler.ts";
 export type { ComponentFunction } from "./call.ts";
 export { type CompiledPlan, compilePlan } from "./compile.ts";
 export { type CoreState, nobodysDoor } from "./core-state.ts";

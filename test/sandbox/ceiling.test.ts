@@ -1,0 +1,200 @@
+/** How much memory the kernel lets an executor have: what that is, when it changes, and what its refusal means to a run. */
+import { readFileSync } from "node:fs";
+import { afterEach, describe, expect, it } from "vitest";
+import { runtime } from "#runtime";
+import type { ExecutorProcess } from "../../src/ports/index.ts";
+import { createCeiling } from "../../src/sandbox/ceiling.ts";
+import { componentOf } from "../support/components.ts";
+import { ECHO_GUEST } from "../support/guests.ts";
+import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
+
+const MIB = 1024 * 1024;
+
+/** A kernel that takes a limit when it is let, and a clock that stands where it is put. */
+function setUp(isTaken = true) {
+  const state = { nowMs: 10_000, failures: 0 };
+  const asked: { mib: number; answer: () => void }[] = [];
+  const ceiling = createCeiling(
+    {
+      limitWritable: (bytes) =>
+        new Promise((resolve) => asked.push({ mib: bytes / MIB, answer: () => resolve(isTaken) })),
+    },
+    { ...runtime.clock, monotonicMs: () => state.nowMs },
+    () => {
+      state.failures += 1;
+    },
+  );
+  /** Lets the kernel answer all that was asked. @returns what that was, in MiB */
+  async function kernel(): Promise<readonly number[]> {
+    const seen: number[] = [];
+    for (let next = asked.shift(); next !== undefined; next = asked.shift()) {
+      seen.push(next.mib);
+      next.answer();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    return seen;
+  }
+  async function begun(mib: number) {
+    const begin = ceiling.begin(mib * MIB);
+    await kernel();
+    await begin;
+  }
+  const settle = (mib: number, of: "idle" | "next" | "runs", soonMib = 0) =>
+    ceiling.settle(mib * MIB, soonMib * MIB, of);
+  return { state, ceiling, kernel, begun, settle, asked };
+}
+
+describe("createCeiling()", () => {
+  it("bounds nothing, and keeps nobody waiting, before it has begun and where there is no such limit", async () => {
+    const { settle, asked } = setUp();
+    expect(settle(900, "next")).toBe(undefined);
+    expect(asked).toEqual([]);
+    const none = createCeiling({ limitWritable: undefined }, runtime.clock, () => expect.unreachable());
+    await none.begin(1);
+    expect(none.settle(900 * MIB, 0, "next")).toBe(undefined);
+  });
+
+  it("has who needs more wait until the kernel has raised it", async () => {
+    const { begun, settle, kernel } = setUp();
+    await begun(100);
+    expect(settle(100, "next")).toBe(undefined);
+    const wait = settle(200, "next");
+    expect(wait).toBeInstanceOf(Promise);
+    expect(await kernel()).toEqual([256]);
+    await wait;
+    expect(settle(200, "next")).toBe(undefined);
+  });
+
+  it("raises it once for as many again when some are under way", async () => {
+    const { begun, settle, kernel, asked } = setUp();
+    await begun(100);
+    void settle(300, "runs", 200);
+    expect(await kernel()).toEqual([556]);
+    expect(settle(400, "runs", 300)).toBe(undefined);
+    expect(asked).toEqual([]);
+  });
+
+  it("leaves it alone while it is right within some megabytes, so that most runs change nothing", async () => {
+    const { begun, settle, asked } = setUp();
+    await begun(100);
+    for (const mib of [95, 100, 107]) expect(settle(mib, "next")).toBe(undefined);
+    expect(asked).toEqual([]);
+  });
+
+  it("lowers it for a run that begins alone, which waits for that, but not within a second of a larger one", async () => {
+    const { state, begun, settle, kernel, asked } = setUp();
+    await begun(200);
+    void settle(200, "next");
+    state.nowMs += 900;
+    expect(settle(20, "next")).toBe(undefined);
+    expect(asked).toEqual([]);
+    state.nowMs += 200;
+    const wait = settle(20, "next");
+    expect(await kernel()).toEqual([76]);
+    await wait;
+    expect(settle(20, "next")).toBe(undefined);
+  });
+
+  it("lowers nothing while the executor is idle: what it loads was the host's own work", async () => {
+    const { state, begun, settle, asked } = setUp();
+    await begun(200);
+    state.nowMs += 5000;
+    expect(settle(20, "idle")).toBe(undefined);
+    expect(asked).toEqual([]);
+  });
+
+  it("lets nobody begin while the kernel is about to lower it below what that one needs", async () => {
+    const { state, begun, settle, kernel } = setUp();
+    await begun(300);
+    state.nowMs += 5000;
+    void settle(20, "runs");
+    const wait = settle(300, "next");
+    expect(wait).toBeInstanceOf(Promise);
+    // The lower one is on its way, and cannot be called back.
+    expect(await kernel()).toEqual([76, 356]);
+    await wait;
+    expect(settle(300, "next")).toBe(undefined);
+  });
+
+  it("says so when the kernel does not take it, and keeps nobody waiting for ever", async () => {
+    const { state, ceiling, settle, kernel } = setUp(false);
+    const begin = ceiling.begin(100 * MIB);
+    await kernel();
+    await begin;
+    expect(state.failures).toBe(1);
+    expect(settle(900, "next")).toBe(undefined);
+  });
+});
+
+let box: TestSandbox | undefined;
+afterEach(async () => {
+  await box?.close();
+  box = undefined;
+});
+
+/** An executor that is never seen to hold anything: only the kernel is left to refuse. */
+function unseen(executor: ExecutorProcess): ExecutorProcess {
+  const { view } = executor;
+  const memory = () => {
+    const seen = view.memory();
+    return seen && { ...seen, residentBytes: 0 };
+  };
+  return { ...executor, view: { ...view, memory } };
+}
+
+const open = async () => {
+  box = await openSandbox({
+    most: 1,
+    spawn: (role, cage) => unseen(runtime.spawnExecutor(role, cage)),
+  });
+  return box;
+};
+
+/** Objects of the engine's own heap, for ever. */
+const GREEDY = `(component
+  (core module $guest
+    (type $node (struct (field (ref null $node)) (field i64 i64 i64 i64 i64 i64)))
+    (global $head (mut (ref null $node)) (ref.null $node))
+    (func (export "run") (param i32) (result i32)
+      loop $for-ever
+        (global.set $head (struct.new $node (global.get $head)
+          (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4) (i64.const 5) (i64.const 6)))
+        br $for-ever
+      end
+      unreachable))
+  (core instance $guest (instantiate $guest))
+  (func (export "run") (param "n" u32) (result u32) (canon lift (core func $guest "run"))))`;
+
+const executorOf = ({ started }: TestSandbox) => started.findLast(({ role }) => role === "run")?.process;
+
+describe("an executor whose memory the kernel bounds", () => {
+  it("is said to be bounded exactly where the kernel says so", async () => {
+    const { sandbox, ...rest } = await open();
+    const view = executorOf({ sandbox, ...rest })?.view;
+    const limits = readFileSync(`/proc/${view?.pid()}/limits`, "utf8");
+    const isBounded = /^Max data size\s+\d+\s/m.test(limits);
+    expect(isBounded).toBe(view?.limitWritable !== undefined);
+    expect(sandbox.isolation.verified.includes("os-memory-limit")).toBe(isBounded);
+  });
+
+  it("can not have more than its run was granted, and the run ends as exhausted; the next one runs", async () => {
+    const { sandbox, call } = await open();
+    if (!sandbox.isolation.verified.includes("os-memory-limit")) return;
+    const options = { memoryBytes: 16 * MIB, fuel: 1e12, timeToLiveMs: 60_000 };
+    const { outcome } = await call(await componentOf(GREEDY), "run", { n: 1 }, options);
+    expect(outcome).toEqual({ kind: "exhausted", budget: "resident_bytes" });
+    expect((await call(await componentOf(ECHO_GUEST), "run", { n: 5 }, options)).output).toBe(5);
+  });
+
+  it("has room for a run of whatever grant, and for many at once, in whatever order", async () => {
+    const { call } = await open();
+    const echo = await componentOf(ECHO_GUEST);
+    const grants = [1, 512, 4, 64, 1024, 2];
+    for (const mib of grants)
+      expect((await call(echo, "run", { n: mib }, { memoryBytes: mib * MIB })).output).toBe(mib);
+    const ends = await Promise.all(
+      grants.map((mib) => call(echo, "run", { n: mib }, { memoryBytes: mib * MIB })),
+    );
+    expect(ends.map(({ output }) => output)).toEqual(grants);
+  });
+});
