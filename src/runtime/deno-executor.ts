@@ -1,4 +1,5 @@
 /** The Deno half of `#executor-runtime`: runs inside the cage. */
+import threads from "node:worker_threads";
 import type { ExecutorHost } from "../ports/index.ts";
 import {
   COMMON_ATTEMPTS,
@@ -8,6 +9,16 @@ import {
   refusedAttempts,
   roleOf,
 } from "./executor-common.ts";
+
+// Before anything else runs. What a page stores is on the disk, for every later executor of whatever tenant, and no permission
+// is asked for it. A thread would have these again, so there are none: the class that theirs is made from refuses.
+for (const name of ["localStorage", "sessionStorage", "caches", "Worker"])
+  Reflect.deleteProperty(globalThis, name);
+function NoThread() {
+  throw new Deno.errors.NotCapable("Threads are not available here");
+}
+Reflect.setPrototypeOf(threads.Worker, NoThread);
+Object.preventExtensions(threads.Worker);
 
 // Ctrl+C in a terminal reaches every process of its group. The gateway finishes what is running and then closes our
 // pipe; that is when we end.
@@ -54,12 +65,14 @@ export const executorHost: ExecutorHost = {
       [
         ...COMMON_ATTEMPTS,
         ["no-processes", async () => new Deno.Command("/bin/true").outputSync()],
+        ["no-threads", async () => new threads.Worker("", { eval: true }).terminate()],
         ["no-signals", async () => Deno.kill(Deno.ppid, "SIGCONT")],
         // Without the permission to read it, the environment might as well be empty; it is empty too.
         ["no-environment", async () => Deno.env.toObject()],
       ],
       (error) => error instanceof Deno.errors.NotCapable || String(error).includes("NotCapable"),
     );
+    if (!("caches" in globalThis) && !("localStorage" in globalThis)) held.push("no-storage");
     return held.sort();
   },
   exit: (code) => Deno.exit(code),

@@ -32,6 +32,19 @@ const SWITCHED_OFF = [
   "--disable-sigusr1",
 ];
 
+/**
+ * Whoever may set flags of V8 in a process that runs may do all that V8 can: have it write its traces into any file, or
+ * turn off its checks. No permission of a runtime's is asked. Frozen, the attempt ends the process, or does nothing.
+ */
+const FREEZE_FLAGS = "--freeze-flags-after-init";
+
+/**
+ * A run's functions are validated when they are first called, as they are compiled. All of them were validated before,
+ * where the component was prepared, and what is loaded here is those bytes by their digest; to do it again for the many
+ * that no run calls would be a fifth of what a large component's first call takes. Deno's engine does not do so.
+ */
+const VALIDATE_LAZILY = "--wasm-lazy-validation";
+
 /** How the runtime that runs us would start itself. */
 export interface Self {
   readonly name: Cage["runtime"];
@@ -87,6 +100,8 @@ export function nodeArguments(
     "--no-addons",
     // Nothing in a child makes code out of text.
     "--disallow-code-generation-from-strings",
+    FREEZE_FLAGS,
+    ...(role === "run" ? [VALIDATE_LAZILY] : []),
     "--no-warnings",
     ...SWITCHED_OFF.filter(supports),
     // A guest's trap must not write a heap snapshot or a core file of another guest's data.
@@ -104,7 +119,7 @@ export function denoArguments(role: ExecutorRole): readonly string[] {
     "--no-remote",
     "--cached-only",
     "--quiet",
-    "--v8-flags=--disallow-code-generation-from-strings",
+    `--v8-flags=--disallow-code-generation-from-strings,${FREEZE_FLAGS}`,
     // A probe is to see what the system refuses, so the runtime must refuse it nothing.
     ...(role === "probe" ? ["--allow-all"] : []),
     ENTRY,

@@ -1,8 +1,8 @@
 /** The Node half of `#executor-runtime`: runs inside the cage. */
 import { spawn } from "node:child_process";
+import { syncBuiltinESMExports } from "node:module";
 import { Socket } from "node:net";
 import os from "node:os";
-import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { ExecutorHost } from "../ports/index.ts";
 import {
@@ -13,21 +13,20 @@ import {
   refusedAttempts,
   roleOf,
 } from "./executor-common.ts";
+import { closeInherited } from "./inherited.ts";
 
 // Before anything else runs. `--permission` lets a process signal every other one of its user: a guest who broke out
 // could stop the gateway, or start its inspector. Without these members nothing in the process can.
 for (const member of ["kill", "_kill", "_debugProcess", "_debugEnd"]) Reflect.deleteProperty(process, member);
 Reflect.deleteProperty(os, "setPriority");
+// Whoever imports these modules by name gets what they export now.
+syncBuiltinESMExports();
+
+closeInherited();
 
 // Ctrl+C in a terminal reaches every process of its group. The gateway finishes what is running and then closes our
 // pipe; that is when we end.
 process.on("SIGINT", () => undefined);
-
-// A run's functions are validated when they are first called, as they are compiled. All of them were validated before,
-// where the component was prepared, and what is loaded here is those bytes by their digest; to do it again for the many
-// that no run calls would be a fifth of what a large component's first call takes. An engine that does not know the
-// flag passes over it; Deno's does not.
-if (roleOf(process.argv[2]) === "run") setFlagsFromString("--wasm-lazy-validation");
 
 /** Holds what comes through the pipe until it is taken: one for all of it, for new ones would keep the collector busy. */
 const INPUT_BYTES = 256 * 1024;

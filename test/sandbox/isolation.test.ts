@@ -8,6 +8,8 @@
  * npm. What stays open and is known: on Node, facts about the machine (`node:os`: host name, user name, processors).
  */
 import { spawn as spawnDecoy } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { readdirSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -72,6 +74,35 @@ const PROBES: Readonly<Record<string, string>> = {
   "a heap snapshot": `const v8 = await load("node:v8"); return v8.writeHeapSnapshot("$FOLDER/probe.heapsnapshot");`,
   "a file as an environment": `proc.loadEnvFile("/etc/os-release"); return "read";`,
   "another folder": `proc.chdir("/"); return "changed";`,
+  "a descriptor that the gateway was given": `const fs = await load("node:fs"); try { fs.writeSync(8, "x"); return "written"; } catch {} return String(fs.readSync(7, new Uint8Array(1))) + " read";`,
+  "another process, by another name": `const p = await import("node:process"); (p.kill ?? Deno.kill)($PID, "SIGCONT"); return "signalled";`,
+  "the inspector of another process, by another name": `const p = await import("node:process"); p._debugProcess($PID); return "signalled";`,
+  "the priority of another process, by another name": `const os = await import("node:os"); os.setPriority($PID, 19); return "changed";`,
+  "a thread by another name": `const wt = await import("node:worker_threads"); return await new Promise((resolve, reject) => { const w = new wt.Worker("require('node:worker_threads').parentPort.postMessage('runs')", { eval: true }); w.on("error", reject); w.on("message", resolve); w.on("exit", () => reject(new Error("exit"))); });`,
+  "a thread of a text": `return await new Promise((resolve, reject) => { const w = new real.Worker(URL.createObjectURL(new Blob(["postMessage('runs')"])), { type: "module" }); w.onmessage = (m) => resolve(m.data); w.onerror = (e) => { e.preventDefault?.(); reject(new Error("refused")); }; });`,
+  "what a page stores": `real.localStorage.setItem("writ-probe", "x"); return "stored";`,
+  "what a page stores of answers": `const c = await real.caches.open("writ-probe"); await c.put("http://x/y", new Response("x")); return "stored";`,
+  "a store of keys": `const kv = await Deno.openKv("$FOLDER/kv"); await kv.set(["a"], 1); return "stored";`,
+  // Not where it is let begin: a Node that can not open its file never ends.
+  "traces into a file": `const t = await load("node:trace_events"); if (!proc || "$ROLE" === "probe") throw new Error("not tried"); t.createTracing({ categories: ["node", "v8"] }).enable(); return "tracing";`,
+  "a cache of code": `const m = await import("node:module"); const { status } = m.enableCompileCache("$FOLDER/cache"); if (status === 1 || status === 2) return "on"; throw new Error("refused");`,
+  "a file as a blob": `const fs = await load("node:fs"); return await (await fs.openAsBlob("/etc/hostname")).text();`,
+  "a file by its address": `return await (await real.fetch("file:///etc/hostname")).text();`,
+  "a file as a module": `const at = ["file:///etc", "hostname"].join("/"); return String(await import("data:text/javascript,import x from " + JSON.stringify(at) + " with { type: 'json' }; export default x"));`,
+  "a hard link": `const fs = await load("node:fs"); fs.linkSync("$FOLDER/there", "$FOLDER/linked"); return "linked";`,
+  "a folder of its own": `const fs = await load("node:fs"); return fs.mkdtempSync("$FOLDER/own-");`,
+  "shared memory": `const fs = await load("node:fs"); fs.writeFileSync("/dev/shm/writ-probe-$PID", "x"); return "written";`,
+  // Whether it was sent is seen where it would arrive.
+  "a question to a server of names": `const dns = await import("node:dns"); const r = new dns.promises.Resolver({ timeout: 300, tries: 1 }); r.setServers(["127.0.0.1:$UDP"]); return String(await r.resolve4("secret.example"));`,
+  "a socket without a file": `const net = await load("node:net"); return await new Promise((resolve, reject) => { const s = net.connect({ path: "\\0writ-probe" }); s.on("connect", () => resolve("connected")); s.on("error", (e) => /ECONNREFUSED/.test(String(e)) ? resolve("reached the system: " + e) : reject(e)); });`,
+  "a connection by HTTP/2": `const h = await load("node:http2"); return await new Promise((resolve, reject) => { const s = h.connect("http://127.0.0.1:$PORT"); s.on("connect", () => resolve("connected")); s.on("error", reject); });`,
+  "a connection by the back door": `const { TCP, TCPConnectWrap } = proc.binding("tcp_wrap"); const code = new TCP(0).connect(new TCPConnectWrap(), "127.0.0.1", $PORT); if (code === 0) return "connecting"; throw new Error("refused");`,
+  "a child process by the back door": `const stdio = [0, 1, 2].map((n) => ({ type: "pipe", readable: n === 0, writable: n > 0 })); const { error } = proc.binding("spawn_sync").spawn({ file: "/bin/echo", args: ["echo"], stdio }); if (!error) return "spawned"; throw new Error("refused");`,
+  "code out of text": `return String(new Function("return 7")());`,
+  "facts of the machine": `return [Deno.hostname(), Deno.osRelease(), JSON.stringify(Deno.networkInterfaces())].join();`,
+  // The last: where it succeeds nothing is left that could say so, and where it fails neither. The system's cages let a program
+  // start another in its place, for that is how they start ours, and whatever that is stays in them.
+  "another program in its place": `if ("$ROLE" === "probe") throw new Error("not tried"); proc.execve("/bin/echo", ["echo", "in its place"], {}); return "?";`,
 };
 
 /** What is no way out where the system keeps the process: it all stays inside, or needs what is not there. */
@@ -106,11 +137,11 @@ const WHOLE: readonly SystemCage[] = ["bubblewrap", "landlock"];
 const KINDS = EACH_RUNTIME.flatMap(([name]) => CAGES.map((system) => [name, system] as const));
 
 /** A program that tries every probe and prints what it got as JSON. */
-function hostileProgram(preamble: string): string {
+function hostileProgram(): string {
   const bodies = Object.entries(PROBES).map(
     ([name, body]) => `[${JSON.stringify(name)}, async () => { ${fill(body)} }]`,
   );
-  return `${preamble}
+  return `
     const real = globalThis;
     const Deno = real.Deno;
     const proc = Deno ? undefined : real.process;
@@ -129,16 +160,18 @@ function hostileProgram(preamble: string): string {
 }
 
 /** An executor's own command line, with another program where ours stands. */
-function hostileCommand(name: "node" | "deno", system: SystemCage, role: ExecutorRole): CommandLine {
+function hostileCommand(
+  name: "node" | "deno",
+  system: SystemCage,
+  role: ExecutorRole,
+  body = hostileProgram(),
+): CommandLine {
   const { program, args } = executorCommand(role, { runtime: name, system }, SELF);
   const ours = args.findIndex((arg) => arg.endsWith("executor.ts"));
   const [entry = ""] = args.slice(ours);
-  // On Node the executor takes powers away before anything else runs; the attacker comes after that.
-  const code = hostileProgram(
-    name === "node"
-      ? `await import(${JSON.stringify(entry.replace("executor.ts", "runtime/node-executor.ts"))});`
-      : "",
-  );
+  // The executor takes powers away before anything else runs; the attacker comes after that.
+  const own = new URL(`file://${entry.replace("executor.ts", `runtime/${name}-executor.ts`)}`).href;
+  const code = `await import(${JSON.stringify(own)});\n${body.replaceAll("$ROLE", role)}`;
   const theirs =
     name === "node" ? ["--input-type=module", "--eval", code] : [`data:text/javascript;base64,${btoa(code)}`];
   return { program, args: [...args.slice(0, ours), ...theirs] };
@@ -151,8 +184,14 @@ const SELF = {
   knowsFlag: () => true,
 };
 
+/** Runs it as a gateway would that was started with two more files open. */
+function withDescriptors({ program, args }: CommandLine): CommandLine {
+  const script = 'exec 7<"$0/there" 8>>"$0/there"; exec /usr/bin/env -i "$@"';
+  return { program: "/bin/sh", args: ["-c", script, folder, program, ...args] };
+}
+
 async function attack(command: CommandLine): Promise<Record<string, string | null>> {
-  const { code, output, diagnostics } = await runCommand(command);
+  const { code, output, diagnostics } = await runCommand(withDescriptors(command));
   if (code !== 0) throw new Error(`the attacker's program ended with ${code}: ${output} ${diagnostics}`);
   return JSON.parse(output);
 }
@@ -162,25 +201,56 @@ const server = createServer((socket) => {
   accepted += 1;
   socket.destroy();
 });
+let datagrams = 0;
+const names = createSocket("udp4", () => {
+  datagrams += 1;
+});
 let port = 0;
 /** Files and a process that a probe may harm, should the cage be open: never anything of the project's. */
 let folder = "";
 const decoy = spawnDecoy("sleep", ["60"]);
 const fill = (body: string) =>
-  body.replaceAll("$PORT", String(port)).replaceAll("$FOLDER", folder).replaceAll("$PID", String(decoy.pid));
+  body
+    .replaceAll("$UDP", String(names.address().port))
+    .replaceAll("$PORT", String(port))
+    .replaceAll("$FOLDER", folder)
+    .replaceAll("$PID", String(decoy.pid));
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "writ-isolation-"));
   for (const name of ["there", "keys/manifest.pem", "writ.sqlite"])
     await runtime.files.write(join(folder, name), "x");
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => names.bind(0, "127.0.0.1", resolve));
   const address = server.address();
   if (typeof address === "object" && address !== null) port = address.port;
 });
 afterAll(async () => {
   server.close();
+  names.close();
   decoy.kill("SIGKILL");
   await removeFolder(folder);
 });
+
+/** As it is seen from outside. */
+function expectNothingHappened(): void {
+  expect({ accepted, datagrams, files: readdirSync(folder).sort() }).toEqual({
+    accepted: 0,
+    datagrams: 0,
+    files: ["keys", "there", "writ.sqlite"],
+  });
+}
+
+/** Has the engine write what it does with a function into files of its choice. */
+const FLAGS = `
+  const v8 = await import("node:v8");
+  const wasTold = [];
+  for (const flag of ["--trace-turbo", "--trace-turbo-path=$FOLDER", "--redirect-code-traces", "--redirect-code-traces-to=$FOLDER/code", "--no-freeze-flags-after-init", "--trace-turbo"])
+    try { v8.setFlagsFromString(flag); wasTold.push(flag); } catch {}
+  const f = (list) => { let sum = 0; for (let i = 0; i < 1e5; i += 1) sum += list[i & 3]; return sum; };
+  for (let i = 0; i < 50; i += 1) f([1, 2, 3, 4]);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  console.log("went on");
+  globalThis.Deno ? Deno.exit(0) : process.exit(0);`;
 
 describe.each(KINDS)(
   "an executor on %s in the cage %s whose guest is arbitrary JavaScript",
@@ -190,7 +260,7 @@ describe.each(KINDS)(
       const reached = Object.fromEntries(Object.entries(got).filter(([, value]) => value !== null));
       expect(Object.keys(got)).toHaveLength(Object.keys(PROBES).length);
       expect(reached).toEqual({});
-      expect(accepted).toBe(0);
+      expectNothingHappened();
     });
 
     it.runIf(WHOLE.includes(system))("reaches nothing when the runtime refuses it nothing", async () => {
@@ -200,7 +270,12 @@ describe.each(KINDS)(
           value !== null && !INSIDE.includes(probe) && !isKnownOpen(name, system, probe, value),
       );
       expect(Object.fromEntries(reached)).toEqual({});
-      expect(accepted).toBe(0);
+      expectNothingHappened();
+    });
+
+    it("can not give its engine other flags: the attempt ends it, or does nothing", async () => {
+      await runCommand(hostileCommand(name, system, "run", fill(FLAGS)));
+      expectNothingHappened();
     });
 
     it("was started without an environment, has a small process, and says so", async () => {
