@@ -407,6 +407,14 @@ describe("runs that share an executor that lies", () => {
     },
   );
 
+  it("end as exhausted where one computes, and as lost where it waits, when it dies for want of memory", async () => {
+    const { touched, untouched } = await openTwo((_first, _second, mouth) =>
+      mouth.die("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"),
+    );
+    expect((await untouched).outcome).toEqual({ kind: "exhausted", budget: "resident_bytes" });
+    expect((await touched).outcome).toEqual({ kind: "revoked", reason: "executor-lost" });
+  });
+
   it("charge a call to the run that it names, whoever of the same tenant made it", async () => {
     const { touched, untouched } = await openTwo((first, second, mouth) => {
       mouth.say(callOf(second, 1, "log/write"));

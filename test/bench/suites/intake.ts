@@ -1,15 +1,14 @@
-/** What it costs to meet a component for the first time: decode, inspect, transpile, meter, compile. */
+/** What it costs to meet a component for the first time: decode, plan, validate, meter, compile. */
 import { join } from "node:path";
 import { runtime } from "#runtime";
 import { readOffer } from "../../../src/compose.ts";
-import { decode } from "../../../src/core/component/index.ts";
+import { decode, planLinks } from "../../../src/core/component/index.ts";
 import { instrument } from "../../../src/core/metering/index.ts";
 import { inspectComponent } from "../../../src/registry/index.ts";
 import { createSandbox } from "../../../src/sandbox/index.ts";
 import { compare, planFor, type Row, rowOf } from "../harness.ts";
 import type { Figure, Suite, Table } from "../suite.ts";
 import { loadTools } from "../support/tools.ts";
-import { generateParts } from "../support/transpile.ts";
 
 const MEMORY_BYTES = 64 * 1024 * 1024;
 
@@ -41,15 +40,18 @@ export const intake: Suite = {
       );
 
       const steps = {
-        generate: [] as number[],
+        plan: [] as number[],
         validate: [] as number[],
         meter: [] as number[],
         compile: [] as number[],
       };
       let modules: readonly Uint8Array<ArrayBuffer>[] = [];
       for (let i = 0; i < times; i++) {
-        const parts = await clocked(steps.generate, () => generateParts(bytes));
-        modules = parts.modules;
+        modules = await clocked(steps.plan, () =>
+          planLinks(bytes).plan.modules.map(({ offset, byteLength }) =>
+            bytes.slice(offset, offset + byteLength),
+          ),
+        );
         await clocked(steps.validate, () => modules.every((wasm) => WebAssembly.validate(wasm)));
         const metered = await clocked(steps.meter, () =>
           modules.map((wasm) => instrument(wasm, { maxMemoryBytes: MEMORY_BYTES }).wasm),
@@ -75,10 +77,10 @@ export const intake: Suite = {
       const rows: Row[] = [
         ...reading,
         rowOf("prepare, cold: preparer process → prepared and kept", whole),
-        rowOf("  of which jco generate, in process", steps.generate),
+        rowOf("  of which decode and plan, in process", steps.plan),
         rowOf("  of which validate", steps.validate),
         rowOf("  of which meter", steps.meter),
-        rowOf("compile the metered modules", steps.compile),
+        rowOf("  of which compile", steps.compile),
       ];
       tables.push({ title: `${name}, ${megabytes.toFixed(3)} MB`, rows });
       const meterMs = rows.find((row) => row.name.endsWith("meter"))?.p50 ?? Number.NaN;
@@ -92,7 +94,7 @@ export const intake: Suite = {
       tables,
       figures,
       notes: [
-        "the steps of prepare are timed in this process, which has jco warm after the first; the whole is timed in a preparer process that starts cold every time",
+        "the steps of prepare are timed in this process, which is warm after the first; the whole is timed in a preparer process that starts cold every time",
       ],
     };
   },
