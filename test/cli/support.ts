@@ -21,6 +21,7 @@ import {
   rotateKeys,
 } from "../../src/wiring/index.ts";
 import { removeFolder } from "../support/folder.ts";
+import { shareCache } from "../support/shared-cache.ts";
 
 /** The project's folder. */
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -69,7 +70,10 @@ export async function cli(args: readonly string[], changes: WorldChanges = {}): 
     terminal: { isTty: false, columns: 80 },
     readStdin: unexpected("standard input"),
     startServer: unexpected("a server"),
-    openLocalGateway: (options) => openLocalGateway(runtime, options),
+    async openLocalGateway(options) {
+      await shareCache(options.dataFolder);
+      return await openLocalGateway(runtime, options);
+    },
     openKeys: (dataFolder) => openKeys(runtime, dataFolder),
     askGateway: (url, key) => askGateway(runtime, url, key),
     reportSlos: (dataFolder, sloFile) => openReport(runtime, dataFolder, sloFile),
@@ -81,7 +85,10 @@ export async function cli(args: readonly string[], changes: WorldChanges = {}): 
     rotateJournalKeys: (place, onTenant) => rotateJournalKeys(runtime, place, onTenant),
     openBooks: (place, pricesFile) => openBooks(runtime, place, pricesFile),
     openRecords: (dataFolder) => openRecords(runtime, dataFolder),
-    openReplayer: (dataFolder) => openReplayer(runtime, dataFolder),
+    async openReplayer(place) {
+      await shareCache(place.dataFolder);
+      return await openReplayer(runtime, place);
+    },
     offer: () => readOffer(runtime),
     openToolchain: unexpected("the toolchain"),
     ...rest,

@@ -2,9 +2,6 @@
  * The same run in a Node and in a Deno executor: fuel, depth, output and random numbers must be the same to the
  * unit, or a manifest could not be replayed elsewhere.
  */
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import type { OutcomeKind } from "../../src/core/manifest/types.ts";
@@ -12,7 +9,6 @@ import type { JsonValue } from "../../src/core/policy/types.ts";
 import type { HostCall, HostReply } from "../../src/ports/index.ts";
 import { componentOf, sampleTool } from "../support/components.ts";
 import { EACH_RUNTIME } from "../support/each-runtime.ts";
-import { removeFolder } from "../support/folder.ts";
 import { RANDOM_GUEST } from "../support/guests.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 
@@ -20,13 +16,10 @@ import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 const seeded = (seed: number) => ({ bytes: (length: number) => new Uint8Array(length).fill(seed) });
 
 let boxes: readonly TestSandbox[];
-let cacheFolder: string;
 beforeAll(async () => {
-  cacheFolder = await mkdtemp(join(tmpdir(), "writ-both-"));
   boxes = await Promise.all(
     EACH_RUNTIME.map(([, spawn]) =>
       openSandbox({
-        cacheFolder,
         entropy: seeded(7),
         // Prepared by this runtime for both: two preparers at once would take the time of the test.
         spawn: (role) => (role === "prepare" ? runtime.spawnExecutor(role) : spawn(role)),
@@ -36,7 +29,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all((boxes ?? []).map((box) => box.close()));
-  await removeFolder(cacheFolder);
 });
 
 const answerHttp = (call: HostCall): HostReply => {

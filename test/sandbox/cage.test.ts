@@ -1,15 +1,13 @@
 /** Which cage is found, what it is called, and that no executor with less of one is given a run. */
-import { mkdtemp, readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import type { ExecutorProcess, SystemCage } from "../../src/ports/index.ts";
 import { type FilterArch, systemCallFilter } from "../../src/runtime/seccomp/program.ts";
 import { findCage, levelOf } from "../../src/sandbox/cage.ts";
 import { componentOf } from "../support/components.ts";
-import { removeFolder } from "../support/folder.ts";
 import { ECHO_GUEST, SPIN_GUEST } from "../support/guests.ts";
 import { NO_VIEW } from "../support/no-view.ts";
 import { alive, groupOf } from "../support/processes.ts";
@@ -29,11 +27,6 @@ const SYSTEM = [
 ];
 
 let box: TestSandbox | undefined;
-let cacheFolder: string;
-beforeAll(async () => {
-  cacheFolder = await mkdtemp(join(tmpdir(), "writ-cage-"));
-});
-afterAll(() => removeFolder(cacheFolder));
 afterEach(async () => {
   await box?.close();
   box = undefined;
@@ -114,7 +107,6 @@ describe("createSandbox()", () => {
   it("gives no run to an executor that holds less than the first one did", async () => {
     let started = 0;
     box = await openSandbox({
-      cacheFolder,
       executors: 2,
       spawn: (role) => {
         if (role === "prepare") return runtime.spawnExecutor(role);
@@ -137,7 +129,6 @@ const PAIRS = (["node", "deno"] as const).flatMap((name) => CAGES.map((system) =
 describe.each(PAIRS)("executors on %s in the cage %s, under this gateway's runtime", (name, system) => {
   it("run a guest, say their level, and leave no process when they are killed", async () => {
     box = await openSandbox({
-      cacheFolder,
       spawn: (role, cage) => runtime.spawnExecutor(role, { runtime: name, ...cage }),
       cages: [system],
     });

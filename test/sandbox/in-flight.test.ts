@@ -2,15 +2,11 @@
  * Many runs under way in one executor: what waits costs its neighbours nothing, and what ends badly ends by itself. Real
  * processes, so that a guest that computes really holds the thread.
  */
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { kill } from "node:process";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import type { HostReply, SandboxComponent } from "../../src/ports/index.ts";
 import { componentOf, LOG_IMPORT, MEMORY_MODULE } from "../support/components.ts";
-import { removeFolder } from "../support/folder.ts";
 import { ECHO_GUEST, INNER_ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../support/guests.ts";
 import { patientClock } from "../support/patient-clock.ts";
 import { alive } from "../support/processes.ts";
@@ -26,24 +22,20 @@ let echo: SandboxComponent;
 let spin: SandboxComponent;
 let inner: SandboxComponent;
 let logging: SandboxComponent;
-/** Prepared once for all tests: preparing takes longer than they do. */
-let cacheFolder: string;
 beforeAll(async () => {
-  cacheFolder = await mkdtemp(join(tmpdir(), "writ-in-flight-"));
   wait = await componentOf(WAIT_GUEST);
   echo = await componentOf(ECHO_GUEST);
   spin = await componentOf(SPIN_GUEST);
   inner = await componentOf(INNER_ECHO_GUEST);
   logging = await componentOf(`(component ${LOG_IMPORT} ${MEMORY_MODULE} ${LOGGING_PART})`);
 });
-afterAll(() => removeFolder(cacheFolder));
 afterEach(async () => {
   await box?.close();
   box = undefined;
 });
 
 async function open(options: Parameters<typeof openSandbox>[0] = {}): Promise<TestSandbox> {
-  box = await openSandbox({ executors: 1, most: 1, cacheFolder, ...options });
+  box = await openSandbox({ executors: 1, most: 1, ...options });
   for (const component of [wait, echo, spin, inner, logging]) await box.sandbox.prepare(component, 64 << 20);
   return box;
 }
@@ -176,7 +168,6 @@ describe("a run whose executor is slow to start", () => {
     box = await openSandbox({
       executors: 1,
       most: 2,
-      cacheFolder,
       spawn: (role) =>
         role === "prepare"
           ? runtime.spawnExecutor(role)

@@ -2,15 +2,11 @@
  * An executor process that belongs to an attacker. Whatever it says, a run ends, soon, with an outcome that is ours;
  * nothing is thrown that nobody catches, and nothing it says of an output is believed without a check.
  */
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import type { ExecutorRole } from "../../src/ports/index.ts";
 import { encodeFrame } from "../../src/sandbox/pipe/frames.ts";
 import { componentOf } from "../support/components.ts";
-import { removeFolder } from "../support/folder.ts";
 import { ECHO_GUEST } from "../support/guests.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 import { createScriptedExecutor, type Mouth, READY } from "../support/scripted-executor.ts";
@@ -19,11 +15,6 @@ const BROKEN = { kind: "revoked", reason: "executor-broke-protocol" };
 const DIED = { kind: "trapped", reason: "executor-died" };
 
 let box: TestSandbox | undefined;
-let cacheFolder: string;
-beforeAll(async () => {
-  cacheFolder = await mkdtemp(join(tmpdir(), "writ-lying-"));
-});
-afterAll(() => removeFolder(cacheFolder));
 afterEach(async () => {
   await box?.close();
   box = undefined;
@@ -38,7 +29,6 @@ interface RunHead {
 /** Behaves until it is given a run, which it answers with the test's lie. */
 async function open(onRun: (command: RunHead, mouth: Mouth) => void, onReply?: (mouth: Mouth) => void) {
   box = await openSandbox({
-    cacheFolder,
     spawn: (role) =>
       role === "prepare"
         ? runtime.spawnExecutor(role)
@@ -287,7 +277,7 @@ describe("run() with an executor that lies", () => {
           begun++ < 2 ? executor.write(...pieces) : new Promise<void>(() => undefined),
       };
     };
-    box = await openSandbox({ cacheFolder, spawn });
+    box = await openSandbox({ spawn });
     const end = await box.call(
       await componentOf(ECHO_GUEST),
       "run",
@@ -308,7 +298,6 @@ describe("run() with an executor that lies", () => {
 
   it("is timed out when the executor never says that it loaded the component", async () => {
     box = await openSandbox({
-      cacheFolder,
       spawn: (role) =>
         role === "prepare"
           ? runtime.spawnExecutor(role)

@@ -11,7 +11,7 @@ const STEPS = ["decode", "plan", "validate", "meter", "compile"];
 
 let box: TestSandbox;
 beforeAll(async () => {
-  box = await openSandbox({ inProcess: true });
+  box = await openSandbox({ inProcess: true, freshCache: true });
 });
 afterAll(() => box.close());
 

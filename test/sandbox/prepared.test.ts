@@ -14,7 +14,7 @@ let box: TestSandbox;
 let original: Uint8Array;
 let path: string;
 beforeAll(async () => {
-  box = await openSandbox({ inProcess: true });
+  box = await openSandbox({ inProcess: true, freshCache: true });
   await box.call(await componentOf(ECHO_GUEST), "run", { n: 1 });
   const [name = ""] = await readdir(box.cacheFolder);
   path = join(box.cacheFolder, name);
@@ -141,7 +141,7 @@ describe("names that are code", () => {
 
 describe("a sandbox that is closed while it prepares", () => {
   it("kills the preparer, says so to whoever waits, and writes nothing any more", async () => {
-    const other = await openSandbox({ inProcess: true });
+    const other = await openSandbox({ inProcess: true, freshCache: true });
     const preparing = other.sandbox.prepare(await componentOf(TRAP_GUEST), 64 << 20);
     const refused = expect(preparing).rejects.toMatchObject({ code: "sandbox-unavailable" });
     await expect.poll(() => other.started.filter(({ role }) => role === "prepare").length).toBe(1);
@@ -167,7 +167,7 @@ describe("a sandbox that is closed while it prepares", () => {
         events.push("written");
       },
     };
-    const other = await openSandbox({ inProcess: true, files });
+    const other = await openSandbox({ inProcess: true, freshCache: true, files });
     const preparing = other.sandbox.prepare(await componentOf(TRAP_GUEST), 64 << 20);
     await arrived.promise;
     const closed = other.sandbox.close().then(() => events.push("closed"));

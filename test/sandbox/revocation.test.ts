@@ -1,20 +1,14 @@
 /** Runs that may not go on: computing, waiting, asking, or still without an executor; and their neighbours, who may. */
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { HostReply, SandboxComponent } from "../../src/ports/index.ts";
 import { componentOf, LOG_IMPORT, MEMORY_MODULE } from "../support/components.ts";
-import { removeFolder } from "../support/folder.ts";
 import { ECHO_GUEST, LOGGING_PART, SPIN_GUEST, WAIT_GUEST } from "../support/guests.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 
 const REVOKED = { kind: "revoked", reason: "leak" };
 let box: TestSandbox | undefined;
-let cacheFolder: string;
 let components: Record<"wait" | "echo" | "spin" | "logging", SandboxComponent>;
 beforeAll(async () => {
-  cacheFolder = await mkdtemp(join(tmpdir(), "writ-revocation-"));
   components = {
     wait: await componentOf(WAIT_GUEST),
     echo: await componentOf(ECHO_GUEST),
@@ -22,7 +16,6 @@ beforeAll(async () => {
     logging: await componentOf(`(component ${LOG_IMPORT} ${MEMORY_MODULE} ${LOGGING_PART})`),
   };
 });
-afterAll(() => removeFolder(cacheFolder));
 afterEach(async () => {
   await box?.close();
   box = undefined;
@@ -30,7 +23,7 @@ afterEach(async () => {
 
 /** @param runs under way at once in its one executor */
 async function open(runs = 1000): Promise<TestSandbox> {
-  box = await openSandbox({ executors: 1, most: 1, runs, cacheFolder });
+  box = await openSandbox({ executors: 1, most: 1, runs });
   for (const component of Object.values(components)) await box.sandbox.prepare(component, 64 << 20);
   return box;
 }

@@ -2,13 +2,9 @@
  * Runs of one executor that compute for long take turns. Real processes and one executor, so that whatever is served
  * beside a guest that never ends was served between two of its turns.
  */
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { HostReply, SandboxComponent } from "../../src/ports/index.ts";
 import { componentOf, LOG_IMPORT, MEMORY_MODULE } from "../support/components.ts";
-import { removeFolder } from "../support/folder.ts";
 import { ECHO_GUEST, INNER_ECHO_GUEST, LOGGING_PART, SPIN_GUEST } from "../support/guests.ts";
 import { patientClock } from "../support/patient-clock.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
@@ -25,10 +21,8 @@ const START_GUEST = `(component
   (func (export "run") (canon lift (core func $guest "run"))))`;
 
 let box: TestSandbox;
-let cacheFolder: string;
 let [echo, spin, inner, logging, start]: SandboxComponent[] = [];
 beforeAll(async () => {
-  cacheFolder = await mkdtemp(join(tmpdir(), "writ-turns-"));
   [echo, spin, inner, logging, start] = await Promise.all(
     [
       ECHO_GUEST,
@@ -38,13 +32,12 @@ beforeAll(async () => {
       START_GUEST,
     ].map(componentOf),
   );
-  box = await openSandbox({ executors: 1, most: 1, cacheFolder });
+  box = await openSandbox({ executors: 1, most: 1 });
   for (const component of [echo, spin, inner, logging, start])
     await box.sandbox.prepare(given(component), 64 << 20);
 });
 afterAll(async () => {
   await box.close();
-  await removeFolder(cacheFolder);
 });
 
 function given(component: SandboxComponent | undefined): SandboxComponent {
@@ -125,7 +118,7 @@ describe("an executor in which a run computes for long", () => {
   });
 
   it("ends it when its time is over, and lives on", async () => {
-    const patient = await openSandbox({ executors: 1, most: 1, cacheFolder, clock: patientClock });
+    const patient = await openSandbox({ executors: 1, most: 1, clock: patientClock });
     const executor = () => patient.started.filter(({ role }) => role === "run").length;
     try {
       // One that has not yet computed for long is killed when its time is over: on a busy machine it needs more of it.

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeFolder } from "./folder.ts";
 import { type Answer, callGateway, PROJECT } from "./gateway.ts";
+import { shareCache } from "./shared-cache.ts";
 
 const isDeno = "Deno" in globalThis;
 
@@ -42,6 +43,7 @@ export class Processes {
     flags: readonly string[] = [],
     prefix: readonly string[] = [],
   ): Promise<GatewayProcess> {
+    await shareCache(dataFolder);
     const args = ["serve", "--json", "--port", "0", "--data", dataFolder, "--log-level", "silent", ...flags];
     const child = this.spawn(args, prefix);
     const { url, bootstrapKey } = JSON.parse(await firstLine(child));

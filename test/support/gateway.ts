@@ -7,6 +7,7 @@ import { runtime } from "#runtime";
 import type { RunningServer, ServeConfig } from "../../src/cli/index.ts";
 import { startServer } from "../../src/serve.ts";
 import { removeFolder } from "./folder.ts";
+import { shareCache } from "./shared-cache.ts";
 
 /** The project's folder. */
 export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -81,6 +82,7 @@ export async function openTestGateway(
   clock = runtime.clock,
 ): Promise<TestGateway> {
   const dataFolder = changes.dataFolder ?? (await mkdtemp(join(tmpdir(), "writ-e2e-")));
+  await shareCache(dataFolder);
   const log: string[] = [];
   const quiet = { ...runtime, clock, print: (line: string) => void log.push(line) };
   const server = await startServer(quiet, testConfig(dataFolder, changes), () => undefined);

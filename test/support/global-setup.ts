@@ -1,13 +1,18 @@
 /**
  * Once per test run: the sample tools are there (`npm test` builds them before; a bare `vitest` does it here), and the
  * sample weather service, whose port is written in the tool, is served from the first test file to the last. What a
- * gateway of one file served would go with it while another file still asks.
+ * gateway of one file served would go with it while another file still asks. What is prepared once is there for all.
  */
 import { existsSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { createDemo, DEMO_ADDRESS, DEMO_KEY, DEMO_URL } from "../../src/demo/index.ts";
+import { removeFolder } from "./folder.ts";
+import { CACHE_VARIABLE } from "./shared-cache.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const TOOLS = ["hash", "links", "notes", "rogue", "text", "weather"];
@@ -20,7 +25,13 @@ export async function setup(): Promise<() => Promise<void>> {
     const { buildTools } = await import("../../src/toolchain/index.ts");
     await buildTools({ root, onProgress: (line: string) => console.error(line) });
   }
-  return await holdDemo();
+  const cache = await mkdtemp(join(tmpdir(), "writ-cache-"));
+  process.env[CACHE_VARIABLE] = cache;
+  const endDemo = await holdDemo();
+  return async () => {
+    await endDemo();
+    await removeFolder(cache);
+  };
 }
 
 /** Serves the demo, now or as soon as whoever else serves it ends. */

@@ -17,6 +17,7 @@ import { exported } from "./components.ts";
 import { createFakeRunHost, type FakeRunHost, type FakeRunHostFaults } from "./fake-run-host.ts";
 import { removeFolder } from "./folder.ts";
 import { createInProcessExecutor } from "./in-process-executor.ts";
+import { sharedCache } from "./shared-cache.ts";
 
 const MIB = 1024 * 1024;
 let runs = 0;
@@ -25,6 +26,8 @@ let runs = 0;
 export interface OpenOptions extends Partial<SandboxPowers> {
   /** Runs guests in this process. What a guest can do to its own executor, it then does to the test. */
   readonly inProcess?: boolean;
+  /** Prepares everything anew, into an empty cache; default false: what other files prepared is found. */
+  readonly freshCache?: boolean;
 }
 
 /** One call, apart from the defaults. */
@@ -46,10 +49,11 @@ export interface TestSandbox {
   close(): Promise<void>;
 }
 
-/** Opens a sandbox with one executor and a cache of its own. */
+/** Opens a sandbox with one executor. */
 export async function openSandbox(options: OpenOptions = {}): Promise<TestSandbox> {
-  const { inProcess = false, ...powers } = options;
-  const cacheFolder = powers.cacheFolder ?? (await mkdtemp(join(tmpdir(), "writ-sandbox-")));
+  const { inProcess = false, freshCache = false, ...powers } = options;
+  const given = powers.cacheFolder ?? (freshCache ? undefined : sharedCache());
+  const cacheFolder = given ?? (await mkdtemp(join(tmpdir(), "writ-sandbox-")));
   const started: { role: ExecutorRole; process: ExecutorProcess }[] = [];
   const start = powers.spawn ?? runtime.spawnExecutor;
   const sandbox = await createSandbox({
@@ -94,7 +98,7 @@ export async function openSandbox(options: OpenOptions = {}): Promise<TestSandbo
     },
     async close() {
       await sandbox.close();
-      if (powers.cacheFolder === undefined) await removeFolder(cacheFolder);
+      if (given === undefined) await removeFolder(cacheFolder);
     },
   };
 }
