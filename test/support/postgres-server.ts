@@ -48,7 +48,7 @@ export async function startPostgres(
     { ...identity, cwd: folder, encoding: "utf8", env },
   );
   if (made.status !== 0) throw new Error(`Cannot make a PostgreSQL: ${made.error ?? made.stderr}`);
-  const port = await freePort();
+  let port = await freePort();
   const options = {
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",
@@ -96,8 +96,16 @@ export async function startPostgres(
       await removeFolder(folder);
     },
   };
-  await server.start();
-  return server;
+  for (let tries = 1; ; tries++) {
+    try {
+      await server.start();
+      return server;
+    } catch (error) {
+      // Another run of the suite may have found the same port in the same moment.
+      if (tries === 5 || !String(error).includes("could not bind")) throw error;
+      port = await freePort();
+    }
+  }
 }
 
 /** Folder of the programs, readable by whoever runs them. */
@@ -150,12 +158,22 @@ async function libraryPath(programs: string, folder: string): Promise<Record<str
 }
 
 async function freePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new TypeError("Cannot find a port");
-  return address.port;
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * (PORTS.until - PORTS.from));
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
 }
+
+/**
+ * Below those that systems give by themselves: a database that is stopped comes back under the port that it had, which no
+ * connection of anybody's has taken meanwhile.
+ */
+const PORTS = { from: 12_000, until: 30_000 };

@@ -13,11 +13,12 @@ export function memoryOf(pid: number | "self"): { readonly nowBytes: number; rea
   }
 }
 
-/** Processes that are there and no zombies, of some. */
+/** Processes that are there and no zombies, of some. A number that a thread of somebody's has by now is none of them. */
 export function alive(pids: readonly number[]): readonly number[] {
   return pids.filter((pid) => {
     try {
-      return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+      const status = readFileSync(`/proc/${pid}/status`, "utf8");
+      return !/^State:\s+[ZX]/m.test(status) && new RegExp(`^Tgid:\\s+${pid}$`, "m").test(status);
     } catch {
       return false;
     }

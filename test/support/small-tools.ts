@@ -15,8 +15,17 @@ export async function hashAlone(folder: string): Promise<string> {
   return tools;
 }
 
-/** Adds the hash tool as `limited`, under a policy that gives a tenant so many runs in a day. */
+const DAY_MS = 86_400_000;
+/** More than what is counted by the day takes. */
+const BEFORE_MIDNIGHT_MS = 90_000;
+
+/**
+ * Adds the hash tool as `limited`, under a policy that gives a tenant so many runs in a day. That day does not end soon:
+ * shortly before midnight, by which windows begin, it is waited for.
+ */
 export async function addLimited(tools: string, runs: number): Promise<void> {
+  const leftMs = DAY_MS - (Date.now() % DAY_MS);
+  if (leftMs < BEFORE_MIDNIGHT_MS) await new Promise((resolve) => setTimeout(resolve, leftMs + 1_000));
   const [from, to] = [join(tools, "hash"), join(tools, "limited")];
   await cp(from, to, { recursive: true });
   const file = JSON.parse(await readFile(join(from, "tool.json"), "utf8"));
