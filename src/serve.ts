@@ -182,6 +182,7 @@ export async function startServer(
       url: baseUrl(config.host, server.port),
       ...(bootstrap === undefined ? {} : { bootstrapKey: bootstrap.text }),
       ...(config.demo ? { demoUrl: DEMO_URL } : {}),
+      ...(access.tenants === undefined ? {} : { tenants: [...access.tenants.keys()] }),
       tools: describeTools(registry),
       stopped: stopped.promise,
       async reload() {

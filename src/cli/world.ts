@@ -110,6 +110,8 @@ export interface RunningServer {
   readonly bootstrapKey?: string;
   /** Where the demo's sample API listens, when it does. */
   readonly demoUrl?: string;
+  /** Names of the tenants, where the operator lists them. */
+  readonly tenants?: readonly string[];
   readonly tools: readonly {
     readonly name: string;
     /** Keys, `interface/function`. */

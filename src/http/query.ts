@@ -103,9 +103,23 @@ export function readQuery<T>(context: AppContext, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse({ ...values });
   if (!parsed.success) faults.push(...parsed.error.issues.flatMap(toFaults));
   if (!parsed.success || faults.length > 0) {
+    const hints = schema instanceof z.ZodObject ? hintsOf(schema) : {};
     throw refuse(
-      faults.map(({ pointer, detail }) => ({ pointer: "", detail: `query${pointer}: ${detail}` })),
+      faults.map(({ pointer, detail }) => ({
+        pointer: "",
+        detail: `query${pointer}: ${detail}${hints[pointer] ?? ""}`,
+      })),
     );
   }
   return parsed.data;
+}
+
+/** What each parameter is, in words, by its pointer: a pattern alone tells nobody what to send. */
+function hintsOf({ shape }: z.ZodObject): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(shape).map(([name, { description }]) => [
+      `/${name}`,
+      description ? ` (${description})` : "",
+    ]),
+  );
 }

@@ -55,7 +55,16 @@ describe("serve", () => {
     const tools = [{ ...HASH, purposes: ["benchmark"] }];
     const { out } = await cli(["serve"], { startServer: async () => fakeServer({ tools }) });
     expect(out).not.toContain("curl");
-    expect(out).toContain("writ keys issue");
+    expect(out).toContain("writ keys issue --label me\n");
+  });
+
+  it("says how to issue a key that it takes: of a tenant in the list, in its data folder", async () => {
+    const server = fakeServer({ tenants: ["acme", "globex"] });
+    const { out } = await cli(["serve", "--data", "elsewhere"], { startServer: async () => server });
+    expect(out).toContain("writ keys issue --label me --tenant acme --data elsewhere\n");
+    const listed = fakeServer({ tenants: ["acme", "default"] });
+    const own = await cli(["serve"], { startServer: async () => listed });
+    expect(own.out).toContain("writ keys issue --label me\n");
   });
 
   it("hands over the configuration, and with --json prints one line on standard output", async () => {

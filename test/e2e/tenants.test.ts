@@ -14,7 +14,13 @@ import { SCOPE_NAMES } from "../../src/core/policy/index.ts";
 import { OPERATIONS } from "../../src/http/operations.ts";
 import { openKeys } from "../../src/local.ts";
 import { removeFolder } from "../support/folder.ts";
-import { type Answer, callGateway, openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
+import {
+  type Answer,
+  callGateway,
+  openTestGateway,
+  SAMPLE_TOOLS,
+  type TestGateway,
+} from "../support/gateway.ts";
 import { openIssuer, type SigningKey, sign, signingKey, type TestIssuer } from "../support/issuer.ts";
 
 const AUDIENCE = "https://writ.example.com";
@@ -53,7 +59,7 @@ issuers:
 `;
   await writeFile(join(folder, "identity.yaml"), identity);
   for (const name of ["hash", "text"])
-    await cp(join(PROJECT, ".writ/tools", name), join(folder, "tools", name), { recursive: true });
+    await cp(join(SAMPLE_TOOLS, name), join(folder, "tools", name), { recursive: true });
   gateway = await openTestGateway({
     toolsFolder: join(folder, "tools"),
     dataFolder: folder,

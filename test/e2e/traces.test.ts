@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { removeFolder } from "../support/folder.ts";
-import { openTestGateway, PROJECT, type TestGateway } from "../support/gateway.ts";
+import { openTestGateway, SAMPLE_TOOLS, type TestGateway } from "../support/gateway.ts";
 
 const nanoseconds = z.string().regex(/^[1-9][0-9]{18}$/);
 const value = z.union([
@@ -92,7 +92,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
   folder = await mkdtemp(join(tmpdir(), "writ-traces-"));
   const weather = join(folder, "tools", "weather");
-  await cp(join(PROJECT, ".writ/tools/weather"), weather, { recursive: true });
+  await cp(join(SAMPLE_TOOLS, "weather"), weather, { recursive: true });
   const policy = await readFile(join(weather, "policy.yaml"), "utf8");
   const place = `host: 127.0.0.1, scheme: http, port: ${servicePort()}, methods: [GET]`;
   const rules = [

@@ -4,7 +4,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeFolder } from "./folder.ts";
-import { type Answer, callGateway, PROJECT } from "./gateway.ts";
+import { type Answer, callGateway, PROJECT, SAMPLE_TOOLS } from "./gateway.ts";
 import { shareCache } from "./shared-cache.ts";
 
 const isDeno = "Deno" in globalThis;
@@ -44,7 +44,19 @@ export class Processes {
     prefix: readonly string[] = [],
   ): Promise<GatewayProcess> {
     await shareCache(dataFolder);
-    const args = ["serve", "--json", "--port", "0", "--data", dataFolder, "--log-level", "silent", ...flags];
+    const tools = flags.includes("--tools") ? [] : ["--tools", SAMPLE_TOOLS];
+    const args = [
+      "serve",
+      "--json",
+      "--port",
+      "0",
+      "--data",
+      dataFolder,
+      "--log-level",
+      "silent",
+      ...tools,
+      ...flags,
+    ];
     const child = this.spawn(args, prefix);
     const { url, bootstrapKey } = JSON.parse(await firstLine(child));
     return { child, url, key: bootstrapKey ?? "" };

@@ -7,10 +7,14 @@ import { runtime } from "#runtime";
 import type { RunningServer, ServeConfig } from "../../src/cli/index.ts";
 import { startServer } from "../../src/serve.ts";
 import { removeFolder } from "./folder.ts";
+import { patientTools } from "./patient-tools.ts";
 import { shareCache } from "./shared-cache.ts";
 
 /** The project's folder. */
 export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** The sample tools, built, whose runs have as much time as a busy machine takes. */
+export const SAMPLE_TOOLS = patientTools() ?? join(PROJECT, ".writ", "tools");
 
 /** A gateway that listens, and a way to call it. */
 export interface TestGateway {
@@ -43,7 +47,7 @@ export function testConfig(dataFolder: string, changes: Partial<ServeConfig> = {
     dataFolder,
     databaseUrl: undefined,
     keysFolder: undefined,
-    toolsFolder: join(PROJECT, ".writ", "tools"),
+    toolsFolder: SAMPLE_TOOLS,
     policiesFolder: undefined,
     newVersions: "activate",
     profilesFile: undefined,

@@ -4,7 +4,7 @@
  * gateway of one file served would go with it while another file still asks. What is prepared once is there for all.
  */
 import { existsSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
+import { mkdir, mkdtemp } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -12,6 +12,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { createDemo, DEMO_ADDRESS, DEMO_KEY, DEMO_URL } from "../../src/demo/index.ts";
 import { removeFolder } from "./folder.ts";
+import { copyPatiently, TOOLS_VARIABLE } from "./patient-tools.ts";
 import { CACHE_VARIABLE } from "./shared-cache.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -25,12 +26,16 @@ export async function setup(): Promise<() => Promise<void>> {
     const { buildTools } = await import("../../src/toolchain/index.ts");
     await buildTools({ root, onProgress: (line: string) => console.error(line) });
   }
-  const cache = await mkdtemp(join(tmpdir(), "writ-cache-"));
+  const folder = await mkdtemp(join(tmpdir(), "writ-run-"));
+  const [cache, tools] = [join(folder, "cache"), join(folder, "tools")];
+  await mkdir(cache);
+  await copyPatiently(join(root, ".writ", "tools"), tools);
   process.env[CACHE_VARIABLE] = cache;
+  process.env[TOOLS_VARIABLE] = tools;
   const endDemo = await holdDemo();
   return async () => {
     await endDemo();
-    await removeFolder(cache);
+    await removeFolder(folder);
   };
 }
 

@@ -95,15 +95,26 @@ async function serve(world: CliWorld, { config }: LoadedConfig, json: boolean): 
     });
   }
   if (json) runtime.print(JSON.stringify(describeServer(server)));
-  else printServer(world, server);
+  else printServer(world, server, config);
   await server.stopped;
+}
+
+/** What `keys issue` has to be told to issue a key that this gateway takes. */
+function keyFlags({ root }: CliWorld, { tenants }: RunningServer, { dataFolder }: ServeConfig): string {
+  const [first] = tenants ?? [];
+  return [
+    "--label me",
+    // Without it the key is of the tenant `default`, who is none where tenants are listed without him.
+    ...(first === undefined || tenants?.includes("default") ? [] : [`--tenant ${first}`]),
+    ...(dataFolder === SETTINGS.dataFolder.initial(root) ? [] : [`--data ${dataFolder}`]),
+  ].join(" ");
 }
 
 function describeServer({ url, bootstrapKey, demoUrl, tools }: RunningServer): object {
   return { url, bootstrapKey: bootstrapKey ?? null, demoUrl: demoUrl ?? null, tools };
 }
 
-function printServer(world: CliWorld, server: RunningServer): void {
+function printServer(world: CliWorld, server: RunningServer, config: ServeConfig): void {
   const { runtime } = world;
   const paint = createPaint(world);
   const { url, bootstrapKey, demoUrl, tools } = server;
@@ -116,7 +127,7 @@ function printServer(world: CliWorld, server: RunningServer): void {
   }
   if (demoUrl !== undefined) runtime.print(`  the demo's weather service is on ${demoUrl}`);
   if (bootstrapKey === undefined) {
-    runtime.print("  issue a key with: npx writ keys issue --label me");
+    runtime.print(`  issue a key with: npx writ keys issue ${keyFlags(world, server, config)}`);
   } else {
     runtime.print(`\nYour first API key, shown this once:\n\n  export WRIT_KEY=${bootstrapKey}`);
   }
