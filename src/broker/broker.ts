@@ -134,7 +134,7 @@ export function createBroker(parts: BrokerOptions): Broker {
       ...(items === undefined || owner === undefined ? {} : { keeping: { items, owner } }),
     };
     const capabilities = createOpener(context);
-    return hostOf(book, clock, { echo, mayGoOn: found, searched: names.length > 0 }, capabilities);
+    return new BrokeredHost(book, clock, { echo, mayGoOn: found, searched: names.length > 0 }, capabilities);
   }
   return { openRun: (run) => openRun(run) };
 }
@@ -172,35 +172,52 @@ function createOpener(context: RunContext): Opened {
   };
 }
 
-function hostOf(
-  book: RunBook,
-  clock: Clock,
-  { echo, mayGoOn, searched }: Releasing,
-  { handlers, live }: Opened,
-): RunHost {
-  return {
-    call: (call) => serve(book, handlers, clock, call),
-    close: () => book.seal(live().flatMap((capability) => capability.summary?.() ?? [])),
-    get events() {
-      return book.events;
-    },
-    get usage() {
-      return {
-        egress_bytes: book.used("egress_bytes"),
-        requests: book.used("requests"),
-        log_bytes: book.used("log_bytes"),
-      };
-    },
-    get denial() {
-      return book.denial;
-    },
-    ...(searched ? { release: (output: JsonValue) => release(book, echo, mayGoOn, output) } : {}),
-    get diagnostics() {
-      return live()
-        .flatMap((capability) => capability.diagnostics?.() ?? [])
-        .map((line) => ({ ...line, text: echo.text(line.text).text }));
-    },
-  };
+/** What a run's guest meets. A class, because objects written down with getters outlive their run (`journal/forward.ts`). */
+class BrokeredHost implements RunHost {
+  readonly release?: NonNullable<RunHost["release"]>;
+  readonly #book: RunBook;
+  readonly #clock: Clock;
+  readonly #echo: EchoFilter;
+  readonly #opened: Opened;
+
+  constructor(book: RunBook, clock: Clock, { echo, mayGoOn, searched }: Releasing, opened: Opened) {
+    this.#book = book;
+    this.#clock = clock;
+    this.#echo = echo;
+    this.#opened = opened;
+    if (searched) this.release = (output) => release(book, echo, mayGoOn, output);
+  }
+
+  call(call: HostCall): Promise<HostReply> {
+    return serve(this.#book, this.#opened.handlers, this.#clock, call);
+  }
+
+  close(): void {
+    this.#book.seal(this.#opened.live().flatMap((capability) => capability.summary?.() ?? []));
+  }
+
+  get events() {
+    return this.#book.events;
+  }
+
+  get usage() {
+    return {
+      egress_bytes: this.#book.used("egress_bytes"),
+      requests: this.#book.used("requests"),
+      log_bytes: this.#book.used("log_bytes"),
+    };
+  }
+
+  get denial() {
+    return this.#book.denial;
+  }
+
+  get diagnostics() {
+    return this.#opened
+      .live()
+      .flatMap((capability) => capability.diagnostics?.() ?? [])
+      .map((line) => ({ ...line, text: this.#echo.text(line.text).text }));
+  }
 }
 
 async function serve(

@@ -18,7 +18,7 @@ const ONE_EACH = new TextDecoder("latin1", { ignoreBOM: true });
 /** Overwrites spellings of secrets. */
 export interface EchoFilter {
   /** Whether anything is looked for at the moment. */
-  readonly active: boolean;
+  isActive(): boolean;
   /** @returns the text with every spelling overwritten, and whether there was one */
   text(text: string): { readonly text: string; readonly found: boolean };
   /**
@@ -39,7 +39,7 @@ export interface EchoStream {
   /** @returns the rest */
   end(): Uint8Array;
   /** Whether a spelling was found so far. */
-  readonly found: boolean;
+  hasFound(): boolean;
 }
 
 /**
@@ -85,9 +85,7 @@ export function createEchoFilter(secrets: () => readonly string[]): EchoFilter {
   }
 
   return {
-    get active() {
-      return spellings().length > 0;
-    },
+    isActive: () => spellings().length > 0,
     text: overwrite,
     json(value) {
       const cleaned = clean(value);
@@ -107,9 +105,7 @@ export function createEchoFilter(secrets: () => readonly string[]): EchoFilter {
         }
       };
       return {
-        get found() {
-          return found;
-        },
+        hasFound: () => found,
         push(bytes) {
           const joined = new Uint8Array(held.length + bytes.length);
           joined.set(held);

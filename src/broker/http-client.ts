@@ -210,12 +210,12 @@ class HttpClient {
       if (event.effect !== "failed") event.result = String(response.status);
       const coding = response.headers.find(([name]) => name.toLowerCase() === "content-encoding")?.[1];
       // Compressed, a secret has no spelling that could be looked for.
-      if (this.#context.echo.active && coding !== undefined && coding !== "identity")
+      if (this.#context.echo.isActive() && coding !== undefined && coding !== "identity")
         event.result += "; not searched for secrets: it is compressed";
       const visible = (fields: typeof headers) =>
         this.#withoutEcho(event, responseHeaders(fields, trace?.names ?? [], permit.responseHeaders));
       const { echo } = this.#context;
-      const from = echo.active
+      const from = echo.isActive()
         ? searchedBody(response, echo.stream(), () => this.#noteEcho(event))
         : response;
       const value: HttpSendValue = {
@@ -240,7 +240,7 @@ class HttpClient {
           fail,
         ),
       };
-      if (beginBytes < 1 || echo.active || !response.buffered) return { kind: "ok", value: { ...value } };
+      if (beginBytes < 1 || echo.isActive() || !response.buffered) return { kind: "ok", value: { ...value } };
       // A short body comes in one piece with its head: it costs the guest no second question.
       const first = await this.bodies.read(value.body, Math.min(beginBytes, MAX_READ));
       if (first.kind !== "ok") return { kind: "ok", value: { ...value } };
@@ -255,7 +255,7 @@ class HttpClient {
   /** Fields without those that hold a secret, in whatever spelling. */
   #withoutEcho(event: EventDraft, fields: readonly (readonly [string, string])[]) {
     const { echo } = this.#context;
-    if (!echo.active) return fields;
+    if (!echo.isActive()) return fields;
     return fields.filter(([, value]) => {
       const { found } = echo.text(value);
       if (found) this.#noteEcho(event);

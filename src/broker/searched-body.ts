@@ -22,7 +22,7 @@ export function searchedBody(
         const clean = (pieces ?? []).map((piece) => filter.push(piece));
         if (isOver) clean.push(filter.end());
         if (pieces !== undefined) response.giveBack(pieces);
-        if (filter.found && !isTold) {
+        if (filter.hasFound() && !isTold) {
           isTold = true;
           found();
         }

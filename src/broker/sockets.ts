@@ -113,7 +113,7 @@ class Sockets {
       const to = { host: address, port, label: target, open, meter, signal: book.signal };
       const connection = await egress.connect(to);
       event.result = `connected to ${connection.address}`;
-      if (this.#context.echo.active) event.result += "; not searched for secrets";
+      if (this.#context.echo.isActive()) event.result += "; not searched for secrets";
       const handle = this.#nextHandle;
       this.#nextHandle += 1;
       this.#open.set(handle, { connection, event, closed: false });

@@ -42,6 +42,22 @@ export interface Sealed {
   readonly receipt: Receipt;
 }
 
+/** What is released of a seal: a class, because objects written down with getters outlive their run (`journal/forward.ts`). */
+class Released implements Sealed {
+  readonly bundle: Bundle;
+  readonly receipt: Receipt;
+
+  constructor(bundle: Bundle, receipt: Receipt) {
+    this.bundle = bundle;
+    this.receipt = receipt;
+  }
+
+  /** Written when it is asked for: most callers pass the manifest on inside an answer. */
+  get text(): string {
+    return JSON.stringify(this.bundle);
+  }
+}
+
 /**
  * Signs a predicate; stores nothing.
  *
@@ -114,14 +130,7 @@ async function signStatement(
       const proven = attach(bundle, entry, logged, checkpoint);
       const { path } = logged;
       const proof = formatProof({ index: BigInt(logged.sequence), path, checkpoint: checkpoint.note });
-      return {
-        bundle: proven,
-        // Written when it is asked for: most callers pass the manifest on inside an answer.
-        get text() {
-          return JSON.stringify(proven);
-        },
-        receipt: { sequence: logged.sequence, digest, keyId, proof },
-      };
+      return new Released(proven, { sequence: logged.sequence, digest, keyId, proof });
     },
   };
 }

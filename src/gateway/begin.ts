@@ -151,5 +151,6 @@ async function runHeld(
 ): Promise<Ended> {
   const held = holdCalls(host, () => parts.evidence.syncIntent(admission.run));
   const ended = await runGuest(parts, admission, policy, settings, inputs, held.host);
-  return held.failure === undefined ? ended : { refusal: held.failure, ...ended };
+  const failure = held.failure();
+  return failure === undefined ? ended : { refusal: failure, ...ended };
 }

@@ -22,7 +22,7 @@ const UNRECORDED: Extract<Outcome, { kind: "revoked" }> = { kind: "revoked", rea
 export interface HeldCalls {
   readonly host: RunHost;
   /** Why nothing was served, where the sync failed: what the caller is told in place of an answer. */
-  readonly failure: unknown;
+  failure(): unknown;
 }
 
 /**
@@ -48,10 +48,5 @@ export function holdCalls(host: RunHost, sync: () => Promise<void>): HeldCalls {
     return await host.call(asked);
   }
 
-  return {
-    host: withCalls(host, call),
-    get failure() {
-      return failure;
-    },
-  };
+  return { host: withCalls(host, call), failure: () => failure };
 }

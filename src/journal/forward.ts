@@ -7,22 +7,41 @@ import type { RunHost } from "../ports/index.ts";
  *   any other
  */
 export function withCalls(host: RunHost, call: RunHost["call"]): RunHost {
-  const { release } = host;
-  return {
-    call,
-    ...(release === undefined ? {} : { release: release.bind(host) }),
-    close: () => host.close(),
-    get events() {
-      return host.events;
-    },
-    get usage() {
-      return host.usage;
-    },
-    get denial() {
-      return host.denial;
-    },
-    get diagnostics() {
-      return host.diagnostics;
-    },
-  };
+  return new ForwardingHost(host, call);
+}
+
+/**
+ * A class, because there is one of each run: V8 makes a hidden class of its own for every object that is written down with
+ * getters, which lies in old space, and holds all that they close over until the next full collection.
+ */
+class ForwardingHost implements RunHost {
+  readonly call: RunHost["call"];
+  readonly release?: NonNullable<RunHost["release"]>;
+  readonly #host: RunHost;
+
+  constructor(host: RunHost, call: RunHost["call"]) {
+    this.#host = host;
+    this.call = call;
+    if (host.release !== undefined) this.release = host.release.bind(host);
+  }
+
+  close(): void {
+    this.#host.close();
+  }
+
+  get events() {
+    return this.#host.events;
+  }
+
+  get usage() {
+    return this.#host.usage;
+  }
+
+  get denial() {
+    return this.#host.denial;
+  }
+
+  get diagnostics() {
+    return this.#host.diagnostics;
+  }
 }

@@ -86,7 +86,7 @@ describe("createEchoFilter()", () => {
             rest = rest.subarray(cut);
           }
           out += text(stream.push(rest)) + text(stream.end());
-          expect(stream.found).toBe(true);
+          expect(stream.hasFound()).toBe(true);
           expect(out).toHaveLength(spelled.length);
           expect(filter.text(out).found).toBe(false);
         },
@@ -103,8 +103,8 @@ describe("createEchoFilter()", () => {
   });
 
   it("looks for nothing where there is nothing to look for", () => {
-    expect(createEchoFilter(() => []).active).toBe(false);
-    expect(createEchoFilter(() => [""]).active).toBe(false);
+    expect(createEchoFilter(() => []).isActive()).toBe(false);
+    expect(createEchoFilter(() => [""]).isActive()).toBe(false);
     expect(createEchoFilter(() => ["longenough"]).text("harmless").found).toBe(false);
   });
 

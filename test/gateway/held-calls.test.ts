@@ -25,7 +25,7 @@ it("holdCalls() syncs nothing for a run that asks for nothing", async () => {
   const { host, held, syncs } = setUp();
   held.host.close();
   await pass();
-  expect([syncs(), host.closed, held.failure]).toEqual([0, 1, undefined]);
+  expect([syncs(), host.closed, held.failure()]).toEqual([0, 1, undefined]);
 });
 
 it("serves no call before the one sync that all of them wait for, and all in their order behind it", async () => {
@@ -37,7 +37,7 @@ it("serves no call before the one sync that all of them wait for, and all in the
   expect(await Promise.all(asked)).toEqual(Array(3).fill({ kind: "ok", value: null }));
   expect(await held.host.call({ ...CALL, name: "four" })).toEqual({ kind: "ok", value: null });
   expect(host.calls.map(({ name }) => name)).toEqual(["one", "two", "three", "four"]);
-  expect([syncs(), held.failure]).toEqual([1, undefined]);
+  expect([syncs(), held.failure()]).toEqual([1, undefined]);
 });
 
 it("stops the run when the sync fails, whatever it asks then, and says why", async () => {
@@ -46,5 +46,5 @@ it("stops the run when the sync fails, whatever it asks then, and says why", asy
   const reason = new Error("the disk failed");
   syncing.reject(reason);
   expect([...(await Promise.all(asked)), await held.host.call(CALL)]).toEqual([STOP, STOP, STOP]);
-  expect([host.calls, syncs(), held.failure]).toEqual([[], 1, reason]);
+  expect([host.calls, syncs(), held.failure()]).toEqual([[], 1, reason]);
 });

@@ -152,7 +152,7 @@ async function runHere(wat: string) {
     await linked.goOn();
     return { output, guard, linked };
   } catch (error) {
-    const stop = guard.stopped;
+    const stop = guard.stopped();
     if (stop?.kind === "trapped") return { end: stop.reason };
     if (stop?.kind === "exhausted") return { end: stop.budget };
     return { end: error instanceof AbiTrap ? error.reason : String(error) };

@@ -244,7 +244,7 @@ describe("a component that calls another", () => {
     const call = async () => linked.exported(null, "g")([]);
     if (reason === undefined) await call();
     else await expect(call).rejects.toThrow(WebAssembly.RuntimeError);
-    expect(guard.stopped).toEqual(reason === undefined ? undefined : { kind: "trapped", reason });
+    expect(guard.stopped()).toEqual(reason === undefined ? undefined : { kind: "trapped", reason });
   });
 });
 

@@ -66,7 +66,7 @@ export interface GuestContext {
   /** Does what was left for the end, and waits for everything. */
   finished(): Promise<void>;
   /** Calls sent and not yet answered. */
-  readonly underWay: number;
+  underWay(): number;
   /** Ends the run from outside: what waits for the clock wakes, and traps. */
   stop(): void;
   /** Resolves when everything that was sent has been answered. */
@@ -176,9 +176,7 @@ export function createContext(powers: {
     guard,
     call,
     rooms: powers.pipe.rooms,
-    get underWay() {
-      return underWay.size;
-    },
+    underWay: () => underWay.size,
     send(name, args, body) {
       if (underWay.size >= MOST_UNDER_WAY) {
         guard.stop({ kind: "exhausted", budget: "concurrent_calls" });
@@ -213,7 +211,7 @@ export function createContext(powers: {
     async wait(atMs) {
       const { promise, resolve } = Promise.withResolvers<void>();
       sleepers.add(resolve);
-      if (guard.stopped !== undefined) resolve();
+      if (guard.stopped() !== undefined) resolve();
       await inputs.timer(atMs, promise);
       sleepers.delete(resolve);
     },

@@ -46,11 +46,11 @@ export function isOutOfMemory(error: unknown): boolean {
 /** The guard of one run. */
 export interface RunGuard {
   /** The first reason to stop; later ones change nothing. */
-  readonly stopped: Stop | undefined;
+  stopped(): Stop | undefined;
   /** An import failed in a way that no guest is known to be able to cause. */
-  readonly unexplained: boolean;
+  isUnexplained(): boolean;
   /** Whether the guest may go on: nothing has stopped the run, and it has not come to an end. */
-  readonly isOpen: boolean;
+  isOpen(): boolean;
   /** Notes why the run ends. The next import call, or the present one, traps. */
   stop(reason: Stop): void;
   /** Raises a real wasm trap, which no guest can catch. */
@@ -227,15 +227,9 @@ export function createGuard(
   }
 
   return {
-    get stopped() {
-      return stopped;
-    },
-    get unexplained() {
-      return unexplained;
-    },
-    get isOpen() {
-      return isOpen();
-    },
+    stopped: () => stopped,
+    isUnexplained: () => unexplained,
+    isOpen,
     stop,
     trap,
     close() {

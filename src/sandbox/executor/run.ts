@@ -165,13 +165,13 @@ export function startRun(
     await orStuck(linked.endAll(), stuck);
     // What was written to stdout without waiting may yet turn out to be over a budget.
     await orStuck(context.finished(), stuck);
-    const stopped = guard.stopped;
+    const stopped = guard.stopped();
     return {
       end: stopped === undefined ? end : endOfStop(stopped),
       fuelUsed: fuelUsed(),
       memoryPeakBytes: linked.memoryBytes(),
       profile: linked.profiler?.finish(BigInt(limits.fuel - fuelUsed())) ?? [],
-      doubtful: unexplained || guard.unexplained || !linked.isAtRest(),
+      doubtful: unexplained || guard.isUnexplained() || !linked.isAtRest(),
     };
   }
 

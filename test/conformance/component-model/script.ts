@@ -122,7 +122,7 @@ class Script {
     const [, name, ...args] = items;
     const seen = await current.linked.exported(null, textOf(name))(args.map(readValue));
     current.linked.meter.settle();
-    if (current.guard.stopped !== undefined) throw new TypeError("A run that was stopped returned");
+    if (current.guard.stopped() !== undefined) throw new TypeError("A run that was stopped returned");
     return judge(seen);
   }
 
@@ -148,9 +148,10 @@ class Script {
     if ("end" in this.#current) return undefined;
     const { guard, linked } = this.#current;
     if (linked.fuelLeft() < 0n || linked.depthExceeded()) return "it ran out of fuel or depth";
-    if (guard.stopped === undefined) return undefined;
-    const reason = guard.stopped.kind === "trapped" ? guard.stopped.reason : guard.stopped.kind;
-    return guard.stopped.kind !== "trapped" || reason.startsWith("bad-import-call") ? reason : undefined;
+    const stopped = guard.stopped();
+    if (stopped === undefined) return undefined;
+    const reason = stopped.kind === "trapped" ? stopped.reason : stopped.kind;
+    return stopped.kind !== "trapped" || reason.startsWith("bad-import-call") ? reason : undefined;
   }
 
   async #isRefused(form: Expression | undefined): Promise<Ended> {

@@ -98,7 +98,7 @@ export class Pace {
    * end finds no more fuel, and that is a trap.
    */
   #portion(): 0 | 1 {
-    if (!this.#parts.guard.isOpen) return 0;
+    if (!this.#parts.guard.isOpen()) return 0;
     this.#turn = this.#plainCalls === 0 ? this.#parts.turn?.() : undefined;
     if (this.#turn !== undefined) return 1;
     this.fuel.refill();
@@ -109,6 +109,6 @@ export class Pace {
     await this.#turn;
     this.#turn = undefined;
     // It may have come to its end meanwhile.
-    if (this.#parts.guard.isOpen) this.fuel.refill();
+    if (this.#parts.guard.isOpen()) this.fuel.refill();
   }
 }

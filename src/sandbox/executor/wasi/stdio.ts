@@ -26,7 +26,7 @@ const WRITES_UNDER_WAY = 16;
 
 function captured(context: GuestContext, stream: "stdout" | "stderr"): OutputStream {
   return new OutputStream({
-    room: () => (context.underWay < WRITES_UNDER_WAY ? CHUNK_BYTES : 0),
+    room: () => (context.underWay() < WRITES_UNDER_WAY ? CHUNK_BYTES : 0),
     write: (bytes) => context.send("stdio/write", { stream }, bytes),
     flush: () => context.settled(),
   });

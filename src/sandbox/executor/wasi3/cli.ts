@@ -41,7 +41,7 @@ const WRITES_UNDER_WAY = 16;
 function captured(context: GuestContext, stream: "stdout" | "stderr"): Binding {
   async function take(bytes: Uint8Array): Promise<void> {
     context.send("stdio/write", { stream }, bytes);
-    if (context.underWay >= WRITES_UNDER_WAY) await context.settled();
+    if (context.underWay() >= WRITES_UNDER_WAY) await context.settled();
   }
   return {
     resources: {},
