@@ -238,6 +238,6 @@ describe("components that are asynchronous", () => {
     guard?.close();
     await linked?.endAll();
     expect(linked?.isAtRest()).toBe(true);
-    expect(guard?.stopped).toBeUndefined();
+    expect(guard?.stopped()).toBeUndefined();
   });
 });
