@@ -23,8 +23,10 @@ const MOST_LEFT_BEHIND_BYTES = 256 * 1024 * 1024;
 const LOADED_TIMES = 10;
 /** What a run's own stack takes of an executor's memory; engines set it aside whole. */
 const STACK_BYTES = 1024 * 1024;
+/** What the host keeps for a run beside its memories and stacks: instances, handles, their functions. Thousands may wait at once. */
+const KEPT_BYTES = 512 * 1024;
 /** Room from the start, for the first run that comes: an ordinary one then waits for no more. */
-const FIRST_ROOM_BYTES = 65 * 1024 * 1024;
+const FIRST_ROOM_BYTES = 66 * 1024 * 1024;
 /** What ended runs may have left before the floor is looked at again. */
 const MOST_UNSEEN_BYTES = 8 * 1024 * 1024;
 /** A floor of the writable memory that is older is looked at again. */
@@ -232,5 +234,5 @@ export function createWatch<R extends Watched>(
 
 /** What a run may have of an executor's writable memory. */
 function ownBytes({ memoryBytes, stacks }: Watched): number {
-  return memoryBytes + stacks * STACK_BYTES;
+  return memoryBytes + stacks * STACK_BYTES + KEPT_BYTES;
 }

@@ -3,12 +3,12 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
-import type { ExecutorProcess, SystemCage } from "../../src/ports/index.ts";
+import type { ExecutorProcess, HostReply, SystemCage } from "../../src/ports/index.ts";
 import { createCeiling } from "../../src/sandbox/ceiling.ts";
-import { componentOf } from "../support/components.ts";
+import { componentOf, LOG_IMPORT, MEMORY_MODULE } from "../support/components.ts";
 import { EACH_RUNTIME } from "../support/each-runtime.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { ECHO_GUEST } from "../support/guests.ts";
+import { ECHO_GUEST, LOGGING_PART } from "../support/guests.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 
 const MIB = 1024 * 1024;
@@ -154,6 +154,7 @@ function open(system: SystemCage, name: "node" | "deno"): Promise<TestSandbox> {
   return openSandbox({
     cacheFolder,
     most: 1,
+    queue: 1000,
     cages: [system],
     spawn: (role, cage) => unseen(runtime.spawnExecutor(role, { runtime: name, ...cage })),
   });
@@ -173,6 +174,12 @@ const GREEDY = `(component
       unreachable))
   (core instance $guest (instantiate $guest))
   (func (export "run") (param "n" u32) (result u32) (canon lift (core func $guest "run"))))`;
+
+/** One page, with room for what a call needs. */
+const SMALL_MEMORY = MEMORY_MODULE.replace(
+  `(memory (export "memory") 32)`,
+  `(memory (export "memory") 1)`,
+).replace("1048576", "4096");
 
 const executorOf = ({ started }: TestSandbox) => started.findLast(({ role }) => role === "run")?.process;
 
@@ -208,5 +215,29 @@ describe.each(KINDS)("an executor on %s in the cage %s, whose memory the kernel 
     for (const mib of grants) expect((await run(mib)).output).toBe(mib);
     const ends = await Promise.all([...grants, ...grants].map(run));
     expect(ends.map(({ output }) => output)).toEqual([...grants, ...grants]);
+  });
+
+  it("is let have more for each run that waits than such a run takes", async () => {
+    const component = await componentOf(`(component ${LOG_IMPORT} ${SMALL_MEMORY} ${LOGGING_PART})`);
+    const RUNS = 150;
+    let waiting = 0;
+    const allWait = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<HostReply>();
+    const reply = () => {
+      waiting += 1;
+      if (waiting === RUNS) allWait.resolve();
+      return answer.promise;
+    };
+    const options = { memoryBytes: MIB / 16, timeToLiveMs: 170_000, reply };
+    await box.call(component, "run", { n: 1 }, { ...options, reply: () => ({ kind: "ok", value: null }) });
+    const view = executorOf(box)?.view;
+    const before = view?.memory()?.writableBytes ?? 0;
+    const runs = Array.from({ length: RUNS }, () => box.call(component, "run", { n: 1 }, options));
+    await allWait.promise;
+    const each = ((view?.memory()?.writableBytes ?? 0) - before) / RUNS;
+    // Its memory, its stack, and what the host keeps for it: see `watch.ts`. Thousands of them may wait.
+    expect(each / MIB).toBeLessThan(1 / 16 + 1.5);
+    answer.resolve({ kind: "ok", value: null });
+    for (const { outcome } of await Promise.all(runs)) expect(outcome.kind).toBe("completed");
   });
 });
