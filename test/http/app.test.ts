@@ -323,4 +323,7 @@ test("createApp() gives tools by page", async () => {
   expect(await ask("?after=weather")).toEqual([200, 0]);
   for (const query of ["?limit=0", "?limit=1001", "?after=../x", "?before=weather"])
     expect(await ask(query)).toEqual([400, undefined]);
+  const { errors } = await (await app.request(get("/v1/tools?limit=0"))).json();
+  // In words too: a pattern alone tells nobody what to send.
+  expect(errors[0].detail).toMatch(/^query\/limit: has to match .* \(How many tools at most: 1 to 1000/);
 });
