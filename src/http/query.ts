@@ -117,9 +117,10 @@ export function readQuery<T>(context: AppContext, schema: z.ZodType<T>): T {
 /** What each parameter is, in words, by its pointer: a pattern alone tells nobody what to send. */
 function hintsOf({ shape }: z.ZodObject): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    Object.entries(shape).map(([name, { description }]) => [
-      `/${name}`,
-      description ? ` (${description})` : "",
-    ]),
+    Object.entries(shape).map(([name, parameter]) => {
+      const words = parameter instanceof z.ZodOptional ? parameter.unwrap() : parameter;
+      const description = words instanceof z.ZodType ? words.description : undefined;
+      return [`/${name}`, description === undefined ? "" : ` (${description})`];
+    }),
   );
 }
