@@ -33,7 +33,7 @@ describe("run() of a guest that computes for ever", () => {
     const end = await box.call(component, "spin", {}, { fuel: Number.MAX_SAFE_INTEGER, timeToLiveMs: 400 });
     expect(end).toMatchObject({ outcome: { kind: "timed-out" }, fuelUsed: null, memoryPeakBytes: null });
     expect(end.wallMs).toBeGreaterThanOrEqual(399);
-    expect(end.wallMs).toBeLessThan(10_000);
+    expect(end.wallMs).toBeLessThan(100_000);
   });
 
   it("is not begun when instantiating alone costs more than its fuel", async () => {
