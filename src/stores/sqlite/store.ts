@@ -127,6 +127,8 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
     return { sequence: row.sequence, commit };
   }
 
+  const beat = (): Promise<void> => queue.write(() => void connection.run(queries.beat()), { changes: true });
+
   function prove({ sequence, commit: { head } }: Uncommitted): Logged {
     if (head === undefined) {
       throw new TypeError(`Cannot prove seal ${sequence}: it was committed without the log`);
@@ -157,6 +159,7 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
           },
           {
             unsynced: true,
+            changes: true,
             afterCommit(claimed) {
               unsynced.add(intent.run);
               return claimed;
@@ -165,8 +168,7 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
         ),
       ),
     async syncIntent(run) {
-      // SQLite syncs nothing for a transaction that changed nothing, and a row that is written as it was is none.
-      if (unsynced.has(run)) await queue.write(() => void connection.run(queries.beat()));
+      if (unsynced.has(run)) await beat();
       const isOpen = connection.read(queries.selectOpenRun(run)).length === 1;
       // A disk that failed meanwhile, and was opened anew, may have forgotten it.
       if (!isOpen) throw new Error(`Cannot sync intent of run ${JSON.stringify(run)}: it is not open`);
@@ -181,7 +183,7 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
           drive(connection, settle(seal, settlement));
           return uncommitted;
         },
-        { afterCommit: prove },
+        { changes: true, afterCommit: prove },
       ),
     recordRefusal: (intent, seal) =>
       queue.write(
@@ -191,7 +193,7 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
           connection.run(queries.insertRun(intent));
           return insertSeal(seal);
         },
-        { afterCommit: prove },
+        { changes: true, afterCommit: prove },
       ),
     logHead: async () => log.head(),
     async prove(sequence, atLeast = 0) {
@@ -211,7 +213,7 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
       const [row] = connection.read(queries.selectSqliteNow());
       return row?.now ?? Number.NaN;
     },
-    check: () => queue.write(() => void connection.run(queries.beat())),
+    check: beat,
     async close() {
       queue.drain("Cannot write to store: it is closed");
       connection.forget();

@@ -33,6 +33,7 @@ interface Waiting {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   readonly unsynced: boolean;
+  readonly changes: boolean;
 }
 
 /** How a write is to be made, beside what it is. */
@@ -41,13 +42,21 @@ interface WriteOptions<T, R> {
   readonly afterCommit?: (result: T) => R;
   /** Whether it need not be on the disk when it is said to be written. Default: false. */
   readonly unsynced?: boolean;
+  /**
+   * Whether it surely changes something: SQLite syncs nothing for a transaction that did not, and a row that is written
+   * as it was is no change. Default: false.
+   */
+  readonly changes?: boolean;
 }
 
 /** What a queue tells its store of transactions. */
 interface QueueEvents {
   /** Writes what is owed once for all of a transaction; what it throws undoes the transaction. */
   readonly beforeCommit?: () => void;
-  /** Everything that was committed is on the disk by now. Called after the results of a transaction were made. */
+  /**
+   * Everything that was committed is on the disk by now. Called after the results of a transaction were made, of one in
+   * which something was surely changed: a COMMIT of nothing never reached the disk.
+   */
   readonly afterSync?: () => void;
 }
 
@@ -92,14 +101,14 @@ export class WriteQueue {
    * @throws whatever made the transaction fail. The write may still be stored then: a COMMIT that failed says
    *   nothing about the disk
    */
-  async write<T>(write: () => T): Promise<T>;
   async write<T, R>(
     write: () => T,
     options: WriteOptions<T, R> & { readonly afterCommit: (result: T) => R },
   ): Promise<R>;
+  async write<T>(write: () => T, options?: Pick<WriteOptions<T, T>, "changes">): Promise<T>;
   async write<T>(
     write: () => T,
-    { afterCommit = (result) => result, unsynced = false }: WriteOptions<T, unknown> = {},
+    { afterCommit = (result) => result, unsynced = false, changes = false }: WriteOptions<T, unknown> = {},
   ): Promise<unknown> {
     if (this.#stopped !== undefined) throw this.#stopped;
     if (this.#failed) this.#goOn();
@@ -120,6 +129,7 @@ export class WriteQueue {
         },
         reject,
         unsynced,
+        changes,
       });
       this.#schedule();
     });
@@ -178,7 +188,7 @@ export class WriteQueue {
     }
     // A crash before this line leaves writes that are durable and that nobody was told of; never the reverse.
     for (const { resolve } of written) resolve();
-    if (isSynced) this.#events.afterSync?.();
+    if (isSynced && written.some(({ changes }) => changes)) this.#events.afterSync?.();
   }
 
   /** @returns false when the write failed by itself: then its caller knows, and the batch goes on. */

@@ -81,13 +81,17 @@ describe("a machine that loses its power", () => {
 
   it("has what any other write took along, which needs no further sync", async () => {
     await admit(1);
-    await store.insertKey({
-      ...{ id: "key_1", hash: "a".repeat(64), tenant: "acme", tier: "free", scopes: [] },
-      ...{ createdAtMs: 1, label: "one" },
-    });
+    await store.check();
     await store.syncIntent(intentOf(1).run);
     expect(await lose()).toEqual({ runs: ["1 open"], held: 1 });
     expect(syncs()).toBe(1);
+  });
+
+  it("has it also when another write came between that found nothing to change, and so synced nothing by itself", async () => {
+    await admit(1);
+    await store.accounts.expire(0);
+    await store.syncIntent(intentOf(1).run);
+    expect(await lose()).toEqual({ runs: ["1 open"], held: 1 });
   });
 
   it("has a sealed run whole: its intent and its seal by one sync", async () => {
