@@ -9,6 +9,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
+import { systemClock } from "./common.ts";
 
 /** The operator's PATH decides nothing about a limit. */
 const PROGRAMS = ["/usr/bin/prlimit", "/bin/prlimit", "/run/current-system/sw/bin/prlimit"];
@@ -70,9 +71,9 @@ class Shell {
 
   ask(line: string): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const late = setTimeout(() => this.#end(), LONGEST_MS).unref();
+    const cancel = systemClock.after(LONGEST_MS, () => this.#end());
     this.#waiting.push((isSet) => {
-      clearTimeout(late);
+      cancel();
       resolve(isSet);
     });
     this.#child.stdin.write(line);

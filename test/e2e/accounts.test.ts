@@ -277,6 +277,7 @@ describe("loop caps", () => {
     const capped = await ask(SMALL, of(0.4));
     expect(capped.status).toBe(429);
     expect(Number(capped.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(Number(capped.headers.get("retry-after"))).toBeLessThanOrEqual(60);
     expect(capped.json).toMatchObject({
       type: expect.stringMatching(/loop-capped$/),
       detail: expect.stringMatching(

@@ -169,6 +169,7 @@ describe("versions", () => {
     const policyIdAfter = predicateOf(await hash()).policy_id;
     expect(policyIdAfter).not.toBe(policyIdBefore);
 
+    const beganMs = runtime.clock.nowMs();
     const { action } = await change("hash", { kind: "rollback" });
     expect(predicateOf(await hash()).policy_id).toBe(policyIdBefore);
     // A gateway that starts with the folder as it was does not undo what the operator did.
@@ -176,6 +177,8 @@ describe("versions", () => {
     expect(predicateOf(await hash()).policy_id).toBe(policyIdBefore);
     const { settledMs } = await settled(action);
     expect(settledMs).toBeGreaterThanOrEqual(0);
+    // From the command on: no longer than this test has waited for it.
+    expect(settledMs).toBeLessThanOrEqual(runtime.clock.nowMs() - beganMs);
     expect(await statementOf(action)).toMatchObject({
       kind: "rollback",
       changes: ["hash: version 1 is active, was 2", "note: for the test"],
