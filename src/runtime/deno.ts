@@ -68,7 +68,7 @@ export const runtime: Runtime = {
   openPostgres: async (url) => (await import("./postgres.ts")).openPostgres(url),
   openAppend,
   spawnExecutor(role, cage = {}) {
-    const { program, args } = executorCommand(role, cage, SELF);
+    const { program, args, input } = executorCommand(role, cage, SELF);
     const child = new Deno.Command(program, {
       args: [...args],
       clearEnv: true,
@@ -89,6 +89,7 @@ export const runtime: Runtime = {
     });
     // Writing to a child that died is an ordinary end, reported by `write` and `exited`, never an uncaught error.
     writer.closed.catch(() => undefined);
+    writer.write(input).catch(() => undefined);
     return {
       pid: child.pid,
       output: child.stdout,

@@ -8,11 +8,12 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Cage, ExecutorRole } from "../ports/index.ts";
+import { executorProgram } from "./executor-program.ts";
 import { type CommandLine, inSystemCage } from "./system-cage.ts";
 
 const SOURCES = dirname(dirname(fileURLToPath(import.meta.url)));
 const PROJECT = dirname(SOURCES);
-const ENTRY = join(SOURCES, "executor.ts");
+const ENTRY = join(SOURCES, "runtime", "executor-boot.mjs");
 const PACKAGES = join(PROJECT, "node_modules");
 
 /** Whether the Node that runs us can deny the network to a child (`--permission` does so from Node 25 on). */
@@ -55,13 +56,19 @@ export interface Self {
   readonly knowsFlag: (flag: string) => boolean;
 }
 
+/** How an executor is started. */
+export interface ExecutorStart extends CommandLine {
+  /** Its program, written to its pipe before anything else. */
+  readonly input: Uint8Array;
+}
+
 /**
  * The command line of an executor.
  *
  * @param cage default: the runtime that runs us, and nothing of the system's
  * @throws {Error} when the cage can not be made here
  */
-export function executorCommand(role: ExecutorRole, cage: Partial<Cage>, self: Self): CommandLine {
+export function executorCommand(role: ExecutorRole, cage: Partial<Cage>, self: Self): ExecutorStart {
   const { runtime = self.name, system = "none" } = cage;
   const isSelf = runtime === self.name;
   const program = isSelf ? self.program : PROGRAMS[runtime];
@@ -73,7 +80,11 @@ export function executorCommand(role: ExecutorRole, cage: Partial<Cage>, self: S
     join(PROJECT, "package.json"),
     ...(runtime === "deno" ? [join(PROJECT, "deno.json")] : []),
   ];
-  return inSystemCage({ program, args }, system, { readable, isDeno: runtime === "deno", arch: self.arch });
+  const needs = { readable, isDeno: runtime === "deno", arch: self.arch };
+  return {
+    ...inSystemCage({ program, args }, system, needs),
+    input: executorProgram(runtime, program),
+  };
 }
 
 /** The pinned packages, for the runtime that does not run us. */

@@ -71,7 +71,7 @@ export const runtime: Runtime = {
   openPostgres: async (url) => (await import("./postgres.ts")).openPostgres(url),
   openAppend,
   spawnExecutor(role, cage = {}) {
-    const { program, args } = executorCommand(role, cage, SELF);
+    const { program, args, input } = executorCommand(role, cage, SELF);
     const child = spawn(program, args, {
       // An empty environment: nothing of the operator's is there to be read, not even in /proc/self/environ.
       env: {},
@@ -82,6 +82,7 @@ export const runtime: Runtime = {
     const { pid = -1 } = child;
     // Writing to a child that died is an ordinary end, reported by `write` and `exited`, never an uncaught error.
     child.stdin.on("error", () => undefined);
+    child.stdin.write(input);
     const diagnostics = readTail(child.stderr, 8192);
     const exited = new Promise<{ code: number | null; diagnostics: string }>((resolve) => {
       const finish = async (code: number | null) => resolve({ code, diagnostics: await diagnostics });

@@ -167,10 +167,9 @@ function hostileCommand(
   body = hostileProgram(),
 ): CommandLine {
   const { program, args } = executorCommand(role, { runtime: name, system }, SELF);
-  const ours = args.findIndex((arg) => arg.endsWith("executor.ts"));
-  const [entry = ""] = args.slice(ours);
+  const ours = args.findIndex((arg) => arg.endsWith("executor-boot.mjs"));
   // The executor takes powers away before anything else runs; the attacker comes after that.
-  const own = new URL(`file://${entry.replace("executor.ts", `runtime/${name}-executor.ts`)}`).href;
+  const own = new URL(`../../src/runtime/${name}-executor.ts`, import.meta.url).href;
   const code = `await import(${JSON.stringify(own)});\n${body.replaceAll("$ROLE", role)}`;
   const theirs =
     name === "node" ? ["--input-type=module", "--eval", code] : [`data:text/javascript;base64,${btoa(code)}`];
