@@ -77,10 +77,12 @@ export interface Evidence {
    * Records the intention to run, and takes what the run claims, in one. When this resolves the guest may compute, for
    * itself; it may have no effect before {@link Evidence.syncIntent}, and nothing of it may be released before its seal.
    *
+   * @param taken told, at most once and perhaps never, when nothing but the recording is left to do: the guest may compute
+   *   meanwhile. When this rejects then, it has to end, and nothing that it asked for was done
    * @returns what was claimed; when that is refused, nothing is recorded and nothing may run
    * @throws {GatewayError} `evidence-unavailable`: nothing may run
    */
-  admit(known: KnownBeforeRun, claims?: RunClaims): Promise<Claimed>;
+  admit(known: KnownBeforeRun, claims?: RunClaims, taken?: () => void): Promise<Claimed>;
   /**
    * Makes the intent of a run durable, where it is not yet: no loss of power takes it back when this resolves. For whoever
    * is about to do what the run asks for.
@@ -179,7 +181,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
   });
   const reconciler = new Reconciler({ store, signer, clock, checkpoints, settle: parts.settle });
   return {
-    async admit(known, claims) {
+    async admit(known, claims, taken) {
       if (witnessing?.mayRun === false) {
         throw unavailable(
           `Cannot admit run ${JSON.stringify(known.run)}: too few witnesses cosign the log`,
@@ -189,7 +191,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       const intent = toIntent(known, time.nowMs());
       underWay.set(known.run, clock.monotonicMs());
       try {
-        const claimed = await store.recordIntent(intent, claims);
+        const claimed = await store.recordIntent(intent, claims, taken);
         if (claimed.kind === "refused") underWay.delete(known.run);
         return claimed;
       } catch (cause) {

@@ -11,6 +11,7 @@ import type { Claimed, GuestSettings, RunClaims, RunHost, Sandbox } from "../por
 import type { ToolCalls } from "./call-tool.ts";
 import { type Ended, runGuest } from "./guest.ts";
 import { guestSettings } from "./guest-settings.ts";
+import { giveHeadStart, type HeadStart } from "./head-start.ts";
 import { holdCalls } from "./held-calls.ts";
 import type { Trace } from "./ids.ts";
 import { beginJournal, type JournaledRun } from "./journal.ts";
@@ -28,8 +29,9 @@ export interface Begun {
 }
 
 /**
- * Everything that must hold before a run, its intent, and the beginning of its guest, whose calls wait until the intent is
- * durable; see `held-calls.ts`. What is refused here is no run: the observer is told so.
+ * Everything that must hold before a run, its intent, and the beginning of its guest, which computes while the intent is being
+ * stored (`head-start.ts`), and whose calls wait until it is durable (`held-calls.ts`). What is refused here is no run: the
+ * observer is told so.
  */
 export async function begin(
   parts: InvokeParts,
@@ -49,9 +51,11 @@ export async function begin(
     // What the policy asks to keep beside digests is noted while it runs.
     const settings = guestSettings(decision.grants, admission.tool.name);
     const journal = beginJournal(parts, admission, decision.record, settings, host);
-    const claimed = await admit(parts, known, host, identity, claims);
-    const ended = runHeld(parts, admission, decision.record.policy, settings, journal);
-    return { host, claimed, journal, ended };
+    const guest = giveHeadStart((recorded) =>
+      runHeld(parts, admission, decision.record.policy, settings, journal, recorded),
+    );
+    const claimed = await admit(parts, known, host, identity, claims, guest);
+    return { host, claimed, journal, ended: guest.goOn() };
   } catch (error) {
     const reason = error instanceof GatewayError ? error.code : "internal";
     // The caller is refused either way; without this line the run shows as one whose evidence is missing.
@@ -130,27 +134,35 @@ async function admit(
   host: RunHost,
   identity: RunIdentity,
   claims: RunClaims,
+  guest: HeadStart,
 ): Promise<Begun["claimed"]> {
   try {
-    const claimed = await evidence.admit(known, claims);
+    const claimed = await evidence.admit(known, claims, guest.begin);
     if (claimed.kind === "refused") throw accounts.refusalOf(claimed.refusal, identity);
     return claimed;
   } catch (error) {
+    guest.end(error);
     host.close();
     throw error;
   }
 }
 
-/** Nobody is answered of a run that was ended because its evidence was in doubt: it is sealed as that, and may be asked for again. */
+/**
+ * Nobody is answered of a run that was ended because its evidence was in doubt: it is sealed as that, and may be asked for
+ * again.
+ *
+ * @param recorded rejects when there is no intent
+ */
 async function runHeld(
   parts: InvokeParts,
   admission: Admission,
   policy: Policy,
   settings: GuestSettings,
   { host, inputs }: JournaledRun,
+  recorded: Promise<void>,
 ): Promise<Ended> {
-  const held = holdCalls(host, () => parts.evidence.syncIntent(admission.run));
-  const ended = await runGuest(parts, admission, policy, settings, inputs, held.host);
+  const held = holdCalls(host, () => recorded.then(() => parts.evidence.syncIntent(admission.run)));
+  const ended = await runGuest(parts, admission, policy, settings, inputs, held.host, recorded);
   const failure = held.failure();
   return failure === undefined ? ended : { refusal: failure, ...ended };
 }

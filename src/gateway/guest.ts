@@ -14,10 +14,17 @@ export interface Ended {
 }
 
 /**
+ * What a guest without an intent may take to end by itself, as most do: to end one that computes costs its executor, and
+ * a disk that fails would cost one for each that asks.
+ */
+export const LONGEST_UNRECORDED_MS = 100;
+
+/**
  * Runs it, and closes its host.
  *
  * @param inputs what its journal wants to go along
  * @param host serves its calls
+ * @param recorded rejects when there is no intent: then it ends before long
  */
 export async function runGuest(
   { sandbox, registry, clock }: Pick<InvokeParts, "sandbox" | "registry" | "clock">,
@@ -26,6 +33,7 @@ export async function runGuest(
   settings: GuestSettings,
   inputs: JournaledRun["inputs"],
   host: RunHost,
+  recorded: Promise<void>,
 ): Promise<Ended> {
   const { run, principal, tool, callee, request, traceId, beganMs } = admission;
   try {
@@ -46,7 +54,10 @@ export async function runGuest(
       relaxedSimd: policy.relaxed_simd === "allow",
       host,
       // The operator's word ends what is under way too, while it waits as well as while it computes.
-      onRevoked: (revoke) => registry.onSuspended(tool.name, revoke),
+      onRevoked(revoke) {
+        recorded.catch(() => clock.after(LONGEST_UNRECORDED_MS, () => revoke("evidence-unavailable")));
+        return registry.onSuspended(tool.name, revoke);
+      },
       ...(inputs && { inputs }),
     });
     return { end };

@@ -2,8 +2,8 @@
  * Between a guest and its host, until the run's intent is durable.
  *
  * That the intent is durable before the run is there for one thing: nothing that a run does to the world, and nothing
- * that anybody learns of it, may be without evidence. A guest that computes does neither. So it begins when its intent is
- * stored, which waits for no disk, and whoever asks nothing of its host is made durable once, by its seal.
+ * that anybody learns of it, may be without evidence. A guest that computes does neither. So it computes before, and whoever
+ * asks nothing of its host is made durable once, by its seal.
  *
  * INVARIANT: no call of its host is served before its intent is durable, whatever its executor asks or says: the first
  * waits here for a sync, and the others behind it. Its output is looked at by nobody before the seal.
@@ -27,7 +27,7 @@ export interface HeldCalls {
 
 /**
  * @param host the run's own
- * @param sync makes its intent durable; asked at most once
+ * @param sync makes its intent durable, once that is stored; asked at most once
  */
 export function holdCalls(host: RunHost, sync: () => Promise<void>): HeldCalls {
   let syncing: Promise<void> | undefined;

@@ -102,9 +102,9 @@ async function perform(
   );
 
   // The grants become live, under a lease of exactly the policy's budget. Then the intent is stored, and with it what the
-  // run takes from the budgets that it shares; both are durable before anything has an effect, which is before the first
-  // call of the host. A crash after this line leaves an open run for the reconciler, and what it took goes back when that
-  // seals it, or when the lease expires.
+  // run takes from the budgets that it shares, while its guest computes; both are durable before anything has an effect,
+  // which is before the first call of the host. A crash after this line leaves an open run for the reconciler, and what it
+  // took goes back when that seals it, or when the lease expires.
   const calls = openCalls(parts, admission, decision, trace.traceparent);
   const begun = await begin(parts, admission, decision, asked, calls, identity, claims, trace);
   const { host, claimed, journal } = begun;

@@ -86,10 +86,12 @@ export interface Store {
    * run may begin, and may have no effect before {@link Store.syncIntent}; its seal makes both durable.
    *
    * @param claims default: nothing
+   * @param taken told, at most once and perhaps never, when nothing but the writing is left: all claims are taken, where
+   *   there are any, and the write is being tried. It may fail still; must not throw
    * @returns what was claimed; when that was refused, nothing is stored
    * @throws when a run of that id exists
    */
-  recordIntent(intent: Intent, claims?: RunClaims): Promise<Claimed>;
+  recordIntent(intent: Intent, claims?: RunClaims, taken?: () => void): Promise<Claimed>;
   /**
    * Makes the intent of an open run durable, and what the run claimed with it.
    *

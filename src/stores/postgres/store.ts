@@ -80,9 +80,11 @@ export async function openPostgresStore(
     accounts: createAccounts(database),
     ledger: createLedger(database),
     keyActs: createKeyActs(database),
-    async recordIntent(intent, claims) {
+    async recordIntent(intent, claims, taken) {
       if (claims === undefined || claimsNothing(claims)) {
-        await intents.add(intent);
+        const writing = intents.add(intent);
+        taken?.();
+        await writing;
         return NOTHING_CLAIMED;
       }
       // A transaction of its own: what it claims is decided row by row, and a refusal undoes the intent.

@@ -4,7 +4,7 @@
  */
 import { sameBytes, TILE_WIDTH } from "../../core/merkle/index.ts";
 import type { Logged, LogHead, Seal, SqliteDatabase, Store } from "../../ports/index.ts";
-import { claim, NOTHING_CLAIMED, orRefused, settle } from "../account-steps.ts";
+import { claim, claimsNothing, NOTHING_CLAIMED, orRefused, settle } from "../account-steps.ts";
 import { createAccounts } from "../accounts.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
@@ -149,24 +149,30 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
     accounts: createAccounts(steps),
     ledger: createLedger(steps),
     keyActs: createKeyActs(steps),
-    recordIntent: (intent, claims) =>
-      orRefused(
+    recordIntent(intent, claims, taken) {
+      const wanted = claims === undefined || claimsNothing(claims) ? undefined : claims;
+      return orRefused(
         queue.write(
           () => {
             connection.run(queries.insertRun(intent));
             connection.run(queries.insertOpenRun(intent));
-            return claims === undefined ? NOTHING_CLAIMED : drive(connection, claim(claims));
+            if (wanted === undefined) return NOTHING_CLAIMED;
+            const claimed = drive(connection, claim(wanted));
+            taken?.();
+            return claimed;
           },
           {
             unsynced: true,
             changes: true,
+            ...(wanted === undefined && taken !== undefined ? { onWaiting: taken } : {}),
             afterCommit(claimed) {
               unsynced.add(intent.run);
               return claimed;
             },
           },
         ),
-      ),
+      );
+    },
     async syncIntent(run) {
       if (unsynced.has(run)) await beat();
       const isOpen = connection.read(queries.selectOpenRun(run)).length === 1;

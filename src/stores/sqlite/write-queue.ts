@@ -47,6 +47,8 @@ interface WriteOptions<T, R> {
    * as it was is no change. Default: false.
    */
   readonly changes?: boolean;
+  /** Called as soon as it waits for its transaction: not while the disk is taken for failed. Must not throw. Default: nothing. */
+  readonly onWaiting?: () => void;
 }
 
 /** What a queue tells its store of transactions. */
@@ -106,12 +108,10 @@ export class WriteQueue {
     options: WriteOptions<T, R> & { readonly afterCommit: (result: T) => R },
   ): Promise<R>;
   async write<T>(write: () => T, options?: Pick<WriteOptions<T, T>, "changes">): Promise<T>;
-  async write<T>(
-    write: () => T,
-    { afterCommit = (result) => result, unsynced = false, changes = false }: WriteOptions<T, unknown> = {},
-  ): Promise<unknown> {
+  async write<T>(write: () => T, options: WriteOptions<T, unknown> = {}): Promise<unknown> {
     if (this.#stopped !== undefined) throw this.#stopped;
     if (this.#failed) this.#goOn();
+    const { afterCommit = (result) => result, unsynced = false, changes = false, onWaiting } = options;
     return await new Promise((resolve, reject) => {
       let settle = (): void => undefined;
       this.#waiting.push({
@@ -132,6 +132,7 @@ export class WriteQueue {
         changes,
       });
       this.#schedule();
+      onWaiting?.();
     });
   }
 

@@ -97,6 +97,13 @@ export function accountsSuite(name: string, createSubject: () => Promise<StoreSu
       expect(await held()).toBeUndefined();
     });
 
+    it("tells nobody that claims are taken which are refused", async () => {
+      await admit(1, { windows: [{ ...HOUR, limit: { runs: 1 } }] });
+      const taken = () => expect.fail("nobody is to begin");
+      const claims = claimsOf(2, { windows: [{ ...HOUR, limit: { runs: 1 } }] });
+      expect(refusal(await store.recordIntent(intentOf(2), claims, taken))).toBe("budget-spent");
+    });
+
     it("keeps tenants, tools, classes and windows apart", async () => {
       const full = { ...HOUR, limit: { runs: 1 } };
       await admit(1, { windows: [full] });

@@ -48,7 +48,8 @@ describe("a store whose disk failed", () => {
       it(`writes nothing for a second after a ${name} (${mode}), then goes on by itself`, async () => {
         await fail(errcode, mode);
         now = 999;
-        await expect(store.recordIntent(intentOf(3))).rejects.toThrow("the disk failed");
+        const taken = () => expect.fail("nobody is to begin");
+        await expect(store.recordIntent(intentOf(3), undefined, taken)).rejects.toThrow("the disk failed");
         await expect(store.check()).rejects.toThrow("the disk failed");
         expect(faults.writes).toBe(0);
         now = 1000;
