@@ -62,10 +62,10 @@ export function walkModule(wasm: Uint8Array, pathsPerBody: number, random: () =>
   const module = readModule(wasm);
   let paths = 0;
   const mismatches: Mismatch[] = [];
-  const code = new ScannedCode(wasm.length);
+  const code = new ScannedCode(module, wasm.length);
   const moves = { locals: Number.POSITIVE_INFINITY, global: (index: number) => index };
   const bodies = module.bodies.map((_, position) =>
-    code.scan(module, readBody(module, position), moves, true, undefined),
+    code.scan(readBody(module, position), moves, true, undefined),
   );
   // Where checks stand does not matter here: as if nothing were referred to.
   const graph = buildCallGraph(

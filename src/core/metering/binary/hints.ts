@@ -57,7 +57,8 @@ export class HintWriter {
   /** Hints at a branch of the current function. @param offset of its opcode, from its first operator; rising */
   add(offset: number, hint: number): void {
     this.#branches.u32(offset);
-    this.#branches.bytes(1, hint);
+    this.#branches.byte(1);
+    this.#branches.byte(hint);
     this.#branchCount += 1;
   }
 
@@ -74,7 +75,8 @@ export class HintWriter {
       const reader = new Reader(this.#branches.view);
       while (!reader.done) {
         this.#functions.u32(reader.u32() + offset);
-        this.#functions.bytes(reader.byte(), reader.byte());
+        this.#functions.byte(reader.byte());
+        this.#functions.byte(reader.byte());
       }
       this.#functionCount += 1;
     }

@@ -51,11 +51,9 @@ export class Reader {
     let value = first & 0x7f;
     for (let shift = 7; shift < 35; shift += 7) {
       const next = this.byte();
-      value += (next & 0x7f) * 2 ** shift;
-      if (next < 0x80) {
-        if (value > 0xffff_ffff) break;
-        return value;
-      }
+      if (shift === 28 && next > 0xf) break;
+      value |= (next & 0x7f) << shift;
+      if (next < 0x80) return value >>> 0;
     }
     throw refuseComponent(`Cannot read wasm integer at ${this.pos}: it exceeds 32 bits`);
   }

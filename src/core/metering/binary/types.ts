@@ -86,6 +86,11 @@ export function skipValueType(reader: Reader): void {
   );
 }
 
+/** Whether a block type is whole in its first byte: none, a value type, or the index of a function type. */
+export function isShortBlockType(code: number): boolean {
+  return code <= 0x40 || (code >= 0x7b && code <= 0x7f) || (code >= 0x69 && code <= 0x74);
+}
+
 /** Steps over a heap type: an abstract one, or a type index. */
 export function skipHeapType(reader: Reader): void {
   const at = reader.pos;

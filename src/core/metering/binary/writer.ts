@@ -65,6 +65,19 @@ export class Writer {
     this.#length = at + 2;
   }
 
+  /** Makes room for bytes that the caller writes at once. @returns the offset of the first; they are in {@link buffer} */
+  extend(count: number): number {
+    const at = this.#length;
+    if (at + count > this.#bytes.length) this.#reserve(count);
+    this.#length = at + count;
+    return at;
+  }
+
+  /** The bytes written so far and room behind them, until more is written. */
+  get buffer(): Uint8Array {
+    return this.#bytes;
+  }
+
   /** Writes the given bytes. */
   bytes(...values: readonly number[]): void {
     for (const value of values) this.byte(value);

@@ -9,6 +9,8 @@
 import type { WasmModule } from "../binary/module.ts";
 import type { Walker } from "../binary/walker.ts";
 import { OP } from "../binary/walker.ts";
+import type { Graph } from "./cycles.ts";
+import { turned } from "./cycles.ts";
 
 /** Units that a bounded function may cost, the functions it calls included. */
 export const MAX_UNCHECKED = 60;
@@ -56,12 +58,17 @@ export interface CallGraph {
   readonly fromOutside: readonly boolean[];
 }
 
-/** Gathers the facts of one body, stop by stop. */
+const NONE: readonly number[] = [];
+
+/** Gathers the facts of one body after the other, stop by stop. */
 export class FactsCollector {
   readonly #importedFunctions: number;
+  /** The first `#calleeCount` are the body's. */
   readonly #callees: number[] = [];
-  readonly #successors: number[] = [];
-  readonly #references: number[] = [];
+  #calleeCount = 0;
+  /** Made where there are any: most bodies have neither. */
+  #successors: number[] | undefined;
+  #references: number[] | undefined;
   #open = false;
   #callsOut = false;
   #callsUnknown = false;
@@ -76,6 +83,21 @@ export class FactsCollector {
     this.#importedFunctions = importedFunctions;
   }
 
+  /** Begins with the next body. */
+  start(): void {
+    this.#calleeCount = 0;
+    this.#successors = undefined;
+    this.#references = undefined;
+    this.#open = false;
+    this.#callsOut = false;
+    this.#callsUnknown = false;
+    this.#endsInUnknown = false;
+    this.#exceptions = false;
+    this.#panics = false;
+    this.#returns = false;
+    this.#behindPanic = 0;
+  }
+
   /** Looks at the walker's operator. */
   stop({ opcode, first, reader }: Walker): void {
     switch (opcode) {
@@ -86,11 +108,15 @@ export class FactsCollector {
       case OP.returnCall:
         if (first < this.#importedFunctions) this.#callsOut = true;
         else {
-          this.#callees.push(first);
-          if (opcode === OP.returnCall) this.#successors.push(first);
+          this.#callees[this.#calleeCount] = first;
+          this.#calleeCount += 1;
+          if (opcode !== OP.returnCall) break;
+          this.#successors ??= [];
+          this.#successors.push(first);
         }
         break;
       case OP.refFunc:
+        this.#references ??= [];
         this.#references.push(first);
         break;
       case OP.unreachable:
@@ -133,15 +159,15 @@ export class FactsCollector {
       exceptions: this.#exceptions,
       panics: this.#panics,
       diverges: this.#panics && !this.#returns && this.#behindPanic === codeEnd - 1,
-      callees: this.#callees,
-      successors: this.#successors,
-      references: this.#references,
+      callees: this.#calleeCount === 0 ? NONE : this.#callees.slice(0, this.#calleeCount),
+      successors: this.#successors ?? NONE,
+      references: this.#references ?? NONE,
     };
   }
 }
 
 /**
- * Orders functions bottom-up and finds the bounded ones. The walk keeps its own stack: call chains can be long.
+ * Orders functions bottom-up and finds the bounded ones.
  *
  * @param referenced functions that the module's sections export or refer to
  */
@@ -156,50 +182,68 @@ export function buildCallGraph(
       if (index >= module.importedFunctions) fromOutside[index - module.importedFunctions] = true;
     }
   }
+  const order = orderBottomUp(module, facts);
   const bound = new Array<number | undefined>(facts.length).fill(undefined);
-  const state = new Uint8Array(facts.length); // 0 new, 1 on the stack, 2 done
-  const order: number[] = [];
-  for (let root = 0; root < facts.length; root += 1) {
-    if (state[root] !== 0) continue;
-    const stack = [root];
-    const progress = [0];
-    state[root] = 1;
-    while (stack.length > 0) {
-      const top = stack.length - 1;
-      const position = stack[top] ?? 0;
-      const callees = facts[position]?.callees ?? [];
-      const next = progress[top] ?? 0;
-      if (next < callees.length) {
-        progress[top] = next + 1;
-        const callee = (callees[next] ?? 0) - module.importedFunctions;
-        if (state[callee] === 0) {
-          state[callee] = 1;
-          stack.push(callee);
-          progress.push(0);
-        }
-        continue;
-      }
-      stack.pop();
-      progress.pop();
-      state[position] = 2;
-      order.push(position);
-      const most = fromOutside[position] === true ? MAX_UNKNOWN : MAX_UNCHECKED;
-      bound[position] = boundOf(module, facts[position], bound, most);
-    }
+  for (const position of order) {
+    const most = fromOutside[position] === true ? MAX_UNKNOWN : MAX_UNCHECKED;
+    bound[position] = boundOf(module, facts[position], bound, most);
   }
   return { facts, bound, quiet: findQuiet(module, facts), fromOutside, order };
 }
 
+/** Positions, callees before callers as far as recursion lets them. The walk keeps its own stack: call chains can be long. */
+function orderBottomUp({ importedFunctions }: WasmModule, facts: readonly FunctionFacts[]): number[] {
+  const isMet = new Uint8Array(facts.length);
+  const progress = new Int32Array(facts.length);
+  const order: number[] = [];
+  const stack: number[] = [];
+  for (let root = 0; root < facts.length; root += 1) {
+    if (isMet[root] === 1) continue;
+    isMet[root] = 1;
+    stack.push(root);
+    while (stack.length > 0) {
+      const position = stack[stack.length - 1] ?? 0;
+      const next = nextUnmet(facts[position], importedFunctions, isMet, progress, position);
+      if (next < 0) {
+        order.push(position);
+        stack.pop();
+      } else {
+        isMet[next] = 1;
+        stack.push(next);
+      }
+    }
+  }
+  return order;
+}
+
+/** The next callee of a function that nobody has come to, or -1. */
+function nextUnmet(
+  facts: FunctionFacts | undefined,
+  importedFunctions: number,
+  isMet: Uint8Array,
+  progress: Int32Array,
+  position: number,
+): number {
+  const callees = facts?.callees ?? [];
+  for (let next = progress[position] ?? 0; next < callees.length; next += 1) {
+    const callee = (callees[next] ?? 0) - importedFunctions;
+    if (isMet[callee] !== 0) continue;
+    progress[position] = next + 1;
+    return callee;
+  }
+  progress[position] = callees.length;
+  return -1;
+}
+
 /** What reaches a function that is not quiet is not quiet either: spreads from callees to callers. */
 function findQuiet(module: WasmModule, facts: readonly FunctionFacts[]): boolean[] {
-  const callers = facts.map((): number[] => []);
+  const { first, to } = turned(allCalls(module, facts));
   const quiet = facts.map(({ callsOut, exceptions, panics }) => !callsOut && !exceptions && !panics);
-  facts.forEach(({ callees }, position) => {
-    for (const callee of callees) callers[callee - module.importedFunctions]?.push(position);
-  });
-  const loud = quiet.flatMap((each, position) => (each ? [] : [position]));
+  const loud: number[] = [];
+  for (let position = 0; position < quiet.length; position += 1) if (!quiet[position]) loud.push(position);
   for (let next = loud.pop(); next !== undefined; next = loud.pop()) {
-    for (const caller of callers[next] ?? []) {
+    for (let edge = first[next] ?? 0; edge < (first[next + 1] ?? 0); edge += 1) {
+      const caller = to[edge] ?? 0;
       if (!quiet[caller]) continue;
       quiet[caller] = false;
       loud.push(caller);
@@ -208,7 +252,24 @@ function findQuiet(module: WasmModule, facts: readonly FunctionFacts[]): boolean
   return quiet;
 }
 
-/** A callee on the stack has no bound yet, which makes its caller unbounded: recursion always meets a check. */
+/** All calls by name, between positions. */
+function allCalls({ importedFunctions }: WasmModule, facts: readonly FunctionFacts[]): Graph {
+  const first = new Int32Array(facts.length + 1);
+  const to = new Int32Array(facts.reduce((sum, { callees }) => sum + callees.length, 0));
+  let at = 0;
+  for (let position = 0; position < facts.length; position += 1) {
+    first[position] = at;
+    for (const callee of facts[position]?.callees ?? []) {
+      if (callee - importedFunctions >= facts.length) continue; // nobody validated it
+      to[at] = callee - importedFunctions;
+      at += 1;
+    }
+  }
+  first[facts.length] = at;
+  return { first, to };
+}
+
+/** A callee behind its caller in the order has no bound yet, which makes its caller unbounded: recursion always meets a check. */
 function boundOf(
   module: WasmModule,
   facts: FunctionFacts | undefined,

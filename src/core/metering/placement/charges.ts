@@ -16,7 +16,8 @@
  * a budget of exactly that is enough.
  */
 
-import type { Flow } from "./regions.ts";
+import type { Flow, Joint, Region } from "./regions.ts";
+import { classOf } from "./regions.ts";
 
 /** At most this is paid in advance. */
 export const MAX_PREPAID = 60;
@@ -24,50 +25,43 @@ export const MAX_PREPAID = 60;
 /** Decides what each region charges. */
 export function placeCharges(flow: Flow): void {
   findPotentials(flow);
-  const { regions, regionCount, joints } = flow;
+  const { regions, regionCount } = flow;
   for (let i = 0; i < regionCount; i += 1) {
     const region = regions[i];
-    if (region === undefined) continue;
+    if (region === undefined) break;
     const { cost, before, behind } = region;
-    region.charge =
-      cost + (behind < 0 ? 0 : (joints[behind]?.potential ?? 0)) - (joints[before]?.potential ?? 0);
+    region.charge = cost + (behind === undefined ? 0 : potentialOf(behind)) - potentialOf(before);
   }
 }
 
+/** What no exit is behind only ever traps: nothing is paid in advance for it. */
+function potentialOf({ reached, potential }: Joint): number {
+  return reached ? potential : 0;
+}
+
 /** Shortest distances to a barrier or an exit, by relaxing regions from the last to the first until none improves. */
-function findPotentials(flow: Flow): void {
-  const { regions, regionCount, joints, jointCount } = flow;
-  for (let i = 0; i < jointCount; i += 1) {
-    const joint = joints[i];
-    if (joint === undefined) continue;
-    joint.potential = MAX_PREPAID;
-    joint.reached = false;
-  }
-  for (let i = 0; i < jointCount; i += 1) {
-    const joint = joints[i];
-    const own = joint?.barrier === true ? joints[joint.parent] : undefined;
-    if (own === undefined) continue;
-    own.potential = 0;
-    own.reached = true;
-  }
+function findPotentials({ regions, regionCount, barriers }: Flow): void {
+  for (const barrier of barriers) lower(classOf(barrier), 0);
   for (let changed = true; changed; ) {
     changed = false;
     for (let i = regionCount - 1; i >= 0; i -= 1) {
       const region = regions[i];
-      if (region === undefined || region.ending === "traps") continue;
-      const target = region.behind < 0 ? undefined : joints[region.behind];
-      if (target?.reached === false) continue;
-      const distance = region.cost + (target?.potential ?? 0);
-      const own = joints[region.before];
-      if (own === undefined || (own.reached && distance >= own.potential)) continue;
-      own.potential = Math.min(distance, own.potential);
-      own.reached = true;
-      changed = true;
+      if (region !== undefined && relax(region)) changed = true;
     }
   }
-  // What no exit is behind only ever traps: nothing is paid in advance for it.
-  for (let i = 0; i < jointCount; i += 1) {
-    const joint = joints[i];
-    if (joint?.reached === false) joint.potential = 0;
-  }
+}
+
+/** @returns whether a region shows a shorter way from its class of joints than was known */
+function relax({ ending, cost, before, behind }: Region): boolean {
+  if (ending === "traps" || behind?.reached === false) return false;
+  const distance = cost + (behind?.potential ?? 0);
+  if (before.reached && distance >= before.potential) return false;
+  lower(before, distance);
+  return true;
+}
+
+/** A way from a class costs so many units, {@link MAX_PREPAID} at most. */
+function lower(joint: Joint, units: number): void {
+  joint.potential = joint.reached ? units : Math.min(units, MAX_PREPAID);
+  joint.reached = true;
 }

@@ -10,7 +10,7 @@
  * bound.
  */
 
-import type { Callee, Flow, Region } from "./regions.ts";
+import type { Callee, Ending, Flow } from "./regions.ts";
 
 /** Units that may be taken between two checks: how far a guest may run past its budget. */
 export const MAX_UNSEEN = 200;
@@ -42,7 +42,7 @@ export function placeChecks(flow: Flow, entry: Entry, mostAtEntry: number): Chec
   const { regions, regionCount, joints, jointCount, successors } = flow;
   for (let i = 0; i < jointCount; i += 1) {
     const joint = joints[i];
-    if (joint === undefined) continue;
+    if (joint === undefined) break;
     joint.since = joint.landing ? MAX_UNSEEN : 0;
     joint.sinceEntry = -1;
   }
@@ -51,20 +51,24 @@ export function placeChecks(flow: Flow, entry: Entry, mostAtEntry: number): Chec
   let exit = 0;
   for (let i = 0; i < regionCount; i += 1) {
     const region = regions[i];
-    const joint = joints[region?.joint ?? 0];
-    if (region === undefined || joint === undefined) continue;
-    const { charge } = region;
-    const alias = joint.alias < 0 ? joint : (joints[joint.alias] ?? joint);
-    let own = Math.max(0, Math.max(joint.since, alias.since) + charge);
-    let all = Math.max(joint.sinceEntry, alias.sinceEntry);
+    if (region === undefined) break;
+    const { charge, joint, calls, callees, ending } = region;
+    const { alias } = joint;
+    let own = joint.since;
+    let all = joint.sinceEntry;
+    if (alias !== undefined) {
+      if (alias.since > own) own = alias.since;
+      if (alias.sinceEntry > all) all = alias.sinceEntry;
+    }
+    own = Math.max(0, own + charge);
     if (i === 0 && entry !== "checks") all = 0;
     if (all >= 0) all = Math.max(0, all + charge);
-    const beyond = region.callees + (region.calls?.pre ?? 0);
+    const beyond = callees + (calls === undefined ? 0 : calls.pre);
     const checked =
       entry !== "bounded" &&
-      ((i === 0 && entry === "checks") ||
-        joint.loop ||
-        (own > 0 && own + beyond > mostOf(region)) ||
+      (joint.loop ||
+        (i === 0 && entry === "checks") ||
+        (own > 0 && own + beyond > mostOf(ending, calls)) ||
         (all > 0 && all + beyond > mostAtEntry));
     pre = Math.max(pre, checked ? all : all + beyond);
     region.checked = checked;
@@ -72,20 +76,19 @@ export function placeChecks(flow: Flow, entry: Entry, mostAtEntry: number): Chec
       own = 0;
       all = -1;
     }
-    own += region.callees;
-    if (all >= 0) all += region.callees;
-    if (region.calls !== undefined) {
-      const { calls } = region;
+    own += callees;
+    if (all >= 0) all += callees;
+    if (calls !== undefined) {
       own = ownBehind(own, calls);
       all = allBehind(all, calls);
     }
     for (let each = region.firstSuccessor; each < region.successorsEnd; each += 1) {
-      const next = joints[successors[each] ?? 0];
-      if (next === undefined) continue;
+      const next = successors[each];
+      if (next === undefined) break;
       if (own > next.since) next.since = own;
       if (all > next.sinceEntry) next.sinceEntry = all;
     }
-    if (region.ending !== "leaves") continue;
+    if (ending !== "leaves") continue;
     exit = Math.max(exit, own);
     through = Math.max(through, all);
   }
@@ -93,7 +96,7 @@ export function placeChecks(flow: Flow, entry: Entry, mostAtEntry: number): Chec
 }
 
 /** How much may be unseen in a region, with what comes before its callee's first check. */
-function mostOf({ ending, calls }: Region): number {
+function mostOf(ending: Ending, calls: Callee | undefined): number {
   if (ending !== "leaves") return MAX_UNSEEN;
   return calls === undefined ? MAX_AT_EXIT : MAX_AT_EXIT - (calls.through ?? 0) + calls.pre;
 }

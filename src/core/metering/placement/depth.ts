@@ -14,7 +14,7 @@
  */
 
 import { MAX_CALL_DEPTH, UNKNOWN_FRAMES } from "../word.ts";
-import type { CallGraph } from "./callgraph.ts";
+import type { CallGraph, FunctionFacts } from "./callgraph.ts";
 import type { Graph } from "./cycles.ts";
 import { breakCycles, partsOf, turned } from "./cycles.ts";
 import type { ScannedBody } from "./scan.ts";
@@ -52,7 +52,7 @@ export function takeDepth(
   const { facts, fromOutside, bound } = graph;
   const last = findLast(graph, firstFunction);
   const calls = callsByName(graph, firstFunction, last);
-  const taking = Uint8Array.from(last);
+  const taking = last.slice();
   for (const { successors } of facts) {
     for (const index of successors)
       if (bound[index - firstFunction] === undefined) taking[index - firstFunction] = 1;
@@ -63,11 +63,9 @@ export function takeDepth(
     for (const [v, isFromOutside] of fromOutside.entries())
       if (isFromOutside && leads[v] === 1) taking[v] = 1;
   }
-  breakCycles(
-    calls,
-    taking,
-    Int32Array.from(facts, ({ cost }) => Math.min(cost, MOST_WEIGHT)),
-  );
+  const weights = new Int32Array(facts.length);
+  for (let v = 0; v < weights.length; v += 1) weights[v] = Math.min(facts[v]?.cost ?? 0, MOST_WEIGHT);
+  breakCycles(calls, taking, weights);
   return {
     own: new Chains(graph, bodies, calls, taking, last).follow(),
     unknown: isTakenAtEntry ? 0 : UNKNOWN_FRAMES,
@@ -94,13 +92,16 @@ function findLast({ facts, bound }: CallGraph, firstFunction: number): Uint8Arra
   return last;
 }
 
+const NO_CALLS: Pick<FunctionFacts, "callees" | "diverges"> = { callees: [], diverges: false };
+
 /** Calls between functions that are not bounded: those that are have small frames and no cycles. */
 function callsByName({ facts, bound }: CallGraph, firstFunction: number, last: Uint8Array): Graph {
   const first = new Int32Array(facts.length + 1);
   const to = new Int32Array(facts.reduce((sum, { callees }) => sum + callees.length, 0));
   const seen = new Int32Array(facts.length).fill(-1);
   let at = 0;
-  for (const [v, { callees, diverges }] of facts.entries()) {
+  for (let v = 0; v < facts.length; v += 1) {
+    const { callees, diverges } = facts[v] ?? NO_CALLS;
     first[v] = at;
     if (bound[v] !== undefined) continue;
     for (const callee of callees) {
@@ -169,8 +170,9 @@ class Chains {
     const isMet = new Uint8Array(this.#bodies.length);
     const edges = first.slice();
     const walk: number[] = [];
-    for (const [root, bound] of this.#graph.bound.entries()) {
-      if (isMet[root] === 1 || bound !== undefined) continue;
+    const { bound } = this.#graph;
+    for (let root = 0; root < bound.length; root += 1) {
+      if (isMet[root] === 1 || bound[root] !== undefined) continue;
       isMet[root] = 1;
       walk.push(root);
       for (let v = walk.at(-1); v !== undefined; v = walk.at(-1)) {

@@ -8,14 +8,15 @@
 
 import { OP } from "../binary/walker.ts";
 import type { Callee, Ending, Flow, Joint, Region } from "./regions.ts";
+import { classOf } from "./regions.ts";
 
 interface Frame {
   opcode: number;
   at: number;
   /** Its end (its header for a loop). */
-  label: number;
-  /** Where `else` begins, or -1. */
-  alternative: number;
+  label: Joint;
+  /** Where `else` begins, until it has begun. */
+  alternative: Joint | undefined;
   targeted: boolean;
   landing: boolean;
   /** It was opened in dead code. */
@@ -30,8 +31,9 @@ export class FlowBuilder implements Flow {
   regionCount = 0;
   readonly joints: Joint[] = [];
   jointCount = 0;
-  readonly successors: number[] = [];
-  successorCount = 0;
+  readonly successors: Joint[] = [];
+  #successorCount = 0;
+  readonly barriers: Joint[] = [];
   outerTargeted = false;
   outerLanding = false;
   /** The first `#depth` are open, the innermost last. */
@@ -54,15 +56,16 @@ export class FlowBuilder implements Flow {
   start(codeStart: number, entry: number): void {
     this.regionCount = 0;
     this.jointCount = 0;
-    this.successorCount = 0;
+    this.#successorCount = 0;
+    this.barriers.length = 0;
     this.#depth = 0;
     this.#loops.length = 0;
     this.#landings = undefined;
     this.#tightLoops = undefined;
     this.outerTargeted = false;
     this.outerLanding = false;
-    this.#open(OP.block, -1, this.#joint(false), -1, false);
-    this.#begin(codeStart, this.#joint(true));
+    this.#open(OP.block, -1, this.#joint(), undefined, false);
+    this.#begin(codeStart, this.#barrier());
     this.add(entry);
   }
 
@@ -84,18 +87,17 @@ export class FlowBuilder implements Flow {
     return this.#region?.callees ?? 0;
   }
 
-  /** Ends the flow: every joint names the one that represents its class, every region those it is between. */
+  /** Ends the flow: every region names the joints that represent the classes it is between. */
   settle(): void {
-    const { joints, regions, successors } = this;
-    for (let joint = 0; joint < this.jointCount; joint += 1) this.#classOf(joint);
-    for (let i = 0; i < this.regionCount; i += 1) {
+    const { regions, regionCount, successors } = this;
+    for (let i = 0; i < regionCount; i += 1) {
       const region = regions[i];
-      if (region === undefined) continue;
+      if (region === undefined) break;
       const { joint, ending, firstSuccessor, successorsEnd } = region;
-      region.before = joints[joint]?.parent ?? joint;
-      const isLed = ending === "goes" && firstSuccessor !== successorsEnd;
-      const next = isLed ? (successors[firstSuccessor] ?? 0) : -1;
-      region.behind = isLed ? (joints[next]?.parent ?? next) : -1;
+      region.before = classOf(joint);
+      const next =
+        ending === "goes" && firstSuccessor !== successorsEnd ? successors[firstSuccessor] : undefined;
+      region.behind = next === undefined ? undefined : classOf(next);
     }
   }
 
@@ -125,41 +127,38 @@ export class FlowBuilder implements Flow {
   }
 
   open(opcode: number, at: number): void {
-    this.#open(opcode, at, this.#joint(false), -1, this.#region === undefined);
+    this.#open(opcode, at, this.#joint(), undefined, this.#region === undefined);
   }
 
   openLoop(at: number, behind: number): void {
     const dead = this.#region === undefined;
     this.loosen();
     this.#loops.push({ at, tight: !dead });
-    const label = this.#joint(false, true);
-    this.#open(OP.loop, at, label, -1, dead);
+    const label = this.#joint();
+    label.loop = true;
+    this.#open(OP.loop, at, label, undefined, dead);
     this.#goTo(label);
     if (!dead) this.#begin(behind, label);
   }
 
   openIf(at: number, behind: number): void {
-    const dead = this.#region === undefined;
-    const then = this.#joint(false);
-    const alternative = this.#joint(false);
-    const label = this.#joint(false);
-    this.#open(OP.if, at, label, alternative, dead);
     const region = this.#region;
-    if (region !== undefined) {
-      this.#lead(region, then);
-      this.#lead(region, alternative);
-    }
-    this.#region = undefined;
-    if (!dead) this.#begin(behind, then);
+    const then = this.#joint();
+    const alternative = this.#joint();
+    this.#open(OP.if, at, this.#joint(), alternative, region === undefined);
+    if (region === undefined) return;
+    this.#lead(region, then);
+    this.#lead(region, alternative);
+    this.#begin(behind, then);
   }
 
   otherwise(behind: number): void {
     const frame = this.#frames[this.#depth - 1];
-    if (frame === undefined || frame.dead) return;
+    if (frame === undefined || frame.dead || frame.alternative === undefined) return;
     if (this.#region) frame.targeted = true;
     this.#goTo(frame.label);
     this.#begin(behind, frame.alternative);
-    frame.alternative = -1;
+    frame.alternative = undefined;
   }
 
   catch(behind: number): void {
@@ -167,9 +166,8 @@ export class FlowBuilder implements Flow {
     if (frame === undefined || frame.dead) return;
     if (this.#region) frame.targeted = true;
     this.#goTo(frame.label);
-    const landing = this.#joint(true);
-    const joint = this.joints[landing];
-    if (joint) joint.landing = true;
+    const landing = this.#barrier();
+    landing.landing = true;
     this.#begin(behind, landing);
   }
 
@@ -178,7 +176,8 @@ export class FlowBuilder implements Flow {
     this.#depth -= 1;
     const frame = this.#frames[this.#depth];
     if (frame === undefined) return;
-    if (frame.opcode === OP.loop) {
+    const { opcode, label, alternative } = frame;
+    if (opcode === OP.loop) {
       const loop = this.#loops.pop();
       if (loop?.tight === true) {
         this.#tightLoops ??= new Set();
@@ -187,38 +186,45 @@ export class FlowBuilder implements Flow {
     }
     if (this.#depth === 0) {
       if (frame.targeted) {
-        this.#goTo(frame.label);
+        this.#goTo(label);
         // What stands behind the body's end returns: a region of its own when something branches there.
-        this.#begin(behind, frame.label);
+        this.#begin(behind, label);
         this.outerTargeted = true;
         this.outerLanding = frame.landing;
       }
       this.finish("leaves");
       return;
     }
-    if (frame.dead || frame.opcode === OP.loop) return;
-    if (frame.opcode === OP.if && frame.alternative >= 0) {
+    if (frame.dead || opcode === OP.loop) return;
+    if (opcode === OP.if && alternative !== undefined) {
       frame.targeted = true;
-      this.#unite(frame.label, frame.alternative);
-      const joint = this.joints[frame.label];
-      if (joint) joint.alias = frame.alternative;
+      unite(label, alternative);
+      label.alias = alternative;
     }
     if (!frame.targeted) return;
-    this.#goTo(frame.label);
-    this.#begin(behind, frame.label);
+    this.#goTo(label);
+    this.#begin(behind, label);
   }
 
-  branch(labels: readonly number[]): void {
-    this.#branch(labels);
+  /** A branch to one label. */
+  branchAway(label: number): void {
+    this.#branch(label);
     this.#region = undefined;
   }
 
-  branchOrGo(labels: readonly number[], behind: number): void {
-    const dead = this.#region === undefined;
-    const next = this.#joint(false);
-    this.#branch(labels);
-    this.#goTo(next);
-    if (!dead) this.#begin(behind, next);
+  /** A branch to one of some labels. */
+  branch(labels: readonly number[]): void {
+    for (let i = 0; i < labels.length; i += 1) this.#branch(labels[i] ?? 0);
+    this.#region = undefined;
+  }
+
+  branchOrGo(label: number, behind: number): void {
+    const next = this.#joint();
+    const region = this.#region;
+    this.#branch(label);
+    if (region === undefined) return;
+    this.#lead(region, next);
+    this.#begin(behind, next);
   }
 
   /** An exception may arrive at a label, whatever was paid where it was thrown. */
@@ -229,15 +235,13 @@ export class FlowBuilder implements Flow {
     frame.landing = true;
     this.#landings ??= new Set();
     this.#landings.add(frame.at);
-    const joint = this.joints[frame.label];
-    if (joint === undefined) return;
-    joint.barrier = true;
-    joint.landing = true;
+    frame.label.landing = true;
+    this.barriers.push(frame.label);
   }
 
   cut(behind: number, barrier: boolean): void {
     if (this.#region === undefined) return;
-    const next = this.#joint(barrier);
+    const next = barrier ? this.#barrier() : this.#joint();
     this.#goTo(next);
     this.#begin(behind, next);
   }
@@ -250,38 +254,35 @@ export class FlowBuilder implements Flow {
     this.#region = undefined;
   }
 
-  #target(label: number): number {
-    const frame = this.#frames[this.#depth - 1 - label];
-    if (frame === undefined) return 0;
-    if (this.#region || frame === this.#frames[0]) frame.targeted = true;
-    return frame.label;
-  }
-
-  /** The region leads to these labels. Branches in dead code make labels targeted all the same. */
-  #branch(labels: readonly number[]): void {
+  /** The region leads to a label. Branches in dead code make the function's own targeted all the same. */
+  #branch(label: number): void {
     const region = this.#region;
-    for (let i = 0; i < labels.length; i += 1) {
-      const joint = this.#target(labels[i] ?? 0);
-      if (region !== undefined) this.#lead(region, joint);
-    }
+    const frame = this.#frames[this.#depth - 1 - label];
+    if (frame === undefined) return;
+    if (region !== undefined) {
+      frame.targeted = true;
+      this.#lead(region, frame.label);
+    } else if (frame === this.#frames[0]) frame.targeted = true;
   }
 
   /** Ends the region, if one is open: it leads to this joint as well. */
-  #goTo(joint: number): void {
+  #goTo(joint: Joint): void {
     const region = this.#region;
     if (region !== undefined) this.#lead(region, joint);
     this.#region = undefined;
   }
 
-  #lead(region: Region, joint: number): void {
-    this.successors[this.successorCount] = joint;
-    this.successorCount += 1;
-    region.successorsEnd = this.successorCount;
-    const first = this.successors[region.firstSuccessor] ?? joint;
-    if (first !== joint) this.#unite(first, joint);
+  #lead(region: Region, joint: Joint): void {
+    const { successors } = this;
+    const at = this.#successorCount;
+    successors[at] = joint;
+    this.#successorCount = at + 1;
+    region.successorsEnd = at + 1;
+    const first = successors[region.firstSuccessor];
+    if (first !== undefined && first !== joint) unite(first, joint);
   }
 
-  #open(opcode: number, at: number, label: number, alternative: number, dead: boolean): void {
+  #open(opcode: number, at: number, label: Joint, alternative: Joint | undefined, dead: boolean): void {
     const frame = this.#frames[this.#depth];
     this.#depth += 1;
     if (frame === undefined) {
@@ -297,8 +298,8 @@ export class FlowBuilder implements Flow {
     frame.dead = dead;
   }
 
-  #begin(offset: number, joint: number): void {
-    const region = this.regions[this.regionCount] ?? this.#newRegion();
+  #begin(offset: number, joint: Joint): void {
+    const region = this.regions[this.regionCount] ?? this.#newRegion(joint);
     this.regionCount += 1;
     region.offset = offset;
     region.joint = joint;
@@ -307,15 +308,15 @@ export class FlowBuilder implements Flow {
     region.calls = undefined;
     region.ending = "goes";
     region.carries = false;
-    region.firstSuccessor = this.successorCount;
-    region.successorsEnd = this.successorCount;
+    region.firstSuccessor = this.#successorCount;
+    region.successorsEnd = this.#successorCount;
     this.#region = region;
   }
 
-  #newRegion(): Region {
+  #newRegion(joint: Joint): Region {
     const region: Region = {
       offset: 0,
-      joint: 0,
+      joint,
       cost: 0,
       callees: 0,
       calls: undefined,
@@ -323,8 +324,8 @@ export class FlowBuilder implements Flow {
       carries: false,
       firstSuccessor: 0,
       successorsEnd: 0,
-      before: 0,
-      behind: -1,
+      before: joint,
+      behind: undefined,
       charge: 0,
       checked: false,
     };
@@ -332,53 +333,44 @@ export class FlowBuilder implements Flow {
     return region;
   }
 
-  #joint(barrier: boolean, loop = false): number {
-    const at = this.jointCount;
-    const joint = this.joints[at] ?? this.#newJoint();
+  #joint(): Joint {
+    const joint = this.joints[this.jointCount] ?? this.#newJoint();
     this.jointCount += 1;
-    joint.barrier = barrier;
-    joint.loop = loop;
+    joint.loop = false;
     joint.landing = false;
-    joint.alias = -1;
-    joint.parent = at;
-    return at;
-  }
-
-  #newJoint(): Joint {
-    const joint: Joint = {
-      barrier: false,
-      loop: false,
-      landing: false,
-      alias: -1,
-      parent: 0,
-      potential: 0,
-      reached: false,
-      since: 0,
-      sinceEntry: -1,
-    };
-    this.joints.push(joint);
+    joint.alias = undefined;
+    joint.parent = joint;
+    joint.reached = false;
     return joint;
   }
 
-  #unite(a: number, b: number): void {
-    const joint = this.joints[this.#classOf(a)];
-    if (joint !== undefined) joint.parent = this.#classOf(b);
+  /** A joint where nothing may be paid in advance. */
+  #barrier(): Joint {
+    const joint = this.#joint();
+    this.barriers.push(joint);
+    return joint;
   }
 
-  #classOf(joint: number): number {
-    const { joints } = this;
-    let root = joint;
-    for (;;) {
-      const parent = joints[root]?.parent ?? root;
-      if (parent === root) break;
-      root = parent;
-    }
-    for (let each = joint; each !== root; ) {
-      const passed = joints[each];
-      if (passed === undefined) break;
-      each = passed.parent;
-      passed.parent = root;
-    }
-    return root;
+  #newJoint(): Joint {
+    const joint = new NewJoint();
+    this.joints.push(joint);
+    return joint;
   }
+}
+
+/** Joints refer to joints, themselves at first. */
+class NewJoint implements Joint {
+  loop = false;
+  landing = false;
+  alias: Joint | undefined = undefined;
+  parent: Joint = this;
+  potential = 0;
+  reached = false;
+  since = 0;
+  sinceEntry = -1;
+}
+
+/** Makes the classes of two joints one. */
+function unite(a: Joint, b: Joint): void {
+  classOf(a).parent = classOf(b);
 }

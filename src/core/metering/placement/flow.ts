@@ -1,7 +1,9 @@
 /** Reads the control flow of one function out of its code, stop by stop: `regions.ts` says what comes out. */
 import { fixedCost } from "../binary/body.ts";
 import type { WasmModule } from "../binary/module.ts";
+import { costOf } from "../binary/operators.ts";
 import { Reader } from "../binary/reader.ts";
+import { isShortBlockType } from "../binary/types.ts";
 import { OP, Walker } from "../binary/walker.ts";
 import { entryCost } from "../costs.ts";
 import type { FlowBuilder } from "./flow-builder.ts";
@@ -28,8 +30,9 @@ export interface FlowContext {
 export function readFlow(context: FlowContext, scanned: ScannedBody): Flow {
   const { builder, module, calleeOf, everyCall } = context;
   const { code } = scanned;
+  const { bytes } = code;
   builder.start(scanned.start, entryCost(scanned.body.declaredLocals));
-  const walker = new Walker(new Reader(code.bytes, scanned.start, scanned.end), true);
+  const walker = new Walker(new Reader(bytes, scanned.start, scanned.end), true);
   let behind = scanned.start;
   for (let stop = scanned.firstStop; stop < scanned.stopsEnd; stop += 1) {
     const at = code.offsetOf(stop);
@@ -37,6 +40,8 @@ export function readFlow(context: FlowContext, scanned: ScannedBody): Flow {
     const units = code.unitsBefore(stop);
     if (builder.pending + units < LONGEST_REGION) builder.add(units);
     else addByOperator(module, builder, walker, behind, at);
+    behind = readShort(builder, bytes, at);
+    if (behind > 0) continue;
     walker.reader.pos = at;
     walker.next();
     behind = walker.reader.pos;
@@ -80,12 +85,12 @@ export function readFlow(context: FlowContext, scanned: ScannedBody): Flow {
       case OP.brIf:
       case OP.brOnNull:
       case OP.brOnNonNull:
-        builder.branchOrGo(walker.labels, behind);
+        builder.branchOrGo(walker.first, behind);
         break;
       case OP.brOnCast:
       case OP.brOnCastFail:
         builder.loosen();
-        builder.branchOrGo(walker.labels, behind);
+        builder.branchOrGo(walker.labels[0] ?? 0, behind);
         break;
       case OP.returnCall:
       case OP.returnCallIndirect:
@@ -128,6 +133,45 @@ export function readFlow(context: FlowContext, scanned: ScannedBody): Flow {
   }
   builder.settle();
   return builder;
+}
+
+/**
+ * Most stops: branches and the ends of blocks whose immediate is one byte. The walker would read them no differently.
+ *
+ * @returns where the next operator is, or 0 where it is another kind of stop
+ */
+function readShort(builder: FlowBuilder, bytes: Uint8Array, at: number): number {
+  const opcode = bytes[at] ?? 0;
+  const next = bytes[at + 1] ?? 0xff;
+  switch (opcode) {
+    case OP.end:
+      builder.close(at + 1);
+      return at + 1;
+    case OP.else:
+      builder.otherwise(at + 1);
+      return at + 1;
+    case OP.block:
+      if (!isShortBlockType(next)) return 0;
+      builder.open(opcode, at);
+      return at + 2;
+    case OP.if:
+      if (!isShortBlockType(next)) return 0;
+      builder.add(costOf(opcode));
+      builder.openIf(at, at + 2);
+      return at + 2;
+    case OP.br:
+      if (next >= 0x80) return 0;
+      builder.add(costOf(opcode));
+      builder.branchAway(next);
+      return at + 2;
+    case OP.brIf:
+      if (next >= 0x80) return 0;
+      builder.add(costOf(opcode));
+      builder.branchOrGo(next, at + 2);
+      return at + 2;
+    default:
+      return 0;
+  }
 }
 
 /** A run of plain operators that is too long for the region it is in. */

@@ -15,7 +15,7 @@ export interface Region {
   /** Offset of its first operator. */
   offset: number;
   /** The joint it begins at. */
-  joint: number;
+  joint: Joint;
   /** Fixed units of its operators. */
   cost: number;
   /** Units that bounded callees take at most. */
@@ -29,9 +29,9 @@ export interface Region {
   /** Its successor joints: a range of {@link Flow.successors}. */
   firstSuccessor: number;
   successorsEnd: number;
-  /** The joints that represent the classes before and behind it; -1 behind one that leaves, throws or traps. */
-  before: number;
-  behind: number;
+  /** The joints that represent the classes before and behind it; none behind one that leaves, throws or traps. */
+  before: Joint;
+  behind: Joint | undefined;
   /** What it charges, and whether it checks: decided by `charges.ts` and `checks.ts`. */
   charge: number;
   checked: boolean;
@@ -39,21 +39,31 @@ export interface Region {
 
 /** Where control arrives. */
 export interface Joint {
-  /** Nothing may be paid in advance here: behind calls that are not quiet, exception landings. */
-  barrier: boolean;
   loop: boolean;
   /** An exception may land here, out of any depth. */
   landing: boolean;
-  /** The other way in, where an `if` has no else; or -1. */
-  alias: number;
-  /** The joint that represents its class; while the flow is read, one that is nearer to it. */
-  parent: number;
+  /** The other way in, where an `if` has no else. */
+  alias: Joint | undefined;
+  /** One of its class that is nearer to the joint that represents it, which has itself here. */
+  parent: Joint;
   /** Of the one that represents its class: units paid in advance, and whether a way to an exit is known. */
   potential: number;
   reached: boolean;
   /** Units since the last check; and since the entry on ways without one, or -1 where there are none. */
   since: number;
   sinceEntry: number;
+}
+
+/** The joint that represents the class of another. */
+export function classOf(joint: Joint): Joint {
+  let root = joint;
+  while (root.parent !== root) root = root.parent;
+  for (let each = joint; each !== root; ) {
+    const { parent } = each;
+    each.parent = root;
+    each = parent;
+  }
+  return root;
 }
 
 /** What charging knows of a callee. */
@@ -76,7 +86,10 @@ export interface Flow {
   /** Likewise. */
   readonly joints: readonly Joint[];
   readonly jointCount: number;
-  readonly successors: readonly number[];
+  /** Ranges of it belong to regions; what no range holds is another flow's. */
+  readonly successors: readonly Joint[];
+  /** Where nothing may be paid in advance: behind calls that are not quiet, and where exceptions land. */
+  readonly barriers: readonly Joint[];
   /** Offsets of block, loop and try operators whose label an exception may land on. */
   readonly landings: ReadonlySet<number>;
   /** Offsets of loop operators that hold nothing but plain operators and branches: where a turn is short. */

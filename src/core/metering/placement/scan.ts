@@ -51,6 +51,8 @@ export interface ScannedBody {
 export class ScannedCode {
   /** Where its bodies are charged. */
   readonly sites = new Sites();
+  readonly #module: WasmModule;
+  readonly #facts: FactsCollector;
   readonly #code: Writer;
   #view: Uint8Array | undefined;
   /** Two numbers for each stop: its offset, and the run in front of it. */
@@ -63,7 +65,9 @@ export class ScannedCode {
   changesTables = false;
 
   /** @param capacity bytes of code that are expected */
-  constructor(capacity: number) {
+  constructor(module: WasmModule, capacity: number) {
+    this.#module = module;
+    this.#facts = new FactsCollector(module);
     this.#code = new Writer(capacity);
   }
 
@@ -106,18 +110,14 @@ export class ScannedCode {
    * @param hints the module's own, by offset in the module
    * @throws `GatewayError` component-refused for operators that are not metered, by name
    */
-  scan(
-    module: WasmModule,
-    body: FunctionBody,
-    moves: Moves,
-    relaxedSimd: boolean,
-    hints?: BodyHints,
-  ): ScannedBody {
+  scan(body: FunctionBody, moves: Moves, relaxedSimd: boolean, hints?: BodyHints): ScannedBody {
+    const module = this.#module;
     const { bytes } = module;
     const code = this.#code;
     const { codeStart, codeEnd } = body;
     const walker = new Walker(new Reader(bytes, codeStart, codeEnd), relaxedSimd);
-    const facts = new FactsCollector(module);
+    const facts = this.#facts;
+    facts.start();
     const movedHints = hints === undefined ? undefined : new Map<number, number>();
     const start = code.length;
     this.#view = undefined;
@@ -126,6 +126,7 @@ export class ScannedCode {
     // first that does not, code is copied piece by piece.
     code.copy(bytes, codeStart, codeEnd);
     let isInPlace = true;
+    const copy = code.buffer;
     let copied = codeEnd;
     /** How far an operator is moved in the scanned code. */
     let shift = start - codeStart;
@@ -136,6 +137,15 @@ export class ScannedCode {
     while (pos < codeEnd) {
       const opcode = bytes[pos] ?? 0;
       const step = STEPS[opcode] ?? OTHER;
+      if (step === LOCAL && isInPlace) {
+        const index = bytes[pos + 1] ?? 0;
+        if (index < 0x7f) {
+          units += COSTS[opcode] ?? 0;
+          if (index >= moves.locals) copy[pos + 1 + shift] = index + 1;
+          pos += 2;
+          continue;
+        }
+      }
       if (step <= EIGHT) {
         units += COSTS[opcode] ?? 0;
         pos += step;
@@ -186,7 +196,7 @@ export class ScannedCode {
       }
       walker.reader.pos = pos;
       walker.next();
-      if (CHANGING.has(walker.opcode)) this.changesTables = true;
+      if (isChanging(walker.opcode)) this.changesTables = true;
       const cost = fixedCost(module, walker);
       if (step === STOP || step === TYPED_STOP || isPrefixedStop(walker.opcode)) {
         this.#add(pos + shift, units * 2 + loose);
@@ -250,19 +260,24 @@ const TYPED_STOP = 16;
 /** Rare, or refused: the walker knows. */
 const OTHER = 17;
 
-/** Operators that change a table or drop a segment; those that read one, or copy from it elsewhere, change nothing. */
-const CHANGING: ReadonlySet<number> = new Set([
-  OP.tableSet,
-  OP.dataDrop,
-  OP.tableInit,
-  OP.elemDrop,
-  OP.tableCopy,
-  OP.tableGrow,
-  OP.tableFill,
-]);
-
 const STEPS = Uint8Array.from({ length: 256 }, (_, opcode) => stepOf(opcode));
 const COSTS = Uint16Array.from({ length: 256 }, (_, opcode) => costOf(opcode));
+
+/** An operator that changes a table or drops a segment; one that reads one, or copies from it elsewhere, changes nothing. */
+function isChanging(opcode: number): boolean {
+  switch (opcode) {
+    case OP.tableSet:
+    case OP.dataDrop:
+    case OP.tableInit:
+    case OP.elemDrop:
+    case OP.tableCopy:
+    case OP.tableGrow:
+    case OP.tableFill:
+      return true;
+    default:
+      return false;
+  }
+}
 
 function stepOf(opcode: number): number {
   if (opcode >= OP.localGet && opcode <= OP.localTee) return LOCAL;

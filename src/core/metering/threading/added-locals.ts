@@ -3,11 +3,13 @@
  */
 
 import { Writer } from "../binary/writer.ts";
+import { TYPE } from "./word-code.ts";
 
 /** Locals behind the function's own: one per value type, as each is read right behind where it is set. */
 export class AddedLocals {
   readonly #first: number;
-  readonly #byType = new Map<number | string, number>();
+  /** Made for the first: most bodies have none. */
+  #byType: Map<number | string, number> | undefined;
   readonly #types: (readonly number[])[] = [];
 
   /** @param first the index that the first one gets */
@@ -24,12 +26,18 @@ export class AddedLocals {
   of(type: readonly number[]): number {
     const [only = 0] = type;
     const key = type.length === 1 ? only : type.join();
+    this.#byType ??= new Map();
     const known = this.#byType.get(key);
     if (known !== undefined) return known;
     const index = this.#first + this.#types.length;
     this.#types.push(type);
     this.#byType.set(key, index);
     return index;
+  }
+
+  /** @returns the index of the local of an address or a size: an i64 where it is wide, else an i32 */
+  ofSize(isWide: boolean): number {
+    return this.of([isWide ? TYPE.i64 : TYPE.i32]);
   }
 
   /** Writes their declarations. */

@@ -21,7 +21,7 @@ import { Labels } from "./labels.ts";
 import type { BodyDepth, InjectContext } from "./rewrite-context.ts";
 import { writeRefusalNote, writeSizeCharge } from "./size-code.ts";
 import { canWrap, closeTight, openTight, TIGHT_EXIT } from "./tight-loops.ts";
-import { op, TYPE, WordCode } from "./word-code.ts";
+import { op, WordCode } from "./word-code.ts";
 
 /**
  * Writes one metered body.
@@ -125,6 +125,11 @@ class Emitter {
         this.#site(this.#next);
       }
       if (isPlain && this.#labels.passes(this.#bytes, at, plan.tightLoops)) continue;
+      if (this.#bytes[at] === OP.call) {
+        walker.reader.pos = at + 1;
+        this.#callByName(OP.call, walker.reader.u32(), at, walker.reader.pos);
+        continue;
+      }
       walker.reader.pos = at;
       walker.next();
       const hint = hints?.get(at);
@@ -139,10 +144,10 @@ class Emitter {
     writer.byte(OP.end);
   }
 
-  #moveHint(walker: Walker, hint: number): void {
-    if (walker.opcode !== OP.if && walker.opcode !== OP.brIf) return;
-    if (walker.opcode === OP.brIf && this.#labels.lands(walker.first)) this.#spill(walker.at);
-    this.#flush(walker.at);
+  #moveHint({ opcode, at, first }: Walker, hint: number): void {
+    if (opcode !== OP.if && opcode !== OP.brIf) return;
+    if (opcode === OP.brIf && this.#labels.lands(first)) this.#spill(at);
+    this.#flush(at);
     this.#context.hints.add(this.#writer.length, hint);
   }
 
@@ -186,12 +191,10 @@ class Emitter {
         return;
       }
       case OP.else:
-        if (this.#labels.innermost?.landing) this.#spill(at);
-        return;
       case OP.catch:
       case OP.catchAll:
         if (this.#labels.innermost?.landing) this.#spill(at);
-        this.#reload(walker.reader.pos);
+        if (opcode !== OP.else) this.#reload(walker.reader.pos);
         return;
       case OP.br:
       case OP.brIf:
@@ -202,12 +205,10 @@ class Emitter {
           this.#replace(walker, this.#labels.moved(walker.first));
         return;
       case OP.brTable:
-        if (walker.labels.some((label) => this.#labels.lands(label))) this.#spill(at);
-        if (walker.labels.some((label) => this.#labels.moved(label) !== label)) this.#branchTable(walker);
-        return;
       case OP.brOnCast:
       case OP.brOnCastFail:
-        if (walker.labels.some((label) => this.#labels.lands(label))) this.#spill(at);
+        if (this.#labels.landsAny(walker.labels)) this.#spill(at);
+        if (opcode === OP.brTable && this.#labels.movesAny(walker.labels)) this.#branchTable(walker);
         return;
       case OP.unreachable:
       case OP.throw:
@@ -229,43 +230,46 @@ class Emitter {
         return;
       }
       case OP.call:
+      case OP.returnCall:
+        this.#callByName(opcode, walker.first, at, walker.reader.pos);
+        return;
       case OP.callIndirect:
       case OP.callRef:
-      case OP.returnCall:
       case OP.returnCallIndirect:
       case OP.returnCallRef:
-        this.#call(walker);
+        this.#callUnknown(walker);
         return;
       default:
         this.#sized(walker);
     }
   }
 
-  #call(walker: Walker): void {
-    const { opcode, at, first } = walker;
-    const { module, wrappers } = this.#context;
+  #callByName(opcode: number, index: number, at: number, behind: number): void {
+    const tail = opcode === OP.returnCall;
+    this.#flush(at);
+    this.#takeForCall(tail, 0);
+    op(this.#writer, opcode, this.#context.wrappers.inside(index));
+    this.#copied = behind;
+    if (!tail) this.#word.set();
+  }
+
+  /** By way of a table or a reference. */
+  #callUnknown(walker: Walker): void {
+    const { opcode, at, first, second } = walker;
     const writer = this.#writer;
     this.#flush(at);
-    const tail = opcode === OP.returnCall || opcode === OP.returnCallIndirect || opcode === OP.returnCallRef;
-    const isByName = opcode === OP.call || opcode === OP.returnCall;
-    const frames = isByName ? 0 : this.#unknown;
-    if (isByName) {
-      this.#takeForCall(tail, 0);
-      op(writer, opcode, wrappers.inside(first));
-      this.#copied = walker.reader.pos;
-    } else {
-      // What says whom to call is on top of the stack, the word belongs beneath it.
-      const callee =
-        opcode === OP.callRef || opcode === OP.returnCallRef
-          ? this.#locals.of(nullableReference(first))
-          : this.#locals.of([module.tables[walker.second]?.is64 ? TYPE.i64 : TYPE.i32]);
-      op(writer, OP.localSet, callee);
-      this.#takeForCall(tail, frames);
-      op(writer, OP.localGet, callee);
-    }
+    const tail = opcode === OP.returnCallIndirect || opcode === OP.returnCallRef;
+    // What says whom to call is on top of the stack, the word belongs beneath it.
+    const isReference = opcode === OP.callRef || opcode === OP.returnCallRef;
+    const callee = isReference
+      ? this.#locals.of(nullableReference(first))
+      : this.#locals.ofSize(this.#context.module.tables[second]?.is64 ?? false);
+    op(writer, OP.localSet, callee);
+    this.#takeForCall(tail, this.#unknown);
+    op(writer, OP.localGet, callee);
     this.#flush(walker.reader.pos);
     if (tail) return;
-    this.#giveFrames(frames, walker.reader.pos);
+    this.#giveFrames(this.#unknown, walker.reader.pos);
     this.#word.set();
   }
 
@@ -300,7 +304,7 @@ class Emitter {
     const charge = sizeChargeOf(module, maxima, walker);
     if (charge === undefined) return;
     this.#flush(walker.at);
-    const size = this.#locals.of([charge.wide ? TYPE.i64 : TYPE.i32]);
+    const size = this.#locals.ofSize(charge.wide);
     writeSizeCharge(this.#writer, this.#word, charge, size, wrappers.helper("pay"));
     if (refused === undefined || charge.growth?.capped !== true) return;
     this.#flush(walker.reader.pos);

@@ -55,6 +55,16 @@ export class Labels {
     return this.#labels[this.#labels.length - 1 - label]?.landing ?? false;
   }
 
+  /** The same of several. */
+  landsAny(labels: readonly number[]): boolean {
+    return labels.some((label) => this.lands(label));
+  }
+
+  /** Whether any of some labels has another number in the metered body. */
+  movesAny(labels: readonly number[]): boolean {
+    return labels.some((label) => this.moved(label) !== label);
+  }
+
   /**
    * Whether an operator stays as it is in a body where no exception lands; its label is counted all the same. This is for
    * speed: most operators that metering looks at are such, and what is done for others would not change them.

@@ -111,11 +111,11 @@ function scanAll(context: RewriteContext): readonly ScannedBody[] {
       if (position > first && size + end - start > PIECE_BYTES) break;
       size += end - start;
     }
-    const code = new ScannedCode(size * 1.02);
+    const code = new ScannedCode(module, size * 1.02);
     for (let each = first; each < position; each += 1) {
       const body = readBody(module, each);
       const moves = { locals: body.type.params.count, global };
-      const one = code.scan(module, body, moves, relaxedSimd, ownHints.get(body.index));
+      const one = code.scan(body, moves, relaxedSimd, ownHints.get(body.index));
       calls += one.facts.callees.length;
       scanned.push(one);
     }

@@ -58,9 +58,23 @@ export class WordCode {
   take(units: number, frames = 0): void {
     if (units === 0 && frames === 0) return;
     this.move();
-    if (frames === 0) i64(this.#writer, units);
-    else i64(this.#writer, units + framesInWord(frames));
+    if (frames === 0 && units >= -0x40 && units < 0x40) {
+      this.#subtract(units & 0x7f);
+      return;
+    }
+    i64(this.#writer, units + framesInWord(frames));
     this.#writer.byte(0x7d); // i64.sub
+    this.set();
+  }
+
+  /** Nearly always units take one byte, and are written at once. */
+  #subtract(units: number): void {
+    const writer = this.#writer;
+    const at = writer.extend(3);
+    const { buffer } = writer;
+    buffer[at] = OP.i64Const;
+    buffer[at + 1] = units;
+    buffer[at + 2] = 0x7d; // i64.sub
     this.set();
   }
 
