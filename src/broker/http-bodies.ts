@@ -8,9 +8,12 @@ import type { HostReply, HttpReadValue } from "../ports/index.ts";
 import { ProtocolViolation } from "./capability.ts";
 import type { EgressResponse, ErrorCode } from "./egress/index.ts";
 
+/** A response's body as its guest is to see it; its members are those of the response. */
+export type VisibleBody = Pick<EgressResponse, "read" | "giveBack" | "ended" | "trailers" | "close">;
+
 interface Body {
   /** Let go of at the end: a run may make many requests, and what they were must not be kept for it. */
-  response: EgressResponse | undefined;
+  response: VisibleBody | undefined;
   /** Notes a failure of the body in its request's event, and names it for the guest. */
   readonly fail: (error: unknown) => ErrorCode;
   /** Set when nothing more will come: the end was seen, or the error that every later read repeats. */
@@ -33,7 +36,7 @@ export class HttpBodies {
   }
 
   /** @returns the handle for a response's body */
-  add(response: EgressResponse, fail: (error: unknown) => ErrorCode): number {
+  add(response: VisibleBody, fail: (error: unknown) => ErrorCode): number {
     const handle = this.#nextHandle;
     this.#nextHandle += 1;
     this.#open += 1;

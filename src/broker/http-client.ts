@@ -15,6 +15,7 @@ import {
   checkAddress,
   EgressSpent,
   type ErrorCode,
+  type Header,
   type Permit,
   permitRequest,
   type RequestBody,
@@ -24,12 +25,13 @@ import {
   type TlsOptions,
   wordOf,
 } from "./egress/index.ts";
+import { GuestBody } from "./guest-body.ts";
 import { HttpBodies } from "./http-bodies.ts";
 import { HttpUploads, Upload } from "./http-uploads.ts";
 import { importCalled, versionArg } from "./import-called.ts";
 import { injectionOf } from "./own-request.ts";
 import type { SecretProfile } from "./profiles.ts";
-import { searchedBody } from "./searched-body.ts";
+import { SearchedBody } from "./searched-body.ts";
 import { type RequestTrace, traceOfRequest } from "./trace-context.ts";
 
 /** Requests of one run under way at once, bodies that are not read to their end included. */
@@ -212,33 +214,17 @@ class HttpClient {
       // Compressed, a secret has no spelling that could be looked for.
       if (this.#context.echo.isActive() && coding !== undefined && coding !== "identity")
         event.result += "; not searched for secrets: it is compressed";
-      const visible = (fields: typeof headers) =>
+      const visible = (fields: readonly Header[]) =>
         this.#withoutEcho(event, responseHeaders(fields, trace?.names ?? [], permit.responseHeaders));
       const { echo } = this.#context;
       const from = echo.isActive()
-        ? searchedBody(response, echo.stream(), () => this.#noteEcho(event))
+        ? new SearchedBody(response, echo.stream(), () => this.#noteEcho(event))
         : response;
+      const upload = body instanceof Upload ? body : undefined;
       const value: HttpSendValue = {
         status: response.status,
         headers: visible(response.headers),
-        body: this.bodies.add(
-          {
-            status: response.status,
-            headers: response.headers,
-            read: from.read,
-            giveBack: from.giveBack,
-            buffered: false,
-            get ended() {
-              return from.ended;
-            },
-            trailers: () => visible(response.trailers()),
-            close() {
-              response.close();
-              if (body instanceof Upload) body.fail();
-            },
-          },
-          fail,
-        ),
+        body: this.bodies.add(new GuestBody(response, from, visible, upload), fail),
       };
       if (beginBytes < 1 || echo.isActive() || !response.buffered) return { kind: "ok", value: { ...value } };
       // A short body comes in one piece with its head: it costs the guest no second question.

@@ -8,9 +8,11 @@ export interface ExecutorHost {
   /**
    * Takes bytes from the gateway as they come. Resolves when the gateway is gone, and then the executor ends too.
    *
-   * @param take given each chunk in turn, whose bytes are the next one's when it returns; what it throws ends the reading
+   * @param take given each chunk in turn, whose place is the next one's when it returns; what it throws ends the reading
+   * @param place asked before each read where the bytes that follow are to come; they may be fewer. Default, and where it
+   *   says undefined: a place of the host's own
    */
-  readInput(take: (chunk: Uint8Array) => void): Promise<void>;
+  readInput(take: (chunk: Uint8Array) => void, place?: () => Uint8Array | undefined): Promise<void>;
   /** Hands bytes to the system, in call order. */
   write(bytes: Uint8Array): Promise<void>;
   /** Runtime and version, e.g. `node 26.10.0`. */

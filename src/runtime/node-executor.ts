@@ -28,20 +28,24 @@ closeInherited();
 // pipe; that is when we end.
 process.on("SIGINT", () => undefined);
 
-/** Holds what comes through the pipe until it is taken: one for all of it, for new ones would keep the collector busy. */
-const INPUT_BYTES = 256 * 1024;
+/**
+ * Holds what comes through the pipe until it is taken: one for all of it, for new ones would keep the collector busy. No
+ * larger than most frames, so that of a large one little has come before its place is known.
+ */
+const INPUT_BYTES = 8 * 1024;
 
 /** The executor's powers, on Node. */
 export const executorHost: ExecutorHost = {
   role: roleOf(process.argv[2]),
-  readInput: (take) =>
+  readInput: (take, place = () => undefined) =>
     new Promise((resolve, reject) => {
+      const own = new Uint8Array(INPUT_BYTES);
       const input = new Socket({
         fd: 0,
         readable: true,
         writable: false,
         onread: {
-          buffer: new Uint8Array(INPUT_BYTES),
+          buffer: () => place() ?? own,
           callback(bytes, buffer) {
             try {
               take(buffer.subarray(0, bytes));

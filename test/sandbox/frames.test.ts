@@ -138,4 +138,36 @@ describe("FrameReader with room for a body", () => {
     expect(bodies.map(({ buffer }) => buffer === room.buffer)).toEqual([false, true, false, false]);
     expect(room.subarray(10_000).every((byte) => byte === 99)).toBe(true);
   });
+
+  it("says where the bytes that follow belong, and takes what was read to there as it takes all else", () => {
+    const heads = Array.from({ length: 40 }, (_, call) => ({
+      call,
+      body: new Uint8Array(call * 311).fill(call),
+    }));
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 1, maxLength: 20 }), (lengths) => {
+        const room = new Uint8Array(20_000);
+        const reader = new FrameReader({
+          frameBytes: LIMIT,
+          trusted: true,
+          roomFor: ({ call }, bytes) => (Number(call) % 3 === 0 ? room.subarray(0, bytes) : undefined),
+        });
+        const whole = join(heads.map(({ call, body }) => encodeFrame({ call }, body)));
+        const own = new Uint8Array(512);
+        const seen: unknown[] = [];
+        for (let at = 0, turn = 0; at < whole.length; turn += 1) {
+          // As a system's read does: as many bytes as there are, and no more than there is room for.
+          const place = reader.place ?? own;
+          const piece = whole.subarray(at, at + Math.min(place.length, lengths[turn % lengths.length] ?? 1));
+          place.set(piece);
+          at += piece.length;
+          for (const { head, body } of reader.read(place.subarray(0, piece.length)))
+            seen.push([head["call"], body.length, body.every((byte) => byte === head["call"])]);
+        }
+        expect(seen).toEqual(heads.map(({ call, body }) => [call, body.length, true]));
+        expect(reader.place).toBeUndefined();
+      }),
+      { numRuns: 50 },
+    );
+  });
 });

@@ -14,23 +14,9 @@ import type { Header } from "./headers.ts";
 import { Incoming } from "./incoming.ts";
 import type { Meter } from "./meter.ts";
 import type { Permit } from "./permit.ts";
+import { firstPiece, metered, type RequestBody } from "./request-body.ts";
 import { urlHost } from "./target.ts";
 import { trailerBytes } from "./trailers.ts";
-
-/** A request's body: whole, or piece by piece as it comes; the next piece is asked for when the last one has left. */
-export type RequestBody = Uint8Array | StreamedBody;
-
-/** A body that comes piece by piece. */
-export interface StreamedBody extends AsyncIterable<Uint8Array> {
-  /**
-   * Fields behind it; asked for after the last piece. Default none.
-   *
-   * @throws {EgressFailure} when there can be none of the kind: then the request fails
-   */
-  trailers?(): readonly Header[];
-  /** The exchange is over: what was not taken never will be. */
-  fail?(): void;
-}
 
 type DispatchOptions = Dispatcher.DispatchOptions;
 
@@ -83,57 +69,103 @@ export interface EgressResponse {
  * @throws {EgressSpent} when the budget does not cover the request, or the response's head
  * @throws {Error} anything else: `wordOf` names it
  */
-export async function exchange(connection: Connection, options: ExchangeOptions): Promise<EgressResponse> {
-  const { permit, headers, meter, blocks, clock, signal, keep, idleTimeoutMs } = options;
-  // Nobody tells whoever writes a body otherwise: a connection that is gone may have asked for a piece and never take it.
-  const incoming = new Incoming(blocks, () => {
-    if (!(options.body instanceof Uint8Array)) options.body.fail?.();
-  });
-  const onEnd = () => incoming.abort(new EgressFailure({ tag: "connection-terminated" }));
-  const spent = () => {
-    options.onSpent?.();
-    incoming.abort(new EgressSpent("Egress budget is spent"));
-  };
-  signal.addEventListener("abort", onEnd, { once: true });
-  let over = false;
-  const close = (whole = false) => {
-    if (over) return;
-    over = true;
-    signal.removeEventListener("abort", onEnd);
-    if (whole && keep !== undefined) keep(connection);
-    else connection.close();
-  };
-  let cancel = () => {};
-  try {
-    if (signal.aborted) onEnd();
-    incoming.throwIfFailed();
-    const body = await firstPiece(options.body);
-    // Charged before a byte leaves: a request that the budget does not cover is not sent in part.
-    if (!meter.sent(requestSize(options, body))) throw new EgressSpent("Egress budget is spent");
-    connection.charge({ meter, onSpent: spent });
-    let answered = false;
-    const startWaiting = () => {
-      // A server may answer before it has all of the body.
-      if (answered) return;
-      cancel = clock.after(options.firstByteTimeoutMs, () =>
-        incoming.abort(new EgressFailure({ tag: "HTTP-response-timeout" })),
-      );
-    };
-    const endBody = () => {
-      try {
-        const fields = options.body instanceof Uint8Array ? [] : (options.body.trailers?.() ?? []);
-        if (!meter.sent(trailerBytes(fields))) spent();
-        else connection.trailers.add(fields);
-      } catch (error) {
-        // Half of a message must not look like a whole one: the connection is cut.
-        incoming.abort(error instanceof Error ? error : new EgressFailure({ tag: "internal-error" }));
-      }
+export function exchange(connection: Connection, options: ExchangeOptions): Promise<EgressResponse> {
+  return new Exchange(connection, options).begin();
+}
+
+/** A class, because objects written down with getters outlive their request: each gets a hidden class of its own. */
+class Exchange implements EgressResponse {
+  status = 0;
+  headers: readonly Header[] = [];
+  readonly #connection: Connection;
+  readonly #options: ExchangeOptions;
+  readonly #incoming: Incoming;
+  readonly #reader: BodyReader;
+  /** Ends the wait for the head. */
+  #cancel: (() => void) | undefined;
+  #answered = false;
+  #over = false;
+  readonly #onEnd = () => this.#incoming.abort(new EgressFailure({ tag: "connection-terminated" }));
+
+  constructor(connection: Connection, options: ExchangeOptions) {
+    const { blocks, clock, idleTimeoutMs, body } = options;
+    this.#connection = connection;
+    this.#options = options;
+    // Nobody tells whoever writes a body otherwise: a connection that is gone may have asked for a piece and never take it.
+    this.#incoming = new Incoming(blocks, body instanceof Uint8Array ? undefined : () => body.fail?.());
+    this.#reader = new BodyReader(this.#incoming, { clock, idleTimeoutMs, onEnd: () => this.#end(true) });
+  }
+
+  async begin(): Promise<EgressResponse> {
+    const incoming = this.#incoming;
+    const { signal } = this.#options;
+    signal.addEventListener("abort", this.#onEnd, { once: true });
+    try {
+      if (signal.aborted) this.#onEnd();
       incoming.throwIfFailed();
-      startWaiting();
-    };
+      this.#dispatch(await firstPiece(this.#options.body));
+      const { status, headers } = await incoming.head;
+      this.#answered = true;
+      // undici has ended the body otherwise than it used to: what the guest gave was not sent.
+      if (this.#connection.trailers.waiting) throw new EgressFailure({ tag: "internal-error" });
+      this.status = status;
+      this.headers = headers;
+      return this;
+    } catch (error) {
+      this.close();
+      // Why it really ended: what our own abort set off elsewhere (a closed socket, a body cut short) is only an echo.
+      incoming.throwIfFailed();
+      throw error;
+    } finally {
+      this.#cancel?.();
+    }
+  }
+
+  read(maxBytes: number): Promise<readonly Uint8Array[] | undefined> {
+    return this.#reader.read(maxBytes);
+  }
+
+  giveBack(pieces: readonly Uint8Array[]): void {
+    this.#options.blocks.give(pieces);
+  }
+
+  get buffered(): boolean {
+    return this.#reader.buffered;
+  }
+
+  get ended(): boolean {
+    return this.#reader.ended;
+  }
+
+  trailers(): readonly Header[] {
+    return this.#incoming.trailers;
+  }
+
+  close(): void {
+    this.#end(false);
+  }
+
+  /** @param whole the response was read to its end: the connection may carry another request */
+  #end(whole: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { signal, keep } = this.#options;
+    signal.removeEventListener("abort", this.#onEnd);
+    if (whole && keep !== undefined) keep(this.#connection);
+    else this.#connection.close();
+  }
+
+  #dispatch(body: RequestBody): void {
+    const { permit, headers, meter, keep } = this.#options;
+    const incoming = this.#incoming;
+    const connection = this.#connection;
+    // Charged before a byte leaves: a request that the budget does not cover is not sent in part.
+    if (!meter.sent(requestSize(this.#options, body))) throw new EgressSpent("Egress budget is spent");
+    const spent = () => this.#spent();
+    connection.charge({ meter, onSpent: spent });
     const whole = body instanceof Uint8Array;
     // A guest that takes its time over its own body is not a server that does not answer.
-    if (whole) startWaiting();
+    if (whole) this.#startWaiting();
     const request: DispatchOptions = {
       method: permit.method,
       path: permit.target.path + permit.target.query,
@@ -143,7 +175,9 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
         ? body.length === 0
           ? null
           : body
-        : (metered(body, meter, spent, endBody) as unknown as NonNullable<DispatchOptions["body"]>),
+        : (metered(body, meter, spent, () => this.#endBody()) as unknown as NonNullable<
+            DispatchOptions["body"]
+          >),
       reset: keep === undefined,
     };
     connection.expects({
@@ -151,69 +185,36 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
       awaitsHead: () => !incoming.begun,
     });
     connection.client.dispatch(request, incoming);
-    const head = await incoming.head;
-    answered = true;
-    // undici has ended the body otherwise than it used to: what the guest gave was not sent.
-    if (connection.trailers.waiting) throw new EgressFailure({ tag: "internal-error" });
-    const reader = new BodyReader(incoming, { clock, idleTimeoutMs, onEnd: () => close(true) });
-    return {
-      ...head,
-      read: (maxBytes) => reader.read(maxBytes),
-      giveBack: (pieces) => blocks.give(pieces),
-      get buffered() {
-        return reader.buffered;
-      },
-      get ended() {
-        return reader.ended;
-      },
-      trailers: () => incoming.trailers,
-      close,
-    };
-  } catch (error) {
-    close();
-    // Why it really ended: what our own abort set off elsewhere (a closed socket, a body cut short) is only an echo.
-    incoming.throwIfFailed();
-    throw error;
-  } finally {
-    cancel();
   }
-}
 
-/** A stream that turns out to be empty is an empty body: it is framed differently. */
-async function firstPiece(body: RequestBody): Promise<RequestBody> {
-  if (body instanceof Uint8Array) return body;
-  const pieces = body[Symbol.asyncIterator]();
-  let first = await pieces.next();
-  while (first.done !== true && first.value.length === 0) first = await pieces.next();
-  if (first.done === true) return new Uint8Array(0);
-  return (async function* () {
+  #startWaiting(): void {
+    // A server may answer before it has all of the body.
+    if (this.#answered) return;
+    const { clock, firstByteTimeoutMs } = this.#options;
+    this.#cancel = clock.after(firstByteTimeoutMs, () =>
+      this.#incoming.abort(new EgressFailure({ tag: "HTTP-response-timeout" })),
+    );
+  }
+
+  /** The last piece of a body that comes in pieces has left. */
+  #endBody(): void {
+    const { body, meter } = this.#options;
     try {
-      yield first.value;
-      for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) yield next.value;
-    } finally {
-      // Whoever sends it has had enough: whoever writes it waits for that.
-      await pieces.return?.();
+      const fields = body instanceof Uint8Array ? [] : (body.trailers?.() ?? []);
+      if (!meter.sent(trailerBytes(fields))) this.#spent();
+      else this.#connection.trailers.add(fields);
+    } catch (error) {
+      // Half of a message must not look like a whole one: the connection is cut.
+      this.#incoming.abort(error instanceof Error ? error : new EgressFailure({ tag: "internal-error" }));
     }
-  })();
-}
-
-/** Charges each piece with its chunk's framing before it leaves. */
-async function* metered(
-  body: AsyncIterable<Uint8Array>,
-  meter: Meter,
-  spent: () => void,
-  onLast: () => void,
-): AsyncIterable<Uint8Array> {
-  for await (const piece of body) {
-    // A chunk of no bytes would end the body.
-    if (piece.length === 0) continue;
-    if (!meter.sent(piece.length + piece.length.toString(16).length + 4)) {
-      spent();
-      throw new EgressSpent("Egress budget is spent");
-    }
-    yield piece;
+    this.#incoming.throwIfFailed();
+    this.#startWaiting();
   }
-  onLast();
+
+  #spent(): void {
+    this.#options.onSpent?.();
+    this.#incoming.abort(new EgressSpent("Egress budget is spent"));
+  }
 }
 
 /**

@@ -63,10 +63,14 @@ function implementation(binding: Binding | undefined, func: WitFunction): Call |
   }
 }
 
-/** A declared `result` is a value for the guest: what a binding returns is its `ok`, a {@link GuestError} its `err`. */
+/**
+ * A declared `result` is a value for the guest: what a binding returns is its `ok`, and a {@link GuestError} its `err`,
+ * thrown or returned. What ends every stream is returned: to throw costs as much as a small read.
+ */
 function answering(func: WitFunction, call: Call): ComponentFunction {
   if (func.result?.kind !== "result") return (args) => call(...args);
-  const ok = (val: unknown) => ({ tag: "ok", val });
+  const ok = (val: unknown) =>
+    val instanceof GuestError ? { tag: "err", val: val.payload } : { tag: "ok", val };
   const err = (error: unknown) => {
     if (error instanceof GuestError) return { tag: "err", val: error.payload };
     throw error;

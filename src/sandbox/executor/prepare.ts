@@ -43,7 +43,7 @@ function firstFrame(host: ExecutorHost): Promise<Frame | undefined> {
     const take = (chunk: Uint8Array) => {
       for (const frame of frames.read(chunk)) resolve(frame);
     };
-    host.readInput(take).then(() => resolve(undefined), reject);
+    host.readInput(take, () => frames.place).then(() => resolve(undefined), reject);
   });
 }
 

@@ -131,9 +131,12 @@ export async function serveExecutor(host: ExecutorHost): Promise<void> {
 
   await report({ type: "ready", runtime: host.runtime, verified: await host.probe() });
   const frames = new FrameReader({ frameBytes: LARGEST_COMMAND_BYTES, trusted: true, roomFor });
-  await host.readInput((chunk) => {
-    for (const frame of frames.read(chunk)) obey(frame);
-  });
+  await host.readInput(
+    (chunk) => {
+      for (const frame of frames.read(chunk)) obey(frame);
+    },
+    () => frames.place,
+  );
 }
 
 function withBody(reply: HostReply, body: Uint8Array, room: Uint8Array | undefined): BrokerReply {

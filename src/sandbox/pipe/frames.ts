@@ -112,9 +112,20 @@ export class FrameReader {
   }
 
   /**
+   * Where the bytes that follow belong: what is missing of a body whose room is there. Bytes that are read to there are
+   * not copied again.
+   */
+  get place(): Uint8Array | undefined {
+    if (this.#frame === undefined) return undefined;
+    const { body } = this.#frame;
+    return this.#filled < body.length ? body.subarray(this.#filled) : undefined;
+  }
+
+  /**
    * Reads one chunk.
    *
-   * @param chunk bytes as they arrive, cut anywhere; theirs again once all frames were taken
+   * @param chunk bytes as they arrive, cut anywhere, at the beginning of {@link place} or elsewhere; theirs again once all
+   *   frames were taken
    * @returns the frames that it completes, each cut when it is asked for
    * @throws {FrameError} at the first byte that cannot be right
    */
@@ -170,7 +181,9 @@ export class FrameReader {
       longer.set(frame.body.subarray(0, this.#filled));
       frame.body = longer;
     }
-    frame.body.set(taken, this.#filled);
+    const isThere =
+      taken.buffer === frame.body.buffer && taken.byteOffset === frame.body.byteOffset + this.#filled;
+    if (!isThere) frame.body.set(taken, this.#filled);
     this.#filled = filled;
     return chunk.subarray(taken.length);
   }

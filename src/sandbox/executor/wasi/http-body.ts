@@ -1,11 +1,8 @@
 /** Request and response bodies of `wasi:http/types`. */
 
 import { joinBytes } from "../../../core/bytes.ts";
-import type { HttpReadValue } from "../../../ports/index.ts";
-import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
-import { ROOM_BYTES } from "../rooms.ts";
-import { Fields, fromLatin1, toLatin1 } from "./http-fields.ts";
+import { type Fields, toLatin1 } from "./http-fields.ts";
 import { type Pollable, readyPollable } from "./poll.ts";
 import { type ByteSource, CHUNK_BYTES, InputStream, IoError, OutputStream } from "./streams.ts";
 
@@ -256,104 +253,4 @@ export class FutureTrailers {
     state.taken = true;
     return { tag: "ok", val: { tag: "ok", val: state.trailers } };
   }
-}
-
-/** Bytes of response bodies that one run asks for ahead of what it takes, all of its requests together. */
-const AHEAD_BYTES = 1024 * 1024;
-
-/** What a run may still ask for ahead. */
-export interface ReadAllowance {
-  leftBytes: number;
-}
-
-/** What a run may hold of response bodies. */
-export function createReadAllowance(): ReadAllowance {
-  return { leftBytes: AHEAD_BYTES };
-}
-
-/** What came of a body together with its head. */
-export interface BodyBeginning extends HttpReadValue {
-  readonly bytes: Uint8Array;
-  /** Where the bytes are, if in a room. */
-  readonly room: Uint8Array | undefined;
-}
-
-/** Bytes that came, and the room that they lie in, if they do. */
-interface Piece {
-  readonly bytes: Uint8Array;
-  readonly room: Uint8Array | undefined;
-}
-
-/**
- * The body of a response, pulled from the broker piece by piece. Of one that comes in large pieces the next is asked for
- * when one has arrived that the guest waited for. So what is asked, and what is charged for asking, depends on nothing
- * but what the guest did and what reached it.
- *
- * INVARIANT: whoever reads has done with a piece, or has copied it, when it asks for the next one.
- */
-export function brokerSource(
-  context: GuestContext,
-  allowance: ReadAllowance,
-  handle: number,
-  beginning: BodyBeginning,
-): BodySource {
-  const { rooms } = context;
-  let closed = false;
-  let ended = false;
-  let first: Piece | undefined = beginning.bytes.length > 0 ? beginning : undefined;
-  /** With the reader. */
-  let shown: Piece | undefined;
-  let ahead: Promise<Piece | undefined> | undefined;
-  let trailers: Fields | undefined;
-  const note = ({ end, trailers: fields = [] }: HttpReadValue) => {
-    ended ||= end;
-    if (fields.length > 0)
-      trailers = Fields.immutable(fields.map(([name, text]) => [name, fromLatin1(text)] as const));
-  };
-  note(beginning);
-
-  async function ask(): Promise<Piece | undefined> {
-    // A run that reads many bodies at once reads each in smaller pieces, and always some.
-    const maxBytes = Math.max(CHUNK_BYTES, Math.min(ROOM_BYTES, allowance.leftBytes));
-    allowance.leftBytes -= maxBytes;
-    try {
-      const asked = { handle, maxBytes };
-      const { value, body: bytes, room } = await context.call("http-client/read", asked, undefined, true);
-      // From the broker, which is ours; another shape is a bug and ends the run.
-      note(value as unknown as HttpReadValue);
-      if (bytes.length === 0 && !ended) throw new TypeError("The broker sent neither bytes nor an end");
-      return bytes.length === 0 ? undefined : { bytes, room };
-    } finally {
-      allowance.leftBytes += maxBytes;
-    }
-  }
-
-  return {
-    get trailers() {
-      return trailers;
-    },
-    async read() {
-      if (shown?.room !== undefined) rooms.give(shown.room);
-      shown = first;
-      first = undefined;
-      if (closed) return undefined;
-      if (shown !== undefined) return shown.bytes;
-      if (ended && ahead === undefined) return undefined;
-      const asked = ahead ?? ask();
-      ahead = undefined;
-      shown = await asked;
-      if (shown !== undefined && shown.bytes.length >= CHUNK_BYTES && !ended && !closed) {
-        ahead = ask();
-        // Whoever reads on is told; a guest that does not, never.
-        ahead.catch(() => undefined);
-      }
-      return shown?.bytes;
-    },
-    close() {
-      // Once, and not after its end, when there is no connection left to close: to the broker, a second use of the
-      // handle is a forgery.
-      if (!closed && !ended) context.send("http-client/close", { handle });
-      closed = true;
-    },
-  };
 }

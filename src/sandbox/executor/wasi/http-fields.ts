@@ -123,7 +123,9 @@ export function toLatin1(bytes: Uint8Array): string {
 
 /** The reverse of {@link toLatin1}. */
 export function fromLatin1(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0) & 0xff);
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
+  return bytes;
 }
 
 function sameName(a: string, b: string): boolean {

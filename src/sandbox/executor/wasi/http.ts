@@ -9,15 +9,13 @@ import type { HttpSendValue } from "../../../ports/index.ts";
 import type { Binding } from "../binding.ts";
 import type { Answer, GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
+import { BrokerSource, createReadAllowance, type ReadAllowance } from "./broker-source.ts";
 import {
   type BodyAllowance,
-  brokerSource,
   createBodyAllowance,
-  createReadAllowance,
   FutureTrailers,
   IncomingBody,
   OutgoingBody,
-  type ReadAllowance,
 } from "./http-body.ts";
 import { Fields, fromLatin1, toLatin1 } from "./http-fields.ts";
 import { createServerTypes } from "./http-server.ts";
@@ -296,7 +294,7 @@ async function send(
   return new IncomingResponse(
     status,
     Fields.immutable(headers),
-    new IncomingBody(brokerSource(context, streams.incoming, handle, { ...beginning, bytes, room })),
+    new IncomingBody(new BrokerSource(context, streams.incoming, handle, { ...beginning, bytes, room })),
   );
 }
 

@@ -32,7 +32,7 @@ export interface ByteSink {
 /** Bytes moved by one read or write at most: what the specification lets a host choose. */
 export const CHUNK_BYTES = 64 * 1024;
 
-/** One for all: each stream that is read to its end throws it, and a trace of the stack costs as much as a small read. */
+/** One for all: each stream that is read to its end gives it, and a trace of the stack costs as much as a small read. */
 const CLOSED = new GuestError({ tag: "closed" });
 
 /** Resource `error` of `wasi:io/error`; carries what `http-error-code` may want to know. */
@@ -73,9 +73,10 @@ export class InputStream {
     };
   }
 
-  read(length: bigint): Uint8Array {
+  read(length: bigint): Uint8Array | GuestError {
     if (this.#state.buffered.length === 0) {
-      this.#throwIfOver();
+      const end = this.#end();
+      if (end !== undefined) return end;
       // Begin to fetch, so that a guest that polls by reading makes progress too.
       void this.#fill();
     }
@@ -83,22 +84,23 @@ export class InputStream {
   }
 
   /** Answers at once where it can: to suspend the guest costs more than to hand it what is here. */
-  blockingRead(length: bigint): Uint8Array | Promise<Uint8Array> {
-    const { buffered, ended } = this.#state;
-    if (length > 0n && buffered.length === 0 && ended) this.#throwIfOver();
+  blockingRead(length: bigint): Uint8Array | GuestError | Promise<Uint8Array | GuestError> {
+    const { buffered } = this.#state;
     if (length === 0n || buffered.length > 0) return this.#take(length);
-    return this.#fill().then(() => {
-      if (this.#state.buffered.length === 0) this.#throwIfOver();
-      return this.#take(length);
-    });
+    return (
+      this.#end() ??
+      this.#fill().then(
+        () => (this.#state.buffered.length === 0 ? this.#end() : undefined) ?? this.#take(length),
+      )
+    );
   }
 
-  skip(length: bigint): bigint {
-    return BigInt(this.read(length).length);
+  skip(length: bigint): bigint | GuestError {
+    return lengthOf(this.read(length));
   }
 
-  async blockingSkip(length: bigint): Promise<bigint> {
-    return BigInt((await this.blockingRead(length)).length);
+  async blockingSkip(length: bigint): Promise<bigint | GuestError> {
+    return lengthOf(await this.blockingRead(length));
   }
 
   subscribe(): Pollable {
@@ -143,11 +145,12 @@ export class InputStream {
     return state.filling;
   }
 
-  #throwIfOver(): void {
+  /** What whoever reads is told once there is nothing more: of a failure once, and after that of the end. */
+  #end(): GuestError | undefined {
     const { failure, ended } = this.#state;
-    if (!ended) return;
+    if (!ended) return undefined;
     this.#state.failure = undefined;
-    throw failure ?? CLOSED;
+    return failure ?? CLOSED;
   }
 }
 
@@ -208,16 +211,18 @@ export class OutputStream {
     await this.#sink.flush();
   }
 
-  splice(source: InputStream, length: bigint): bigint {
+  splice(source: InputStream, length: bigint): bigint | GuestError {
     const bytes = source.read(min(length, this.checkWrite()));
+    if (bytes instanceof GuestError) return bytes;
     // A copy: a sink may keep what it is given, and a source may use its place again.
     this.write(bytes.slice());
     return BigInt(bytes.length);
   }
 
-  async blockingSplice(source: InputStream, length: bigint): Promise<bigint> {
+  async blockingSplice(source: InputStream, length: bigint): Promise<bigint | GuestError> {
     await this.#waitForRoom(1);
     const bytes = await source.blockingRead(min(length, this.checkWrite()));
+    if (bytes instanceof GuestError) return bytes;
     this.write(bytes.slice());
     return BigInt(bytes.length);
   }
@@ -236,6 +241,10 @@ export function createIoError(): Binding {
 /** Binding of `wasi:io/streams`. */
 export function createStreams(): Binding {
   return { resources: { InputStream, OutputStream }, functions: {} };
+}
+
+function lengthOf(read: Uint8Array | GuestError): bigint | GuestError {
+  return read instanceof GuestError ? read : BigInt(read.length);
 }
 
 function zeroes(length: bigint): Uint8Array {

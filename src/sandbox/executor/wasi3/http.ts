@@ -5,14 +5,9 @@
 import { type Binding, versionOf } from "../binding.ts";
 import type { GuestContext } from "../context.ts";
 import { GuestError } from "../guard.ts";
+import { BrokerSource, createReadAllowance } from "../wasi/broker-source.ts";
 import { begin, type RunStreams, readResponse } from "../wasi/http.ts";
-import {
-  type BodyAllowance,
-  brokerSource,
-  createBodyAllowance,
-  createReadAllowance,
-  OutgoingBody,
-} from "../wasi/http-body.ts";
+import { type BodyAllowance, createBodyAllowance, OutgoingBody } from "../wasi/http-body.ts";
 import { Fields, toLatin1 } from "../wasi/http-fields.ts";
 import { CHUNK_BYTES } from "../wasi/streams.ts";
 import { letGo, type OwnBody, Request, Response, type Tagged } from "./http-message.ts";
@@ -51,7 +46,7 @@ async function send(
   } else pass(context, body, outgoing, sent);
   const { value, body: bytes, room } = await begin(context, args, outgoing, streams);
   const { status, headers, handle, beginning } = readResponse(value);
-  const source = brokerSource(context, streams.incoming, handle, { ...beginning, bytes, room });
+  const source = new BrokerSource(context, streams.incoming, handle, { ...beginning, bytes, room });
   return new Response(status, Fields.immutable(headers), { kind: "foreign", work: context.work, source });
 }
 

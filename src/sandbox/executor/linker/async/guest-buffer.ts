@@ -28,37 +28,58 @@ export function guestBuffer(
   length: number,
 ): GuestBuffer {
   trapIf(length > MAX_VALUES, "buffer-too-long");
-  const size = element?.size ?? 0;
   if (element !== undefined && length > 0) {
     passage.refresh();
-    passage.require(at, length * size, element.alignment);
+    passage.require(at, length * element.size, element.alignment);
   }
-  let progress = 0;
-  return {
-    isZeroLength: length === 0,
-    get progress() {
-      return progress;
-    },
-    get remain() {
-      return length - progress;
-    },
-    read(count) {
-      const from = at + progress * size;
-      progress += count;
-      if (element === undefined) return count;
-      passage.refresh();
-      return element.range.load(passage, from, count);
-    },
-    write(values) {
-      const to = at + progress * size;
-      progress += countOf(values);
-      if (element === undefined || typeof values === "number") return;
-      element.range.charge(passage, values);
-      passage.meter.beforeGuest();
-      passage.refresh();
-      element.range.store(passage, to, values);
-    },
-  };
+  return new Stretch(passage, element, at, length);
+}
+
+/** A class, because objects written down with getters outlive their call. */
+class Stretch implements GuestBuffer {
+  progress = 0;
+  readonly #passage: Passage;
+  readonly #element: BufferElement | undefined;
+  readonly #at: number;
+  readonly #length: number;
+
+  constructor(passage: Passage, element: BufferElement | undefined, at: number, length: number) {
+    this.#passage = passage;
+    this.#element = element;
+    this.#at = at;
+    this.#length = length;
+  }
+
+  get isZeroLength(): boolean {
+    return this.#length === 0;
+  }
+
+  get remain(): number {
+    return this.#length - this.progress;
+  }
+
+  read(count: number): Values {
+    const from = this.#next();
+    this.progress += count;
+    if (this.#element === undefined) return count;
+    this.#passage.refresh();
+    return this.#element.range.load(this.#passage, from, count);
+  }
+
+  write(values: Values): void {
+    const to = this.#next();
+    this.progress += countOf(values);
+    if (this.#element === undefined || typeof values === "number") return;
+    this.#element.range.charge(this.#passage, values);
+    this.#passage.meter.beforeGuest();
+    this.#passage.refresh();
+    this.#element.range.store(this.#passage, to, values);
+  }
+
+  /** Where the next value is. */
+  #next(): number {
+    return this.#at + this.progress * (this.#element?.size ?? 0);
+  }
 }
 
 function countOf(values: Values): number {
