@@ -11,6 +11,7 @@
  * The process, and so each instance, belongs to one tenant.
  */
 import { type CoreState, nobodysDoor } from "./linker/index.ts";
+import { contentOf, type MemoryContent, refill } from "./memory-image.ts";
 
 /** Instances kept for one component. */
 const MOST_KEPT = 4;
@@ -20,7 +21,7 @@ const MOST_BYTES = 128 * 1024 * 1024;
 /** What a new instance holds. */
 interface Beginning {
   /** By the place of each in the state. */
-  readonly memories: readonly Uint8Array[];
+  readonly memories: readonly (MemoryContent & { readonly bytes: number })[];
   readonly globals: readonly (number | bigint)[];
   /** Units that instantiating took. */
   readonly units: number;
@@ -67,20 +68,19 @@ export function createKeptInstances(globals: readonly (readonly string[] | null)
       const sizes = [...state.memories].map(({ buffer }) => buffer.byteLength);
       if (sizes.reduce((sum, size) => sum + size, 0) > MOST_BYTES) return;
       beginning = {
-        memories: [...state.memories].map(({ buffer }) => new Uint8Array(buffer).slice()),
+        memories: [...state.memories].map((it) => ({ ...contentOf(it), bytes: it.buffer.byteLength })),
         globals: globalsOf(state).map(({ value }) => value),
         units,
       };
     },
     give(state) {
       if (beginning === undefined || spare.length >= MOST_KEPT) return false;
-      const memories = [...state.memories];
-      const isOfSize = memories.every(
-        ({ buffer }, index) => buffer.byteLength === beginning?.memories[index]?.length,
-      );
-      if (!isOfSize) return false;
-      for (const [index, bytes] of beginning.memories.entries())
-        new Uint8Array(memories[index]?.buffer ?? bytes.buffer).set(bytes);
+      const memories = [...state.memories].map((memory, index) => ({
+        memory,
+        was: beginning?.memories[index],
+      }));
+      if (memories.some(({ memory, was }) => memory.buffer.byteLength !== was?.bytes)) return false;
+      for (const { memory, was } of memories) if (was !== undefined) refill(memory, was);
       for (const [index, global] of globalsOf(state).entries()) global.value = beginning.globals[index];
       // Nothing of the run is in reach from here.
       state.enter = nobodysDoor;

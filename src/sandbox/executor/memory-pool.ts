@@ -3,17 +3,15 @@
  * costs the engine and the system more than most runs do: its pages are faulted in one by one.
  *
  * INVARIANT: a memory that is given out holds the image and zeroes, nothing else: every byte of it is written before it
- * is given out again. (To compare first and write only what differs takes longer.) One that has grown is not used again,
+ * is given out again. One that has grown is not used again,
  * for it can not shrink, and its size would tell the next guest of the last one. The process, and so the pool, belongs to
  * one tenant.
  */
 import type { ImageMemory } from "./image.ts";
+import { fill, type MemoryContent, refill } from "./memory-image.ts";
 
 /** What a module's memory is at its start. */
-export interface MemoryImage extends ImageMemory {
-  /** The bytes of all runs, one after another. */
-  readonly image: Uint8Array;
-}
+export type MemoryImage = ImageMemory & MemoryContent;
 
 /** The memories of one component. */
 export interface MemoryPool {
@@ -35,40 +33,23 @@ export function createMemoryPool(images: readonly (MemoryImage | null)[]): Memor
     take(module) {
       const image = images[module];
       if (image === undefined || image === null) return undefined;
-      return kept[module]?.pop() ?? fill(create(image), image);
+      const known = kept[module]?.pop();
+      if (known !== undefined) return known;
+      const made = create(image);
+      fill(made, image);
+      return made;
     },
     give(module, memory) {
       const image = images[module];
       const spare = kept[module];
       if (image === undefined || image === null || spare === undefined || spare.length >= MOST_KEPT) return;
       if (memory.buffer.byteLength !== image.initialPages * PAGE_BYTES) return;
-      spare.push(clear(memory, image));
+      refill(memory, image);
+      spare.push(memory);
     },
   };
 }
 
 function create({ initialPages, maximumPages }: ImageMemory): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: initialPages, maximum: maximumPages });
-}
-
-function fill(memory: WebAssembly.Memory, { runs, image }: MemoryImage): WebAssembly.Memory {
-  const bytes = new Uint8Array(memory.buffer);
-  let from = 0;
-  for (const run of runs) {
-    bytes.set(image.subarray(from, from + run.bytes), run.at);
-    from += run.bytes;
-  }
-  return memory;
-}
-
-/** {@link fill}, and zeroes everywhere else. */
-function clear(memory: WebAssembly.Memory, image: MemoryImage): WebAssembly.Memory {
-  const bytes = new Uint8Array(memory.buffer);
-  let end = 0;
-  for (const run of image.runs) {
-    bytes.fill(0, end, run.at);
-    end = run.at + run.bytes;
-  }
-  bytes.fill(0, end);
-  return fill(memory, image);
 }
