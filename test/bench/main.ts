@@ -29,6 +29,7 @@ import { pass } from "./suites/pass.ts";
 import { pipe } from "./suites/pipe.ts";
 import { sandbox } from "./suites/sandbox.ts";
 import { steps } from "./suites/steps.ts";
+import { units } from "./suites/units.ts";
 import { wasmtime } from "./suites/wasmtime.ts";
 import { watching } from "./suites/watching.ts";
 import { workerd } from "./suites/workerd.ts";
@@ -51,6 +52,7 @@ const SUITES: readonly Suite[] = [
   metering,
   parts,
   pass,
+  units,
   wasmtime,
   nan,
   growth,

@@ -1,12 +1,14 @@
 /**
  * A process of its own that compiles a script's engine, makes an instance and calls it once, and says what that took:
- * `cold-process.ts <plain|metered> <folder of built programs>`. Metering itself is not in it: that happens at registration.
+ * `cold-process.ts <folder of built programs> <modules' files, without number and .wasm>`. Metering itself is not in it, nor done here:
+ * that happens at registration, and would leave the engine's compilers busy.
  */
-import { argv, stdout } from "node:process";
-import { FUEL_IMPORT, instrument } from "../../../src/core/metering/index.ts";
+import { readFileSync } from "node:fs";
+import { argv, cpuUsage, stdout } from "node:process";
+import { FUEL_IMPORT } from "../../../src/core/metering/index.ts";
 import { loadPrograms } from "./programs.ts";
 
-const [, , way = "plain", folder = ""] = argv;
+const [, , folder = "", files = ""] = argv;
 const program = (await loadPrograms(folder)).find(({ suite }) => suite === "StarlingMonkey");
 if (program === undefined) throw new TypeError("There is no program of StarlingMonkey");
 const { module, left, depth } = FUEL_IMPORT;
@@ -16,17 +18,16 @@ const imports = {
     [depth.name]: new WebAssembly.Global({ value: "i32", mutable: true }, 0),
   },
 };
-const limits = { maxMemoryBytes: 2 ** 30 };
 const ready = new Map(
-  program.modules.map((wasm) => [wasm, way === "plain" ? wasm : instrument(wasm, limits).wasm] as const),
+  program.modules.map((wasm, i) => [wasm, new Uint8Array(readFileSync(`${files}${i}.wasm`))] as const),
 );
 const before = performance.now();
+const started = cpuUsage();
 const call = await program.instantiate((wasm) => ready.get(wasm) ?? wasm, imports);
 const instantiated = performance.now();
 call("strings", 10);
 const first = performance.now();
-call("strings", 10);
-const second = performance.now();
+const { user, system } = cpuUsage(started);
 stdout.write(
-  `${JSON.stringify({ instantiateMs: instantiated - before, firstMs: first - instantiated, secondMs: second - first })}\n`,
+  `${JSON.stringify({ instantiateMs: instantiated - before, firstMs: first - instantiated, cpuMs: (user + system) / 1000 })}\n`,
 );
