@@ -12,6 +12,7 @@ import { format, keep } from "./report.ts";
 import type { Suite } from "./suite.ts";
 import { accounts } from "./suites/accounts.ts";
 import { cage } from "./suites/cage.ts";
+import { cold } from "./suites/cold.ts";
 import { egress } from "./suites/egress.ts";
 import { evidence } from "./suites/evidence.ts";
 import { growth } from "./suites/growth.ts";
@@ -52,6 +53,7 @@ const SUITES: readonly Suite[] = [
   metering,
   parts,
   pass,
+  cold,
   units,
   wasmtime,
   nan,

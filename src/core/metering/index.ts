@@ -32,8 +32,8 @@
  * becomes, with `$word` for the count and `charge` and `check` for the operators they stand for:
  *
  * ```wat
- * (func $sum (param $n i32) (param $word i32) (result i32 i32) (local $s i32)
- *   (charge 3) (check)       ;; entry, clearing $s, and what is certain to follow the loop
+ * (func $sum (param $n i32) (param $word i64) (result i32 i64) (local $s i32)
+ *   (charge 3)               ;; entry, clearing $s, and what is certain to follow the loop
  *   (loop $l
  *     (charge 9) (check)     ;; one turn
  *     …

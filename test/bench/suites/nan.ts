@@ -26,7 +26,7 @@ export const nan: Suite = {
   async run({ seconds, say }) {
     const tables: Table[] = [];
     const figures: Figure[] = [];
-    for (const program of await loadPrograms(join(PROJECT_FOLDER, ".writ", "bench"))) {
+    for (const program of await loadPrograms(join(PROJECT_FOLDER, ".writ", "bench-programs"))) {
       const names = WORKLOADS[program.suite];
       if (names === undefined) continue;
       say(program.suite);

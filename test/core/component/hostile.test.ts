@@ -23,6 +23,8 @@ const coreFuncImport = (module: string, field: string) => [...name(module), ...n
 const importFunc = (text: string) => [0x00, ...name(text), 0x01, 0x00];
 const funcType = [0x40, ...vector(), 0x01, 0x00];
 
+const manyModules = (count: number) => Array.from({ length: count }, () => section(1, coreModule()));
+
 /** A component whose only odd thing is a name in one particular place. */
 const places: readonly { place: string; build: (text: string) => Uint8Array }[] = [
   {
@@ -273,6 +275,11 @@ describe("decode() and hostile sizes", () => {
       reason: "name attributes",
     },
     {
+      title: "more core modules than anyone needs",
+      bytes: () => component(...manyModules(LIMITS.coreModules + 1)),
+      reason: `more than ${LIMITS.coreModules} coreModules`,
+    },
+    {
       title: "more functions than a compiler should be asked to take",
       bytes: () =>
         component(section(1, coreModule([0x03, ...leb(5), ...leb(LIMITS.coreFunctions + 1), 0, 0]))),
@@ -296,6 +303,8 @@ describe("decode() and hostile sizes", () => {
   it("decode() accepts what is just within the limits", () => {
     expect(decode(component(types(...chain(99)))).exports.types).toEqual([]);
     expect(decode(nest(32)).coreModules).toEqual([]);
+    const modules = manyModules(LIMITS.coreModules);
+    expect(decode(component(...modules)).coreModules).toHaveLength(LIMITS.coreModules);
   });
 
   it("decode() names section and offset of the fault", () => {

@@ -1,5 +1,5 @@
 /**
- * Threads the fuel word through every function type: one more i32 parameter, one more i32 result, both last.
+ * Threads the fuel word through every function type: one more i64 parameter, one more i64 result, both last.
  *
  * All function types of the module are changed in place, so whatever names one (functions, references, indirect
  * calls, casts, subtyping) goes on to agree. Where the outside or a block needs the type as it was, a plain copy is
