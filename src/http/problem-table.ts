@@ -292,8 +292,10 @@ export const PROBLEMS: Readonly<Record<RefusalCode, ProblemEntry>> = {
   "sandbox-unavailable": {
     status: 503,
     title: "No executor is free",
-    meaning: "No executor became free in time. Nothing ran.",
-    remedy: "Try again after Retry-After.",
+    meaning:
+      "No executor became free in time, or none here is isolated as the tool's policy asks (isolation_minimum). Nothing ran.",
+    remedy:
+      "Try again after Retry-After. If it stays so, the operator's log says what was wanted, and `writ serve` at its start which isolation was reached.",
     members: [],
     retryAfter: true,
   },

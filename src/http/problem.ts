@@ -137,7 +137,7 @@ function describeRefusal(refusal: Refusal): Shown {
     case "identity-unavailable":
       return show("The credentials can not be checked now", {}, retryAfter(refusal));
     case "sandbox-unavailable":
-      return show("No executor became free in time", {}, retryAfter(refusal));
+      return show("No executor that the tool's policy allows became free in time", {}, retryAfter(refusal));
     case "evidence-unavailable":
       return show("The evidence can not be recorded now", {}, retryAfter(refusal));
     default:

@@ -99,6 +99,13 @@ describe("planLinks()", () => {
     expect(refusalOf(bytes)).toMatch(/componentInstances/);
   });
 
+  it("takes five hundred core instances, and refuses one more", async () => {
+    const many = (count: number) =>
+      fromWat(`(component (core module $m) ${"(core instance (instantiate $m))".repeat(count)})`);
+    expect(refusalOf(await many(500))).toBeUndefined();
+    expect(refusalOf(await many(501))).toMatch(/more than 500 coreInstances/);
+  });
+
   it("says of a component whether anything in it is asynchronous", async () => {
     expect((await plan(NESTED)).async).toBe(false);
     const types = `(type $s (stream u8)) (import "a:b/c" (instance (export "f" (func (param "s" $s)))))`;
