@@ -162,6 +162,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     closers.add(accounts.watch((error) => log({ event: "leases-failed", error: String(error) })));
     const evidence = createEvidence({
       ...{ store, signer, noteSigner, clock, time: inTime.clock, settle: accounts.settlementOf },
+      sha256: runtime.verification.sha256,
       ...(await readWitnesses(runtime, options.witnessesFile, dataFolder)),
     });
     closers.add(evidence.watchWitnesses(WITNESS_MS));

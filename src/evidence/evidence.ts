@@ -11,9 +11,10 @@
  *
  * The reconciler seals with the same code as the normal path.
  */
+import { sha256Bytes } from "../core/digest.ts";
 import { GatewayError } from "../core/errors.ts";
 import { type ActionPredicate, missingFields, type RunPredicate } from "../core/manifest/index.ts";
-import { parseCheckpoint, parseNote } from "../core/merkle/index.ts";
+import { parseCheckpoint, parseNote, type Sha256 } from "../core/merkle/index.ts";
 import type { ObservabilityField } from "../core/policy/index.ts";
 import { beginRounds } from "../core/rounds.ts";
 import type {
@@ -65,6 +66,8 @@ export interface EvidenceParts {
   readonly clock: Clock;
   /** By what moments of several gateways are compared; default: `clock`. What is signed is dated by `clock`. */
   readonly time?: Pick<Clock, "nowMs">;
+  /** The host's SHA-256, which takes a fifth of ours; default: ours. */
+  readonly sha256?: Sha256;
   /** What a run comes to, by the statement about it; default: nothing is settled but that it gives back what it held. */
   readonly settle?: (predicate: RunPredicate) => RunSettlement;
   /** Whom to ask for cosignatures; absent = nobody. */
@@ -73,12 +76,14 @@ export interface EvidenceParts {
 
 /** Records what runs do. Every method rejects with `evidence-unavailable` when it can not. */
 export interface Evidence {
+  /** Whether nothing is known by which {@link Evidence.admit} would reject. */
+  mayAdmit(): boolean;
   /**
    * Records the intention to run, and takes what the run claims, in one. When this resolves the guest may compute, for
    * itself; it may have no effect before {@link Evidence.syncIntent}, and nothing of it may be released before its seal.
    *
-   * @param taken told, at most once and perhaps never, when nothing but the recording is left to do: the guest may compute
-   *   meanwhile. When this rejects then, it has to end, and nothing that it asked for was done
+   * @param taken told, at most once and perhaps never, when all that the run claims is taken and nothing but the recording is
+   *   left to do: the guest may compute meanwhile. When this rejects then, it has to end
    * @returns what was claimed; when that is refused, nothing is recorded and nothing may run
    * @throws {GatewayError} `evidence-unavailable`: nothing may run
    */
@@ -166,8 +171,9 @@ export interface Evidence {
 
 /** Creates the evidence of one gateway. */
 export function createEvidence(parts: EvidenceParts): Evidence {
-  const { store, signer, clock, time = clock } = parts;
+  const { store, clock, time = clock } = parts;
   const checkpoints = new Checkpoints(parts.noteSigner);
+  const sealing = { signer: parts.signer, checkpoints, sha256: parts.sha256 ?? sha256Bytes };
   const witnessing =
     parts.witnesses === undefined
       ? undefined
@@ -176,11 +182,13 @@ export function createEvidence(parts: EvidenceParts): Evidence {
   const underWay = new Map<string, number>();
   const denials = new Denials(clock, async (predicate) => {
     const nowMs = clock.nowMs();
-    const { seal, release } = await signPredicate(predicate, signer, checkpoints, nowMs);
+    const { seal, release } = await signPredicate(predicate, sealing, nowMs);
     return await release(await store.recordRefusal(toIntent(predicate, nowMs), seal));
   });
-  const reconciler = new Reconciler({ store, signer, clock, checkpoints, settle: parts.settle });
+  const reconciler = new Reconciler({ store, clock, sealing, settle: parts.settle });
   return {
+    mayAdmit: () => witnessing?.mayRun !== false && store.isWritable(),
+
     async admit(known, claims, taken) {
       if (witnessing?.mayRun === false) {
         throw unavailable(
@@ -260,7 +268,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
         predicate: JSON.stringify(action),
       };
       try {
-        const { seal, release } = await signAction(action, signer, checkpoints, nowMs);
+        const { seal, release } = await signAction(action, sealing, nowMs);
         return await release(await store.recordRefusal(intent, seal));
       } catch (cause) {
         throw unavailable(`Cannot record action ${JSON.stringify(run)}: signer or store failed`, cause);

@@ -3,9 +3,8 @@
  * because sealing failed. Sealing here and sealing at the end of a run are the same function.
  */
 import { type RunPredicate, RunPredicateSchema } from "../core/manifest/index.ts";
-import type { Clock, Intent, RunSettlement, Signer, Store } from "../ports/index.ts";
-import type { Checkpoints } from "./checkpoints.ts";
-import { type Sealed, signPredicate } from "./seal.ts";
+import type { Clock, Intent, RunSettlement, Store } from "../ports/index.ts";
+import { type Sealed, type SealParts, signPredicate } from "./seal.ts";
 
 /** What of a settlement only the caller of the run knows; the rest is read from the statement. */
 export type KeptOutputs = Pick<RunSettlement, "key" | "lastGood">;
@@ -52,9 +51,8 @@ export function unknownEnd(reason: "gateway-ended" | "not-started", atMs: number
 /** Seals, and remembers what could not be sealed. */
 export class Reconciler {
   readonly #store: Store;
-  readonly #signer: Signer;
   readonly #clock: Clock;
-  readonly #checkpoints: Checkpoints;
+  readonly #sealing: SealParts;
   readonly #settle: ((predicate: RunPredicate) => RunSettlement) | undefined;
   /** What runs did whose seal failed, by run: better evidence than `indeterminate`, for as long as this process lives. */
   readonly #kept = new Map<string, Waiting>();
@@ -63,15 +61,13 @@ export class Reconciler {
 
   constructor(parts: {
     readonly store: Store;
-    readonly signer: Signer;
     readonly clock: Clock;
-    readonly checkpoints: Checkpoints;
+    readonly sealing: SealParts;
     readonly settle: ((predicate: RunPredicate) => RunSettlement) | undefined;
   }) {
     this.#settle = parts.settle;
-    this.#checkpoints = parts.checkpoints;
+    this.#sealing = parts.sealing;
     this.#store = parts.store;
-    this.#signer = parts.signer;
     this.#clock = parts.clock;
   }
 
@@ -84,11 +80,11 @@ export class Reconciler {
   async seal(predicate: RunPredicate, outputs?: KeptOutputs | Promise<KeptOutputs>): Promise<Sealed> {
     const nowMs = this.#clock.nowMs();
     const [{ seal, release }, kept] = await Promise.all([
-      signPredicate(predicate, this.#signer, this.#checkpoints, nowMs),
+      signPredicate(predicate, this.#sealing, nowMs),
       outputs,
     ]);
     const settlement = this.#settle && { ...this.#settle(predicate), ...kept };
-    return await release(await this.#store.seal(seal, settlement));
+    return await release(await this.#store.seal(seal, settlement, this.#sealing.checkpoints.expect));
   }
 
   /**

@@ -1,5 +1,5 @@
 /** From a predicate to what is stored: statement, exact bytes, signature, bundle, digest. */
-import { sha256Bytes, toHex } from "../core/digest.ts";
+import { toHex } from "../core/digest.ts";
 import {
   type ActionPredicate,
   type ActionStatement,
@@ -17,7 +17,7 @@ import {
   type Statement,
   withLogEntry,
 } from "../core/manifest/index.ts";
-import { formatProof } from "../core/merkle/index.ts";
+import { formatProof, type Sha256 } from "../core/merkle/index.ts";
 import type { Logged, PublicKey, Seal, Signer } from "../ports/index.ts";
 import type { Checkpoints, SignedCheckpoint } from "./checkpoints.ts";
 
@@ -58,6 +58,13 @@ class Released implements Sealed {
   }
 }
 
+/** What seals are made with. */
+export interface SealParts {
+  readonly signer: Signer;
+  readonly checkpoints: Checkpoints;
+  readonly sha256: Sha256;
+}
+
 /**
  * Signs a predicate; stores nothing.
  *
@@ -70,25 +77,23 @@ class Released implements Sealed {
  */
 export async function signPredicate(
   predicate: RunPredicate,
-  signer: Signer,
-  checkpoints: Checkpoints,
+  parts: SealParts,
   sealedAtMs: number,
 ): Promise<{ readonly seal: Seal; readonly release: (logged: Logged) => Promise<Sealed> }> {
   const { run, outcome, finished_at: finishedAt } = predicate;
   const signed = { run, outcome: outcome.kind, finishedAt, statement: createStatement(predicate) };
-  return await signStatement(signed, signer, checkpoints, sealedAtMs);
+  return await signStatement(signed, parts, sealedAtMs);
 }
 
 /** Signs what an operator did, as {@link signPredicate} does with runs. */
 export async function signAction(
   predicate: ActionPredicate,
-  signer: Signer,
-  checkpoints: Checkpoints,
+  parts: SealParts,
   sealedAtMs: number,
 ): ReturnType<typeof signPredicate> {
   const { action, kind, finished_at: finishedAt } = predicate;
   const signed = { run: action, outcome: kind, finishedAt, statement: createActionStatement(predicate) };
-  return await signStatement(signed, signer, checkpoints, sealedAtMs);
+  return await signStatement(signed, parts, sealedAtMs);
 }
 
 /** What is signed, and what the store keeps beside it. */
@@ -101,15 +106,14 @@ interface Signed {
 
 async function signStatement(
   signed: Signed,
-  signer: Signer,
-  checkpoints: Checkpoints,
+  { signer, checkpoints, sha256 }: SealParts,
   sealedAtMs: number,
 ): ReturnType<typeof signPredicate> {
   const payload = encodeStatement(signed.statement);
   const bytes = pae(PAYLOAD_TYPE, payload);
   // Under way while the digest is computed: signing is another thread's work.
   const signing = signer.sign(bytes);
-  const hash = sha256Bytes(bytes);
+  const hash = sha256(bytes);
   const digest = toHex(hash);
   const { signature: signatureDer, key } = await signing;
   requireValidity(signed, key);

@@ -3,6 +3,7 @@
  * budgets that it shares with others, and its intent.
  */
 import type { RunIdentity } from "../accounts/index.ts";
+import { claimsNothing } from "../core/budget/index.ts";
 import { checkInput } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
 import { ISOLATION_LEVELS, type Policy } from "../core/policy/index.ts";
@@ -16,11 +17,13 @@ import { holdCalls } from "./held-calls.ts";
 import type { Trace } from "./ids.ts";
 import { beginJournal, type JournaledRun } from "./journal.ts";
 import type { Allowed, InvokeParts } from "./parts.ts";
-import type { Admission } from "./predicate.ts";
+import { type Admission, describeAdmission } from "./predicate.ts";
 import type { InvocationRequest } from "./types.ts";
 
 /** A run whose intent is stored, and its guest under way. */
 export interface Begun {
+  /** What its intent says. */
+  readonly known: KnownBeforeRun;
   readonly host: RunHost;
   readonly claimed: Extract<Claimed, { kind: "ok" }>;
   readonly journal: JournaledRun;
@@ -32,36 +35,77 @@ export interface Begun {
  * Everything that must hold before a run, its intent, and the beginning of its guest, which computes while the intent is being
  * stored (`head-start.ts`), and whose calls wait until it is durable (`held-calls.ts`). What is refused here is no run: the
  * observer is told so.
+ *
+ * @param observed resolves when the observer has the run; no intent is stored before
  */
 export async function begin(
   parts: InvokeParts,
   admission: Admission,
   decision: Allowed,
-  known: KnownBeforeRun,
+  observed: Promise<void>,
   calls: ToolCalls,
   identity: RunIdentity,
   claims: RunClaims,
   trace: Trace,
 ): Promise<Begun> {
+  const { accounts, evidence, sandbox, versions } = parts;
+  const { host, journal, guest } = await orExclude(parts, admission, async () => {
+    const opened = open(parts, admission, decision, calls, identity, trace);
+    // Nothing that it could be refused for is shared with others: then its command goes out before anything else is done.
+    if (claimsNothing(claims) && evidence.mayAdmit()) opened.guest.begin();
+    return opened;
+  });
   try {
-    requireIsolation(parts.sandbox, decision.record.policy);
-    requireValidInput(admission);
-    requireTask(decision.record.policy, admission.request);
-    const host = openHost(parts, admission, decision, calls, identity, trace);
-    // What the policy asks to keep beside digests is noted while it runs.
-    const settings = guestSettings(decision.grants, admission.tool.name);
-    const journal = beginJournal(parts, admission, decision.record, settings, host);
-    const guest = giveHeadStart((recorded) =>
-      runHeld(parts, admission, decision.record.policy, settings, journal, recorded),
-    );
-    const claimed = await admit(parts, known, host, identity, claims, guest);
-    return { host, claimed, journal, ended: guest.goOn() };
+    await observed;
+    const known = describeAdmission(admission, sandbox.isolation, versions, accounts.describeClaims(claims));
+    const claimed = await orExclude(parts, admission, async () => {
+      // Intent and claims are one write: no run without either, and nothing held for a run that was not let in.
+      const answer = await evidence.admit(known, claims, guest.begin);
+      if (answer.kind === "refused") throw accounts.refusalOf(answer.refusal, identity);
+      return answer;
+    });
+    return { known, host, claimed, journal, ended: guest.goOn() };
   } catch (error) {
-    const reason = error instanceof GatewayError ? error.code : "internal";
-    // The caller is refused either way; without this line the run shows as one whose evidence is missing.
-    await parts.observer.excluded(admission.run, reason).catch(() => undefined);
+    guest.end(error);
+    host.close();
     throw error;
   }
+}
+
+/** Tells the observer of a refusal. The caller is refused either way; without the line the run shows as one whose evidence is missing. */
+async function orExclude<T>(
+  { observer }: InvokeParts,
+  { run }: Admission,
+  does: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await does();
+  } catch (error) {
+    const reason = error instanceof GatewayError ? error.code : "internal";
+    await observer.excluded(run, reason).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** What a run needs of its policy and its request, and what it is run with. */
+function open(
+  parts: InvokeParts,
+  admission: Admission,
+  decision: Allowed,
+  calls: ToolCalls,
+  identity: RunIdentity,
+  trace: Trace,
+): { readonly host: RunHost; readonly journal: JournaledRun; readonly guest: HeadStart } {
+  const { policy } = decision.record;
+  requireIsolation(parts.sandbox, policy);
+  requireValidInput(admission);
+  requireTask(policy, admission.request);
+  const host = openHost(parts, admission, decision, calls, identity, trace);
+  // What the policy asks to keep beside digests is noted while it runs.
+  const settings = guestSettings(decision.grants, admission.tool.name);
+  const journal = beginJournal(parts, admission, decision.record, settings, host);
+  const guest = giveHeadStart((recorded) => runHeld(parts, admission, policy, settings, journal, recorded));
+  return { host, journal, guest };
 }
 
 function requireIsolation(sandbox: Sandbox, policy: Policy): void {
@@ -125,26 +169,6 @@ function openHost(
     trace: { traceparent, ...(request.tracestate === undefined ? {} : { tracestate: request.tracestate }) },
   };
   return caller === undefined ? broker.openRun(opened) : caller.open(opened);
-}
-
-/** Intent and claims are one write: no run without either, and nothing held for a run that was not let in. */
-async function admit(
-  { accounts, evidence }: InvokeParts,
-  known: KnownBeforeRun,
-  host: RunHost,
-  identity: RunIdentity,
-  claims: RunClaims,
-  guest: HeadStart,
-): Promise<Begun["claimed"]> {
-  try {
-    const claimed = await evidence.admit(known, claims, guest.begin);
-    if (claimed.kind === "refused") throw accounts.refusalOf(claimed.refusal, identity);
-    return claimed;
-  } catch (error) {
-    guest.end(error);
-    host.close();
-    throw error;
-  }
 }
 
 /**

@@ -66,15 +66,24 @@ export interface GatewayParts {
 /** @returns a gateway that serves until its parts are closed */
 export function createGateway(parts: GatewayParts): Gateway {
   const { identity, registry, evidence, store, signer, noteSigner, clock, entropy, sinks = [] } = parts;
-  /** Invocations that have not come to their end: their callers may be gone, and they are sealed all the same. */
+  /**
+   * Invocations that have not come to their end, whose callers may be gone and which are sealed all the same; and what is
+   * still to be told of those that have.
+   */
   const underWay = new Set<Promise<unknown>>();
+
+  function track(promise: Promise<unknown>): void {
+    underWay.add(promise);
+    const forget = () => void underWay.delete(promise);
+    promise.then(forget, forget);
+  }
 
   async function invokeNow(principal: Principal, request: InvocationRequest): Promise<InvocationAnswer> {
     await registry.fresh?.();
     // The registry is asked for once: a run and its callees keep what was in force when it began.
     const now = { ...parts, registry: registry.current() };
     if (sinks.length === 0) return await invoke(now, principal, request);
-    return await watchInvocation({ clock, entropy, sinks }, now, request, (watched) =>
+    return await watchInvocation({ clock, entropy, sinks, track }, now, request, (watched) =>
       invoke(watched, principal, request),
     );
   }
@@ -91,12 +100,8 @@ export function createGateway(parts: GatewayParts): Gateway {
     authenticate: (authorization) => identity.authenticate(authorization),
     async invoke(principal, request) {
       const invoking = invokeNow(principal, request);
-      underWay.add(invoking);
-      try {
-        return await invoking;
-      } finally {
-        underWay.delete(invoking);
-      }
+      track(invoking);
+      return await invoking;
     },
     async settled() {
       while (underWay.size > 0) await Promise.allSettled(underWay);

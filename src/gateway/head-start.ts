@@ -1,7 +1,7 @@
 /**
  * A guest that computes while its intent is being stored, which takes a good part of the time that a small guest does.
  *
- * It begins when nothing but the storing is left: everything is decided, and what it claims of shared budgets is taken. What
+ * It begins when everything is decided and what it claims of shared budgets is taken, and nothing but the storing is left. What
  * it computes before its intent is there is nobody's: its calls wait for the intent, and then for a sync
  * (`held-calls.ts`), and whoever waits for its end waits for the intent first. So a crash in between leaves no intent and a
  * computation that was lost with its executor, as if it had never been.

@@ -84,9 +84,10 @@ async function perform(
     beganMs,
     ...(caller === undefined ? {} : { caller }),
   };
-  // Counted by somebody else than whoever keeps the evidence: what is missing there is missed here.
-  await observer.admitted({ run: admission.run, tenant: principal.tenant, effect: decision.kind });
+  // Counted by somebody else than whoever keeps the evidence: what is missing there is missed here. Nothing is stored before.
+  const observed = observer.admitted({ run: admission.run, tenant: principal.tenant, effect: decision.kind });
   if (decision.kind === "deny") {
+    await observed;
     const asked = describeAdmission(admission, sandbox.isolation, parts.versions);
     const recorded = await evidence.refuse(describeDenial(asked, clock.nowMs()));
     throw denied(admission, decision, recorded.run);
@@ -94,21 +95,17 @@ async function perform(
   const { policy } = decision.record;
   const identity = identityOf(admission, decision);
   const claims = accounts.claimsOf(identity, policy);
-  const asked = describeAdmission(
-    admission,
-    sandbox.isolation,
-    parts.versions,
-    accounts.describeClaims(claims),
-  );
 
   // The grants become live, under a lease of exactly the policy's budget. Then the intent is stored, and with it what the
   // run takes from the budgets that it shares, while its guest computes; both are durable before anything has an effect,
   // which is before the first call of the host. A crash after this line leaves an open run for the reconciler, and what it
   // took goes back when that seals it, or when the lease expires.
   const calls = openCalls(parts, admission, decision, trace.traceparent);
-  const begun = await begin(parts, admission, decision, asked, calls, identity, claims, trace);
+  // Whoever is refused before waits for it no more.
+  observed.catch(() => undefined);
+  const begun = await begin(parts, admission, decision, observed, calls, identity, claims, trace);
   const { host, claimed, journal } = begun;
-  const known = claimed.retryOf === undefined ? asked : { ...asked, retry_of: claimed.retryOf };
+  const known = claimed.retryOf === undefined ? begun.known : { ...begun.known, retry_of: claimed.retryOf };
 
   const ended = await begun.ended;
   if (host.diagnostics.length > 0) parts.diagnose(admission.run, host.diagnostics);

@@ -24,15 +24,17 @@ export interface WatchOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly sinks: readonly TelemetrySink[];
+  /** Given what is still to be told, for whoever waits until nothing is. */
+  readonly track: (telling: Promise<void>) => void;
 }
 
 /**
- * Invokes, and tells what was seen of it.
+ * Invokes, and tells what was seen of it: in the event loop's next turn, when the caller has been answered.
  *
  * @param invoke given the same parts, watched
  */
 export async function watchInvocation<P extends WatchedParts>(
-  { clock, entropy, sinks }: WatchOptions,
+  { clock, entropy, sinks, track }: WatchOptions,
   parts: P,
   request: InvocationRequest,
   invoke: (parts: P) => Promise<InvocationAnswer>,
@@ -40,17 +42,24 @@ export async function watchInvocation<P extends WatchedParts>(
   const [, , parentSpanId, flags = "01"] = request.traceparent?.split("-") ?? [];
   // The last bit of the flags; see https://www.w3.org/TR/trace-context/#sampled-flag
   const watch = new InvocationWatch(clock, entropy, (Number.parseInt(flags, 16) & 1) === 1);
+  let refused: GatewayError | undefined;
   try {
     return await invoke({ ...parts, ...watch.parts(parts) });
   } catch (error) {
-    if (error instanceof GatewayError) {
-      const refusal = { code: error.code, ...(error.code === "unknown-tool" ? {} : { tool: request.tool }) };
-      tell(sinks, (sink) => sink.refusal(refusal));
-    }
+    if (error instanceof GatewayError) refused = error;
     throw error;
   } finally {
-    const seen = watch.finish(parentSpanId);
-    if (seen !== undefined) tell(sinks, (sink) => sink.run(seen));
+    track(
+      new Promise<void>((resolve) => void setImmediate(resolve)).then(() => {
+        if (refused !== undefined) {
+          const tool = refused.code === "unknown-tool" ? {} : { tool: request.tool };
+          const refusal = { code: refused.code, ...tool };
+          tell(sinks, (sink) => sink.refusal(refusal));
+        }
+        const seen = watch.finish(parentSpanId);
+        if (seen !== undefined) tell(sinks, (sink) => sink.run(seen));
+      }),
+    );
   }
 }
 

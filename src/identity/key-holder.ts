@@ -41,8 +41,9 @@ export class KeyHolder {
   readonly #folder: string;
   readonly #first: string;
   readonly #pairs = new Map<string, Promise<KeyPair>>();
-  /** The key that signed last, as long as the ring says the same of it. */
+  /** The key that signed last, and what the ring said of it: a ring that was read again is asked again. */
   #held: HeldKey | undefined;
+  #heldAs: RingKey | undefined;
   #ring: KeyRing | undefined;
   #readAtMs = Number.NEGATIVE_INFINITY;
 
@@ -60,19 +61,29 @@ export class KeyHolder {
     return (await this.#freshRing()).map(publish);
   }
 
-  /** @returns the key to sign with now @throws {GatewayError} `evidence-unavailable` */
-  async current(): Promise<HeldKey> {
+  /** @returns the key to sign with now, at once where nothing has to be read @throws {GatewayError} `evidence-unavailable` */
+  current(): HeldKey | Promise<HeldKey> {
+    const { clock } = this.#options;
+    const [ring, held] = [this.#ring, this.#held];
+    const isFresh = ring !== undefined && clock.monotonicMs() - this.#readAtMs < RING_FRESH_MS;
+    const isHeld = isFresh && held !== undefined && signingKeyAt(ring, clock.nowMs()) === this.#heldAs;
+    return isHeld ? held : this.#find();
+  }
+
+  async #find(): Promise<HeldKey> {
     const key = signingKeyAt(await this.#freshRing(), this.#options.clock.nowMs());
     if (key?.file === undefined) {
       throw unusable(`Cannot sign: no key of ${JSON.stringify(this.#ringPath)} is valid now`);
     }
-    if (this.#held?.published.keyId === key.keyId) return { ...this.#held, published: publish(key) };
-    const pair = await this.#open(key.file, false);
+    // Read again, and the same key.
+    const same = this.#held?.published.keyId === key.keyId ? this.#held : undefined;
+    const pair = same ?? (await this.#open(key.file, false));
     // Another key under the name of one that is published would sign what nobody can verify.
-    if ((await describe(pair)).keyId !== key.keyId) {
+    if (same === undefined && (await describe(pair)).keyId !== key.keyId) {
       throw unusable(`Cannot sign: ${JSON.stringify(key.file)} is not the key that the ring says`);
     }
     this.#held = { ...pair, published: publish(key) };
+    this.#heldAs = key;
     return this.#held;
   }
 

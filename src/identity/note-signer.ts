@@ -2,9 +2,9 @@
  * The keys that sign the log's checkpoints, in files beside the manifest keys. Whoever reads them can show different
  * histories to different people; comparing checkpoints is what finds that out, and witnesses do.
  */
-import type { NoteSigner } from "../ports/index.ts";
+import type { NoteSigner, Signature } from "../ports/index.ts";
 import { unusable } from "./key-file.ts";
-import { type KeyFiles, KeyHolder } from "./key-holder.ts";
+import { type HeldKey, type KeyFiles, KeyHolder } from "./key-holder.ts";
 import { ED25519, verifyEd25519 } from "./verify-signature.ts";
 
 /** What the files of checkpoint keys hold. */
@@ -24,13 +24,10 @@ export async function openNoteSigner(options: KeyFiles & { readonly origin: stri
   const signer: NoteSigner = {
     origin,
     keys: () => holder.published(),
+    mayBeAskedAhead: true,
     async sign(bytes) {
-      const { sign, published } = await holder.current();
-      try {
-        return { signature: await sign(new Uint8Array(bytes)), key: published };
-      } catch (cause) {
-        throw unusable("Cannot sign checkpoint: the host's cryptography failed", cause);
-      }
+      const key = holder.current();
+      return key instanceof Promise ? await signWith(await key, bytes) : await signWith(key, bytes);
     },
   };
   // Not one that could be taken for a checkpoint: it has no lines.
@@ -40,4 +37,12 @@ export async function openNoteSigner(options: KeyFiles & { readonly origin: stri
     throw unusable(`Cannot use key ${JSON.stringify(path)}: its signatures do not verify`);
   }
   return signer;
+}
+
+async function signWith({ sign, published }: HeldKey, bytes: Uint8Array): Promise<Signature> {
+  try {
+    return { signature: await sign(new Uint8Array(bytes)), key: published };
+  } catch (cause) {
+    throw unusable("Cannot sign checkpoint: the host's cryptography failed", cause);
+  }
 }

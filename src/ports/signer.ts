@@ -38,9 +38,16 @@ export interface Signer {
 export interface NoteSigner {
   /** The log's name: a bare host. With another name it is another log, whatever its entries. */
   readonly origin: string;
+  /**
+   * Whether it may be asked for a signature that nobody is given should the head not come to be: it belongs to this process
+   * and keeps no account. Default: one that signs no two roots for one size would refuse the next.
+   */
+  readonly mayBeAskedAhead?: true;
   /** As {@link Signer.keys}. */
   keys(): Promise<readonly PublicKey[]>;
   /**
+   * Where it may be asked ahead it has begun on another thread when this returns, unless its key has to be read first.
+   *
    * @returns 64 bytes; the same for the same bytes and key, always
    * @throws {GatewayError} `evidence-unavailable` when the signer cannot sign
    */

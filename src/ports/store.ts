@@ -86,8 +86,8 @@ export interface Store {
    * run may begin, and may have no effect before {@link Store.syncIntent}; its seal makes both durable.
    *
    * @param claims default: nothing
-   * @param taken told, at most once and perhaps never, when nothing but the writing is left: all claims are taken, where
-   *   there are any, and the write is being tried. It may fail still; must not throw
+   * @param taken told, at most once and perhaps never, when all claims are taken and nothing but the commit is left, which
+   *   may fail still; must not throw
    * @returns what was claimed; when that was refused, nothing is stored
    * @throws when a run of that id exists
    */
@@ -103,10 +103,12 @@ export interface Store {
    * in one transaction.
    *
    * @param settlement default: nobody knows what it used, and the ledger has nothing of it
+   * @param expected told, at most once and perhaps never, of the head that the commit will make, should it not fail: the
+   *   object that is returned then. Must not throw, and give it to nobody
    * @returns the sequence and the proof. A head that is returned is durable: no later one forgets what it covers
    * @throws when the run is unknown or already sealed: a run is sealed exactly once
    */
-  seal(seal: Seal, settlement?: RunSettlement): Promise<Logged>;
+  seal(seal: Seal, settlement?: RunSettlement, expected?: (head: LogHead) => void): Promise<Logged>;
   /** Records what let nothing run, a refusal or an operator's action: intent and seal at once, in one transaction. */
   recordRefusal(intent: Intent, seal: Seal): Promise<Logged>;
   /** Runs admitted before `admittedBeforeMs` without a seal, oldest first; at most `limit`. */
@@ -183,6 +185,8 @@ export interface Store {
   claim(name: string, value: string): Promise<string>;
   /** The database's own clock, ms: the one that all gateways of it share. */
   nowMs(): Promise<number>;
+  /** Whether nothing is known by which writes would fail: of a disk that failed one would, and is not tried for a while. */
+  isWritable(): boolean;
   /** Cheap proof that writes would be durable now; throws when not. For `/readyz`. */
   check(): Promise<void>;
   close(): Promise<void>;

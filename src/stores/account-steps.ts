@@ -255,11 +255,6 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-/** Whether there is nothing to claim. */
-export function claimsNothing({ windows, key, attempt, loop }: RunClaims): boolean {
-  return windows.length === 0 && key === undefined && attempt === undefined && loop === undefined;
-}
-
 /** Turns the refusal that undid a transaction into an answer. */
 export async function orRefused(claiming: Promise<Claimed>): Promise<Claimed> {
   try {

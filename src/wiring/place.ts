@@ -56,7 +56,8 @@ export async function openDatabase(
     // SQLite takes an empty file for a new database, and gives its log beside it the same mode.
     await runtime.files.write(database, "", { mode: 0o600 });
   }
-  return openStore(runtime.openSqlite(database), { nowMs: runtime.clock.monotonicMs, tellDisk: log });
+  const { monotonicMs: nowMs, after } = runtime.clock;
+  return openStore(runtime.openSqlite(database), { nowMs, after, tellDisk: log });
 }
 
 async function openShared(runtime: Runtime, url: string): Promise<Store> {

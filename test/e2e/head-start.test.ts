@@ -1,6 +1,6 @@
 /**
- * A guest computes while its intent is being stored. Whatever becomes of the intent, nothing is asked of the world before it
- * is there, nothing is answered without it, and no guest begins whose claims are refused.
+ * A guest computes while its intent is being stored, and before that the observer's line. Whatever becomes of them, nothing is
+ * asked of the world before they are there, nothing is answered without them, and no guest begins whose claims are refused.
  */
 import { mkdtemp } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -36,6 +36,8 @@ const service = createServer((request, response) => {
 const begun: number[] = [];
 const make: OnCommit = (commit) => commit();
 let onIntents = make;
+/** What the observer's file does with a line, before it takes it. */
+let onLine = (): void => undefined;
 let folder: string;
 let gateway: Awaited<ReturnType<typeof startServer>>;
 let key: string;
@@ -51,6 +53,16 @@ beforeAll(async () => {
     {
       ...host,
       clock: patientClock,
+      async openAppend(path) {
+        const file = await host.openAppend(path);
+        return {
+          ...file,
+          append(bytes) {
+            onLine();
+            return file.append(bytes);
+          },
+        };
+      },
       spawnExecutor(role, cage) {
         const executor = host.spawnExecutor(role, cage);
         return {
@@ -75,6 +87,7 @@ beforeAll(async () => {
 });
 afterEach(() => {
   onIntents = make;
+  onLine = () => undefined;
   asked.length = 0;
   begun.length = 0;
 });
@@ -105,13 +118,37 @@ function call(tool: string, path: string, times = 1): Promise<Answer> {
 /** How it ended, or why it was refused. */
 const endOf = ({ json }: Answer): string => json.outcome?.kind ?? json.type.replace(/.*\//, "");
 
-it("has begun when its intent is written, and has asked nobody for anything until it is", async () => {
+it("has begun when its intent is written, behind the observer's line, and has asked nobody for anything until it is", async () => {
   const seen: unknown[] = [];
+  onLine = () => void seen.push(["line", begun.length, ...asked]);
   onIntents = (commit) => {
-    seen.push([begun.length, ...asked]);
+    seen.push(["intent", begun.length, ...asked]);
     commit();
   };
-  expect([endOf(await call("fetch", "/a")), seen, asked]).toEqual(["completed", [[1]], ["/a"]]);
+  const before = [
+    ["line", 1],
+    ["intent", 1],
+  ];
+  expect([endOf(await call("fetch", "/a")), seen.slice(0, 2), asked]).toEqual(["completed", before, ["/a"]]);
+});
+
+it("is not served, and nothing of it is stored, when the observer can not write its line", async () => {
+  const intents: unknown[] = [];
+  onIntents = (commit, about) => {
+    intents.push(about);
+    commit();
+  };
+  onLine = () => {
+    throw new Error("the observer's disk failed");
+  };
+  expect([endOf(await call("fetch", "/refused")), begun.length, intents, asked]).toEqual([
+    REFUSED,
+    1,
+    [],
+    [],
+  ]);
+  onLine = () => undefined;
+  expect([endOf(await call("fetch", "/next")), asked]).toEqual(["completed", ["/next"]]);
 });
 
 for (const [stored, failure] of Object.entries(FAILURES)) {

@@ -74,6 +74,53 @@ describe("Checkpoints", () => {
   });
 });
 
+describe("Checkpoints.expect()", () => {
+  const headOf = (size: number, n: number) => ({ size, root: new Uint8Array(32).fill(n) });
+  const askable = () => Object.assign(testNoteSigner(), { mayBeAskedAhead: true } as const);
+
+  it("signs once for a head that comes to be", async () => {
+    const signer = askable();
+    const checkpoints = new Checkpoints(signer);
+    const head = headOf(3, 1);
+    checkpoints.expect(head);
+    expect(signer.asked).toBe(1);
+    expect(await checkpoints.of(head)).toEqual(await new Checkpoints(testNoteSigner()).of(headOf(3, 1)));
+    expect(signer.asked).toBe(1);
+  });
+
+  it("shows nothing of a head that does not come to be, and signs the one that does", async () => {
+    const signer = askable();
+    const checkpoints = new Checkpoints(signer);
+    checkpoints.expect(headOf(3, 1));
+    const other = headOf(3, 2);
+    expect(await checkpoints.of(other)).toEqual(await new Checkpoints(testNoteSigner()).of(other));
+    // Not the same commit's either, though it reads alike: that it failed is all that is known of it.
+    checkpoints.expect(headOf(4, 3));
+    await checkpoints.of(headOf(4, 3));
+    expect(signer.asked).toBe(4);
+  });
+
+  it("tells of a signer that failed only whoever asks", async () => {
+    const signer = askable();
+    const checkpoints = new Checkpoints(signer);
+    const head = headOf(3, 1);
+    signer.fails = true;
+    checkpoints.expect(head);
+    await expect(checkpoints.of(head)).rejects.toThrow("checkpoint signer down");
+    signer.fails = false;
+    expect((await checkpoints.of(head)).note).toContain("\n3\n");
+  });
+
+  it("does not ask a signer that keeps account, nor of a size that is signed", async () => {
+    const [account, open] = [testNoteSigner(), askable()];
+    new Checkpoints(account).expect(headOf(3, 1));
+    const checkpoints = new Checkpoints(open);
+    await checkpoints.of(headOf(3, 1));
+    checkpoints.expect(headOf(3, 2));
+    expect([account.asked, open.asked]).toEqual([0, 1]);
+  });
+});
+
 describe("evidence with a log", () => {
   it("withholds the answer while no checkpoint can be signed; the manifest can be had later", async () => {
     gateway.noteSigner.fails = true;

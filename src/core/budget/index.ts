@@ -1,4 +1,5 @@
 /** The budget room: the arithmetic of leases, windows, retries, loops and costs. Enter here only. */
+export { claimsNothing } from "./claims.ts";
 export {
   CHARGEBACK_KEYS,
   type ChargebackKey,

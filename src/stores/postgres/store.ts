@@ -5,9 +5,10 @@
  *
  * Nothing of consequence is in a gateway's memory: what is kept here of the log is read again when it is not sure.
  */
+import { claimsNothing } from "../../core/budget/index.ts";
 import { TILE_WIDTH } from "../../core/merkle/index.ts";
 import type { Intent, KeyRow, Logged, LogHead, PostgresServer, Store } from "../../ports/index.ts";
-import { claim, claimsNothing, NOTHING_CLAIMED, orRefused } from "../account-steps.ts";
+import { claim, NOTHING_CLAIMED, orRefused } from "../account-steps.ts";
 import { createAccounts } from "../accounts.ts";
 import { send } from "../database.ts";
 import { createItems } from "../items.ts";
@@ -80,11 +81,9 @@ export async function openPostgresStore(
     accounts: createAccounts(database),
     ledger: createLedger(database),
     keyActs: createKeyActs(database),
-    async recordIntent(intent, claims, taken) {
+    async recordIntent(intent, claims) {
       if (claims === undefined || claimsNothing(claims)) {
-        const writing = intents.add(intent);
-        taken?.();
-        await writing;
+        await intents.add(intent);
         return NOTHING_CLAIMED;
       }
       // A transaction of its own: what it claims is decided row by row, and a refusal undoes the intent.
@@ -139,6 +138,7 @@ export async function openPostgresStore(
       const [row] = await database.read(queries.selectPostgresNow());
       return row?.now ?? Number.NaN;
     },
+    isWritable: () => true,
     check: () => requireDurability(lanes.others, { text: "UPDATE probe SET beats = beats + 1 WHERE id = 0" }),
     async close() {
       await Promise.all([

@@ -4,7 +4,7 @@
  */
 import { sameBytes, TILE_WIDTH } from "../../core/merkle/index.ts";
 import type { Logged, LogHead, Seal, SqliteDatabase, Store } from "../../ports/index.ts";
-import { claim, claimsNothing, NOTHING_CLAIMED, orRefused, settle } from "../account-steps.ts";
+import { claim, NOTHING_CLAIMED, orRefused, settle } from "../account-steps.ts";
 import { createAccounts } from "../accounts.ts";
 import { createItems } from "../items.ts";
 import { createJournals } from "../journals.ts";
@@ -17,6 +17,7 @@ import { createVersions } from "../versions.ts";
 import { Connection } from "./connection.ts";
 import { LogTree } from "./log-tree.ts";
 import { migrate } from "./migrate.ts";
+import { QuietCheckpoints } from "./quiet-checkpoints.ts";
 import { type DiskEvent, DiskRecovery, LostWritesError } from "./recovery.ts";
 import { drive, sqliteSteps } from "./steps.ts";
 import { WriteQueue } from "./write-queue.ts";
@@ -29,6 +30,11 @@ export interface StoreOptions {
   readonly busyTimeoutMs?: number;
   /** A clock that does not jump, in ms: says when a disk that failed is tried again. Default: the host's. */
   readonly nowMs?: () => number;
+  /**
+   * Calls its argument once, later, unless that is taken back by what it returns: then the log of writes is brought into the
+   * database while nobody waits, too. Default: only when it is long.
+   */
+  readonly after?: (ms: number, action: () => void) => () => void;
   /** Told when the disk fails, and when it is well again. */
   readonly tellDisk?: (event: DiskEvent) => void;
 }
@@ -56,9 +62,10 @@ function configure(database: SqliteDatabase, { busyTimeoutMs = 5000 }: StoreOpti
   // FULL: a commit syncs the log before it returns. NORMAL would lose acknowledged runs with the power; the queue of writes
   // uses it for what nobody was told is durable.
   database.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON");
-  // Every so many pages of the log of writes are brought into the database, and whoever commits then waits for that. Pages
-  // that every run changes are brought once for all of them: so, seldom, and the log is a file of 16 MiB.
-  database.exec("PRAGMA wal_autocheckpoint = 4000");
+  // After so many pages the log of writes is brought into the database, and whoever commits then waits for that. Pages that
+  // every run changes are brought once for all of them: so, seldom, and the log is a file of 32 MiB at most; sooner where
+  // nobody waits (`quiet-checkpoints.ts`).
+  database.exec("PRAGMA wal_autocheckpoint = 8000");
   // What is deleted (journals that are to be erased, sooner or later) leaves zeros behind.
   database.exec("PRAGMA secure_delete = ON");
 }
@@ -68,6 +75,8 @@ interface Commit {
   head?: LogHead;
   /** Whether it has a seal, so that other commits do not ask the log. */
   seals?: true;
+  /** Who wants to know the head before. */
+  readonly expecting: Set<(head: LogHead) => void>;
 }
 
 /** A seal inside the transaction that makes it durable; `commit` is filled in by then. */
@@ -81,7 +90,7 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
   const connection = new Connection(database);
   const log = new LogTree(connection);
   /** The transaction under way. */
-  let commit: Commit = {};
+  let commit: Commit = { expecting: new Set() };
   /** The newest that callers were told is durable. */
   const acknowledged: { head?: LogHead; run?: string } = {};
   /** Runs whose intents no sync has reached yet, oldest first. */
@@ -110,13 +119,22 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
       const head = log.appendUntil(size);
       if (head === undefined) return;
       commit.head = head;
-      commit = {};
+      for (const expect of commit.expecting) expect(head);
+      commit = { expecting: new Set() };
     },
     afterSync() {
       for (const run of unsynced) acknowledged.run = run;
       unsynced.clear();
     },
+    afterCommit: () => quiet?.wrote(),
   });
+  const { after } = options;
+  const quiet =
+    after &&
+    new QuietCheckpoints(after, () =>
+      // Of readers and writers it waits for none: what they still need stays in the log.
+      queue.between(() => database.exec("PRAGMA wal_checkpoint(PASSIVE)")),
+    );
   const steps = sqliteSteps(connection, queue);
 
   function insertSeal(seal: Seal): Uncommitted {
@@ -150,21 +168,18 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
     ledger: createLedger(steps),
     keyActs: createKeyActs(steps),
     recordIntent(intent, claims, taken) {
-      const wanted = claims === undefined || claimsNothing(claims) ? undefined : claims;
       return orRefused(
         queue.write(
           () => {
             connection.run(queries.insertRun(intent));
             connection.run(queries.insertOpenRun(intent));
-            if (wanted === undefined) return NOTHING_CLAIMED;
-            const claimed = drive(connection, claim(wanted));
+            const claimed = claims === undefined ? NOTHING_CLAIMED : drive(connection, claim(claims));
             taken?.();
             return claimed;
           },
           {
             unsynced: true,
             changes: true,
-            ...(wanted === undefined && taken !== undefined ? { onWaiting: taken } : {}),
             afterCommit(claimed) {
               unsynced.add(intent.run);
               return claimed;
@@ -179,9 +194,10 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
       // A disk that failed meanwhile, and was opened anew, may have forgotten it.
       if (!isOpen) throw new Error(`Cannot sync intent of run ${JSON.stringify(run)}: it is not open`);
     },
-    seal: (seal, settlement) =>
+    seal: (seal, settlement, expected) =>
       queue.write(
         () => {
+          if (expected !== undefined) commit.expecting.add(expected);
           const uncommitted = insertSeal(seal);
           if (connection.run(queries.deleteOpenRun(seal.run)) !== 1) {
             throw new Error(`Cannot seal run ${JSON.stringify(seal.run)}: it is not open`);
@@ -219,9 +235,11 @@ function createStore(database: SqliteDatabase, options: StoreOptions): Store {
       const [row] = connection.read(queries.selectSqliteNow());
       return row?.now ?? Number.NaN;
     },
+    isWritable: () => queue.isOpen,
     check: beat,
     async close() {
       queue.drain("Cannot write to store: it is closed");
+      quiet?.stop();
       connection.forget();
       database.close();
     },

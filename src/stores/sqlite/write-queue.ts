@@ -47,8 +47,6 @@ interface WriteOptions<T, R> {
    * as it was is no change. Default: false.
    */
   readonly changes?: boolean;
-  /** Called as soon as it waits for its transaction: not while the disk is taken for failed. Must not throw. Default: nothing. */
-  readonly onWaiting?: () => void;
 }
 
 /** What a queue tells its store of transactions. */
@@ -60,6 +58,8 @@ interface QueueEvents {
    * which something was surely changed: a COMMIT of nothing never reached the disk.
    */
   readonly afterSync?: () => void;
+  /** A transaction was committed, and its callers were told. */
+  readonly afterCommit?: () => void;
 }
 
 /** The only door for writes to one database. */
@@ -108,10 +108,12 @@ export class WriteQueue {
     options: WriteOptions<T, R> & { readonly afterCommit: (result: T) => R },
   ): Promise<R>;
   async write<T>(write: () => T, options?: Pick<WriteOptions<T, T>, "changes">): Promise<T>;
-  async write<T>(write: () => T, options: WriteOptions<T, unknown> = {}): Promise<unknown> {
+  async write<T>(
+    write: () => T,
+    { afterCommit = (result) => result, unsynced = false, changes = false }: WriteOptions<T, unknown> = {},
+  ): Promise<unknown> {
     if (this.#stopped !== undefined) throw this.#stopped;
     if (this.#failed) this.#goOn();
-    const { afterCommit = (result) => result, unsynced = false, changes = false, onWaiting } = options;
     return await new Promise((resolve, reject) => {
       let settle = (): void => undefined;
       this.#waiting.push({
@@ -132,8 +134,12 @@ export class WriteQueue {
         changes,
       });
       this.#schedule();
-      onWaiting?.();
     });
+  }
+
+  /** Whether the next write will be tried, as far as is known before. */
+  get isOpen(): boolean {
+    return this.#stopped === undefined && !this.#failed;
   }
 
   /** Writes what waits, then refuses every later write. */
@@ -190,6 +196,20 @@ export class WriteQueue {
     // A crash before this line leaves writes that are durable and that nobody was told of; never the reverse.
     for (const { resolve } of written) resolve();
     if (isSynced && written.some(({ changes }) => changes)) this.#events.afterSync?.();
+    this.#events.afterCommit?.();
+  }
+
+  /**
+   * Does something with the database between two transactions, where no write waits and the disk is well. A failure of the disk
+   * in it is one like any other.
+   */
+  between(does: () => void): void {
+    if (this.#waiting.length > 0 || !this.isOpen) return;
+    try {
+      does();
+    } catch (error) {
+      this.#stopAfter(error);
+    }
   }
 
   /** @returns false when the write failed by itself: then its caller knows, and the batch goes on. */

@@ -42,18 +42,47 @@ async function fail(errcode = FAILURES["failed sync"], mode: "not-stored" | "sto
   arm(faults, undefined);
 }
 
+describe("the head that is expected of a commit", () => {
+  it("is told before it, and is the very one that is returned", async () => {
+    const told: unknown[] = [];
+    for (const n of [3, 4]) await store.recordIntent(intentOf(n));
+    const expected = (head: unknown) => void told.push(head);
+    const logged = await Promise.all([3, 4].map((n) => store.seal(sealOf(intentOf(n)), undefined, expected)));
+    expect([told.length, logged.every(({ head }) => head === told[0])]).toEqual([1, true]);
+  });
+
+  it("is another one after a commit that failed", async () => {
+    const told: unknown[] = [];
+    const expected = (head: unknown) => void told.push(head);
+    await store.recordIntent(intentOf(3));
+    arm(faults, 1, "not-stored");
+    const sealing = store.seal(sealOf(intentOf(3)), undefined, expected);
+    await expect(sealing).rejects.toThrow();
+    for (let step = 2; told.length === 0; step++) {
+      arm(faults, step, "not-stored");
+      await expect(store.seal(sealOf(intentOf(3)), undefined, expected)).rejects.toThrow();
+    }
+    arm(faults, undefined);
+    const { head } = await store.seal(sealOf(intentOf(3)), undefined, expected);
+    expect([head === told.at(-1), told.includes(head), head === told[0]]).toEqual([true, true, false]);
+  });
+});
+
 describe("a store whose disk failed", () => {
   for (const [name, errcode] of Object.entries(FAILURES)) {
     for (const mode of ["not-stored", "stored"] as const) {
       it(`writes nothing for a second after a ${name} (${mode}), then goes on by itself`, async () => {
         await fail(errcode, mode);
         now = 999;
-        const taken = () => expect.fail("nobody is to begin");
-        await expect(store.recordIntent(intentOf(3), undefined, taken)).rejects.toThrow("the disk failed");
+        expect(store.isWritable()).toBe(false);
+        const begin = () => expect.fail("nobody is to begin");
+        await expect(store.recordIntent(intentOf(3), undefined, begin)).rejects.toThrow("the disk failed");
         await expect(store.check()).rejects.toThrow("the disk failed");
         expect(faults.writes).toBe(0);
         now = 1000;
-        await store.recordIntent(intentOf(3));
+        let taken = 0;
+        await store.recordIntent(intentOf(3), undefined, () => taken++);
+        expect([taken, store.isWritable()]).toEqual([1, true]);
         const logged = await store.seal(sealOf(intentOf(3)));
         expect(logged).toMatchObject({ sequence: 1, head: { size: 2 } });
         expect(await store.logHead()).toEqual(logged.head);

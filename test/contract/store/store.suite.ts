@@ -111,15 +111,6 @@ export function storeSuite(name: string, createSubject: () => Promise<StoreSubje
         }
       }
 
-      it("recordIntent() tells of an intent that is being tried, and of none that nobody would try", async () => {
-        let told = 0;
-        const recording = store.recordIntent(intentOf(1), undefined, () => told++);
-        // In the same turn: whoever is told has something else to begin.
-        expect(told).toBe(1);
-        await recording;
-        expect([told, (await store.openRuns(Number.MAX_SAFE_INTEGER, 9)).length]).toEqual([1, 1]);
-      });
-
       it("tells its database's time, in whole ms", async () => {
         const nowMs = await store.nowMs();
         expect(Number.isInteger(nowMs)).toBe(true);
