@@ -102,7 +102,7 @@ function readOuterAlias(reader: Reader, scope: Scope, sort: Sort, isCoreType: bo
     scope.introduce({ sort, type }, reader);
   } else if (sort === "component") scope.introduce({ sort, type: target.readComponent(reader) }, reader);
   else if (isCoreType) scope.coreTypes.push(target.readCoreType(reader));
-  else if (sort === "module") reader.u32();
+  else if (sort === "module") scope.introduce({ sort, border: target.readModule(reader) }, reader);
   else throw reader.refusal(`a ${sort} can not be aliased from outside`, start);
   if (sort === "component" || sort === "module") scope.note({ op: "outer", sort, up: levels, index });
 }

@@ -1,11 +1,13 @@
 /**
- * Core types at the level of components: of functions, and of modules, whose names go through the gate. Nothing in a
- * description depends on them, and modules are linked by the engine; what is checked here is that they are types.
+ * Core types at the level of components: of functions, and of modules, whose names go through the gate. Of a
+ * module's type its border is kept, which a module that is passed for it is held against.
  */
 import { coreExternType, coreImport } from "./core-module.ts";
 import { coreValueType } from "./core-signatures.ts";
+import { type ModuleBorder, moduleBorder } from "./module-border.ts";
 import type { Reader } from "./reader.ts";
 import type { Scope } from "./scope.ts";
+import type { CoreExport, CoreImport } from "./wit.ts";
 
 /** Reads a core type into its index space. */
 export function readCoreType(reader: Reader, scope: Scope): void {
@@ -20,8 +22,7 @@ export function readCoreType(reader: Reader, scope: Scope): void {
   if (opcode === 0x65)
     throw reader.refusal("a shared core type is not supported; build the component without threads", start);
   if (opcode !== 0x50) throw reader.refusal(`core type 0x${opcode.toString(16)} is not supported`, start);
-  readModuleType(reader, scope);
-  scope.coreTypes.push("module");
+  scope.coreTypes.push(readModuleType(reader, scope));
 }
 
 function readCoreFuncType(reader: Reader): void {
@@ -32,8 +33,10 @@ function readCoreFuncType(reader: Reader): void {
   reader.vector(() => coreValueType(reader));
 }
 
-function readModuleType(reader: Reader, outer: Scope): void {
+function readModuleType(reader: Reader, outer: Scope): ModuleBorder {
   reader.byte();
+  const imports: CoreImport[] = [];
+  const exports: CoreExport[] = [];
   const names = new Set<string>();
   let types = 0;
   /** In two spaces: a name of an import is two names. */
@@ -45,8 +48,9 @@ function readModuleType(reader: Reader, outer: Scope): void {
     const { at } = reader;
     switch (reader.oneOf([0x00, 0x01, 0x02, 0x03], "core declaration")) {
       case 0x00: {
-        const { module, name } = coreImport(reader, types);
-        once(JSON.stringify([module, name]), at);
+        const wanted = coreImport(reader, types);
+        once(JSON.stringify([wanted.module, wanted.name]), at);
+        imports.push(wanted);
         break;
       }
       case 0x01:
@@ -57,11 +61,14 @@ function readModuleType(reader: Reader, outer: Scope): void {
         readCoreOuterAlias(reader, outer);
         types += 1;
         break;
-      default:
-        once(JSON.stringify([reader.name()]), at);
-        coreExternType(reader, types);
+      default: {
+        const name = reader.name();
+        once(JSON.stringify([name]), at);
+        exports.push({ name, ...coreExternType(reader, types) });
+      }
     }
   }, 2);
+  return moduleBorder(imports, exports);
 }
 
 function readCoreOuterAlias(reader: Reader, outer: Scope): void {

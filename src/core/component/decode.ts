@@ -8,6 +8,7 @@
  *
  * @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md
  */
+
 import { refuseComponent } from "../errors.ts";
 import { readAlias } from "./alias.ts";
 import { readCanon } from "./canon.ts";
@@ -17,6 +18,7 @@ import { type CustomSection, readCustomSection } from "./custom.ts";
 import { describeSide } from "./describe.ts";
 import { readCoreInstance, readInstance, readReference } from "./instances.ts";
 import { Budget, LIMITS } from "./limits.ts";
+import { moduleBorder } from "./module-border.ts";
 import { componentNode, type Extern, namedNode } from "./nodes.ts";
 import { Reader } from "./reader.ts";
 import type { Recipe } from "./recipe.ts";
@@ -143,7 +145,7 @@ function readSection(id: number, section: Reader, scope: Scope, findings: Findin
     case 1:
       section.budget.spend("coreModules", 1);
       scope.note({ op: "core-module", module: findings.coreModules.length });
-      findings.coreModules.push(deepFreeze(readCoreModule(section)));
+      readModule(section, scope, findings);
       break;
     case 4:
       readNestedComponent(section, scope, findings);
@@ -154,6 +156,12 @@ function readSection(id: number, section: Reader, scope: Scope, findings: Findin
       section.vector(() => vector(section, scope));
     }
   }
+}
+
+function readModule(section: Reader, scope: Scope, findings: Findings): void {
+  const module = deepFreeze(readCoreModule(section));
+  scope.modules.push(moduleBorder(module.imports, module.exports));
+  findings.coreModules.push(module);
 }
 
 /** The sections that are vectors of definitions, and how one definition is read. */

@@ -107,7 +107,6 @@ function readReferenced(sort: Reference["sort"], reader: Reader, scope: Scope): 
     case "component":
       return { sort, type: scope.readComponent(reader) };
     case "module":
-      reader.u32();
-      return { sort };
+      return { sort, border: scope.readModule(reader) };
   }
 }

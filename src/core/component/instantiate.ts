@@ -4,9 +4,10 @@
  * export the instance of a small nested component that wraps the real functions.
  *
  * Arguments are matched by name; types among them must be what is wanted, part by part. Functions are compared by
- * the planner, where each has its type's number, and core modules by the engine, which links them.
+ * the planner, where each has its type's number; core modules by name and kind, and by the engine, which links them.
  */
 import type { Budget } from "./limits.ts";
+import { fitsModule } from "./module-border.ts";
 import {
   type ComponentNode,
   componentNode,
@@ -101,6 +102,11 @@ function match(wanted: Extern, given: Extern, matching: Matching, misfit: () => 
       if (innerGiven === undefined) throw misfit();
       match(inner, innerGiven, matching, misfit);
     }
+    return;
+  }
+  if (wanted.sort === "module" && given.sort === "module") {
+    budget.spend("copies", wanted.border.exports.size + given.border.imports.size);
+    if (!fitsModule(given.border, wanted.border)) throw misfit();
     return;
   }
   if (wanted.sort !== given.sort) throw misfit();

@@ -5,8 +5,10 @@
  * INVARIANT: nodes are acyclic (an index refers backwards only) and no deeper than `LIMITS.typeDepth`, so every
  * recursion over them is bounded. They may still share parts exponentially: walk them with a memo or a budget.
  */
+
 import { refuseComponent } from "../errors.ts";
 import { LIMITS } from "./limits.ts";
+import type { ModuleBorder } from "./module-border.ts";
 import type { PrimitiveKind } from "./wit.ts";
 
 /** A resource type: two handles are of one type when they hold the same object. */
@@ -105,7 +107,7 @@ export type Extern =
   | { readonly sort: "type"; readonly type: TypeNode }
   | { readonly sort: "instance"; readonly type: InstanceNode }
   | { readonly sort: "component"; readonly type: ComponentNode }
-  | { readonly sort: "module" };
+  | { readonly sort: "module"; readonly border: ModuleBorder };
 
 /** Makes a resource of its own. */
 export function resourceNode(name?: string, iface?: string): ResourceNode {

@@ -4,6 +4,7 @@
  */
 import { Border } from "./border.ts";
 import { LIMITS } from "./limits.ts";
+import type { ModuleBorder } from "./module-border.ts";
 import type {
   ComponentNode,
   Extern,
@@ -21,9 +22,8 @@ import { Visibility } from "./visibility.ts";
 export type ScopeKind = "component" | "component-type" | "instance-type";
 
 /**
- * Index spaces, resources and borders of one definition. Of the core spaces only types are tracked: nothing else
- * depends on them. What
- * a component does when it is instantiated is noted in its recipe.
+ * Index spaces, resources and borders of one definition. Of the core spaces only types and modules are
+ * tracked: nothing else depends on them. What a component does when it is instantiated is noted in its recipe.
  */
 export class Scope {
   readonly kind: ScopeKind;
@@ -39,8 +39,9 @@ export class Scope {
   readonly exports = new Map<string, Extern>();
   /** Of a component only: types do nothing. */
   readonly recipe: Recipe = { definitions: [] };
-  /** Of the core spaces this one alone: whether each type is of a function or of a module. */
-  readonly coreTypes: ("func" | "module")[] = [];
+  /** Of the core spaces these two alone. A type is of a function, or of a module with a border. */
+  readonly coreTypes: ("func" | ModuleBorder)[] = [];
+  readonly modules: ModuleBorder[] = [];
   /** By type index: what stands for the name that an import or export has given to a resource. */
   readonly #names = new Map<number, object>();
   readonly #visibility = new Visibility(this);
@@ -95,6 +96,7 @@ export class Scope {
         this.components.push(extern.type);
         break;
       case "module":
+        this.modules.push(extern.border);
         break;
     }
   }
@@ -151,8 +153,13 @@ export class Scope {
   }
 
   /** Reads the index of a core type, of a function or of a module. */
-  readCoreType(reader: Reader): "func" | "module" {
+  readCoreType(reader: Reader): "func" | ModuleBorder {
     return find(this.coreTypes, reader, "core type");
+  }
+
+  /** Reads the index of a core module and finds its border. */
+  readModule(reader: Reader): ModuleBorder {
+    return find(this.modules, reader, "core module");
   }
 
   /** Reads a component index and finds the component. */

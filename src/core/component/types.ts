@@ -4,9 +4,11 @@
  *
  * @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md#type-definitions
  */
+
 import { readAlias } from "./alias.ts";
 import { readCoreType } from "./core-types.ts";
 import { makeInstance } from "./instantiate.ts";
+import type { ModuleBorder } from "./module-border.ts";
 import {
   componentNode,
   type Extern,
@@ -132,9 +134,7 @@ export function readExternType(reader: Reader, scope: Scope, name: string, isImp
   switch (sort) {
     case 0x00:
       reader.oneOf([0x11], "core sort");
-      if (scope.readCoreType(reader) !== "module")
-        throw reader.refusal("expected a core module type, found one of a function", start);
-      return { sort: "module" };
+      return { sort: "module", border: readModuleBound(reader, scope, start) };
     case 0x01: {
       const type = scope.readType(reader);
       if (type.what === "func") return { sort: "func", type };
@@ -154,6 +154,12 @@ export function readExternType(reader: Reader, scope: Scope, name: string, isImp
     default:
       throw reader.refusal(`unknown sort 0x${sort.toString(16)}`, start);
   }
+}
+
+function readModuleBound(reader: Reader, scope: Scope, start: number): ModuleBorder {
+  const type = scope.readCoreType(reader);
+  if (type !== "func") return type;
+  throw reader.refusal("expected a core module type, found one of a function", start);
 }
 
 function readInstanceBound(reader: Reader, scope: Scope, name: string, isImport: boolean): Extern {

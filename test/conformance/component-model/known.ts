@@ -7,10 +7,7 @@ export interface Known {
   readonly why: string;
 }
 
-/**
- * One about whose turn it is, and components that are accepted although they are invalid, and why that is without effect: the decoder holds a component
- * against most of the specification's rules, and these are what is left.
- */
+/** One about whose turn it is, and one of a component that is accepted although it is invalid, which is without effect. */
 export const KNOWN: readonly Known[] = [
   {
     script: "async/sync-streams.wast",
@@ -21,10 +18,5 @@ export const KNOWN: readonly Known[] = [
     script: "validation/annotated-names.wast",
     lines: [176],
     why: "a resource that is put into an instance under a name is the resource itself, which has a name there",
-  },
-  {
-    script: "validation/instantiation.wast",
-    lines: [297, 305, 313, 321],
-    why: "a core module as an argument is not held against its declaration; modules are linked by the engine, which refuses what does not fit",
   },
 ];

@@ -30,7 +30,45 @@ const TYPES: readonly (readonly [wanted: string, given: string])[] = [
   ["(option (list string))", "(option (list char))"],
 ];
 
+const MODULE = `(import "a" "f" (func)) (import "a" "g" (global i32)) (func (export "run")) (memory (export "mem") 1)`;
+const WANTED = [`(import "a" "f" (func))`, `(import "a" "g" (global i32))`, `(export "run" (func))`];
+
+/** A core module as an argument where one of another border is wanted. */
+const takingModule = (...wanted: readonly string[]) => `(component
+  (core module $m ${MODULE})
+  (component $c (import "m" (core module ${wanted.join(" ")})))
+  (instance (instantiate $c (with "m" (core module $m)))))`;
+
+const MODULE_MISFITS: readonly (readonly [how: string, wanted: readonly string[]])[] = [
+  ["wants more than it would be given", WANTED.slice(1)],
+  ["wants a function where a global would be given", [`(import "a" "f" (global i32))`, ...WANTED.slice(1)]],
+  ["has less than is used", [...WANTED, `(export "other" (func))`]],
+  ["has a function where a memory is used", [...WANTED.slice(0, 2), `(export "run" (memory 1))`]],
+];
+
 const CASES: readonly Case[] = [
+  ...MODULE_MISFITS.map(([how, wanted]) => ({
+    name: `a core module as an argument that ${how}`,
+    valid: takingModule(...WANTED, `(export "mem" (memory 1))`),
+    invalid: takingModule(...wanted),
+    refusal: /the argument "m" is not what is wanted/,
+  })),
+  {
+    name: "a core module that is not there as an argument",
+    valid: takingModule(...WANTED),
+    invalid: takingModule(...WANTED).replace("(core module $m))))", "(core module 7))))"),
+    refusal: /there is no core module 7, only 1 so far/,
+  },
+  {
+    name: "a module from outside, and one out of an instance, that do not fit either",
+    valid: `(component (core module $m (func (export "f"))) (component $c
+      (alias outer 1 $m (core module $o)) (instance $i (export "m" (core module $o))) (alias export $i "m" (core module $n))
+      (component $d (import "m" (core module (export "f" (func))))) (instance (instantiate $d (with "m" (core module $n))))))`,
+    invalid: `(component (core module $m (func (export "f"))) (component $c
+      (alias outer 1 $m (core module $o)) (instance $i (export "m" (core module $o))) (alias export $i "m" (core module $n))
+      (component $d (import "m" (core module (export "g" (func))))) (instance (instantiate $d (with "m" (core module $n))))))`,
+    refusal: /the argument "m" is not what is wanted/,
+  },
   ...TYPES.map(([wanted, given]) => ({
     name: `${given} as an argument where ${wanted} is wanted`,
     valid: taking(wanted, wanted),
