@@ -153,15 +153,19 @@ describe("a guest that asks for something", () => {
   });
 
   it("costs a sync for it and one for its seal; one that asks for nothing, one for both", async () => {
+    // Of its own: what earlier tests left open is sealed by others, in commits like those that are counted.
+    let onOwn: OnCommit = plain;
+    const counted = await open("counted", (make, commit) => onOwn(make, commit));
+    await counted.fetch("/cold");
     const commits: Commit[] = [];
-    onCommit = alone((make, commit) => {
+    onOwn = alone((make, commit) => {
       commits.push(commit);
       make();
     });
     const made = async (times: number) => {
       const { json } = await untilAdmitted(() => {
         commits.length = 0;
-        return gateway.fetch("/counted", times);
+        return counted.fetch("/counted", times);
       });
       expect(json.outcome).toEqual({ kind: "completed" });
       const kind = (commit: Commit) =>
@@ -170,6 +174,8 @@ describe("a guest that asks for something", () => {
     };
     expect(await made(0)).toEqual(["intent: left to the system", "seal: synced"]);
     expect(await made(3)).toEqual(["intent: left to the system", "its sync: synced", "seal: synced"]);
+    onOwn = plain;
+    await counted.stop();
   });
 
   for (const [when, left] of [
