@@ -60,6 +60,7 @@ export function textsOf(
 ): () => readonly string[] {
   let seen: readonly (readonly SecretProfile[])[] = [];
   let texts: readonly string[] = [];
+  if (own.length === 0) return () => texts;
   return () => {
     const now = own.map(({ name }) => known.of(name));
     if (now.every((profiles, index) => profiles === seen[index])) return texts;

@@ -225,16 +225,11 @@ function requestSize({ permit, headers, keep }: ExchangeOptions, body: RequestBo
   const { method, target } = permit;
   const defaultPort = target.scheme === "https" ? 443 : 80;
   const host = target.port === defaultPort ? urlHost(target) : `${urlHost(target)}:${target.port}`;
-  const lines = [
-    `${method} ${target.path}${target.query} HTTP/1.1`,
-    `host: ${host}`,
-    `connection: ${keep === undefined ? "close" : "keep-alive"}`,
-    ...headers.map(([name, value]) => `${name}: ${value}`),
-  ];
-  const size = (all: readonly string[]) => all.reduce((sum, line) => sum + line.length + 2, 0);
-  if (!(body instanceof Uint8Array)) {
-    return size([...lines, "transfer-encoding: chunked"]) + "\r\n0\r\n\r\n".length;
-  }
+  let size = `${method} ${target.path}${target.query} HTTP/1.1\r\n`.length + `host: ${host}\r\n`.length;
+  size += `connection: ${keep === undefined ? "close" : "keep-alive"}\r\n`.length;
+  for (const [name, value] of headers) size += name.length + value.length + ": \r\n".length;
+  if (!(body instanceof Uint8Array)) return size + "transfer-encoding: chunked\r\n\r\n0\r\n\r\n".length;
   const hasLength = body.length > 0 || method === "POST" || method === "PUT" || method === "PATCH";
-  return size([...lines, ...(hasLength ? [`content-length: ${body.length}`] : []), ""]) + body.length;
+  if (hasLength) size += `content-length: ${body.length}\r\n`.length;
+  return size + "\r\n".length + body.length;
 }

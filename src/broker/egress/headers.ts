@@ -93,12 +93,9 @@ export function responseHeaders(
 
 /** Lower-cases names and drops hop-by-hop fields, those that a Connection field nominates included. */
 function withoutHopByHop(headers: readonly Header[]): readonly Header[] {
-  const nominated = new Set(
-    headers
-      .filter(([name]) => name.toLowerCase() === "connection")
-      .flatMap(([, value]) => value.split(",").map((token) => token.trim().toLowerCase())),
-  );
-  return headers
-    .map(([name, value]): Header => [name.toLowerCase(), value])
-    .filter(([name]) => !HOP_BY_HOP.test(name) && !nominated.has(name));
+  const fields = headers.map(([name, value]): Header => [name.toLowerCase(), value]);
+  const nominated = fields
+    .filter(([name]) => name === "connection")
+    .flatMap(([, value]) => value.split(",").map((token) => token.trim().toLowerCase()));
+  return fields.filter(([name]) => !HOP_BY_HOP.test(name) && !nominated.includes(name));
 }

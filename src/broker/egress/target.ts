@@ -92,8 +92,11 @@ export function labelOf(raw: RawTarget, target?: Target): string {
   );
 }
 
+const NOT_VISIBLE = /[^\x20-\x7e]/u;
+
 /** Percent-encodes what is not visible ASCII; the one space after the method stays. */
 export function visible(text: string): string {
+  if (!NOT_VISIBLE.test(text)) return text;
   const encoder = new TextEncoder();
   return text.replace(/[^\x20-\x7e]/gu, (character) =>
     Array.from(

@@ -38,8 +38,10 @@ export function canonicalPath(path: string): CanonicalPath {
   const decoded = decode(path);
   if (decoded === undefined) return refuse("path contains percent-encoding that is not UTF-8");
   if (/%[0-9A-Fa-f]{2}/.test(decoded)) return refuse("path is percent-encoded twice");
+  const composed = decoded.normalize("NFKC");
+  const readings = composed === decoded ? [decoded] : [decoded, composed];
   const hidden =
-    hiddenMeaning(path, decoded) ?? segmentFault(decoded) ?? segmentFault(decoded.normalize("NFKC"));
+    hiddenMeaning(path, readings) ?? controlFault(decoded) ?? readings.map(segmentFault).find(isFault);
   return hidden === undefined ? { kind: "ok", path: path.replace(/%../g, tidyTriplet) } : refuse(hidden);
 }
 
@@ -52,17 +54,25 @@ function decode(path: string): string | undefined {
   }
 }
 
-function hiddenMeaning(path: string, decoded: string): string | undefined {
+function hiddenMeaning(path: string, readings: readonly string[]): string | undefined {
   const slashes = path.split("/").length;
-  for (const text of [decoded, decoded.normalize("NFKC")]) {
+  for (const text of readings) {
     if (text.split("/").length !== slashes) return "path contains an encoded slash";
     if (text.includes("\\")) return "path contains an encoded backslash";
   }
-  for (const character of decoded) {
-    const code = character.codePointAt(0) ?? 0;
+  return undefined;
+}
+
+function controlFault(decoded: string): string | undefined {
+  for (let at = 0; at < decoded.length; at += 1) {
+    const code = decoded.charCodeAt(at);
     if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return "path contains an encoded control character";
   }
   return undefined;
+}
+
+function isFault(fault: string | undefined): boolean {
+  return fault !== undefined;
 }
 
 /** Some servers cut `;parameters` off a segment before they resolve dots, so the cut form is judged too. */

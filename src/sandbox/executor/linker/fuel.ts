@@ -34,8 +34,11 @@ export class Fuel {
 
   /** Takes units from the counter, and a new portion where that is not enough. @returns whether there were as many */
   take(units: number): boolean {
-    this.counter.value -= BigInt(units);
-    if (this.counter.value < 0n) this.refill();
+    // Read and written once: each reading of it makes a new number.
+    const left: bigint = this.counter.value - BigInt(units);
+    this.counter.value = left;
+    if (left >= 0n) return true;
+    this.refill();
     return this.counter.value >= 0n;
   }
 
