@@ -1,20 +1,22 @@
 /** HTTP requests of a guest, in its locked-down process, through pipe and broker, beside the same requests made by undici. */
-import { createServer } from "node:http";
+import { spawn } from "node:child_process";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Agent, request } from "undici";
 import { runtime } from "#runtime";
 import { createBroker } from "../../../src/broker/index.ts";
+import { PROJECT_FOLDER } from "../../../src/compose.ts";
 import { createSandbox } from "../../../src/sandbox/index.ts";
 import { admit, exported } from "../../support/components.ts";
 import { getGuest } from "../../support/get-guest.ts";
 import { rowOf } from "../harness.ts";
 import { median } from "../stats.ts";
 import type { Figure, Suite, Table } from "../suite.ts";
+import { createBodiesServer } from "../support/bodies-server.ts";
 
-const SIZES = { "/1kB": 1024, "/1MB": 1024 * 1024 } as const;
-type Path = keyof typeof SIZES;
-const PATHS = ["/1kB", "/1MB"] as const;
+const SIZES = { "1 kB": 1024, "1 MB": 1024 * 1024 } as const;
+type Size = keyof typeof SIZES;
+const NAMES = ["1 kB", "1 MB"] as const;
 const CONCURRENT = 64;
 
 /** The suite. */
@@ -23,17 +25,12 @@ export const guestHttp: Suite = {
   about:
     "a guest's GET of 1 kB and 1 MB through pipe and broker beside undici's own, one after another and 64 at once",
   async run(context) {
-    const bodies = new Map(
-      Object.entries(SIZES).map(([path, size]) => [path, new Uint8Array(size).fill(120)]),
-    );
     /** When each request arrived: from one arrival to the next is a whole call, as its server sees it. */
     let arrivals: number[] = [];
-    const server = createServer((asked, response) => {
-      arrivals.push(performance.now());
-      response.end(bodies.get(asked.url ?? ""));
-    });
+    const server = createBodiesServer(() => arrivals.push(performance.now()));
     await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-    const { port } = server.address() as AddressInfo; // listens on TCP
+    const { port: near } = server.address() as AddressInfo; // listens on TCP
+    const apart = await openApart();
     const agent = new Agent({ connections: CONCURRENT, pipelining: 1 });
     const broker = createBroker({
       clock: runtime.clock,
@@ -53,7 +50,7 @@ export const guestHttp: Suite = {
     const component = await admit(await getGuest());
     let runs = 0;
 
-    async function byGuest(path: Path, times: number): Promise<void> {
+    async function byGuest(size: Size, times: number, port = near): Promise<void> {
       const budget = {
         ...{ fuel: 1e12, memory_bytes: 16 * 1024 * 1024, egress_bytes: 1e12 },
         ...{ requests: 1e9, output_bytes: 1024, log_bytes: 0 },
@@ -72,7 +69,7 @@ export const guestHttp: Suite = {
         tenant: "bench",
         component,
         ...exported(component, "fetch"),
-        input: { authority: `api.test:${port}`, path, times },
+        input: { authority: `api.test:${port}`, path: `/${SIZES[size]}`, times },
         fuel: budget.fuel,
         memoryBytes: budget.memory_bytes,
         outputBytes: budget.output_bytes,
@@ -82,16 +79,16 @@ export const guestHttp: Suite = {
       });
       host.close();
       if (outcome.kind !== "completed") throw new Error(`The guest ended as ${JSON.stringify(outcome)}`);
-      requireWhole(path, Number(output), times);
+      requireWhole(size, Number(output), times);
     }
 
-    async function directly(path: Path, times: number): Promise<void> {
+    async function directly(size: Size, times: number, port = near): Promise<void> {
       let bytes = 0;
       for (let turn = 0; turn < times; turn += 1) {
-        const { body } = await request(`http://127.0.0.1:${port}${path}`, { dispatcher: agent });
+        const { body } = await request(`http://127.0.0.1:${port}/${SIZES[size]}`, { dispatcher: agent });
         for await (const chunk of body) bytes += chunk.length;
       }
-      requireWhole(path, bytes, times);
+      requireWhole(size, bytes, times);
     }
 
     /** @returns ms of each of so many calls */
@@ -111,12 +108,12 @@ export const guestHttp: Suite = {
     try {
       const figures: Figure[] = [];
       const tables: Table[] = [];
-      for (const path of PATHS) {
+      for (const size of NAMES) {
         const subjects = [
-          { name: "undici", run: (times: number) => directly(path, times) },
-          { name: "guest", run: (times: number) => byGuest(path, times) },
+          { name: "undici", run: (times: number, port?: number) => directly(size, times, port) },
+          { name: "guest", run: (times: number, port?: number) => byGuest(size, times, port) },
         ];
-        context.say(`${path}, one after another`);
+        context.say(`${size}, one after another`);
         for (const { run } of subjects) await run(context.quick ? 20 : 200);
         const rounds = context.quick ? 2 : 20;
         const samples: number[][] = subjects.map(() => []);
@@ -131,41 +128,45 @@ export const guestHttp: Suite = {
           }
           overheads.push((pair[1] ?? 0) - (pair[0] ?? 0));
         }
-        const rows = subjects.map(({ name }, index) => rowOf(`${name} ${path}`, samples[index] ?? []));
+        const rows = subjects.map(({ name }, index) => rowOf(`${name}, ${size}`, samples[index] ?? []));
         tables.push({
-          title: `GET ${path}, one after another: from one arrival at the server to the next`,
+          title: `GET of ${size}, one after another: from one arrival at the server to the next`,
           rows,
         });
         figures.push({
-          name: `${path}: guest's p50 over undici's, median of ${rounds} rounds`,
+          name: `${size}: guest's p50 over undici's, median of ${rounds} rounds`,
           value: median(overheads),
           unit: "ms",
         });
 
-        context.say(`${path}, ${CONCURRENT} at once`);
         // Several for each guest: what is measured is calls, and not what it costs to begin a run.
-        const each = path === "/1MB" ? 4 : 20;
-        const rates: number[][] = subjects.map(() => []);
-        for (const { run } of subjects) await rate(run, 1);
-        for (let turn = 0; turn < (context.quick ? 1 : 5); turn += 1)
-          for (const [index, { run }] of subjects.entries()) rates[index]?.push(await rate(run, each));
-        const [own = [], ours = []] = rates;
-        const ratios = ours.map((value, turn) => value / (own[turn] ?? value));
-        figures.push(
-          { name: `${path}, ${CONCURRENT} at once: undici`, value: median(own), unit: "requests/s" },
-          { name: `${path}, ${CONCURRENT} at once: guests`, value: median(ours), unit: "requests/s" },
-          {
-            name: `${path}, ${CONCURRENT} at once: guests ÷ undici`,
-            value: median(ratios),
-            unit: "of the direct throughput",
-          },
-        );
+        const each = size === "1 MB" ? 4 : 20;
+        const places = [
+          { at: `${size}, ${CONCURRENT} at once`, port: near },
+          { at: `${size}, ${CONCURRENT} at once, their server a process of its own`, port: apart.port },
+        ];
+        for (const { at, port } of places) {
+          context.say(at);
+          const rates: number[][] = subjects.map(() => []);
+          for (const { run } of subjects) await rate((times) => run(times, port), 1);
+          for (let turn = 0; turn < (context.quick ? 1 : 5); turn += 1)
+            for (const [index, { run }] of subjects.entries())
+              rates[index]?.push(await rate((times) => run(times, port), each));
+          const [own = [], ours = []] = rates;
+          const ratios = ours.map((value, turn) => value / (own[turn] ?? value));
+          figures.push(
+            { name: `${at}: undici`, value: median(own), unit: "requests/s" },
+            { name: `${at}: guests`, value: median(ours), unit: "requests/s" },
+            { name: `${at}: guests ÷ undici`, value: median(ratios), unit: "of the direct throughput" },
+          );
+        }
       }
       return {
         tables,
         figures,
         notes: [
           "client, server, broker and undici share one process; guests run in one executor beside it",
+          "with a server of its own undici's client has a core to itself; guests, their gateway and that server are three processes, on as many cores as there are",
           "64 at once are 64 runs in that executor, with 4 calls of 1 MB or 20 of 1 kB one after another in each; undici has 64 connections, the broker as many as it needs",
           "the resolver answers at once: what a name server takes is not in it",
         ],
@@ -175,10 +176,32 @@ export const guestHttp: Suite = {
       await agent.close();
       server.closeAllConnections();
       server.close();
+      await apart.close();
     }
   },
 };
 
-function requireWhole(path: Path, bytes: number, times: number): void {
-  if (bytes !== SIZES[path] * times) throw new Error(`${times} of ${path} had ${bytes} bytes`);
+/** The same server as a process of its own. */
+async function openApart(): Promise<{ readonly port: number; readonly close: () => Promise<void> }> {
+  const child = spawn(
+    join(PROJECT_FOLDER, "node_modules/.bin/node"),
+    [join(PROJECT_FOLDER, "test/bench/support/bodies-server.ts")],
+    { stdio: ["pipe", "pipe", "inherit"] },
+  );
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const port = await new Promise<number>((resolve, reject) => {
+    child.stdout.once("data", (text: Uint8Array) => resolve(Number(new TextDecoder().decode(text))));
+    child.once("close", () => reject(new Error("The server ended before it listened")));
+  });
+  return {
+    port,
+    async close() {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+function requireWhole(size: Size, bytes: number, times: number): void {
+  if (bytes !== SIZES[size] * times) throw new Error(`${times} of ${size} had ${bytes} bytes`);
 }

@@ -8,7 +8,8 @@ import { createSandbox } from "../../../src/sandbox/index.ts";
 import { componentOf, exported, LOG_IMPORT, MEMORY_MODULE } from "../../support/components.ts";
 import { rowOf } from "../harness.ts";
 import { median } from "../stats.ts";
-import type { Suite, SuiteContext } from "../suite.ts";
+import type { Figure, Suite, SuiteContext, Table } from "../suite.ts";
+import { PLACEMENTS, place } from "../support/placement.ts";
 
 const CALLS = 1000;
 /** Of one question: about a small frame. */
@@ -24,6 +25,8 @@ const ECHOES = {
 /** Something of which a round is many. */
 interface Subject {
   readonly name: string;
+  /** Of the process that answers. */
+  readonly pid: number;
   /** @returns ms of one, of a round of {@link CALLS} */
   round(): Promise<number>;
   close(): Promise<void>;
@@ -43,27 +46,38 @@ export const pipe: Suite = {
       // A call is a matter of microseconds once its code is compiled for good, which takes some ten thousand of them.
       for (const subject of subjects)
         for (let warm = 0; warm < (context.quick ? 3 : 40); warm += 1) await subject.round();
-      context.say("asking");
-      const samples = subjects.map((): number[] => []);
-      for (let round = 0; round < (context.quick ? 3 : 40); round += 1)
-        for (const [index, subject] of subjects.entries()) samples[index]?.push(await subject.round());
-      const rows = subjects.map(({ name }, index) => rowOf(name, samples[index] ?? []));
-      const [bare = [], , call = []] = samples;
-      return {
-        tables: [{ title: `one question and its answer, means of rounds of ${CALLS}`, rows }],
-        figures: [
-          {
-            name: "a capability call over a bare question and answer, median of rounds",
-            value: median(call.map((ms, round) => ms - (bare[round] ?? 0))),
-            unit: "ms",
-          },
-        ],
-        notes: [
-          `a bare question has ${BYTES} bytes, a call some 130, its answer 70; the call's broker answers at once and does nothing`,
-          "in turns, one after another: whoever waits sleeps, so each includes that the system wakes two processes",
-        ],
-      };
+      const tables: Table[] = [];
+      const figures: Figure[] = [];
+      const notes = [
+        `a bare question has ${BYTES} bytes, a call some 130, its answer 70; the call's broker answers at once and does nothing`,
+        "in turns, one after another: whoever waits sleeps, so each includes that the system wakes two processes",
+        "a system that finds the other core asleep may wake that, or let the two take turns on one: which it does is chance, and each was made to happen as well",
+      ];
+      for (const placement of PLACEMENTS) {
+        context.say(`asking, ${placement}`);
+        const placed = await Promise.all(subjects.map(({ pid }) => place(placement, process.pid, pid)));
+        if (placement !== "anywhere" && placed.includes(false)) {
+          notes.push(`${placement}: not measured, for it is not to be had here`);
+          continue;
+        }
+        const samples = subjects.map((): number[] => []);
+        for (let round = 0; round < (context.quick ? 3 : placement === "anywhere" ? 40 : 20); round += 1)
+          for (const [index, subject] of subjects.entries()) samples[index]?.push(await subject.round());
+        const rows = subjects.map(({ name }, index) => rowOf(name, samples[index] ?? []));
+        const [bare = [], , call = []] = samples;
+        tables.push({
+          title: `one question and its answer, ${placement}: means of rounds of ${CALLS}`,
+          rows,
+        });
+        figures.push({
+          name: `${placement}: a capability call over a bare question and answer, median of rounds`,
+          value: median(call.map((ms, round) => ms - (bare[round] ?? 0))),
+          unit: "ms",
+        });
+      }
+      return { tables, figures, notes };
     } finally {
+      await place("anywhere", process.pid, process.pid);
       for (const subject of subjects) await subject.close();
     }
   },
@@ -83,6 +97,7 @@ function bareEcho(name: string, source: string): Subject {
   });
   return {
     name: `bare, ${name}`,
+    pid: child.pid ?? 0,
     async round() {
       const startedAt = performance.now();
       for (let call = 0; call < CALLS; call += 1) {
@@ -103,11 +118,16 @@ function bareEcho(name: string, source: string): Subject {
 
 async function capabilityCall(context: SuiteContext): Promise<Subject> {
   const component = await componentOf(guestText());
+  let pid = 0;
   const sandbox = await createSandbox({
     clock: runtime.clock,
     entropy: runtime.entropy,
     files: runtime.files,
-    spawn: runtime.spawnExecutor,
+    spawn(role, cage) {
+      const child = runtime.spawnExecutor(role, cage);
+      if (role === "run") ({ pid } = child);
+      return child;
+    },
     cacheFolder: join(context.folder, "cache"),
     executors: 1,
     queue: 10,
@@ -132,6 +152,7 @@ async function capabilityCall(context: SuiteContext): Promise<Subject> {
   };
   return {
     name: "writ:host/log#write of a guest",
+    pid,
     round: async () => ((await time(CALLS)) - (await time(0))) / CALLS,
     close: () => sandbox.close(),
   };
