@@ -39,6 +39,23 @@ function createRounds(): () => Promise<void> {
   };
 }
 
+/**
+ * One write at a time: the system may take a part of what it is given (two bytes of seventy thousand were seen), and what is
+ * left of it must not stand behind whatever is written next.
+ */
+function createWriter(): (bytes: Uint8Array) => Promise<void> {
+  let last = Promise.resolve();
+  const writeAll = async (bytes: Uint8Array) => {
+    for (let written = 0; written < bytes.length; ) {
+      written += await Deno.stdout.write(bytes.subarray(written));
+    }
+  };
+  return (bytes) => {
+    last = last.then(() => writeAll(bytes));
+    return last;
+  };
+}
+
 /** The executor's powers, on Deno. */
 export const executorHost: ExecutorHost = {
   role: roleOf(Deno.args[0]),
@@ -51,11 +68,7 @@ export const executorHost: ExecutorHost = {
       take(buffer.subarray(0, bytes));
     }
   },
-  async write(bytes) {
-    for (let written = 0; written < bytes.length; ) {
-      written += await Deno.stdout.write(bytes.subarray(written));
-    }
-  },
+  write: createWriter(),
   runtime: `deno ${Deno.version.deno}`,
   monotonicMs: () => performance.now(),
   nextRound: createRounds(),
