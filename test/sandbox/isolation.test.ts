@@ -1,7 +1,7 @@
 /**
  * The guest replaced by arbitrary JavaScript: what an attacker has who broke out of WebAssembly and out of every check
- * in the executor. The cage around the process has to hold by itself: the same command line as an executor's, with the
- * attacker's program in the place of ours. With the runtime's permissions; and, where the system adds a cage, without
+ * in the executor. The cage around the process has to hold by itself: the same command line as an executor's, and in its pipe
+ * the attacker's program in the place of ours. With the runtime's permissions; and, where the system adds a cage, without
  * them too, which is what an attacker has who broke out of V8.
  *
  * `WRIT_TEST_CAGES` names the system's cages to test, by comma; `npm test` knows of none, because they need more than
@@ -18,8 +18,7 @@ import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
 import type { ExecutorRole, SystemCage } from "../../src/ports/index.ts";
-import { executorCommand } from "../../src/runtime/lockdown.ts";
-import type { CommandLine } from "../../src/runtime/system-cage.ts";
+import { type ExecutorStart, executorCommand } from "../../src/runtime/lockdown.ts";
 import { createLink } from "../../src/sandbox/link.ts";
 import { EACH_RUNTIME } from "../support/each-runtime.ts";
 import { removeFolder } from "../support/folder.ts";
@@ -59,7 +58,7 @@ const PROBES: Readonly<Record<string, string>> = {
   "another process": `if (!proc) { Deno.kill($PID, "SIGCONT"); return "signalled"; } proc.kill($PID, "SIGCONT"); return "signalled";`,
   "native code": `if (!proc) { Deno.dlopen("/lib/x86_64-linux-gnu/libc.so.6", {}); return "loaded"; } proc.dlopen({ exports: {} }, "/lib/x86_64-linux-gnu/libc.so.6"); return "loaded";`,
   "the inspector": `const inspector = await load("node:inspector"); inspector.open(0); return String(inspector.url());`,
-  "a foreign function": `const ffi = await load("node:ffi"); return String(Object.keys(ffi));`,
+  "a foreign function": `const ffi = await load("node:ffi"); const names = Object.keys(ffi).join(); if (names === "") throw new Error("nothing in it"); return names;`,
   "WASI with a folder": `const { WASI } = await load("node:wasi"); const w = new WASI({ version: "preview1", preopens: { "/": "/" } }); return "made";`,
   "a database file": `const { DatabaseSync } = await load("node:sqlite"); new DatabaseSync("$FOLDER/probe.db"); return "opened";`,
   "the priority of another process": `const os = await load("node:os"); os.setPriority($PID, 19); return "changed";`,
@@ -108,6 +107,7 @@ const PROBES: Readonly<Record<string, string>> = {
 /** What is no way out where the system keeps the process: it all stays inside, or needs what is not there. */
 const INSIDE: readonly string[] = [
   "a thread",
+  "a thread by another name",
   "a web worker that reads",
   "native code",
   "a foreign function",
@@ -130,6 +130,9 @@ function isKnownOpen(name: string, system: SystemCage, probe: string, value: str
     name === "deno" && system === "landlock" && probe === "a file behind dots" && value.startsWith("root:")
   );
 }
+
+/** Before the program, its length. */
+const LENGTH_BYTES = 4;
 
 const CAGES = (process.env["WRIT_TEST_CAGES"] ?? "none").split(",") as readonly SystemCage[];
 /** Those that hold without the runtime. */
@@ -159,21 +162,25 @@ function hostileProgram(): string {
     if (proc) proc.exit(0); else Deno.exit(0);`;
 }
 
-/** An executor's own command line, with another program where ours stands. */
+/** An executor's own command line, and in its pipe the program of an executor in which ours is replaced by another. */
 function hostileCommand(
   name: "node" | "deno",
   system: SystemCage,
   role: ExecutorRole,
   body = hostileProgram(),
-): CommandLine {
-  const { program, args } = executorCommand(role, { runtime: name, system }, SELF);
-  const ours = args.findIndex((arg) => arg.endsWith("executor-boot.mjs"));
+): ExecutorStart {
+  const start = executorCommand(role, { runtime: name, system }, SELF);
+  const program = JSON.parse(new TextDecoder().decode(start.input.subarray(LENGTH_BYTES)));
+  if (program.modules["executor.ts"] === undefined)
+    throw new TypeError("Cannot find where to put the attacker");
   // The executor takes powers away before anything else runs; the attacker comes after that.
-  const own = new URL(`../../src/runtime/${name}-executor.ts`, import.meta.url).href;
-  const code = `await import(${JSON.stringify(own)});\n${body.replaceAll("$ROLE", role)}`;
-  const theirs =
-    name === "node" ? ["--input-type=module", "--eval", code] : [`data:text/javascript;base64,${btoa(code)}`];
-  return { program, args: [...args.slice(0, ours), ...theirs] };
+  program.modules["executor.ts"] =
+    `import "./runtime/${name}-executor.ts";\n${body.replaceAll("$ROLE", role)}`;
+  const text = new TextEncoder().encode(JSON.stringify(program));
+  const input = new Uint8Array(LENGTH_BYTES + text.length);
+  new DataView(input.buffer).setUint32(0, text.length);
+  input.set(text, LENGTH_BYTES);
+  return { ...start, input };
 }
 
 const SELF = {
@@ -184,13 +191,15 @@ const SELF = {
 };
 
 /** Runs it as a gateway would that was started with two more files open. */
-function withDescriptors({ program, args }: CommandLine): CommandLine {
-  const script = 'exec 7<"$0/there" 8>>"$0/there"; exec /usr/bin/env -i "$@"';
-  return { program: "/bin/sh", args: ["-c", script, folder, program, ...args] };
+async function runHostile({ program, args, input }: ExecutorStart) {
+  const pipe = join(inputs, "pipe");
+  await runtime.files.write(pipe, input);
+  const script = 'exec 7<"$0/there" 8>>"$0/there" <"$1"; shift; exec /usr/bin/env -i "$@"';
+  return runCommand({ program: "/bin/sh", args: ["-c", script, folder, pipe, program, ...args] });
 }
 
-async function attack(command: CommandLine): Promise<Record<string, string | null>> {
-  const { code, output, diagnostics } = await runCommand(withDescriptors(command));
+async function attack(start: ExecutorStart): Promise<Record<string, string | null>> {
+  const { code, output, diagnostics } = await runHostile(start);
   if (code !== 0) throw new Error(`the attacker's program ended with ${code}: ${output} ${diagnostics}`);
   return JSON.parse(output);
 }
@@ -207,6 +216,8 @@ const names = createSocket("udp4", () => {
 let port = 0;
 /** Files and a process that a probe may harm, should the cage be open: never anything of the project's. */
 let folder = "";
+/** What the attackers are given. */
+let inputs = "";
 const decoy = spawnDecoy("sleep", ["60"]);
 const fill = (body: string) =>
   body
@@ -216,6 +227,7 @@ const fill = (body: string) =>
     .replaceAll("$PID", String(decoy.pid));
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "writ-isolation-"));
+  inputs = await mkdtemp(join(tmpdir(), "writ-attackers-"));
   for (const name of ["there", "keys/manifest.pem", "writ.sqlite"])
     await runtime.files.write(join(folder, name), "x");
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -228,6 +240,7 @@ afterAll(async () => {
   names.close();
   decoy.kill("SIGKILL");
   await removeFolder(folder);
+  await removeFolder(inputs);
 });
 
 /** As it is seen from outside. */
@@ -273,7 +286,9 @@ describe.each(KINDS)(
     });
 
     it("can not give its engine other flags: the attempt ends it, or does nothing", async () => {
-      await runCommand(hostileCommand(name, system, "run", fill(FLAGS)));
+      const { output } = await runHostile(hostileCommand(name, system, "run", fill(FLAGS)));
+      // Where the attempt ends it, it says nothing.
+      expect(["went on\n", ""]).toContain(output);
       expectNothingHappened();
     });
 
