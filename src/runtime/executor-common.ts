@@ -71,9 +71,13 @@ const OUTER_PATHS = ["/bin", "/boot", "/home", "/opt", "/root", "/run", "/sys", 
 const OUTER_FILES = ["/etc/hostname", "/etc/os-release", "/bin/sh"];
 /** What an executor is made of. Its folders may lie anywhere, so their parents may be there, with nothing else in them. */
 const HERE = dirname(fileURLToPath(import.meta.url));
-const SOURCES = dirname(HERE);
-const PROJECT = dirname(SOURCES);
-const OWN_PATHS = [process.execPath, SOURCES, `${PROJECT}/package.json`, `${PROJECT}/deno.json`];
+const PROJECT = dirname(dirname(HERE));
+const OWN_PATHS = [
+  process.execPath,
+  `${HERE}/executor-boot.mjs`,
+  `${PROJECT}/package.json`,
+  `${PROJECT}/deno.json`,
+];
 const WRITE_FOLDERS = ["/", "/dev/shm", "/tmp", "/var/tmp", HERE];
 /** What the system says of a network that is not there, or not allowed; a refused connection is a network's answer. */
 const NO_NETWORK = ["ENETUNREACH", "EPERM", "EACCES", "EAFNOSUPPORT"];

@@ -2,8 +2,8 @@
  * How an executor process is caged, as command lines: one subject, two runtimes. What the operating system adds is in
  * `system-cage.ts`.
  *
- * A child gets no environment, no network, no child processes, no workers, no writable file, and may read only
- * the program that it is.
+ * A child gets no environment, no network, no child processes, no workers, no writable file, and may read only what it
+ * begins with: the program that it becomes comes through its pipe.
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -75,11 +75,9 @@ export function executorCommand(role: ExecutorRole, cage: Partial<Cage>, self: S
   // The pinned Node knows every flag.
   const args =
     runtime === "node" ? nodeArguments(role, isSelf ? self.knowsFlag : undefined) : denoArguments(role);
-  const readable = [
-    SOURCES,
-    join(PROJECT, "package.json"),
-    ...(runtime === "deno" ? [join(PROJECT, "deno.json")] : []),
-  ];
+  // Deno looks for the others, and does not go on where one is there and closed.
+  const configuration = runtime === "deno" ? ["package.json", "deno.json"] : [];
+  const readable = [ENTRY, ...configuration.map((name) => join(PROJECT, name))];
   const needs = { readable, isDeno: runtime === "deno", arch: self.arch };
   return {
     ...inSystemCage({ program, args }, system, needs),
@@ -103,10 +101,9 @@ export function nodeArguments(
   role: ExecutorRole,
   supports: (flag: string) => boolean = () => true,
 ): readonly string[] {
-  const readable = [join(PROJECT, "package.json"), join(SOURCES, "*")];
   return [
     // A probe is to see what the system refuses, so the runtime must refuse it nothing.
-    ...(role === "probe" ? [] : ["--permission", ...readable.map((path) => `--allow-fs-read=${path}`)]),
+    ...(role === "probe" ? [] : ["--permission", `--allow-fs-read=${ENTRY}`]),
     "--disable-proto=throw",
     "--no-addons",
     // Nothing in a child makes code out of text.

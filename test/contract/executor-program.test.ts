@@ -95,11 +95,14 @@ describe("executorProgram()", () => {
 
   it("is all that an executor needs: where it begins, no source is to be found", async () => {
     const { program, args, input } = executorCommand("run", {}, SELF);
-    const boot = args.find((arg) => arg.endsWith("executor-boot.mjs")) ?? "";
+    const boot = args.find((arg) => /^\/.*executor-boot\.mjs$/.test(arg)) ?? "";
     const alone = join(folder, "alone", "runtime", "executor-boot.mjs");
     await runtime.files.write(alone, await readFile(boot));
-    const open = runtime.name === "node" ? [`--allow-fs-read=${alone}`] : [];
-    const child = spawn(program, [...open, ...args.map((arg) => (arg === boot ? alone : arg))], { env: {} });
+    const child = spawn(
+      program,
+      args.map((arg) => arg.replace(boot, alone)),
+      { env: {} },
+    );
     const ended = new Promise((resolve) => child.once("close", resolve));
     child.stdin.write(input);
     for await (const { head } of readFrames(child.stdout, 1 << 20)) {

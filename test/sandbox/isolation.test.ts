@@ -116,7 +116,7 @@ const INSIDE: readonly string[] = [
   "a signal by the back door",
   "another folder",
   "its own environment in /proc",
-  // Names of what was put there: the runtime, its libraries, our sources, and a file that says that nobody is nobody.
+  // Names of what was put there: the runtime, its libraries, what an executor begins with, and a file that says that nobody is nobody.
   "a folder",
   "a file of the system",
   // They say nothing of it when they fail: no file was made, and nothing listens.
