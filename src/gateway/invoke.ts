@@ -86,6 +86,8 @@ async function perform(
   };
   // Counted by somebody else than whoever keeps the evidence: what is missing there is missed here. Nothing is stored before.
   const observed = observer.admitted({ run: admission.run, tenant: principal.tenant, effect: decision.kind });
+  // Whoever is refused before waits for it no more.
+  observed.catch(() => undefined);
   if (decision.kind === "deny") {
     await observed;
     const asked = describeAdmission(admission, sandbox.isolation, parts.versions);
@@ -101,8 +103,6 @@ async function perform(
   // which is before the first call of the host. A crash after this line leaves an open run for the reconciler, and what it
   // took goes back when that seals it, or when the lease expires.
   const calls = openCalls(parts, admission, decision, trace.traceparent);
-  // Whoever is refused before waits for it no more.
-  observed.catch(() => undefined);
   const begun = await begin(parts, admission, decision, observed, calls, identity, claims, trace);
   const { host, claimed, journal } = begun;
   const known = claimed.retryOf === undefined ? begun.known : { ...begun.known, retry_of: claimed.retryOf };
