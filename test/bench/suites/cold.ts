@@ -11,10 +11,12 @@ import { type Row, rowOf } from "../harness.ts";
 import { median } from "../stats.ts";
 import type { Figure, Suite, Table } from "../suite.ts";
 import { takeOut, type Without } from "../support/parts.ts";
-import { loadPrograms, type Rewrite } from "../support/programs.ts";
+import { loadStarlingMonkey, type Rewrite } from "../support/programs.ts";
 import { runScript } from "../support/script.ts";
 
 const ROUNDS = 30;
+/** No further round begins after that. */
+const MOST_MS = 180_000;
 
 /** What one process says. */
 interface Cold {
@@ -33,7 +35,8 @@ export const cold: Suite = {
       const built = join(PROJECT_FOLDER, ".writ", "bench-programs");
       const figures = await writeModules(built, folder);
       const samples = WAYS.map((): Cold[] => []);
-      for (let round = 0; round < (quick ? 2 : ROUNDS); round += 1) {
+      const until = performance.now() + MOST_MS;
+      for (let round = 0; round < (quick ? 2 : ROUNDS) && performance.now() < until; round += 1) {
         say(`round ${round + 1}`);
         for (const [way, own] of samples.entries())
           own.push(await runScript<Cold>("cold-process.ts", built, join(folder, `${way}-`)));
@@ -69,8 +72,7 @@ function without(wasm: Uint8Array, parts: Without): Uint8Array<ArrayBuffer> {
 
 /** Writes the modules of each way to files. @returns their sizes */
 async function writeModules(built: string, folder: string): Promise<Figure[]> {
-  const program = (await loadPrograms(built)).find(({ suite }) => suite === "StarlingMonkey");
-  if (program === undefined) throw new TypeError("There is no program of StarlingMonkey");
+  const program = await loadStarlingMonkey(built);
   const figures: Figure[] = [];
   for (const [way, { name, rewrite }] of WAYS.entries()) {
     let bytes = 0;

@@ -6,11 +6,10 @@
 import { readFileSync } from "node:fs";
 import { argv, cpuUsage, stdout } from "node:process";
 import { FUEL_IMPORT } from "../../../src/core/metering/index.ts";
-import { loadPrograms } from "./programs.ts";
+import { loadStarlingMonkey } from "./programs.ts";
 
 const [, , folder = "", files = ""] = argv;
-const program = (await loadPrograms(folder)).find(({ suite }) => suite === "StarlingMonkey");
-if (program === undefined) throw new TypeError("There is no program of StarlingMonkey");
+const program = await loadStarlingMonkey(folder);
 const { module, left, depth } = FUEL_IMPORT;
 const imports = {
   [module]: {

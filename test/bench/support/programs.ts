@@ -89,8 +89,13 @@ export async function loadPrograms(cache: string): Promise<readonly Program[]> {
     await sqlite(),
     await rust(),
     await script("QuickJS", cache, sized(SCRIPT), buildQuickJs),
-    await script("StarlingMonkey", cache, sized(SCRIPT), buildStarlingMonkey),
+    await loadStarlingMonkey(cache),
   ];
+}
+
+/** The last of them by itself, for processes that should do nothing else. */
+export async function loadStarlingMonkey(cache: string): Promise<Program> {
+  return script("StarlingMonkey", cache, sized(SCRIPT), buildStarlingMonkey);
 }
 
 function sized(sizes: Readonly<Record<string, number>>): readonly Workload[] {
