@@ -27,6 +27,19 @@ const SPINS = {
   "an indirect tail call to itself": `(table funcref (elem $f)) (type $t (func))
     (func $f (export "f") (return_call_indirect (type $t) (i32.const 0)))`,
   "two tail calls": `(func $g (return_call $f)) (func $f (export "f") (return_call $g))`,
+  "a tail call by reference to itself": `(type $t (func)) (elem declare func $f)
+    (func $f (export "f") (type $t) (return_call_ref $t (ref.func $f)))`,
+  "a fill of nothing, for ever": `(memory 1) (func (export "f")
+    (loop $l (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)) (br $l)))`,
+  "growth by nothing, for ever": `(memory 1) (table 1 funcref) (func (export "f") (loop $l
+    (drop (memory.grow (i32.const 0))) (drop (table.grow (ref.null func) (i32.const 0))) (br $l)))`,
+  "segments dropped for ever": `(memory 1) (func $g) (data $d "abc") (elem $e func $g)
+    (func (export "f") (loop $l (data.drop $d) (elem.drop $e) (br $l)))`,
+  "blocks of 900 results": `(func (export "f") (loop $l (block (result ${"i32 ".repeat(900)})
+    ${"(i32.const 1) ".repeat(900)} (br 0)) ${"drop ".repeat(900)} (br $l)))`,
+  "what throws again what it caught": `(tag $t) (func (export "f") (loop $l (drop (block $x (result exnref)
+    (try_table (catch_all_ref $x) (throw_ref (block $y (result exnref)
+      (try_table (catch_all_ref $y) (throw $t)) (unreachable)))) (unreachable))) (br $l)))`,
   "a throw and catch loop": `(tag $t) (func (export "f") (loop $l (try_table (catch $t $l) (throw $t))))`,
 } as const;
 
