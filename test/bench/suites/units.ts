@@ -57,8 +57,10 @@ async function dearness(fields: string, runMs: number, rounds: number): Promise<
   const module = new WebAssembly.Module(instrument(wasm, LIMITS).wasm);
   const once = (turns: number): { readonly forUnit: number; readonly ms: number } => {
     const { left, imports } = createCounters();
-    const { f } = new WebAssembly.Instance(module, imports).exports;
+    const { f, before } = new WebAssembly.Instance(module, imports).exports;
     if (typeof f !== "function") throw new TypeError("The module exports no f");
+    if (typeof before === "function") before();
+    left.value = PLENTY;
     const forUnit = nanosecondsForUnit(left, () => f(turns));
     return { forUnit, ms: (forUnit * Number(PLENTY - left.value)) / 1e6 };
   };
