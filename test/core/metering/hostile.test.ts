@@ -294,3 +294,11 @@ test("instrument() takes a table of 20,000 branches in a loop in its stride", as
   expect(instance.call("f", 100)).toBe(0);
   expect(instance.used()).toBe(2n + 100n * 8n);
 });
+
+test("instrument() takes 20,000 loops that each end by the one around it in its stride", async () => {
+  const many = 20_000;
+  const open = "loop local.get 0 if else br 2 end ";
+  const wat = `(module (func (param i32) block loop local.get 0 br_if 1 ${open.repeat(many)}
+    unreachable ${"end ".repeat(many)} end end))`;
+  expect(WebAssembly.validate(instrument(await assemble(wat), ROOMY).wasm)).toBe(true);
+});

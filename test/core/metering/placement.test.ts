@@ -44,6 +44,16 @@ const SHAPES = {
     (block $b (br $b) (drop (call $g (i32.const 1))) (loop $l (br_if $l (i32.const 1))) (if (i32.const 1) (then (br $b)) (else (return (i32.const 2)))))
     (block $c (result i32) (br 1 (i32.const 4)) (br_if 1 (i32.const 5) (i32.const 1)) (unreachable)))
     (func $g (param i32) (result i32) (return (local.get 0)) (br_if 0 (i32.const 1) (i32.const 0)))`,
+  "loops in loops that end by the one before": `(func (export "f") (param i32) (result i32) (local i32)
+    (block $out (loop $l0 (local.set 1 (i32.add (local.get 1) (i32.const 1)))
+      (br_if $out (i32.gt_u (local.get 1) (i32.add (local.get 0) (i32.const 25))))
+      ${Array.from(
+        { length: 20 },
+        (_, i) => `(loop $l${i + 1} (local.set 1 (i32.add (local.get 1) (i32.const 1)))
+        (if (i32.gt_u (local.get 1) (i32.const ${i + 3})) (then) (else (br $l${i}))) `,
+      ).join(" ")}
+      (br $l0) ${")".repeat(20)}))
+    (local.get 1))`,
   "recursion, direct and mutual": `(func $odd (param i32) (result i32)
       (if (result i32) (local.get 0) (then (call $even (i32.sub (local.get 0) (i32.const 1)))) (else (i32.const 0))))
     (func $even (param i32) (result i32)

@@ -39,15 +39,42 @@ function potentialOf({ reached, potential }: Joint): number {
   return reached ? potential : 0;
 }
 
+/** Goes through all regions that the code of compilers needs: two or three, seldom more. */
+const MOST_SWEEPS = 8;
+
 /** Shortest distances to a barrier or an exit, by relaxing regions from the last to the first until none improves. */
-function findPotentials({ regions, regionCount, barriers }: Flow): void {
+function findPotentials(flow: Flow): void {
+  const { regions, regionCount, barriers } = flow;
   for (const barrier of barriers) lower(classOf(barrier), 0);
-  for (let changed = true; changed; ) {
-    changed = false;
+  for (let sweep = 0; sweep < MOST_SWEEPS; sweep += 1) {
+    let changed = false;
     for (let i = regionCount - 1; i >= 0; i -= 1) {
       const region = regions[i];
       if (region !== undefined && relax(region)) changed = true;
     }
+    if (!changed) return;
+  }
+  followBack(flow);
+}
+
+/**
+ * The same for what is left, by going back from where a way is known. Attackers write loops in loops of which each ends by
+ * the one before, where every sweep would find one way more; this looks at a region once for each of the few distances there are.
+ */
+function followBack({ regions, regionCount }: Flow): void {
+  const leading = new Map<Joint, Region[]>();
+  const found: Joint[] = [];
+  for (let i = 0; i < regionCount; i += 1) {
+    const region = regions[i];
+    if (region === undefined) break;
+    if (relax(region)) found.push(region.before);
+    if (region.behind === undefined) continue;
+    const those = leading.get(region.behind);
+    if (those !== undefined) those.push(region);
+    else leading.set(region.behind, [region]);
+  }
+  for (let joint = found.pop(); joint !== undefined; joint = found.pop()) {
+    for (const region of leading.get(joint) ?? []) if (relax(region)) found.push(region.before);
   }
 }
 
