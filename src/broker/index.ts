@@ -21,7 +21,7 @@ export { createOutgoing } from "./outgoing.ts";
 export { credentialsFor } from "./own-request.ts";
 export { PROFILES_FILE, ProfileError } from "./profile-error.ts";
 export { loadProfiles, parseProfiles } from "./profile-file.ts";
-export { profilesState } from "./profile-state.ts";
+export { profilesState, rotations } from "./profile-state.ts";
 export { Secret, type SecretProfile } from "./profiles.ts";
 export { resolveProfiles } from "./resolve-profiles.ts";
 export { type SocketPermit, SocketPermits } from "./socket-permits.ts";

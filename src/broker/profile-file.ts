@@ -3,14 +3,16 @@
  *
  * ```yaml
  * weather-api:
- *   secret: { env: WEATHER_API_KEY }        # or { file: … }, { value: … }, { command: [vault, read, …] }
+ *   secret: { env: WEATHER_API_KEY }        # or { file: weather.key }, { value: … }, { command: [vault, read, …] }
  *   audience: ["https://api.example.com"]
  *   inject: { header: authorization, template: "Bearer {secret}" }   # or { query: key }, { basic: user }, { bearer: true }
  *   sign: Ed25519                           # or ES256, instead of inject: the secret is a private key in PEM
  *   tenants: [acme]                         # only for these
  *   allow_addresses: ["10.1.2.3/32"]        # only when the audience is not on the public network
- *   tls: { ca: ca.pem, certificate: us.pem, key: us-key.pem }   # https only; files beside this one, or absolute
+ *   tls: { ca: ca.pem, certificate: us.pem, key: us-key.pem }   # https only
  * ```
+ *
+ * Names of files that are not absolute begin in the folder of this one.
  *
  * No message of this file quotes a value: a secret may stand where it does not belong.
  */
@@ -26,8 +28,8 @@ import {
   visit,
 } from "yaml";
 import { ProfileError, type ProfileFault } from "./profile-error.ts";
+import { isShared } from "./profile-places.ts";
 import { type ProfileDocument, profileShape } from "./profile-schema.ts";
-import { isShared } from "./profile-tls.ts";
 import type { SecretProfile } from "./profiles.ts";
 import { type Profiles, resolveProfiles, type SecretPowers } from "./resolve-profiles.ts";
 

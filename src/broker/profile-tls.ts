@@ -4,6 +4,7 @@
  */
 import { CompactSign, compactVerify, importPKCS8, importX509 } from "jose";
 import type { Files } from "../ports/index.ts";
+import { fileBeside, isShared } from "./profile-places.ts";
 import type { ProfileDocument } from "./profile-schema.ts";
 import { type ProfileTls, Secret } from "./profiles.ts";
 
@@ -20,9 +21,8 @@ export async function readTls(
   tls: NonNullable<ProfileDocument["tls"]>,
   { files, source, refuse }: { files: Files; source: string; refuse: (detail: string) => Error },
 ): Promise<ProfileTls> {
-  const folder = source.slice(0, source.lastIndexOf("/") + 1);
   async function read(member: "ca" | "certificate" | "key", name: string): Promise<string> {
-    const path = name.startsWith("/") ? name : folder + name;
+    const path = fileBeside(source, name);
     const fault = (detail: string) => refuse(`${member}: file "${path}" ${detail}`);
     if (member === "key" && isShared(await files.mode(path)))
       throw fault("is open to group or others, wanted mode 600");
@@ -48,11 +48,6 @@ export async function readTls(
   if (!(await belong(certificate, key)))
     throw refuse("key: it is not the key of the certificate, or neither ECDSA, Ed25519 nor RSA");
   return { ...trust, client: { certificate, key: new Secret(key) } };
-}
-
-/** Whether others than its owner can read a file. */
-export function isShared(mode: number | undefined): boolean {
-  return mode !== undefined && (mode & 0o077) !== 0;
 }
 
 /** What stands between the lines of every block with this label, without white space. */

@@ -15,6 +15,11 @@ export class Secret {
     return this.#text;
   }
 
+  /** Whether two are the same text. For whoever says that one was rotated, and not for what a guest gave. */
+  isSame(other: Secret): boolean {
+    return this.#text === other.#text;
+  }
+
   toString(): string {
     return "[secret]";
   }
@@ -49,6 +54,8 @@ export interface SecretProfile {
   readonly audience: readonly Origin[];
   /** Signs in place of the text: then the secret is a private key, and its text is of no use to anybody. */
   readonly key?: CryptoKey;
+  /** SHA-256 of the key's text: it tells one key from another. */
+  readonly keyDigest?: string;
   /** Name of the query parameter that carries the secret instead of a header. */
   readonly query?: string;
   /** User name of Basic authentication: `{secret}` then stands for both, encoded. */

@@ -1,10 +1,12 @@
 /**
  * Fetches the secrets that profiles name, and makes them ready for use. No message of this file quotes a secret.
  */
+import { sha256Hex } from "../core/digest.ts";
 import type { Files } from "../ports/index.ts";
 import { PROFILES_FILE, ProfileError } from "./profile-error.ts";
+import { fileBeside, isShared } from "./profile-places.ts";
 import type { ProfileDocument } from "./profile-schema.ts";
-import { isShared, readTls } from "./profile-tls.ts";
+import { readTls } from "./profile-tls.ts";
 import { Secret, type SecretProfile } from "./profiles.ts";
 
 /** Profiles as written: where the secrets are, not what they are. */
@@ -34,7 +36,7 @@ export async function resolveProfiles(
   for (const [name, document] of profiles) {
     const refuse = (detail: string) =>
       new ProfileError(source, [{ line: 1, detail: `${name}.secret: ${detail}` }]);
-    const text = await fetchText(document.secret, powers, refuse);
+    const text = await fetchText(document.secret, { ...powers, source }, refuse);
     const { audience, tenants, allow_addresses: open } = document;
     const tls =
       document.tls === undefined
@@ -55,7 +57,14 @@ export async function resolveProfiles(
       const key = await importKey(text, document.sign);
       if (key === undefined) throw refuse(`wanted a private key for ${document.sign} in PEM (PKCS #8)`);
       // The text of a key is looked for on no way out: it is in no broker's hands after this line.
-      resolved.set(name, { ...common, secret: new Secret(""), header: "", template: "", key });
+      resolved.set(name, {
+        ...common,
+        secret: new Secret(""),
+        header: "",
+        template: "",
+        key,
+        keyDigest: sha256Hex(text),
+      });
       continue;
     }
     if (!/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text))
@@ -79,7 +88,7 @@ function wayOf(
 
 async function fetchText(
   secret: ProfileDocument["secret"],
-  { env, files, runCommand }: SecretPowers,
+  { env, files, runCommand, source }: SecretPowers & { readonly source: string },
   refuse: (detail: string) => ProfileError,
 ): Promise<string> {
   if ("value" in secret) return secret.value;
@@ -97,10 +106,11 @@ async function fetchText(
       throw refuse(`command "${secret.command[0]}" failed`);
     }
   }
-  if (isShared(await files.mode(secret.file)))
-    throw refuse(`file "${secret.file}" is open to group or others, wanted mode 600`);
-  const bytes = await files.read(secret.file);
-  if (bytes === undefined) throw refuse("there is no such file");
+  const path = fileBeside(source, secret.file);
+  if (isShared(await files.mode(path)))
+    throw refuse(`file "${path}" is open to group or others, wanted mode 600`);
+  const bytes = await files.read(path);
+  if (bytes === undefined) throw refuse(`there is no file "${path}"`);
   return withoutLineEnd(bytes);
 }
 

@@ -6,7 +6,7 @@
  * A crash between the signature and the step leaves a log that is right all the same: the next start reads the files.
  */
 import { holdCurrency } from "../accounts/index.ts";
-import type { SecretProfile } from "../broker/index.ts";
+import { rotations, type SecretProfile } from "../broker/index.ts";
 import type { ComponentDescription } from "../core/component/index.ts";
 import { GatewayError } from "../core/errors.ts";
 import { digestState } from "../core/manifest/index.ts";
@@ -91,7 +91,8 @@ export class Reloader {
     const { runtime, house, versions, registry, profiles, say, log } = this.#parts;
     const before = this.#files;
     const { after, prepared } = await this.#read(before, log);
-    const changes = changesBetween(before, after);
+    // A secret that was rotated has the same words, and may have been taken over already: what is held is what counts.
+    const changes = [...changesBetween(before, after), ...rotations(profiles, after.profiles)];
     if (changes.length === 0) {
       // The same words; what they are about (a webhook's secret, in its file) may be another.
       this.#files = { ...before, slo: after.slo };

@@ -1,7 +1,15 @@
 /** Secret profiles: broken and careless files first. */
 import { describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
-import { loadProfiles, ProfileError, parseProfiles, resolveProfiles } from "../../src/broker/index.ts";
+import {
+  loadProfiles,
+  ProfileError,
+  parseProfiles,
+  resolveProfiles,
+  rotations,
+  Secret,
+  type SecretProfile,
+} from "../../src/broker/index.ts";
 import type { Files } from "../../src/ports/index.ts";
 
 const GOOD = `# what the weather tool sends
@@ -92,7 +100,7 @@ describe("resolveProfiles()", () => {
 
   it.each([
     ["{ env: ABSENT }", 'variable "ABSENT" is not set'],
-    ["{ file: /absent }", "there is no such file"],
+    ["{ file: /absent }", 'there is no file "/absent"'],
     ["{ file: /shared }", 'file "/shared" is open to group or others'],
     ["{ file: /group }", 'file "/group" is open to group or others'],
     ["{ file: /empty }", "wanted visible ASCII on one line"],
@@ -108,6 +116,51 @@ describe("resolveProfiles()", () => {
       "/lines": ["a\nb\n", 0o600],
     });
     await expect(resolveProfiles(parse(secret), { env: () => undefined, files })).rejects.toThrow(reason);
+  });
+});
+
+describe("a file of a profile that is not absolute", () => {
+  it("begins in the folder of the profiles file, wherever the gateway was started", async () => {
+    const files = fakeFiles({ "/etc/writ/keys/weather": ["from file\n", 0o600] });
+    const options = { env: () => undefined, files, source: "/etc/writ/profiles.yaml" };
+    const resolved = await resolveProfiles(parse("{ file: keys/weather }"), options);
+    expect(resolved.get("weather-api")?.secret.reveal()).toBe("from file");
+    await expect(resolveProfiles(parse("{ file: weather }"), options)).rejects.toThrow(
+      'weather-api.secret: there is no file "/etc/writ/weather"',
+    );
+  });
+});
+
+describe("rotations()", () => {
+  const parts = { audience: [], header: "", template: "", open: [], name: "a" };
+  const profile = (more: Partial<SecretProfile>) =>
+    new Map<string, SecretProfile>([["a", { ...parts, secret: new Secret("one"), ...more }]]);
+  const tls = (certificate: string, key: string) => ({ client: { certificate, key: new Secret(key) } });
+
+  it.each<[string, Partial<SecretProfile>, Partial<SecretProfile>, readonly string[]]>([
+    ["nothing", {}, {}, []],
+    ["a secret", {}, { secret: new Secret("two") }, ["profiles.a: has another secret"]],
+    ["a key", { keyDigest: "1" }, { keyDigest: "2" }, ["profiles.a: has another secret"]],
+    [
+      "a certificate",
+      { tls: tls("1", "k") },
+      { tls: tls("2", "k") },
+      ["profiles.a: has another client certificate"],
+    ],
+    [
+      "its key",
+      { tls: tls("1", "k") },
+      { tls: tls("1", "l") },
+      ["profiles.a: has another client certificate"],
+    ],
+    ["the same certificate", { tls: tls("1", "k") }, { tls: tls("1", "k") }, []],
+  ])("tells of %s that changed", (_, before, after, wanted) => {
+    expect(rotations(profile(before), profile(after))).toEqual(wanted);
+  });
+
+  it("tells nothing of a profile that is new, or gone: other words say so", () => {
+    expect(rotations(new Map(), profile({}))).toEqual([]);
+    expect(rotations(profile({}), new Map())).toEqual([]);
   });
 });
 

@@ -270,6 +270,39 @@ describe("prices and service levels", () => {
   });
 });
 
+describe("a secret that was rotated", () => {
+  it("is taken over by the reload that is asked for, and named without being told", async () => {
+    const [dataFolder, own] = [join(folder, "rotated"), join(folder, "rotated-tools")];
+    await mkdir(dataFolder);
+    await copyTool("links", own);
+    const key = join(dataFolder, "key");
+    await writeFile(key, "the-first-key\n", { mode: 0o600 });
+    await writeFile(
+      join(dataFolder, "profiles.yaml"),
+      "links: { secret: { file: key }, audience: [https://links.test], inject: { bearer: true } }\n",
+    );
+    const at = await openTestGateway({ dataFolder, toolsFolder: own });
+    try {
+      const sign = async () => {
+        const input = { path: "/reports/7", expires: 1_767_225_600 };
+        const { json } = await at.post("/v1/tools/links/sign", { input, purpose: "support-chat" });
+        return json.output.ok as string;
+      };
+      const first = await sign();
+      expect(await sign()).toBe(first);
+      await writeFile(key, "the-second-key\n");
+      const { json } = await at.post("/v1/operate/reload", {});
+      expect(json.changes).toEqual(["profiles.links: has another secret"]);
+      const second = await sign();
+      expect(second).toMatch(/^\/reports\/7\?expires=1767225600&signature=[0-9a-f]{64}$/);
+      expect(second).not.toBe(first);
+      expect((await at.post("/v1/operate/reload", {})).json.changes).toEqual([]);
+    } finally {
+      await at.close();
+    }
+  });
+});
+
 describe("the first key", () => {
   it("is a signed record too", async () => {
     const issued = async () =>
