@@ -35,8 +35,11 @@ const MOST_GROWTH_MIB = 64;
 const awake = setInterval(() => undefined, 60_000);
 /** ms from the first kill of a process until it was gone. */
 const deaths: number[] = [];
+/** Process numbers of all executors. The processes are not kept: what would be left of thousands were ours. */
+const executors: number[] = [];
 const box = await openSandbox({
   executors: tenants.length,
+  keepStarted: false,
   spawn: (role, cage) => timed(runtime.spawnExecutor(role, cage), role === "run"),
 });
 const ways = await prepareWays(box, Number(values["time-to-live"]));
@@ -47,12 +50,10 @@ const ends = new Map<string, number>();
 const late = new Map<string, number[]>();
 const before = { descriptors: 0, mib: 0 };
 const descriptors = () => readdirSync("/proc/self/fd").length;
-const executors = () =>
-  box.started.filter(({ role }) => role === "run").map(({ process: child }) => child.pid);
 /** Those that are still ours: after thousands of processes their numbers are other people's. */
 const living = () => {
   const children = new Set(childrenOf(process.pid));
-  return alive([...new Set(executors())].filter((pid) => children.has(pid)));
+  return alive([...new Set(executors)].filter((pid) => children.has(pid)));
 };
 
 let next = 0;
@@ -117,7 +118,7 @@ if (remaining.length > 0) faults.push(`${remaining.length} executors outlived th
 clearInterval(awake);
 
 console.log(
-  `${runs} runs under ${runtime.name} in ${Math.round(took / 1000)} s, ${deaths.length} executors killed of ${executors().length}; descriptors ${before.descriptors} → ${after.descriptors}, memory ${Math.round(before.mib)} → ${Math.round(after.mib)} MiB`,
+  `${runs} runs under ${runtime.name} in ${Math.round(took / 1000)} s, ${deaths.length} executors killed of ${executors.length}; descriptors ${before.descriptors} → ${after.descriptors}, memory ${Math.round(before.mib)} → ${Math.round(after.mib)} MiB`,
 );
 if (waited > 0) console.log(`  ${waited} were late for their executor, and were run again`);
 for (const [name, all] of late) console.log(`  ended after its deadline: ${spread(all)}  ${name}`);
@@ -127,6 +128,7 @@ process.exitCode = faults.length === 0 ? 0 : 1;
 
 function timed(executor: ExecutorProcess, counts: boolean): ExecutorProcess {
   if (!counts) return executor;
+  executors.push(executor.pid);
   let killedAt: number | undefined;
   void executor.exited.then(() => {
     if (killedAt !== undefined) deaths.push(performance.now() - killedAt);

@@ -28,6 +28,8 @@ export interface OpenOptions extends Partial<SandboxPowers> {
   readonly inProcess?: boolean;
   /** Prepares everything anew, into an empty cache; default false: what other files prepared is found. */
   readonly freshCache?: boolean;
+  /** Whether {@link TestSandbox.started} is kept; default true. What is kept of thousands looks like a leak. */
+  readonly keepStarted?: boolean;
 }
 
 /** One call, apart from the defaults. */
@@ -51,7 +53,7 @@ export interface TestSandbox {
 
 /** Opens a sandbox with one executor. */
 export async function openSandbox(options: OpenOptions = {}): Promise<TestSandbox> {
-  const { inProcess = false, freshCache = false, ...powers } = options;
+  const { inProcess = false, freshCache = false, keepStarted = true, ...powers } = options;
   const given = powers.cacheFolder ?? (freshCache ? undefined : sharedCache());
   const cacheFolder = given ?? (await mkdtemp(join(tmpdir(), "writ-sandbox-")));
   const started: { role: ExecutorRole; process: ExecutorProcess }[] = [];
@@ -66,7 +68,7 @@ export async function openSandbox(options: OpenOptions = {}): Promise<TestSandbo
     cacheFolder,
     spawn(role, cage) {
       const process = inProcess && role === "run" ? createInProcessExecutor() : start(role, cage);
-      started.push({ role, process });
+      if (keepStarted) started.push({ role, process });
       return process;
     },
   });
