@@ -95,14 +95,15 @@ describe("reload()", () => {
       'profiles.api.audience gains "https://b.example.com"',
       'profiles.api.audience loses "https://api.example.com"',
     ]);
-    // A new secret under the same words is no change of what is in force.
+    // A new secret under the same words is told of, and taken.
     await runtime.files.write(
       file,
       text.replace("api.example.com", "b.example.com").replace(secret, "other"),
       { mode: 0o600 },
     );
-    expect((await reloader.reload("signal")).changes).toEqual([]);
-    expect(JSON.stringify([signed, said, log])).not.toContain(secret);
+    expect((await reloader.reload("signal")).changes).toEqual(["profiles.api: has another secret"]);
+    expect(profiles.get("api")?.secret.reveal()).toBe("other");
+    expect(JSON.stringify([signed, said, log])).not.toMatch(/s3cr3t|"other"/);
   });
 });
 
