@@ -63,7 +63,7 @@ describe("createCeiling()", () => {
     expect(settle(100, "next")).toBe(undefined);
     const wait = settle(200, "next");
     expect(wait).toBeInstanceOf(Promise);
-    expect(await kernel()).toEqual([256]);
+    expect(await kernel()).toEqual([260]);
     await wait;
     expect(settle(200, "next")).toBe(undefined);
   });
@@ -72,7 +72,7 @@ describe("createCeiling()", () => {
     const { begun, settle, kernel, asked } = setUp();
     await begun(100);
     void settle(300, "runs", 200);
-    expect(await kernel()).toEqual([556]);
+    expect(await kernel()).toEqual([560]);
     expect(settle(400, "runs", 300)).toBe(undefined);
     expect(asked).toEqual([]);
   });
@@ -93,7 +93,7 @@ describe("createCeiling()", () => {
     expect(asked).toEqual([]);
     state.nowMs += 200;
     const wait = settle(20, "next");
-    expect(await kernel()).toEqual([76]);
+    expect(await kernel()).toEqual([80]);
     await wait;
     expect(settle(20, "next")).toBe(undefined);
   });
@@ -114,7 +114,7 @@ describe("createCeiling()", () => {
     const wait = settle(300, "next");
     expect(wait).toBeInstanceOf(Promise);
     // The lower one is on its way, and cannot be called back.
-    expect(await kernel()).toEqual([76, 356]);
+    expect(await kernel()).toEqual([80, 360]);
     await wait;
     expect(settle(300, "next")).toBe(undefined);
   });
