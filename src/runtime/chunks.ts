@@ -3,7 +3,9 @@ import type { Readable } from "node:stream";
 
 /** Chunks of one stream: for one reader, which leaves the rest in the stream while it is busy. */
 export function chunksOf(stream: Readable): AsyncIterable<Uint8Array> {
-  return { [Symbol.asyncIterator]: () => new Chunks(stream) };
+  // It listens from now on: of a process that ends before anybody reads, Node lets go of the output.
+  const chunks = new Chunks(stream);
+  return { [Symbol.asyncIterator]: () => chunks };
 }
 
 type Result = IteratorResult<Uint8Array, undefined>;

@@ -151,8 +151,8 @@ async function runPreparer(
     late = true;
     process.kill();
   });
-  // A write to a process that is dying fails, or never ends; what it said, or that it said nothing, is decided below.
-  process.write(encodeFrame(command, component.bytes)).catch(() => undefined);
+  // A write to a process that is dying fails; what it said, or that it said nothing, is decided below.
+  await process.write(encodeFrame(command, component.bytes)).catch(() => undefined);
   try {
     for await (const frame of readFrames(process.output, LARGEST_PREPARED_BYTES)) {
       const report = parseReport(frame);

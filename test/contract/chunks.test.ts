@@ -27,6 +27,19 @@ describe("chunksOf()", () => {
     }
   });
 
+  it("gives all of a process that ended before anybody read, whose output Node has let go of, and ends", async () => {
+    const stream = new PassThrough();
+    const chunks = chunksOf(stream);
+    stream.end("what it said");
+    await turn();
+    stream.resume();
+    for (let n = 0; n < 5; n += 1) await turn();
+    expect([stream.readableEnded, stream.destroyed]).toEqual([true, true]);
+    let seen = "";
+    for await (const chunk of chunks) seen += Buffer.from(chunk).toString();
+    expect(seen).toBe("what it said");
+  });
+
   it("leaves the rest in the stream while its reader is busy", async () => {
     let made = 0;
     const stream = new Readable({
