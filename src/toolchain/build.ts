@@ -93,8 +93,7 @@ export async function buildTool(folder: string, options: BuildOptions): Promise<
   const builtFrom = await digestInputs(source);
 
   const present = await readBuilt(target, builtFrom);
-  if (present !== null) {
-    await replacePolicy(source, target);
+  if (present !== null && (await replacePolicy(source, target))) {
     say(`tool ${source.name}: unchanged, ${present.digest.slice(0, 19)}`);
     return { ...present, cached: true };
   }
@@ -180,16 +179,26 @@ async function renamed(from: string, to: string, must: boolean): Promise<boolean
   }
 }
 
-/** A policy may change while the component does not: the copy beside the component follows it. */
-async function replacePolicy(source: ToolSource, target: string): Promise<void> {
+/**
+ * A policy may change while the component does not: the copy beside the component follows it.
+ *
+ * @returns false when another build has moved the folder away meanwhile: then this one makes its own
+ */
+async function replacePolicy(source: ToolSource, target: string): Promise<boolean> {
   const path = join(target, "policy.yaml");
   if (source.policy === null) {
     await rm(path, { force: true });
   } else if ((await readFile(path, "utf8").catch(() => null)) !== source.policy) {
     const fresh = `${path}.${randomUUID()}.new`;
-    await writeFile(fresh, source.policy);
-    await rename(fresh, path);
+    try {
+      await writeFile(fresh, source.policy);
+      await rename(fresh, path);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+      throw error;
+    }
   }
+  return true;
 }
 
 function toBuilt(folder: string, facts: ToolFacts): Omit<BuiltTool, "cached"> {
