@@ -132,6 +132,16 @@ describe("run() of a guest that wants memory", () => {
     expect(end).toMatchObject({ outcome: { kind: "completed" }, output: -1, memoryPeakBytes: 65_536 });
   });
 
+  it("is told which it was, where it was a table that could not grow", async () => {
+    const table = (maximum: string) =>
+      guest(`(memory (export "memory") 1) (table 1 ${maximum} funcref) (func (export "run")
+        (loop $again (br_if $again (i32.ne (table.grow (ref.null func) (i32.const 300000)) (i32.const -1)))) unreachable)`);
+    const capped = await box.call(await componentOf(table("")), "run", {}, { fuel: 1e9 });
+    expect(capped.outcome).toEqual({ kind: "exhausted", budget: "table_elements" });
+    const own = await box.call(await componentOf(table("1000")), "run", {}, { fuel: 1e9 });
+    expect(own.outcome).toEqual({ kind: "trapped", reason: "unreachable" });
+  });
+
   it("is refused when it needs more than the cap from the start", async () => {
     const component = await componentOf(guest(`(memory (export "memory") 200) (func (export "run"))`));
     await expect(box.call(component, "run", {}, { memoryBytes: 8 * MIB })).rejects.toMatchObject({

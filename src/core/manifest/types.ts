@@ -19,6 +19,7 @@ export const HOST_LIMITS = [
   "host_calls",
   "concurrent_calls",
   "handles",
+  "table_elements",
   "call_depth",
   "random_bytes",
   "log_lines",

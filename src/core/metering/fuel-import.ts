@@ -31,8 +31,9 @@
  *   account. What the guest used is the sum of what was put in, less `left`: exact, whatever the portions.
  *   INVARIANT: it never throws. Guests can catch what JavaScript throws, and `left` below zero ends them for certain.
  *
- * - `refused`: imported by modules that were metered with the option `noteRefusals`. It is set to 1 where a growth of a
- *   memory fails that the module itself would have allowed: for want of room under the cap, or of memory on the machine.
+ * - `refused`: imported by modules that were metered with the option `noteRefusals`. It is set to a number of
+ *   {@link REFUSED_GROWTH} where a growth fails that the module itself would have allowed: for want of room under the cap,
+ *   or of memory on the machine. It says what was refused last.
  *
  * An instance that was exhausted or has trapped must not be called again.
  */
@@ -43,3 +44,6 @@ export const FUEL_IMPORT = {
   refill: { name: "refill" },
   refused: { name: "refused", type: "i32", mutable: true },
 } as const;
+
+/** What the global `refused` of {@link FUEL_IMPORT} says could not grow; 0 where nothing was refused. */
+export const REFUSED_GROWTH = { memory: 1, table: 2 } as const;

@@ -47,7 +47,7 @@
  */
 
 export { COST_TABLE_VERSION, OPERATOR_COSTS } from "./costs.ts";
-export { FUEL_IMPORT } from "./fuel-import.ts";
+export { FUEL_IMPORT, REFUSED_GROWTH } from "./fuel-import.ts";
 export type { Crossing } from "./host-costs.ts";
 export {
   BROKER_CALL_COST,

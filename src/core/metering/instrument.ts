@@ -34,7 +34,7 @@ export interface MeterOptions {
    * fuel. Default false: such a guest is stopped.
    */
   readonly refill?: boolean;
-  /** Has the module import `refused` of {@link FUEL_IMPORT}, and note there that a memory could not grow. Default false. */
+  /** Has the module import `refused` of {@link FUEL_IMPORT}, and note there what could not grow. Default false. */
   readonly noteRefusals?: boolean;
   /** Lets relaxed SIMD pass, whose results differ between machines. Default false. */
   readonly allowRelaxedSimd?: boolean;
@@ -78,7 +78,7 @@ export interface MeteredModule {
 }
 
 /** The version of the rewriting. Whoever keeps metered modules keeps them under it; fuel depends on the cost table only. */
-export const METER_VERSION = "writ-meter/10";
+export const METER_VERSION = "writ-meter/11";
 
 /** Where the caller names no depth: about half a megabyte of native stack. */
 export const DEFAULT_MAX_CALL_DEPTH = 4096;

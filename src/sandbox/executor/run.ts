@@ -150,10 +150,10 @@ export function startRun(
       if (linked.depthExceeded()) return { kind: "exhausted", budget: "call_depth" };
       const end = endOfThrown(error);
       unexplained = end === UNEXPLAINED || end === STACK_OVERFLOW || end === OUT_OF_MEMORY;
-      // A guest that was refused memory and traps has most likely been ended by its own allocator. One that went on without,
+      // A guest that was refused room and traps has most likely been ended by its own allocator. One that went on without,
       // and traps for another reason, is told the same.
-      const outOfMemory = end.kind === "trapped" && linked.growthRefused();
-      return outOfMemory ? { kind: "exhausted", budget: "memory_bytes" } : end;
+      const refused = end.kind === "trapped" ? linked.growthRefused() : undefined;
+      return refused === undefined ? end : { kind: "exhausted", budget: GROWTH_BUDGETS[refused] };
     }
   }
 
@@ -230,6 +230,8 @@ function answerOf(command: RunCommand, returned: unknown): GuestAnswer {
   return tag === "ok" ? { returned: val } : { failed: val };
 }
 
+/** The budgets that end the growth of what a guest has. */
+const GROWTH_BUDGETS = { memory: "memory_bytes", table: "table_elements" } as const;
 /** V8's own stack, should it end before the deterministic limit does: it may have ended in the middle of our own code. */
 const STACK_OVERFLOW: GuestEnd = Object.freeze({ kind: "exhausted", budget: "call_depth" });
 /** Nothing that a guest is known to be able to cause: a bug of ours, or memory that the engine could not get. */

@@ -110,6 +110,7 @@ export const EXECUTOR_BUDGETS = [
   "host_calls",
   "concurrent_calls",
   "handles",
+  "table_elements",
   "call_depth",
   "random_bytes",
   "resident_bytes",

@@ -4,7 +4,7 @@
 
 import { expect, test } from "vitest";
 import { GatewayError } from "../../../src/core/errors.ts";
-import { FUEL_IMPORT, instrument } from "../../../src/core/metering/index.ts";
+import { FUEL_IMPORT, instrument, REFUSED_GROWTH } from "../../../src/core/metering/index.ts";
 import type { MeteredInstance } from "./support.ts";
 import {
   assemble,
@@ -108,28 +108,36 @@ test("instrument() is not overflowed by 64-bit sizes", async () => {
 });
 
 test("instrument() notes a growth that is refused below the module's own maximum, where it is asked to", async () => {
-  const cases: readonly (readonly [memory: string, type: string, pages: number, refused: number])[] = [
-    ["1", "i32", 3, 0],
-    ["1", "i32", 4, 1],
-    ["i64 1", "i64", 4, 1],
-    ["1 4", "i32", 4, 0], // its own
-    ["1 3", "i32", 3, 0],
-    ["1 100", "i32", 4, 1],
+  const cases: readonly (readonly [defined: string, by: string, grows: boolean, refused: number])[] = [
+    ["memory 1", "i32.const 3", true, 0],
+    ["memory 1", "i32.const 4", false, REFUSED_GROWTH.memory],
+    ["memory i64 1", "i64.const 4", false, REFUSED_GROWTH.memory],
+    ["memory 1 4", "i32.const 4", false, 0], // its own
+    ["memory 1 3", "i32.const 3", false, 0],
+    ["memory 1 100", "i32.const 4", false, REFUSED_GROWTH.memory],
+    ["table 1 funcref", "i32.const 9", true, 0],
+    ["table 1 funcref", "i32.const 10", false, REFUSED_GROWTH.table],
+    ["table i64 1 funcref", "i64.const 10", false, REFUSED_GROWTH.table],
+    ["table 1 10 funcref", "i32.const 10", false, 0], // its own
+    ["table 1 100 funcref", "i32.const 10", false, REFUSED_GROWTH.table],
   ];
-  for (const [memory, type, pages, expected] of cases) {
-    const wasm = await assemble(`(module (memory ${memory}) (func (export "f") (result ${type})
-      (memory.grow (${type}.const ${pages}))))`);
+  for (const [defined, by, grows, expected] of cases) {
+    const kind = defined.startsWith("table") ? "table" : "memory";
+    const wasm = await assemble(`(module (${defined}) (func (export "f") (result ${by.slice(0, 3)})
+      (${kind}.grow ${kind === "table" ? "(ref.null func)" : ""} (${by}))))`);
     const counters = createCounters(PLENTY);
     const refused = new WebAssembly.Global({ value: "i32", mutable: true }, 0);
-    const metered = instrument(wasm, { maxMemoryBytes: 4 * 65_536, noteRefusals: true }).wasm;
+    const metered = instrument(wasm, {
+      maxMemoryBytes: 4 * 65_536,
+      maxTableElements: 10,
+      noteRefusals: true,
+    }).wasm;
     const { left, depth } = counters;
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(metered), {
       [FUEL_IMPORT.module]: { left, depth, [FUEL_IMPORT.refused.name]: refused },
     });
-    expect(Number(callExport(exports, "f", [])) === -1).toBe(
-      expected === 1 || memory === "1 4" || memory === "1 3",
-    );
-    expect(refused.value).toBe(expected);
+    expect(Number(callExport(exports, "f", [])) !== -1, `${defined}, ${by}`).toBe(grows);
+    expect(refused.value, `${defined}, ${by}`).toBe(expected);
     expect(left.value).toBeGreaterThan(0n);
   }
 });

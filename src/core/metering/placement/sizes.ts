@@ -48,13 +48,18 @@ export function sizeChargeOf(module: WasmModule, maxima: Maxima, walker: Walker)
   switch (opcode) {
     case OP.memoryGrow: {
       const maximum = maxima.memories[first] ?? 0n;
-      const capped = (memories[first]?.maximum ?? maximum + 1n) > maximum || first < module.importedMemories;
+      const capped = isCapped(memories[first], maximum) || first < module.importedMemories;
       return items(is64(memories, first), UNITS_PER_PAGE, { kind: "memory", index: first, maximum, capped });
     }
     case OP.tableGrow: {
       const maximum = maxima.tables[first] ?? 0n;
-      const growth = { kind: "table", index: first, maximum, capped: false } as const;
-      return items(is64(tables, first), UNITS_PER_TABLE_ELEMENT, growth);
+      const capped = isCapped(tables[first], maximum) || first < module.importedTables;
+      return items(is64(tables, first), UNITS_PER_TABLE_ELEMENT, {
+        kind: "table",
+        index: first,
+        maximum,
+        capped,
+      });
     }
     case OP.memoryFill:
       return bytes(is64(memories, first));
@@ -88,6 +93,10 @@ function bytes(wide: boolean): SizeCharge {
 
 function items(wide: boolean, unitsPerItem: number, growth?: SizeCharge["growth"]): SizeCharge {
   return { wide, unitsPerItem, itemsPerUnit: 1, ...(growth && { growth }) };
+}
+
+function isCapped(own: Limits | undefined, maximum: bigint): boolean {
+  return (own?.maximum ?? maximum + 1n) > maximum;
 }
 
 function is64(space: readonly Limits[], index: number): boolean {

@@ -5,6 +5,7 @@
 import { OP } from "../binary/walker.ts";
 import type { Writer } from "../binary/writer.ts";
 import { LARGEST_SIZE } from "../costs.ts";
+import { REFUSED_GROWTH } from "../fuel-import.ts";
 import type { SizeCharge } from "../placement/sizes.ts";
 import { i32, i64, op, TYPE, type WordCode } from "./word-code.ts";
 
@@ -33,12 +34,12 @@ export function writeSizeCharge(
  * Writes behind a growth, whose result is on the stack and stays there, that a failure is noted.
  *
  * @param size a local that holds it meanwhile
- * @param refused the global that is set to 1
+ * @param refused the global that says so
  * @returns the offset of the branch, which is hardly ever taken
  */
 export function writeRefusalNote(
   writer: Writer,
-  { wide }: SizeCharge,
+  { wide, growth }: SizeCharge,
   size: number,
   refused: number,
 ): number {
@@ -48,7 +49,7 @@ export function writeRefusalNote(
   writer.byte(wide ? 0x51 : 0x46); // eq
   const branch = writer.length;
   writer.bytes(OP.if, TYPE.empty);
-  i32(writer, 1);
+  i32(writer, REFUSED_GROWTH[growth?.kind ?? "memory"]);
   op(writer, OP.globalSet, refused);
   writer.byte(OP.end);
   op(writer, OP.localGet, size);

@@ -17,7 +17,7 @@ import { ComponentInstance } from "./component-instance.ts";
 import { type CoreState, createCoreState } from "./core-state.ts";
 import { HandleQuota } from "./handles.ts";
 import { BorderMeter } from "./meter.ts";
-import { Pace } from "./pace.ts";
+import { type Growth, Pace } from "./pace.ts";
 import { type CoreFunction, Passage } from "./passage.ts";
 import type { RefillHooks } from "./refill-hook.ts";
 
@@ -80,8 +80,8 @@ export interface LinkedComponent {
   depthExceeded(): boolean;
   /** Bytes of all memories. A memory never shrinks, so at the end this is the peak. */
   memoryBytes(): number;
-  /** Whether a memory could not grow that the guest would have grown. */
-  growthRefused(): boolean;
+  /** See `Pace.refusedGrowth`. */
+  growthRefused(): Growth | undefined;
   /** Its core instances; undefined when they could not be lent to another run. */
   readonly core: CoreState | undefined;
 }
@@ -371,7 +371,7 @@ export function linkComponent(compiled: CompiledPlan, powers: LinkPowers): Linke
       for (const memory of memories) bytes += memory.buffer.byteLength;
       return bytes;
     },
-    growthRefused: () => pace.refused.value !== 0,
+    growthRefused: () => pace.refusedGrowth,
     // An asynchronous plan's doors, and a profiler's, lead to one run alone.
     core: machine === undefined && profiler === undefined ? core : undefined,
   };

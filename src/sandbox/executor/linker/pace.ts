@@ -2,7 +2,7 @@
  * How far a run's code goes at once: portion by portion of its fuel, and between two of them the host may let others go
  * first. Only where it can: code that was called by ours, and has to come back at once, is not suspended.
  */
-import { FUEL_IMPORT } from "../../../core/metering/index.ts";
+import { FUEL_IMPORT, REFUSED_GROWTH } from "../../../core/metering/index.ts";
 import type { RunGuard } from "../guard.ts";
 import { Fuel } from "./fuel.ts";
 import type { CoreFunction } from "./passage.ts";
@@ -19,13 +19,16 @@ export interface PaceParts {
   readonly turn: (() => Promise<void> | undefined) | undefined;
 }
 
+/** What a guest may be refused more of. */
+export type Growth = keyof typeof REFUSED_GROWTH;
+
 /** What core instances count with. */
 export interface Counters {
   /** See `Fuel`. */
   readonly units: WebAssembly.Global;
   /** Frames in use; below zero once there were more than there may be. */
   readonly depth: WebAssembly.Global;
-  /** Set to 1 once a memory could not grow that the guest would have grown. */
+  /** What could not grow that the guest would have grown: see `REFUSED_GROWTH`. */
   readonly refused: WebAssembly.Global;
   readonly hook: RefillHook;
 }
@@ -45,8 +48,7 @@ export class Pace {
   readonly fuel: Fuel;
   /** Frames in use; below zero once there were more than there may be. */
   readonly depth: WebAssembly.Global;
-  /** Set to 1 once a memory could not grow that the guest would have grown. */
-  readonly refused: WebAssembly.Global;
+  readonly #refused: WebAssembly.Global;
   readonly #parts: PaceParts;
   /** Calls, one inside of another, that have to come back at once. */
   #plainCalls = 0;
@@ -59,7 +61,7 @@ export class Pace {
     this.fuel = new Fuel(parts.units, units);
     this.depth = depth;
     depth.value = 0;
-    this.refused = refused;
+    this.#refused = refused;
     refused.value = 0;
     hook.serve({ portion: () => this.#portion(), turn: () => this.#wait() });
   }
@@ -70,8 +72,15 @@ export class Pace {
       [FUEL_IMPORT.left.name]: this.fuel.counter,
       [FUEL_IMPORT.depth.name]: this.depth,
       [FUEL_IMPORT.refill.name]: this.#parts.counters.hook.refill,
-      [FUEL_IMPORT.refused.name]: this.refused,
+      [FUEL_IMPORT.refused.name]: this.#refused,
     };
+  }
+
+  /** What could not grow, the last time that the guest would have grown something and could not. */
+  get refusedGrowth(): Growth | undefined {
+    const { value } = this.#refused;
+    if (value === REFUSED_GROWTH.memory) return "memory";
+    return value === REFUSED_GROWTH.table ? "table" : undefined;
   }
 
   /** Whether the guest is suspended because it is another run's turn. */
