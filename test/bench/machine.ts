@@ -15,7 +15,7 @@ export interface Provenance {
     readonly os: string;
   };
   readonly versions: Readonly<Record<string, string | null>>;
-  /** `-dirty` is appended when files differ from the commit. Null outside a git work tree. */
+  /** `-dirty` is appended when files other than results differ from the commit. Null outside a git work tree. */
   readonly commit: string | null;
 }
 
@@ -65,7 +65,9 @@ function commit(): string | null {
         encoding: "utf8",
         stdio: ["ignore", "pipe", "ignore"],
       });
-    const dirty = git("status", "--porcelain", "--untracked-files=no").trim() !== "";
+    // What an earlier suite of the same evening kept changes nothing of what is measured.
+    const sources = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!test/bench/results");
+    const dirty = sources.trim() !== "";
     return `${git("rev-parse", "--short=12", "HEAD").trim()}${dirty ? "-dirty" : ""}`;
   } catch {
     return null;
