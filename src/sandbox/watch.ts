@@ -220,7 +220,7 @@ export function createWatch<R extends Watched>(
     },
     heard() {
       hurried = false;
-      if (!computesForLong(runs)) restore();
+      if (yields && !computesForLong(runs)) restore();
     },
     hurry() {
       hurried = true;

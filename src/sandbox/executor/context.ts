@@ -138,10 +138,12 @@ export function createContext(powers: {
       guard.trap();
     }
     asked += 1;
+    guard.asks();
     try {
       return await inputs.reply(powers.pipe.ask(name, args, body, roomy));
     } finally {
       asked -= 1;
+      guard.answered();
     }
   }
 

@@ -74,6 +74,10 @@ export interface RunGuard {
   wrapSwitching(name: string, call: Trampoline): Trampoline;
   /** Waits for the world, with all code of the guest's suspended. */
   whileIdle(waited: Promise<void>): Promise<void>;
+  /** A call goes to the broker: until it is answered the gateway knows by itself that the run waits. */
+  asks(): void;
+  /** It was answered. */
+  answered(): void;
 }
 
 /** A function as a core module calls it. */
@@ -90,7 +94,8 @@ const LONG_SUSPENSION_MS = 3;
 
 /**
  * @param hostCalls import calls that the run may make
- * @param pause told when the guest has been suspended for a while, and when it goes on after that
+ * @param pause told when the guest has been suspended for a while and no call of its is under way, and when it goes on
+ *   after that
  */
 export function createGuard(
   hostCalls: number,
@@ -172,6 +177,8 @@ export function createGuard(
   }
 
   const suspensions = new Set<Suspension>();
+  /** Calls that the broker has not answered. */
+  let asking = 0;
   /** One for all of them, and left to run: most are over long before, and to set a timer for each costs as much as they do. */
   let isWatched = false;
 
@@ -196,6 +203,8 @@ export function createGuard(
 
   function tellLong(): void {
     isWatched = false;
+    // The gateway has them: to be told as well would cost each of them two frames. The last answer begins this anew.
+    if (asking > 0) return;
     const nowMs = performance.now();
     let nextMs = Number.POSITIVE_INFINITY;
     for (const suspension of suspensions) {
@@ -240,6 +249,13 @@ export function createGuard(
     wrapWaiting: (name, call) => wrapSuspending(name, call, told),
     wrapSwitching: (name, call) => wrapSuspending(name, call, (waited) => waited),
     whileIdle: told,
+    asks() {
+      asking += 1;
+    },
+    answered() {
+      asking -= 1;
+      if (asking === 0 && suspensions.size > 0) watchFor(LONG_SUSPENSION_MS);
+    },
   };
 }
 
