@@ -6,9 +6,10 @@
  * made canonical, since which NaN comes out is the one thing that the specification leaves to the processor and that
  * the programs' memories could show.
  *
- *   --budgets <n>   random budgets for each program, default 200
- *   --only <text>   a part of a program's name
- *   WRIT_NODE       a further Node, such as an older one: the path of its binary
+ *   --budgets <n>     random budgets for each program, default 200
+ *   --only <text>     a part of a program's name
+ *   --against <text>  a part of a configuration's name, as often as there are: the others are left out, but for the first
+ *   WRIT_NODE         a further Node, such as an older one: the path of its binary
  */
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
@@ -19,7 +20,11 @@ import { loadPrograms } from "../bench/support/programs.ts";
 
 const { values } = parseArgs({
   args: argv.slice(2),
-  options: { budgets: { type: "string", default: "200" }, only: { type: "string", default: "" } },
+  options: {
+    budgets: { type: "string", default: "200" },
+    only: { type: "string", default: "" },
+    against: { type: "string", multiple: true, default: [""] },
+  },
 });
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -83,6 +88,7 @@ await loadPrograms(CACHE);
 let wrong = 0;
 let first: ReadonlyMap<string, readonly string[]> | undefined;
 for (const configuration of configurations()) {
+  if (first !== undefined && !values.against.some((each) => configuration.name.includes(each))) continue;
   const begun = performance.now();
   const ends = await runOne(configuration);
   first ??= ends;

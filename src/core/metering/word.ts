@@ -16,6 +16,8 @@ export const MAX_CALL_DEPTH = 8191;
 
 /** What a call by way of a table or a reference takes of the depth, for the frames that it leads to. */
 export const UNKNOWN_FRAMES = 3;
+/** What a call of an import takes of it, for the wrappers on both sides as well; one of many parameters takes more. */
+export const CROSSING_FRAMES = 5;
 
 /**
  * Units that a word takes from the host's counter at once, at most. Far below 2^31, so that no sum overflows.

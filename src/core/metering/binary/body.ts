@@ -8,14 +8,12 @@ import type { WasmModule } from "./module.ts";
 import { functionType } from "./module.ts";
 import { Reader } from "./reader.ts";
 import type { FunctionType } from "./types.ts";
-import { skipValueType } from "./types.ts";
+import { isVector, skipValueType } from "./types.ts";
 import type { Walker } from "./walker.ts";
 import { OP } from "./walker.ts";
 
 /** V8 accepts 50,000 locals, parameters included; metering adds a few of its own. */
 export const MAX_LOCALS = 49_900;
-
-const V128 = 0x7b;
 
 /** One defined function, ready to be walked. */
 export interface FunctionBody {
@@ -45,13 +43,12 @@ export function readBody(module: WasmModule, position: number): FunctionBody {
   const localGroups = reader.u32();
   const localsStart = reader.pos;
   const type = functionType(module, typeIndex);
-  let slots = type.params.count;
-  for (let at = type.params.start; at < type.params.end; at += 1) if (module.bytes[at] === V128) slots += 1;
+  let slots = type.params.count + type.params.vectors;
   let declaredLocals = 0;
   for (let i = 0; i < localGroups; i += 1) {
     const count = reader.u32();
     declaredLocals += count;
-    slots += reader.bytes[reader.pos] === V128 ? count * 2 : count;
+    slots += isVector(reader) ? count * 2 : count;
     skipValueType(reader);
   }
   if (declaredLocals + type.params.count > MAX_LOCALS) {

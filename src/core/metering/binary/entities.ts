@@ -6,7 +6,7 @@
 
 import { refuseComponent } from "../../errors.ts";
 import type { Reader } from "./reader.ts";
-import { skipValueType } from "./types.ts";
+import { isVector, skipValueType } from "./types.ts";
 
 /** Limits of a memory (pages) or a table (elements). */
 export interface Limits {
@@ -57,6 +57,29 @@ export function readTable(reader: Reader): {
   return { typeStart, typeEnd, limits, expressionStart };
 }
 
+/** Reads the content of a global section. @returns how many there are, and whether one of them holds a vector */
+export function readGlobals(reader: Reader): { readonly count: number; readonly vectors: boolean } {
+  const count = reader.u32();
+  let vectors = false;
+  for (let i = 0; i < count; i += 1) {
+    vectors ||= isVector(reader);
+    skipValueType(reader);
+    reader.byte(); // mutability
+    skipExpression(reader);
+  }
+  return { count, vectors };
+}
+
+/** Reads the content of a tag section. @returns the type index of each */
+export function readTags(reader: Reader): number[] {
+  const tags: number[] = [];
+  for (let count = reader.u32(); count > 0; count -= 1) {
+    reader.byte(); // attribute: an exception
+    tags.push(reader.u32());
+  }
+  return tags;
+}
+
 /** Steps over a constant expression, its end included. */
 export function skipExpression(reader: Reader): void {
   while (nextConstant(reader) !== 0x0b);
@@ -99,6 +122,8 @@ export function readImport(reader: Reader): ImportName & {
   readonly typeStart: number;
   readonly limits: Limits | undefined;
   readonly typeIndex: number;
+  /** It is a global that holds a vector. */
+  readonly vector: boolean;
 } {
   const module = reader.name();
   const name = reader.name();
@@ -107,6 +132,7 @@ export function readImport(reader: Reader): ImportName & {
   let typeStart = reader.pos;
   let limits: Limits | undefined;
   let typeIndex = 0;
+  const vector = kind === 3 && isVector(reader);
   if (kind === 0) typeIndex = reader.u32();
   else if (kind === 1) limits = readTable(reader).limits;
   else if (kind === 2) limits = readLimits(reader);
@@ -120,5 +146,5 @@ export function readImport(reader: Reader): ImportName & {
   } else {
     throw refuseComponent(`Cannot meter wasm module: import kind ${kind} of "${module}" "${name}"`, [module]);
   }
-  return { module, name, kind, typeStart, limits, typeIndex };
+  return { module, name, kind, typeStart, limits, typeIndex, vector };
 }

@@ -9,7 +9,7 @@
 
 import { refuseComponent } from "../../errors.ts";
 import type { ImportName, Limits } from "./entities.ts";
-import { readImport, readLimits, readTable } from "./entities.ts";
+import { readGlobals, readImport, readLimits, readTable, readTags } from "./entities.ts";
 import { Reader } from "./reader.ts";
 import type { FunctionType, TypeDefinition } from "./types.ts";
 import { readTypes } from "./types.ts";
@@ -56,6 +56,10 @@ export interface WasmModule {
   readonly importedMemories: number;
   readonly importedGlobals: number;
   readonly definedGlobals: number;
+  /** Type index of every tag. */
+  readonly tags: readonly number[];
+  /** Whether a type or a global of it has vectors, so that code may hold some without an operator on vectors. */
+  readonly vectors: boolean;
   readonly exports: readonly string[];
   /** The start function, if there is one. */
   readonly start: number | undefined;
@@ -76,15 +80,19 @@ export function readModule(bytes: Uint8Array): WasmModule {
   const tables: Limits[] = [];
   const memories: Limits[] = [];
   const imports: ImportName[] = [];
+  const tags: number[] = [];
   let importedGlobals = 0;
+  let vectors = types.some(hasVectors);
   withSection(bytes, sections, SECTION.import, (reader) => {
     for (let count = reader.u32(); count > 0; count -= 1) {
-      const { module, name, kind, limits, typeIndex } = readImport(reader);
+      const { module, name, kind, limits, typeIndex, vector } = readImport(reader);
+      vectors ||= vector;
       imports.push({ module, name, kind });
       if (kind === 0) functions.push(typeIndex);
       else if (kind === 1 && limits !== undefined) tables.push(limits);
       else if (kind === 2 && limits !== undefined) memories.push(limits);
       else if (kind === 3) importedGlobals += 1;
+      else if (kind === 4) tags.push(typeIndex);
     }
   });
   const imported = { functions: functions.length, tables: tables.length, memories: memories.length };
@@ -97,6 +105,8 @@ export function readModule(bytes: Uint8Array): WasmModule {
   withSection(bytes, sections, SECTION.memory, (reader) => {
     for (let count = reader.u32(); count > 0; count -= 1) memories.push(readLimits(reader));
   });
+  const globals = withSection(bytes, sections, SECTION.global, readGlobals);
+  tags.push(...(withSection(bytes, sections, SECTION.tag, readTags) ?? []));
   const bodies = withSection(bytes, sections, SECTION.code, readBodies) ?? [];
   if (bodies.length !== functions.length - imported.functions) {
     throw refuseComponent(
@@ -115,7 +125,9 @@ export function readModule(bytes: Uint8Array): WasmModule {
     memories,
     importedMemories: imported.memories,
     importedGlobals,
-    definedGlobals: withSection(bytes, sections, SECTION.global, (reader) => reader.u32()) ?? 0,
+    definedGlobals: globals?.count ?? 0,
+    tags,
+    vectors: vectors || globals?.vectors === true,
     exports: withSection(bytes, sections, SECTION.export, readExportNames) ?? [],
     start: withSection(bytes, sections, SECTION.start, (reader) => reader.u32()),
     bodies,
@@ -125,6 +137,11 @@ export function readModule(bytes: Uint8Array): WasmModule {
 /** @returns bytes of all function bodies */
 export function bodyBytes({ bodies }: WasmModule): number {
   return bodies.reduce((sum, { start, end }) => sum + end - start, 0);
+}
+
+function hasVectors(type: TypeDefinition): boolean {
+  if (type.kind === "func") return type.params.vectors + type.results.vectors > 0;
+  return type.vectors > 0;
 }
 
 /** @returns the function type behind a type index. @throws `GatewayError` component-refused when it is none */

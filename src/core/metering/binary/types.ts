@@ -12,6 +12,8 @@ import type { Reader } from "./reader.ts";
 /** A run of value types as it is spelled in the module. */
 export interface ValueTypes {
   readonly count: number;
+  /** How many of them are vectors: values of sixteen bytes. */
+  readonly vectors: number;
   /** Offset of the first value type's first byte. */
   readonly start: number;
   /** One past the last value type's last byte. */
@@ -41,10 +43,11 @@ export interface FunctionType extends TypePlace {
   readonly supers: readonly number[];
 }
 
-/** A type that is no function: metering needs its number of fields only. An array has one. */
+/** A type that is no function: metering needs its number of fields, and how many are vectors. An array has one. */
 export interface AggregateType extends TypePlace {
   readonly kind: "struct" | "array";
   readonly fields: number;
+  readonly vectors: number;
 }
 
 /** One entry of the type index space. */
@@ -86,6 +89,11 @@ export function skipValueType(reader: Reader): void {
   );
 }
 
+/** Whether the value type that the reader stands on is a vector. */
+export function isVector({ bytes, pos }: Reader): boolean {
+  return bytes[pos] === 0x7b;
+}
+
 /** Whether a block type is whole in its first byte: none, a value type, or the index of a function type. */
 export function isShortBlockType(code: number): boolean {
   return code <= 0x40 || (code >= 0x7b && code <= 0x7f) || (code >= 0x69 && code <= 0x74);
@@ -120,11 +128,13 @@ function readComposite(reader: Reader, final: boolean, supers: readonly number[]
   }
   if (code === 0x5e || code === 0x5f) {
     const fields = code === 0x5e ? 1 : reader.u32();
+    let vectors = 0;
     for (let i = 0; i < fields; i += 1) {
+      if (isVector(reader)) vectors += 1;
       skipValueType(reader);
       reader.byte(); // mutability
     }
-    return { kind: code === 0x5e ? "array" : "struct", fields };
+    return { kind: code === 0x5e ? "array" : "struct", fields, vectors };
   }
   throw refuseComponent(
     `Cannot meter wasm type form 0x${code.toString(16)} at ${start}: it belongs to a proposal not supported`,
@@ -134,6 +144,10 @@ function readComposite(reader: Reader, final: boolean, supers: readonly number[]
 function readValueTypes(reader: Reader): ValueTypes {
   const count = reader.u32();
   const start = reader.pos;
-  for (let i = 0; i < count; i += 1) skipValueType(reader);
-  return { count, start, end: reader.pos };
+  let vectors = 0;
+  for (let i = 0; i < count; i += 1) {
+    if (isVector(reader)) vectors += 1;
+    skipValueType(reader);
+  }
+  return { count, vectors, start, end: reader.pos };
 }

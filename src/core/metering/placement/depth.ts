@@ -17,12 +17,9 @@ import { MAX_CALL_DEPTH, UNKNOWN_FRAMES } from "../word.ts";
 import type { CallGraph, FunctionFacts } from "./callgraph.ts";
 import type { Graph } from "./cycles.ts";
 import { breakCycles, partsOf, turned } from "./cycles.ts";
+import { SLOTS_PER_DEPTH, slotsOf } from "./frames.ts";
 import type { ScannedBody } from "./scan.ts";
 
-/** Slots of eight bytes that one unit of call depth covers: a large frame takes several. */
-const SLOTS_PER_DEPTH = 16;
-/** What a frame takes beside its locals, in slots. */
-const FRAME_OVERHEAD = 8;
 /** Slots of frames between two that take depth, at most. */
 const LONGEST_WAY = 128;
 /** The same from where one calls by way of a table or a reference. */
@@ -206,7 +203,7 @@ class Chains {
       }
     }
     const isLeaf = !isOut && first[v] === first[v + 1];
-    const slots = FRAME_OVERHEAD + (this.#bodies[v]?.body.slots ?? 0);
+    const slots = slotsOf(this.#bodies[v]);
     const frame = isLeaf ? slots : Math.max(slots, SLOTS_PER_DEPTH);
     const longest = this.#graph.fromOutside[v] === true ? LONGEST_UNKNOWN_WAY : LONGEST_WAY;
     if (this.#taking[v] === 0 && (way < 0 || way + frame <= longest) && end + frame <= LONGEST_END) {

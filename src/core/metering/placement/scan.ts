@@ -13,11 +13,13 @@ import type { BodyHints } from "../binary/hints.ts";
 import type { WasmModule } from "../binary/module.ts";
 import { costOf, SHAPE, shapeOf } from "../binary/operators.ts";
 import { Reader } from "../binary/reader.ts";
+import { EFFECTS } from "../binary/stack-effects.ts";
 import { OP, Walker } from "../binary/walker.ts";
 import { Writer } from "../binary/writer.ts";
 import { entryCost } from "../costs.ts";
 import type { FunctionFacts } from "./callgraph.ts";
 import { FactsCollector } from "./callgraph.ts";
+import { OperandCount } from "./operands.ts";
 import { Sites } from "./sites.ts";
 
 /** How the indices of one body move. */
@@ -40,6 +42,8 @@ export interface ScannedBody {
   /** Its stops. */
   readonly firstStop: number;
   readonly stopsEnd: number;
+  /** Operands that it has on its stack at most, in slots of eight bytes. */
+  readonly operandSlots: number;
   /** The module's own branch hints, by offset in the scanned code. */
   readonly hints: BodyHints | undefined;
 }
@@ -53,6 +57,7 @@ export class ScannedCode {
   readonly sites = new Sites();
   readonly #module: WasmModule;
   readonly #facts: FactsCollector;
+  readonly #operands: OperandCount;
   readonly #code: Writer;
   #view: Uint8Array | undefined;
   /** Two numbers for each stop: its offset, and the run in front of it. */
@@ -68,6 +73,7 @@ export class ScannedCode {
   constructor(module: WasmModule, capacity: number) {
     this.#module = module;
     this.#facts = new FactsCollector(module);
+    this.#operands = new OperandCount(module);
     this.#code = new Writer(capacity);
   }
 
@@ -118,6 +124,8 @@ export class ScannedCode {
     const walker = new Walker(new Reader(bytes, codeStart, codeEnd), relaxedSimd);
     const facts = this.#facts;
     facts.start();
+    const operands = this.#operands;
+    operands.start();
     const movedHints = hints === undefined ? undefined : new Map<number, number>();
     const start = code.length;
     this.#view = undefined;
@@ -134,13 +142,18 @@ export class ScannedCode {
     let total = entryCost(body.declaredLocals);
     let units = 0;
     let loose = 0;
+    let height = 0;
+    let most = 0;
+    let vectors = module.vectors || body.slots > body.type.params.count + body.declaredLocals;
     while (pos < codeEnd) {
+      if (height > most) most = height;
       const opcode = bytes[pos] ?? 0;
       const step = STEPS[opcode] ?? OTHER;
       if (step === LOCAL && isInPlace) {
         const index = bytes[pos + 1] ?? 0;
         if (index < 0x7f) {
           units += COSTS[opcode] ?? 0;
+          height += EFFECTS[opcode] ?? 0;
           if (index >= moves.locals) copy[pos + 1 + shift] = index + 1;
           pos += 2;
           continue;
@@ -148,11 +161,13 @@ export class ScannedCode {
       }
       if (step <= EIGHT) {
         units += COSTS[opcode] ?? 0;
+        height += EFFECTS[opcode] ?? 0;
         pos += step;
         continue;
       }
       if (step === LEB || (step === MEMARG && (bytes[pos + 1] ?? 0) < 0x40)) {
         units += COSTS[opcode] ?? 0;
+        height += EFFECTS[opcode] ?? 0;
         pos += step === LEB ? 1 : 2;
         while ((bytes[pos] ?? 0) >= 0x80) pos += 1;
         pos += 1;
@@ -160,6 +175,7 @@ export class ScannedCode {
       }
       if (step === LOCAL || step === GLOBAL) {
         units += COSTS[opcode] ?? 0;
+        height += EFFECTS[opcode] ?? 0;
         pos += 1;
         const low = bytes[pos] ?? 0;
         let index = low;
@@ -191,6 +207,12 @@ export class ScannedCode {
         total += units + (COSTS[opcode] ?? 0);
         units = 0;
         loose = 0;
+        if (opcode === OP.end) height = operands.close();
+        else if (opcode === OP.else) height = operands.otherwise();
+        else {
+          height += EFFECTS[opcode] ?? 0;
+          if (opcode === OP.block || opcode === OP.if) operands.open(next, height);
+        }
         pos += step === SHORT_STOP ? 1 : 2;
         continue;
       }
@@ -198,6 +220,8 @@ export class ScannedCode {
       walker.next();
       if (isChanging(walker.opcode)) this.changesTables = true;
       const cost = fixedCost(module, walker);
+      height = operands.step(walker, height);
+      vectors ||= walker.opcode >= 0xfd000;
       if (step === STOP || step === TYPED_STOP || isPrefixedStop(walker.opcode)) {
         this.#add(pos + shift, units * 2 + loose);
         if (hints !== undefined) moveHint(hints, movedHints, pos, shift);
@@ -224,6 +248,7 @@ export class ScannedCode {
       end,
       firstStop,
       stopsEnd,
+      operandSlots: vectors ? most * 2 : most,
       hints: movedHints,
     };
   }

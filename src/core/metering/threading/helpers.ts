@@ -19,12 +19,12 @@
 import { OP } from "../binary/walker.ts";
 import { Writer } from "../binary/writer.ts";
 import {
+  CROSSING_FRAMES,
   FIRST_SLICE,
   framesInWord,
   LAST_GROWING_SLICE,
   SLICE_GROWTH,
   UNIT_BITS,
-  UNKNOWN_FRAMES,
 } from "../word.ts";
 import { i32, i64, op, pushDepth, pushUnits, TYPE } from "./word-code.ts";
 
@@ -112,7 +112,7 @@ export function helperBody(
       get(0);
       call("settle");
       op(writer, OP.localTee, 0);
-      setDepth(writer, counters, UNKNOWN_FRAMES);
+      setDepth(writer, counters, CROSSING_FRAMES);
       break;
     case "pay":
       pay(writer, counters, call);

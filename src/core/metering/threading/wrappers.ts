@@ -13,6 +13,7 @@ import type { WasmModule } from "../binary/module.ts";
 import { functionType } from "../binary/module.ts";
 import { OP } from "../binary/walker.ts";
 import { Writer } from "../binary/writer.ts";
+import { crossingDepth } from "../placement/frames.ts";
 import type { Counters, Helper } from "./helpers.ts";
 import { HELPER_TYPES, helperBody } from "./helpers.ts";
 import type { Signatures } from "./signatures.ts";
@@ -101,14 +102,18 @@ export class Wrappers {
   }
 
   #importBody(index: number, typeIndex: number): Uint8Array {
-    const { params } = functionType(this.#module, typeIndex);
+    const type = functionType(this.#module, typeIndex);
+    const { params } = type;
+    const depth = crossingDepth(type);
     const writer = new Writer();
     const word = new WordCode(writer, params.count);
     writer.byte(0);
+    word.take(0, depth);
     word.through(this.helper("out"));
     for (let i = 0; i < params.count; i += 1) op(writer, OP.localGet, i);
     op(writer, OP.call, index);
     word.through(this.helper("draw"));
+    word.take(0, -depth);
     word.move();
     writer.byte(OP.end);
     return writer.toBytes();
