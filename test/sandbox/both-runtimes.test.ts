@@ -72,9 +72,23 @@ describe.each(TOOLS)("run() of %s %s", (tool, func, input, kind) => {
 });
 
 describe("run()", () => {
-  it.each([0, 1, 40])("nests as many frames on both runtimes, with %d locals each", async (count) => {
+  it.each([
+    ["no locals", `(func $f (export "run") call $f)`],
+    ["one local", `(func $f (export "run") (local i64) call $f)`],
+    ["40 locals", `(func $f (export "run") (local ${"i64 ".repeat(40)}) call $f)`],
+    [
+      "400 operands",
+      `(memory 1) (func $f (export "run") ${"(i64.load (i32.const 0)) ".repeat(400)} call $f ${"drop ".repeat(400)})`,
+    ],
+    [
+      "900 parameters and results",
+      `(type $t (func (param ${"i64 ".repeat(900)}) (result ${"i64 ".repeat(900)})))
+       (func $f (type $t) ${Array.from({ length: 900 }, (_, i) => `local.get ${i}`).join(" ")} call $f)
+       (func (export "run") ${"i64.const 1 ".repeat(900)} call $f ${"drop ".repeat(900)})`,
+    ],
+  ])("nests as many frames on both runtimes, with %s each", async (_name, code) => {
     const component = await componentOf(`(component
-      (core module $guest (func $f (export "run") (local ${"i64 ".repeat(count)}) call $f))
+      (core module $guest ${code})
       (core instance $guest (instantiate $guest))
       (func (export "run") (canon lift (core func $guest "run"))))`);
     const ends = await Promise.all(boxes.map((box) => box.call(component, "run", {})));

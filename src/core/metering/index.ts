@@ -9,7 +9,7 @@
  *   the engine what is seldom.
  * - `placement/`: where what is charged, and where it is looked at. `scan.ts` reads all code once; what is behind it goes
  *   from stop to stop (operators that metering looks at). `callgraph.ts` finds the functions so small that their callers
- *   account for them, `depth.ts` and `cycles.ts` what takes call depth. A body is `regions.ts`, which `flow.ts` reads with
+ *   account for them, `depth.ts` and `cycles.ts` what takes call depth, `frames.ts` and `operands.ts` how much. A body is `regions.ts`, which `flow.ts` reads with
  *   `flow-builder.ts`; `charges.ts` says what each region charges, `checks.ts` where the count is compared with zero.
  *   `plan.ts` joins the three and notes the `sites.ts`; `sizes.ts` is what depends on an operand.
  * - `threading/`: the count is one word (`word.ts`) that travels through every function's signature, in a register; globals
@@ -42,8 +42,8 @@
  * ```
  *
  * Known limits: a function reference that reaches JavaScript (through a table, or as a result) has the threaded type,
- * so hosts must not call it; function types with 1,000 parameters or results do not thread; the operand stack of a
- * frame is not counted in its call depth, its locals are.
+ * so hosts must not call it; function types with 1,000 parameters or results do not thread; what an optimising compiler
+ * keeps over a call of its own accord is not counted in the call depth.
  */
 
 export { COST_TABLE_VERSION, OPERATOR_COSTS } from "./costs.ts";

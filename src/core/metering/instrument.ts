@@ -25,8 +25,9 @@ export interface MeterOptions {
   readonly maxTableElements?: number;
   /**
    * Frames a call may nest, 1 to 8191. In each cycle of calls at least one function counts, for its own frame and for those
-   * that do not; a frame with many locals counts several times, and a call by way of a table or a reference three
-   * times. Default {@link DEFAULT_MAX_CALL_DEPTH}, which ends before V8's own stack of 984 KiB does.
+   * that do not; a frame with many locals, operands, parameters or results counts several times, a call by way of a table
+   * or a reference three times, and one of an import five. Default {@link DEFAULT_MAX_CALL_DEPTH}, which ends before V8's own
+   * stack of 984 KiB does.
    */
   readonly maxCallDepth?: number;
   /**
@@ -78,9 +79,9 @@ export interface MeteredModule {
 }
 
 /** The version of the rewriting. Whoever keeps metered modules keeps them under it; fuel depends on the cost table only. */
-export const METER_VERSION = "writ-meter/11";
+export const METER_VERSION = "writ-meter/12";
 
-/** Where the caller names no depth: about half a megabyte of native stack. */
+/** Where the caller names no depth: 768 KiB of native stack at most. */
 export const DEFAULT_MAX_CALL_DEPTH = 4096;
 
 /**

@@ -118,7 +118,7 @@ test("instrument() counts depth through the host and gives it back", async () =>
     { maxMemoryBytes: 0, maxCallDepth: 20 },
   );
   expect(() => guest.call("f")).toThrow(WebAssembly.RuntimeError);
-  expect(deepest).toBe(21); // what an import calls may take three frames uncounted
+  expect(deepest).toBe(25); // what an import calls, and the way there, may take five frames uncounted
   expect(counters.depth.value).toBeLessThan(0);
 });
 

@@ -165,7 +165,7 @@ test("instrument() stops recursion at the same depth whatever the frames return"
 });
 
 /** Recursion of all shapes, without an end; each call has as much on the native stack as it can. */
-const DEEP: Readonly<Record<string, string>> = {
+const DEEP: Record<string, string> = {
   "small frames": `(func $f (export "f") (call $f))`,
   "frames with values that outlive the call": `(func $f (export "f") (param i64) (result i64)
     ${locals("i64", 20)} (i64.add (call $f (i64.add (local.get 0) (i64.const 1))) (local.get 0)))`,
@@ -188,6 +188,44 @@ const DEEP: Readonly<Record<string, string>> = {
   "by way of a table into what never comes back": `(type $t (func)) (table funcref (elem $p))
     (func $f (export "f") (call_indirect (type $t) (i32.const 0)) (nop)) (func $p (call $f) (unreachable))`,
 };
+
+/** As many values as there may be, kept or passed: frames that have no locals and are large all the same. */
+const MANY = {
+  operands: (call: string) => `${many(900, "(i64.load (i32.const 0))")} ${call} ${many(900, "drop")}`,
+  vectors: (call: string) => `${many(400, "(v128.load (i32.const 0))")} ${call} ${many(400, "drop")}`,
+  "vectors of a global": (call: string) => `${many(400, "(global.get $v)")} ${call} ${many(400, "drop")}`,
+} as const;
+for (const [name, frame] of Object.entries(MANY)) {
+  const head = `(memory 1) (type $t (func)) (table funcref (elem $f))
+    (global $v (mut v128) (v128.const i64x2 1 2))`;
+  const start = `(func $f (export "f") (type $t)`;
+  DEEP[`${name} over a call`] = `${head} ${start} ${frame("(call $f)")})`;
+  DEEP[`${name} over a call by way of a table`] =
+    `${head} ${start} ${frame("(call_indirect (type $t) (i32.const 0))")})`;
+  DEEP[`${name} over a call by reference`] = `${head} ${start} ${frame("(call_ref $t (ref.func $f))")})`;
+  DEEP[`${name} over calls of three in turn`] = `${head} ${start} ${frame("(call $g)")})
+    (func $g ${frame("(call $h)")}) (func $h ${frame("(call $f)")})`;
+  DEEP[`${name} over a call in another's stead`] = `${head} ${start} ${frame("(call $g)")})
+    (func $g (return_call $f))`;
+}
+for (const type of ["i64", "f64", "v128"]) {
+  const [params, results] = [`(param ${many(990, type)})`, `(result ${many(990, type)})`];
+  const values = many(990, `(${type}.load (i32.const 0))`);
+  const [head, drops] = ["(memory 1)", many(990, "drop")];
+  DEEP[`${type} parameters`] =
+    `${head} (func $f ${params} ${values} (call $f)) (func (export "f") ${values} (call $f))`;
+  DEEP[`${type} results`] = `${head} (func $f ${results} (call $f) ${drops} ${values})
+    (func (export "f") (call $f) ${drops})`;
+  DEEP[`${type} parameters and results, by way of a table`] = `${head} (type $t (func ${params} ${results}))
+    (table funcref (elem $f)) (func $f (type $t) ${values} (call_indirect (type $t) (i32.const 0)))
+    (func (export "f") ${values} (call $f) ${drops})`;
+  DEEP[`${type} parameters, in another's stead`] = `${head} (func $f ${params} (call $g) (nop))
+    (func $g ${values} (return_call $f)) (func (export "f") (call $g))`;
+}
+
+function many(count: number, text: string): string {
+  return `${text} `.repeat(count);
+}
 
 function locals(type: string, count: number): string {
   return `(local ${`${type} `.repeat(count)})`;
@@ -309,4 +347,24 @@ test("instrument() takes 20,000 loops that each end by the one around it in its 
   const wat = `(module (func (param i32) block loop local.get 0 br_if 1 ${open.repeat(many)}
     unreachable ${"end ".repeat(many)} end end))`;
   expect(WebAssembly.validate(instrument(await assemble(wat), ROOMY).wasm)).toBe(true);
+});
+
+test("instrument() ends recursion through instances before the native stack does, whatever crosses", async () => {
+  for (const count of [0, 6, 16, 900]) {
+    const [params, values] = [`(param ${many(count, "i64")})`, many(count, "(i64.load (i32.const 0))")];
+    const wasm = await assemble(`(module (import "" "next" (func $next ${params})) (memory 1)
+      (func $f (export "next") ${params} ${values} (call $next) (nop)) (func (export "f") ${values} (call $f)))`);
+    const module = new WebAssembly.Module(instrument(wasm, ROOMY).wasm);
+    const { left, depth } = createCounters(PLENTY);
+    let exports: WebAssembly.Exports = { next: () => expect.unreachable("the depth was not limited") };
+    // An instance can not import itself: each calls the one that was made before it.
+    for (let i = 0; i < 1000; i += 1) {
+      const next = exports.next;
+      if (typeof next !== "function") throw new TypeError("No function to import");
+      exports = new WebAssembly.Instance(module, { "": { next }, [FUEL_IMPORT.module]: { left, depth } })
+        .exports;
+    }
+    expect(() => callExport(exports, "f", [])).toThrow(WebAssembly.RuntimeError);
+    expect(depth.value).toBeLessThan(0);
+  }
 });

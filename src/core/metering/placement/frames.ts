@@ -6,6 +6,8 @@
  * for results the caller makes room before it calls. So a frame counts for its parameters and locals, operands, and
  * what travels outside of registers. The default depth times what a unit covers of all that leaves a fifth of V8's stack.
  *
+ * Known to remain: values that an optimising compiler computes once and keeps over a call, where the code computes them twice.
+ *
  * Nearly every frame has so few operands for its locals that the locals are what counts: {@link slotsOf} says how.
  */
 
