@@ -130,7 +130,9 @@ export function createPool(
   }
 
   function add(): void {
-    const link = start(serve, () => crowd.isBeside(member.tenant));
+    // A run that waits may make room for whoever waits for an executor; it changes nothing else.
+    const changed = () => turns.size > 0 && serve();
+    const link = start(changed, () => crowd.isBeside(member.tenant));
     const member: Member = {
       link,
       tenant: undefined,

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SandboxComponent } from "../../src/ports/index.ts";
 import { createMemoryPool } from "../../src/sandbox/executor/memory-pool.ts";
+import { spareLimit } from "../../src/sandbox/executor/spare-limit.ts";
 import { componentOf, LOG_IMPORT } from "../support/components.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 
@@ -156,13 +157,25 @@ describe("createMemoryPool()", () => {
 
   it("keeps only a few", () => {
     const { pool } = taken();
-    const many = Array.from({ length: 20 }, () => taken(pool).memory);
+    const many = Array.from({ length: 70 }, () => taken(pool).memory);
     for (const memory of many) pool.give(0, memory);
-    const again = Array.from({ length: 20 }, () => taken(pool).memory);
-    expect(again.filter((memory) => many.includes(memory))).toHaveLength(4);
+    const again = Array.from({ length: 70 }, () => taken(pool).memory);
+    expect(again.filter((memory) => many.includes(memory))).toHaveLength(64);
   });
 
   it("makes none for a module that has its own", () => {
     expect(createMemoryPool([null]).take(0)).toBeUndefined();
   });
+});
+
+describe("spareLimit()", () => {
+  const MIB = 1024 * 1024;
+  it.each([
+    ["no memory at all", 0, 64],
+    ["a page", 65_536, 64],
+    ["what leaves room for some", 2 * MIB, 16],
+    ["a bit more than that", 2 * MIB + 1, 15],
+    ["as much as a large engine", 9.5 * MIB, 4],
+    ["more than all together may", 128 * MIB, 4],
+  ])("of %s", (_name, bytes, most) => expect(spareLimit(bytes)).toBe(most));
 });

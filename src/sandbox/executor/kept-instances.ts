@@ -12,9 +12,8 @@
  */
 import { type CoreState, nobodysDoor } from "./linker/index.ts";
 import { contentOf, type MemoryContent, refill } from "./memory-image.ts";
+import { spareLimit } from "./spare-limit.ts";
 
-/** Instances kept for one component. */
-const MOST_KEPT = 4;
 /** What they hold is copied once: larger ones are instantiated for each run. */
 const MOST_BYTES = 128 * 1024 * 1024;
 
@@ -25,6 +24,8 @@ interface Beginning {
   readonly globals: readonly (number | bigint)[];
   /** Units that instantiating took. */
   readonly units: number;
+  /** How many are kept. */
+  readonly most: number;
 }
 
 /** An instance, and what it takes to begin with it. */
@@ -66,15 +67,17 @@ export function createKeptInstances(globals: readonly (readonly string[] | null)
       // Not of the first: a component that is called once is not to pay for what only the next would have of it.
       if (!isSteady || beginning !== undefined || runs < 2 || state.asked) return;
       const sizes = [...state.memories].map(({ buffer }) => buffer.byteLength);
-      if (sizes.reduce((sum, size) => sum + size, 0) > MOST_BYTES) return;
+      const bytes = sizes.reduce((sum, size) => sum + size, 0);
+      if (bytes > MOST_BYTES) return;
       beginning = {
         memories: [...state.memories].map((it) => ({ ...contentOf(it), bytes: it.buffer.byteLength })),
         globals: globalsOf(state).map(({ value }) => value),
         units,
+        most: spareLimit(bytes),
       };
     },
     give(state) {
-      if (beginning === undefined || spare.length >= MOST_KEPT) return false;
+      if (beginning === undefined || spare.length >= beginning.most) return false;
       const memories = [...state.memories].map((memory, index) => ({
         memory,
         was: beginning?.memories[index],

@@ -9,6 +9,7 @@
  */
 import type { ImageMemory } from "./image.ts";
 import { fill, type MemoryContent, refill } from "./memory-image.ts";
+import { spareLimit } from "./spare-limit.ts";
 
 /** What a module's memory is at its start. */
 export type MemoryImage = ImageMemory & MemoryContent;
@@ -21,8 +22,6 @@ export interface MemoryPool {
   give(module: number, memory: WebAssembly.Memory): void;
 }
 
-/** Memories kept per module. */
-const MOST_KEPT = 4;
 const PAGE_BYTES = 65_536;
 
 /** @param images by the module's place in the plan */
@@ -42,8 +41,9 @@ export function createMemoryPool(images: readonly (MemoryImage | null)[]): Memor
     give(module, memory) {
       const image = images[module];
       const spare = kept[module];
-      if (image === undefined || image === null || spare === undefined || spare.length >= MOST_KEPT) return;
-      if (memory.buffer.byteLength !== image.initialPages * PAGE_BYTES) return;
+      if (image === undefined || image === null || spare === undefined) return;
+      const bytes = image.initialPages * PAGE_BYTES;
+      if (memory.buffer.byteLength !== bytes || spare.length >= spareLimit(bytes)) return;
       refill(memory, image);
       spare.push(memory);
     },
