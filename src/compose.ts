@@ -6,7 +6,7 @@
 import { createBroker, createOutgoing, type Mount, type SecretProfile } from "./broker/index.ts";
 import type { Prices } from "./core/budget/index.ts";
 import { type ComponentDescription, decode } from "./core/component/index.ts";
-import type { ProfileNode } from "./core/metering/index.ts";
+import type { ProfileNode } from "./core/metering/host/index.ts";
 import { createEvidence, openObserver } from "./evidence/index.ts";
 import { createGateway, type GatewayParts } from "./gateway/index.ts";
 import { type Access, createIdentity } from "./identity/index.ts";

@@ -5,7 +5,7 @@
 import type { Books } from "../accounts/index.ts";
 import type { ComponentDescription } from "../core/component/index.ts";
 import type { TileName } from "../core/merkle/index.ts";
-import type { ProfileNode } from "../core/metering/index.ts";
+import type { ProfileNode } from "../core/metering/host/index.ts";
 import type { Principal, Scope } from "../core/policy/index.ts";
 import type { ToolCommand } from "../core/rollout/index.ts";
 import type { SloReport } from "../core/slo/index.ts";

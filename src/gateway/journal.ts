@@ -1,7 +1,7 @@
 /** What is kept of a run as its policy's `evidence` says: begun before it, finished and kept after it. */
 import { toHex } from "../core/digest.ts";
 import type { JournaledSettings, JournalHead } from "../core/journal/index.ts";
-import { COST_TABLE_VERSION } from "../core/metering/index.ts";
+import { COST_TABLE_VERSION } from "../core/metering/host/index.ts";
 import type { PolicyRecord } from "../core/policy/index.ts";
 import { createRecorder, type Journals, journalHash } from "../journal/index.ts";
 import type { Entropy, RunHost, SandboxEnd, SandboxRun } from "../ports/index.ts";

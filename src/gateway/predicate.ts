@@ -1,7 +1,7 @@
 /** From what the gateway knows to what the manifest says. Pure; the story is in `invoke.ts`. */
 import { canonicalJson, sha256Hex } from "../core/digest.ts";
 import type { RunChild, RunFallback, RunPredicate } from "../core/manifest/index.ts";
-import { COST_TABLE_VERSION } from "../core/metering/index.ts";
+import { COST_TABLE_VERSION } from "../core/metering/host/index.ts";
 import type { Decision, JsonValue, Policy, Principal } from "../core/policy/index.ts";
 import type { KnownBeforeRun } from "../evidence/index.ts";
 import type { Isolation, RunHost, SandboxEnd } from "../ports/index.ts";

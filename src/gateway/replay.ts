@@ -5,7 +5,7 @@
 import { canonicalJson, sha256Hex } from "../core/digest.ts";
 import { isCut, type Journal, traceOf } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
-import { COST_TABLE_VERSION } from "../core/metering/index.ts";
+import { COST_TABLE_VERSION } from "../core/metering/host/index.ts";
 import type { JsonValue } from "../core/policy/index.ts";
 import { createReplayHost, type Divergence } from "../journal/index.ts";
 import type { RunHost, Sandbox, SandboxComponent, SandboxEnd, SandboxRun } from "../ports/index.ts";

@@ -2,7 +2,7 @@
 import type { WitFunction } from "../core/component/index.ts";
 import type { RunInputs } from "../core/journal/index.ts";
 import type { Outcome } from "../core/manifest/index.ts";
-import type { ProfileNode } from "../core/metering/index.ts";
+import type { ProfileNode } from "../core/metering/host/index.ts";
 import type { IsolationLevel, JsonValue } from "../core/policy/index.ts";
 import type { RunHost } from "./host-calls.ts";
 import type { SystemCage } from "./runtime.ts";

@@ -16,7 +16,8 @@ const ALSO_READ = ["runtime/executor-pack.ts", "../package.json"];
  * How our modules name others; a habit in `test/house` reads them the same way. What it misses is not lost: the runtime
  * loads it from its source, as it does without any of this.
  */
-const NAMES_MODULE = /^(?:import|export|\}) ?[^\n]*?\bfrom "([^"\n]+)";|^import "([^"\n]+)";/gm;
+const NAMES_MODULE =
+  /^(?:import|export|\}) ?[^\n]*?\bfrom "([^"\n]+)";|^import "([^"\n]+)";|\bimport\("([^"\n]+)"\)/gm;
 
 /** As `executor-program.ts` reads it. */
 interface Program {
@@ -38,8 +39,8 @@ function add(path: string): void {
   program.files[path] = digestOf(text);
   const code = stripTypeScriptTypes(text);
   program.modules[path] = code;
-  for (const [, from, bare] of code.matchAll(NAMES_MODULE)) {
-    const specifier = from ?? bare ?? "";
+  for (const [, from, bare, later] of code.matchAll(NAMES_MODULE)) {
+    const specifier = from ?? bare ?? later ?? "";
     if (specifier.startsWith(".")) add(below(new URL(specifier, SOURCES + path).href));
     if (specifier.startsWith("#")) {
       const target = below(import.meta.resolve(specifier));

@@ -4,7 +4,7 @@
  */
 import { toHex } from "../core/digest.ts";
 import { GatewayError, refuseComponent } from "../core/errors.ts";
-import { COST_TABLE_VERSION, METER_VERSION } from "../core/metering/index.ts";
+import { COST_TABLE_VERSION, METER_VERSION } from "../core/metering/host/index.ts";
 import type { Clock, ExecutorProcess, Files, PreparationStep, SandboxComponent } from "../ports/index.ts";
 import { createKept } from "./kept.ts";
 import { decodeFrame, encodeFrame, type Frame, FrameError, readFrames } from "./pipe/frames.ts";

@@ -124,6 +124,22 @@ describe("floors", () => {
     expect([...imports.keys()]).toEqual(RING);
   });
 
+  it("an executor that serves runs loads nothing that prepares or rewrites components", () => {
+    const imports = new Map(sources.map((source) => [source.path, source.imports]));
+    const loaded = new Set<string>();
+    const left = ["src/sandbox/executor/index.ts"];
+    for (let path = left.pop(); path !== undefined; path = left.pop()) {
+      if (loaded.has(path)) continue;
+      loaded.add(path);
+      for (const specifier of imports.get(path) ?? [])
+        if (specifier.startsWith(".")) left.push(resolveImport(path, specifier));
+    }
+    expect(loaded).toContain("src/sandbox/executor/run.ts");
+    expect(loaded).not.toContain("src/core/metering/index.ts");
+    expect(loaded).not.toContain("src/core/metering/instrument.ts");
+    expect(loaded).not.toContain("src/sandbox/executor/prepare.ts");
+  });
+
   it("a room is entered by its index", () => {
     const faults = sources.flatMap(({ path, imports }) =>
       imports

@@ -1,7 +1,7 @@
 /** Journals that a command is about: of a run in the data folder, or exported to a file. Found, proven, read. */
 import { type Journal, JournalError, readJournal } from "../../core/journal/index.ts";
 import { predicateOf, type RunPredicate } from "../../core/manifest/index.ts";
-import { COST_TABLE_VERSION } from "../../core/metering/index.ts";
+import { COST_TABLE_VERSION } from "../../core/metering/host/index.ts";
 import { journalHash } from "../../journal/index.ts";
 import type { RunRow } from "../../ports/index.ts";
 import { decodeText, readInput } from "../input.ts";

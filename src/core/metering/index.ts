@@ -16,6 +16,7 @@
  *   are touched only where control leaves the module or comes in (`wrappers.ts`), and where a slice of the budget is spent
  *   (`helpers.ts`). `labels.ts` and `inject.ts` write bodies anew, `rewrite.ts` all of them.
  * - `sections/`: what stands around the code. `assemble.ts` makes the module of it all, `instrument.ts` is the way through.
+ * - `host/` is the entrance of those who run what is metered, and do not meter.
  * - `nan.ts`, by option and behind all else, makes NaNs the same everywhere.
  * - `profile/`, where one wants to know, and before all else: fuel by function.
  *
@@ -60,9 +61,11 @@ export {
   WAITING_TASK_COST,
 } from "./host-costs.ts";
 export type { MeteredModule, MeterOptions, MeterStats } from "./instrument.ts";
-export { codeBytesOf, DEFAULT_MAX_CALL_DEPTH, instrument, METER_VERSION } from "./instrument.ts";
+export { codeBytesOf, DEFAULT_MAX_CALL_DEPTH, instrument } from "./instrument.ts";
 export { DEFAULT_MAX_TABLE_ELEMENTS, MAX_MODULE_BYTES } from "./limits.ts";
-export { addProfile, functionNames, PROFILE_IMPORT, PROFILED_FUNCTIONS } from "./profile/profile.ts";
+export { addProfile, functionNames } from "./profile/profile.ts";
+export { PROFILE_IMPORT, PROFILED_FUNCTIONS } from "./profile/profile-events.ts";
 export type { ProfiledCounter, ProfileNode, Profiler } from "./profile/profile-tree.ts";
 export { createProfiler, MAX_PROFILE_NODES } from "./profile/profile-tree.ts";
+export { METER_VERSION } from "./version.ts";
 export { FIRST_SLICE, SLICE, SLICE_GROWTH } from "./word.ts";

@@ -78,9 +78,6 @@ export interface MeteredModule {
   readonly stats: MeterStats;
 }
 
-/** The version of the rewriting. Whoever keeps metered modules keeps them under it; fuel depends on the cost table only. */
-export const METER_VERSION = "writ-meter/12";
-
 /** Where the caller names no depth: 768 KiB of native stack at most. */
 export const DEFAULT_MAX_CALL_DEPTH = 4096;
 

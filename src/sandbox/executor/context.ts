@@ -1,6 +1,6 @@
 /** What the bindings of one run share: the pipe to the broker, the run's clocks and its random numbers. */
 
-import { BROKER_CALL_COST } from "../../core/metering/index.ts";
+import { BROKER_CALL_COST } from "../../core/metering/host/index.ts";
 import type { JsonValue } from "../../core/policy/index.ts";
 import type { GuestSettings, HostReply } from "../../ports/index.ts";
 import type { GuestEnd } from "../pipe/messages.ts";

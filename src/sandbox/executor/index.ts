@@ -1,3 +1,2 @@
-/** The child's own code: what runs inside an executor process, and inside a preparer. */
-export { servePreparer } from "./prepare.ts";
+/** The child's own code: what runs inside an executor process. */
 export { serveExecutor } from "./serve.ts";

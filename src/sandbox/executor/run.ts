@@ -6,7 +6,7 @@ import {
   toGuestArguments,
 } from "../../core/component/index.ts";
 import type { InputTrace } from "../../core/journal/index.ts";
-import type { ProfileNode } from "../../core/metering/index.ts";
+import type { ProfileNode } from "../../core/metering/host/index.ts";
 import type { ExecutorHost, ImportBinding } from "../../ports/index.ts";
 import type { GuestEnd, RunCommand } from "../pipe/messages.ts";
 import { withoutVersion } from "./bindings.ts";

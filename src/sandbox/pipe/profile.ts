@@ -1,5 +1,5 @@
 /** A run's fuel by function on the pipe: four numbers for each call path, beside the report of its end. */
-import { MAX_PROFILE_NODES, type ProfileNode } from "../../core/metering/index.ts";
+import { MAX_PROFILE_NODES, type ProfileNode } from "../../core/metering/host/index.ts";
 
 const NUMBERS = 4;
 const BYTES = NUMBERS * Float64Array.BYTES_PER_ELEMENT;

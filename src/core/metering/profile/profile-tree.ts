@@ -2,7 +2,7 @@
  * The host's end of the events of `profile.ts`: a tree of call paths, with the fuel of each.
  */
 
-import { ADDED_BEHIND_ENTER } from "./profile.ts";
+import { ADDED_BEHIND_ENTER } from "./profile-events.ts";
 
 /** One call path: a function with the path that it was called on. */
 export interface ProfileNode {

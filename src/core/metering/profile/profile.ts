@@ -28,24 +28,10 @@ import type { Section, WasmModule } from "../binary/module.ts";
 import { readModule, SECTION, sectionReader } from "../binary/module.ts";
 import { Reader } from "../binary/reader.ts";
 import { Writer } from "../binary/writer.ts";
-import { OPERATOR_COSTS } from "../costs.ts";
 import { writeExports, writeGlobals, writeImports } from "../sections/sections.ts";
 import { writeData, writeElements } from "../sections/segments.ts";
 import { writeProfiledBody } from "./profile-body.ts";
-
-/** What a profiled module imports. */
-export const PROFILE_IMPORT = {
-  module: "writ:profile",
-  enter: "enter",
-  leave: "leave",
-  resume: "resume",
-} as const;
-
-/** How many functions of a module can be told apart; V8 takes a million. */
-export const PROFILED_FUNCTIONS = 2 ** 20;
-
-/** Of `added` of an `enter` with own cost: what is only taken behind the event, in the function that was entered. */
-export const ADDED_BEHIND_ENTER = OPERATOR_COSTS.simple;
+import { PROFILE_IMPORT, PROFILED_FUNCTIONS } from "./profile-events.ts";
 
 const I32 = 0x7f;
 const ORDER: readonly number[] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];

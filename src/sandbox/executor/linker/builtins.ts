@@ -1,6 +1,6 @@
 /** The canonical built-ins that are no calls: resources, and the few of the asynchronous ABI that every engine imports. */
 import type { PlanResource, PlanTrampoline } from "../../../core/component/index.ts";
-import { HOST_CALL_COST } from "../../../core/metering/index.ts";
+import { HOST_CALL_COST } from "../../../core/metering/host/index.ts";
 import { AbiTrap, trapIf } from "./abi-trap.ts";
 import { WaitableSet } from "./async/waitable.ts";
 import type { ComponentInstance } from "./component-instance.ts";

@@ -3,7 +3,7 @@
  *
  * @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md#canon-lift
  */
-import { HOST_CALL_COST } from "../../../core/metering/index.ts";
+import { HOST_CALL_COST } from "../../../core/metering/host/index.ts";
 import type { Signature } from "./compile.ts";
 import type { CoreFunction, Passage } from "./passage.ts";
 

@@ -4,7 +4,12 @@
  * run, by whoever makes them what they were: see `kept-instances.ts`.
  */
 import type { LinkPlan, PlanCoreItem, PlanOptions, PlanTrampoline } from "../../../core/component/index.ts";
-import { createProfiler, FUEL_IMPORT, PROFILE_IMPORT, type Profiler } from "../../../core/metering/index.ts";
+import {
+  createProfiler,
+  FUEL_IMPORT,
+  PROFILE_IMPORT,
+  type Profiler,
+} from "../../../core/metering/host/index.ts";
 import type { RunGuard, Trampoline } from "../guard.ts";
 import { MEMORY_IMPORT, START_EXPORT } from "../image.ts";
 import { AbiTrap } from "./abi-trap.ts";

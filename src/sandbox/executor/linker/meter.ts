@@ -5,7 +5,7 @@
  * A guest of two megabytes can describe two gigabytes: a list of two thousand pointers to one list of a megabyte.
  * So whatever is lifted is charged before it is lifted, by what its type may become.
  */
-import { crossingCost } from "../../../core/metering/index.ts";
+import { crossingCost } from "../../../core/metering/host/index.ts";
 import type { RunGuard } from "../guard.ts";
 import type { Fuel } from "./fuel.ts";
 

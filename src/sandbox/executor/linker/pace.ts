@@ -2,7 +2,7 @@
  * How far a run's code goes at once: portion by portion of its fuel, and between two of them the host may let others go
  * first. Only where it can: code that was called by ours, and has to come back at once, is not suspended.
  */
-import { FUEL_IMPORT, REFUSED_GROWTH } from "../../../core/metering/index.ts";
+import { FUEL_IMPORT, REFUSED_GROWTH } from "../../../core/metering/host/index.ts";
 import type { RunGuard } from "../guard.ts";
 import { Fuel } from "./fuel.ts";
 import type { CoreFunction } from "./passage.ts";

@@ -3,7 +3,7 @@
  *
  * @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md#canon-lower
  */
-import { HOST_CALL_COST } from "../../../../core/metering/index.ts";
+import { HOST_CALL_COST } from "../../../../core/metering/host/index.ts";
 import { disposeOf } from "../builtins.ts";
 import { type ComponentFunction, liftParams, lowerResult } from "../call.ts";
 import type { Signature } from "../compile.ts";

@@ -6,7 +6,7 @@
  *
  * @see https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md#embedding
  */
-import { TASK_SWITCH_COST, WAITING_TASK_COST } from "../../../../core/metering/index.ts";
+import { TASK_SWITCH_COST, WAITING_TASK_COST } from "../../../../core/metering/host/index.ts";
 import type { RunGuard } from "../../guard.ts";
 import { AbiTrap, trapIf } from "../abi-trap.ts";
 import type { ComponentInstance } from "../component-instance.ts";
