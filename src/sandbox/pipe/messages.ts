@@ -152,7 +152,10 @@ export type Report =
       readonly doubtful: boolean;
       readonly trace?: InputTrace;
     }
-  /** The guest is suspended, and has been for a while, or no longer: meanwhile another run may have the processor. */
+  /**
+   * The guest is suspended with no call of its under way, and has been for a while, or no longer: meanwhile another run
+   * may have the processor.
+   */
   | { readonly type: "pause"; readonly run: string; readonly waiting: boolean }
   /** It has computed for a while, and from now on lets others go between its turns; said once. */
   | { readonly type: "turns"; readonly run: string }
