@@ -62,8 +62,8 @@ export interface ExecutorLink {
   /** Runs under way that compute and let others go between their turns. */
   readonly sharing: number;
   kill(why?: "revoked" | "memory"): void;
-  /** It gives way to other processes for good: no longer what it was. */
-  readonly slowed: boolean;
+  /** See `Watch.worn`. */
+  readonly worn: boolean;
   /** It was killed, or is gone: no run given to it now would begin. */
   readonly dying: boolean;
   readonly exited: Promise<unknown>;
@@ -326,8 +326,8 @@ export function createLink(
     get sharing() {
       return sharing;
     },
-    get slowed() {
-      return watch.slowed;
+    get worn() {
+      return watch.worn;
     },
     get dying() {
       return killed !== undefined;

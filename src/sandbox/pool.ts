@@ -195,7 +195,7 @@ export function createPool(
         ended = true;
         member.loans.delete(need);
         member.grantedBytes -= need.memoryBytes;
-        if (!reusable || member.retired || member.link.slowed) retire(member);
+        if (!reusable || member.retired || member.link.worn) retire(member);
         else if (member.loans.size === 0) {
           member.idleSinceMs = clock.monotonicMs();
           sweepLater();

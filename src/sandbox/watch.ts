@@ -29,6 +29,8 @@ const KEPT_BYTES = 512 * 1024;
 const FIRST_ROOM_BYTES = 66 * 1024 * 1024;
 /** What ended runs may have left before the floor is looked at again. */
 const MOST_UNSEEN_BYTES = 8 * 1024 * 1024;
+/** What an executor may hold when nothing runs in it: code, and instances for later runs, of all components that it has run. */
+const MOST_AT_REST_BYTES = 1024 * 1024 * 1024;
 /** A floor of the writable memory that is older is looked at again. */
 const FLOOR_LASTS_MS = 100;
 /** Computing for as long without waiting makes an executor give way to others. */
@@ -71,8 +73,8 @@ export interface Watch<R extends Watched> {
   heard(): void;
   /** It is to hear something, soon: until it has said something it does not give way. */
   hurry(): void;
-  /** It gives way to other processes and cannot be told to do so no longer. */
-  readonly slowed: boolean;
+  /** It is to be replaced: it gives way to other processes for good, or holds too much when nothing runs in it. */
+  readonly worn: boolean;
 }
 
 /** Whom a watch tells what. */
@@ -95,7 +97,7 @@ export function createWatch<R extends Watched>(
   const runs = new Set<R>();
   let ticking = false;
   let yields = false;
-  let slowed = false;
+  let worn = false;
   let hurried = false;
   /** Runs that the last tick saw; while one of them is under way, memory is measured against the same floor. */
   let seen = new Set<R>();
@@ -181,7 +183,7 @@ export function createWatch<R extends Watched>(
   function restore(): void {
     if (!yields) return;
     yields = false;
-    slowed ||= !view.yieldToOthers(false);
+    worn ||= !view.yieldToOthers(false);
   }
 
   return {
@@ -194,8 +196,10 @@ export function createWatch<R extends Watched>(
       // run, for many are shorter than a look.
       const isLongAgo = clock.monotonicMs() - floorSeenMs >= TICK_MS;
       if (runs.size === 0 && (isLongAgo || leftBehindBytes > MOST_UNSEEN_BYTES)) {
-        lookAtFloor(view.memory());
+        const memory = view.memory();
+        lookAtFloor(memory);
         leftBehindBytes = 0;
+        worn ||= (memory?.residentBytes ?? 0) > MOST_AT_REST_BYTES;
       }
       return settle(run);
     },
@@ -226,8 +230,8 @@ export function createWatch<R extends Watched>(
       hurried = true;
       restore();
     },
-    get slowed() {
-      return slowed;
+    get worn() {
+      return worn;
     },
   };
 }

@@ -177,6 +177,24 @@ describe("createWatch() of memory", () => {
   });
 });
 
+describe("createWatch() of what is held when nothing runs", () => {
+  it.each([
+    [1023, false],
+    [1025, true],
+  ])("finds an executor that holds %d MiB worn: %s", (mib, worn) => {
+    const { clock, state, watch, begin, end } = setUp();
+    const run = begin(64);
+    state.bytes = mib * MIB;
+    clock.tick(20);
+    void watch.roomFor(run);
+    expect(watch.worn).toBe(false); // what a run holds is its own
+    end(run);
+    clock.tick(20);
+    void watch.roomFor(run);
+    expect(watch.worn).toBe(worn);
+  });
+});
+
 describe("createWatch() of the processor", () => {
   it("lets others go first once a run has computed for long, and no longer when it waits", () => {
     const { clock, watch, begin, yields } = setUp();
@@ -188,7 +206,7 @@ describe("createWatch() of the processor", () => {
     run.waiting = true;
     watch.heard();
     expect(yields).toEqual([true, false]);
-    expect(watch.slowed).toBe(false);
+    expect(watch.worn).toBe(false);
   });
 
   it("goes on letting others first while one computes, whatever its neighbours say", () => {
@@ -242,7 +260,7 @@ describe("createWatch() of the processor", () => {
     clock.tick(100);
     end(run);
     watch.heard();
-    expect(watch.slowed).toBe(true);
+    expect(watch.worn).toBe(true);
   });
 });
 
