@@ -137,7 +137,7 @@ describe("floors", () => {
     expect(loaded).toContain("src/sandbox/executor/run.ts");
     expect(loaded).not.toContain("src/core/metering/index.ts");
     expect(loaded).not.toContain("src/core/metering/instrument.ts");
-    expect(loaded).not.toContain("src/sandbox/executor/prepare.ts");
+    expect(loaded).not.toContain("src/sandbox/executor/preparer/prepare.ts");
   });
 
   it("a room is entered by its index", () => {

@@ -47,25 +47,11 @@
  * keeps over a call of its own accord is not counted in the call depth.
  */
 
-export { COST_TABLE_VERSION, OPERATOR_COSTS } from "./costs.ts";
-export { FUEL_IMPORT, REFUSED_GROWTH } from "./fuel-import.ts";
-export type { Crossing } from "./host-costs.ts";
-export {
-  BROKER_CALL_COST,
-  crossingCost,
-  HOST_CALL_COST,
-  LIFTED_BYTES_PER_UNIT,
-  LOWERED_BYTES_PER_UNIT,
-  TASK_SWITCH_COST,
-  UNITS_PER_VALUE,
-  WAITING_TASK_COST,
-} from "./host-costs.ts";
+export { OPERATOR_COSTS } from "./costs.ts";
+export * from "./host/index.ts";
 export type { MeteredModule, MeterOptions, MeterStats } from "./instrument.ts";
 export { codeBytesOf, DEFAULT_MAX_CALL_DEPTH, instrument } from "./instrument.ts";
 export { DEFAULT_MAX_TABLE_ELEMENTS, MAX_MODULE_BYTES } from "./limits.ts";
 export { addProfile, functionNames } from "./profile/profile.ts";
-export { PROFILE_IMPORT, PROFILED_FUNCTIONS } from "./profile/profile-events.ts";
-export type { ProfiledCounter, ProfileNode, Profiler } from "./profile/profile-tree.ts";
-export { createProfiler, MAX_PROFILE_NODES } from "./profile/profile-tree.ts";
-export { METER_VERSION } from "./version.ts";
+export { PROFILED_FUNCTIONS } from "./profile/profile-events.ts";
 export { FIRST_SLICE, SLICE, SLICE_GROWTH } from "./word.ts";

@@ -128,21 +128,17 @@ export function createContext(powers: {
   /** Wakes each wait of the clock before its time. */
   const sleepers = new Set<() => void>();
   let randomLeft = RANDOM_BYTES;
-  /** Calls that the broker has not answered. */
-  let asked = 0;
 
   async function ask(name: string, args: JsonValue, body: Uint8Array, roomy: boolean): Promise<BrokerReply> {
     // An asynchronous guest goes on while its calls are under way, and may make any number of them.
-    if (asked >= MOST_UNDER_WAY) {
+    if (guard.asked() >= MOST_UNDER_WAY) {
       guard.stop({ kind: "exhausted", budget: "concurrent_calls" });
       guard.trap();
     }
-    asked += 1;
     guard.asks();
     try {
       return await inputs.reply(powers.pipe.ask(name, args, body, roomy));
     } finally {
-      asked -= 1;
       guard.answered();
     }
   }

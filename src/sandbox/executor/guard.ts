@@ -78,6 +78,8 @@ export interface RunGuard {
   asks(): void;
   /** It was answered. */
   answered(): void;
+  /** Calls that the broker has not answered. */
+  asked(): number;
 }
 
 /** A function as a core module calls it. */
@@ -178,7 +180,7 @@ export function createGuard(
 
   const suspensions = new Set<Suspension>();
   /** Calls that the broker has not answered. */
-  let asking = 0;
+  let asked = 0;
   /** One for all of them, and left to run: most are over long before, and to set a timer for each costs as much as they do. */
   let isWatched = false;
 
@@ -204,7 +206,7 @@ export function createGuard(
   function tellLong(): void {
     isWatched = false;
     // The gateway has them: to be told as well would cost each of them two frames. The last answer begins this anew.
-    if (asking > 0) return;
+    if (asked > 0) return;
     const nowMs = performance.now();
     let nextMs = Number.POSITIVE_INFINITY;
     for (const suspension of suspensions) {
@@ -250,12 +252,13 @@ export function createGuard(
     wrapSwitching: (name, call) => wrapSuspending(name, call, (waited) => waited),
     whileIdle: told,
     asks() {
-      asking += 1;
+      asked += 1;
     },
     answered() {
-      asking -= 1;
-      if (asking === 0 && suspensions.size > 0) watchFor(LONG_SUSPENSION_MS);
+      asked -= 1;
+      if (asked === 0 && suspensions.size > 0) watchFor(LONG_SUSPENSION_MS);
     },
+    asked: () => asked,
   };
 }
 

@@ -11,7 +11,7 @@ import {
   linkComponent,
 } from "../../../src/sandbox/executor/linker/index.ts";
 import { loadComponent } from "../../../src/sandbox/executor/load.ts";
-import { servePreparer } from "../../../src/sandbox/executor/prepare.ts";
+import { servePreparer } from "../../../src/sandbox/executor/preparer/index.ts";
 import type { LoadedComponent } from "../../../src/sandbox/executor/run.ts";
 import { encodeFrame, readFrames } from "../../../src/sandbox/pipe/frames.ts";
 import { type PrepareCommand, parseReport } from "../../../src/sandbox/pipe/messages.ts";

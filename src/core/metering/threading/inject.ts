@@ -308,7 +308,7 @@ class Emitter {
     writeSizeCharge(this.#writer, this.#word, charge, size, wrappers.helper("pay"));
     if (refused === undefined || charge.growth?.capped !== true) return;
     this.#flush(walker.reader.pos);
-    hints.add(writeRefusalNote(this.#writer, charge, size, refused), UNLIKELY);
+    hints.add(writeRefusalNote(this.#writer, charge, charge.growth.kind, size, refused), UNLIKELY);
   }
 
   /** What is charged and checked at a site. */

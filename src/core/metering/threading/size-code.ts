@@ -33,13 +33,15 @@ export function writeSizeCharge(
 /**
  * Writes behind a growth, whose result is on the stack and stays there, that a failure is noted.
  *
+ * @param kind what would have grown
  * @param size a local that holds it meanwhile
  * @param refused the global that says so
  * @returns the offset of the branch, which is hardly ever taken
  */
 export function writeRefusalNote(
   writer: Writer,
-  { wide, growth }: SizeCharge,
+  { wide }: SizeCharge,
+  kind: keyof typeof REFUSED_GROWTH,
   size: number,
   refused: number,
 ): number {
@@ -49,7 +51,7 @@ export function writeRefusalNote(
   writer.byte(wide ? 0x51 : 0x46); // eq
   const branch = writer.length;
   writer.bytes(OP.if, TYPE.empty);
-  i32(writer, REFUSED_GROWTH[growth?.kind ?? "memory"]);
+  i32(writer, REFUSED_GROWTH[kind]);
   op(writer, OP.globalSet, refused);
   writer.byte(OP.end);
   op(writer, OP.localGet, size);

@@ -1,2 +1,2 @@
 /** The preparer by itself: with all that rewrites components, which who runs them does not load. */
-export { servePreparer } from "../prepare.ts";
+export { servePreparer } from "./prepare.ts";

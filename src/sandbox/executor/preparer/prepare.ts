@@ -3,23 +3,23 @@
  * own that ends afterwards: a large component takes seconds, in which nobody else has to wait, and whoever finds a
  * way to break the decoder has won the right to prepare his own component wrongly, and nothing else.
  */
-import { joinBytes } from "../../core/bytes.ts";
-import { type CoreModule, type LinkPlan, planLinks } from "../../core/component/index.ts";
-import { GatewayError, refuseComponent } from "../../core/errors.ts";
+import { joinBytes } from "../../../core/bytes.ts";
+import { type CoreModule, type LinkPlan, planLinks } from "../../../core/component/index.ts";
+import { GatewayError, refuseComponent } from "../../../core/errors.ts";
 import {
   addProfile,
   codeBytesOf,
   DEFAULT_MAX_TABLE_ELEMENTS,
   instrument,
-} from "../../core/metering/index.ts";
-import type { ExecutorHost, PreparationStep } from "../../ports/index.ts";
-import { encodeFrame, type Frame, FrameReader } from "../pipe/frames.ts";
-import type { Parts, PrepareCommand, Report } from "../pipe/messages.ts";
-import { IMAGE_NAME, splitModule } from "./image.ts";
-import { MOST_THREADS } from "./linker/index.ts";
-import type { PreparedLinks } from "./load.ts";
-import { shareMemory, shareTables } from "./memories.ts";
-import { exposeGlobals } from "./steady.ts";
+} from "../../../core/metering/index.ts";
+import type { ExecutorHost, PreparationStep } from "../../../ports/index.ts";
+import { encodeFrame, type Frame, FrameReader } from "../../pipe/frames.ts";
+import type { Parts, PrepareCommand, Report } from "../../pipe/messages.ts";
+import { IMAGE_NAME, splitModule } from "../image.ts";
+import { MOST_THREADS } from "../linker/index.ts";
+import type { PreparedLinks } from "../load.ts";
+import { shareMemory, shareTables } from "../memories.ts";
+import { exposeGlobals } from "../steady.ts";
 
 const LARGEST_COMMAND_BYTES = 128 * 1024 * 1024;
 
