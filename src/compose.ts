@@ -175,6 +175,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       egress: {
         allowAddresses: options.allowAddresses,
         block: options.blockAddresses ?? [],
+        tlsHoldsBack: runtime.tlsHoldsBack,
         ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
       },
     });

@@ -58,6 +58,8 @@ export interface BrokerOptions {
     readonly block?: readonly string[];
     /** URL of the outgoing proxy; default none. */
     readonly proxy?: string;
+    /** See `Runtime`; default: it does not, and connections are held back beneath it. */
+    readonly tlsHoldsBack?: boolean;
   };
 }
 

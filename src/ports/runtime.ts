@@ -103,6 +103,8 @@ export interface Runtime {
   readonly verification: Verification;
   readonly files: Files;
   readonly resolver: Resolver;
+  /** Whether a TLS connection of its own asks its server for no more while nobody takes what has come. */
+  readonly tlsHoldsBack: boolean;
   /**
    * Reads a folder whole, following no link.
    *

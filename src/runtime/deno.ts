@@ -38,6 +38,7 @@ export const runtime: Runtime = {
   verification: systemVerification,
   files: systemFiles,
   resolver: systemResolver,
+  tlsHoldsBack: false,
   readFolder,
   runCommand,
   sockets: systemSockets,

@@ -49,6 +49,7 @@ export const runtime: Runtime = {
   verification: systemVerification,
   files: systemFiles,
   resolver: systemResolver,
+  tlsHoldsBack: true,
   readFolder,
   runCommand,
   sockets: systemSockets,

@@ -8,18 +8,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { Blocks } from "../../src/broker/egress/blocks.ts";
 import { Incoming } from "../../src/broker/egress/incoming.ts";
 import { joinBytes } from "../../src/core/bytes.ts";
-import {
-  bodyOf,
-  call,
-  closeListeners,
-  get,
-  listenTcp,
-  openRun,
-  readAll,
-  rule,
-  sendOk,
-  textOf,
-} from "./support.ts";
+import { bodyOf, call, closeListeners, readAll, sendOk, TRANSPORTS, textOf } from "./support.ts";
 
 afterEach(closeListeners);
 
@@ -67,12 +56,16 @@ async function writeCut(socket: Socket, text: string, bytes: number): Promise<vo
   }
 }
 
-describe.each(Object.entries(FRAMINGS))("answers framed by %s, many at once", (framing, frame) => {
+const FRAMED = Object.entries(TRANSPORTS).flatMap(([name, transport]) =>
+  Object.entries(FRAMINGS).map(([framing, frame]) => [framing, name, frame, transport] as const),
+);
+
+describe.each(FRAMED)("answers framed by %s over %s, many at once", (framing, _name, frame, transport) => {
   it.each([
     ["in large parts", 150, 30_011],
     ["in small parts", 17, 2_999],
-  ])("are each their own, %s", async (_name, headBytes, bodyBytes) => {
-    const { port } = await listenTcp((socket) => {
+  ])("are each their own, %s", async (_parts, headBytes, bodyBytes) => {
+    const { port } = await transport.listen((socket) => {
       socket.setNoDelay(true);
       socket.once("data", (request) => {
         const n = Number(/GET \/(\d+)/.exec(request.toString("latin1"))?.[1]);
@@ -86,10 +79,10 @@ describe.each(Object.entries(FRAMINGS))("answers framed by %s, many at once", (f
         })();
       });
     });
-    const { host } = openRun({ rules: [rule("api.test", port)] });
+    const { host } = transport.openRun(port);
     await Promise.all(
       Array.from({ length: CONNECTIONS }, async (_, n) => {
-        const { headers, body } = await sendOk(host, get(port, { pathWithQuery: `/${n}` }));
+        const { headers, body } = await sendOk(host, transport.get(port, { pathWithQuery: `/${n}` }));
         expect(headers.find(([name]) => name === `x-own-${n}`)?.[1]).toBe(own(n, 1500));
         const { chunks, last } = await readAll(host, body, n % 2 === 0 ? 262_144 : 3_001);
         expectSame(textOf(chunks), own(n, 80_000));
@@ -107,48 +100,51 @@ describe.each(Object.entries(FRAMINGS))("answers framed by %s, many at once", (f
   });
 });
 
-describe("a body that nobody reads for a while", () => {
-  it("stays as it came while others are read", async () => {
-    const { port } = await listenTcp((socket) => {
-      socket.once("data", (request) => {
-        const n = Number(/GET \/(\d+)/.exec(request.toString("latin1"))?.[1]);
-        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 500000\r\n\r\n${own(n, 500_000)}`, "latin1");
+describe.each(Object.entries(TRANSPORTS))(
+  "a body over %s that nobody reads for a while",
+  (_name, transport) => {
+    it("stays as it came while others are read", async () => {
+      const { port } = await transport.listen((socket) => {
+        socket.once("data", (request) => {
+          const n = Number(/GET \/(\d+)/.exec(request.toString("latin1"))?.[1]);
+          socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 500000\r\n\r\n${own(n, 500_000)}`, "latin1");
+        });
       });
+      const { host } = transport.openRun(port);
+      const left = await sendOk(host, transport.get(port, { pathWithQuery: "/1" }));
+      for (const n of [2, 3]) {
+        const { body } = await sendOk(host, transport.get(port, { pathWithQuery: `/${n}` }));
+        expectSame(textOf((await readAll(host, body, 262_144)).chunks), own(n, 500_000));
+      }
+      expectSame(textOf((await readAll(host, left.body, 262_144)).chunks), own(1, 500_000));
     });
-    const { host } = openRun({ rules: [rule("api.test", port)] });
-    const left = await sendOk(host, get(port, { pathWithQuery: "/1" }));
-    for (const n of [2, 3]) {
-      const { body } = await sendOk(host, get(port, { pathWithQuery: `/${n}` }));
-      expectSame(textOf((await readAll(host, body, 262_144)).chunks), own(n, 500_000));
-    }
-    expectSame(textOf((await readAll(host, left.body, 262_144)).chunks), own(1, 500_000));
-  });
 
-  it("is given in pieces that stay as they are until they are given back, and then are used again", async () => {
-    const { port } = await listenTcp((socket) => {
-      socket.once("data", () => {
-        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 500000\r\n\r\n${own(1, 500_000)}`, "latin1");
+    it("is given in pieces that stay as they are until they are given back, and then are used again", async () => {
+      const { port } = await transport.listen((socket) => {
+        socket.once("data", () => {
+          socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 500000\r\n\r\n${own(1, 500_000)}`, "latin1");
+        });
       });
+      const { host } = transport.openRun(port);
+      const { body } = await sendOk(host, transport.get(port));
+      let text = "";
+      const places = new Set<ArrayBufferLike>();
+      for (;;) {
+        const reply = await call(host, "http-client/read", { handle: body, maxBytes: 65_536 });
+        if (reply.kind !== "ok") throw new TypeError("The body broke off");
+        for (const piece of reply.pieces ?? (reply.body === undefined ? [] : [reply.body]))
+          places.add(piece.buffer);
+        // Others come in meanwhile; what was given must not change.
+        await turn();
+        text += textOf([bodyOf(reply)]);
+        reply.done?.();
+        if (Object(reply.value).end === true) break;
+      }
+      expectSame(text, own(1, 500_000));
+      expect(places.size).toBeLessThan(8);
     });
-    const { host } = openRun({ rules: [rule("api.test", port)] });
-    const { body } = await sendOk(host, get(port));
-    let text = "";
-    const places = new Set<ArrayBufferLike>();
-    for (;;) {
-      const reply = await call(host, "http-client/read", { handle: body, maxBytes: 65_536 });
-      if (reply.kind !== "ok") throw new TypeError("The body broke off");
-      for (const piece of reply.pieces ?? (reply.body === undefined ? [] : [reply.body]))
-        places.add(piece.buffer);
-      // Others come in meanwhile; what was given must not change.
-      await turn();
-      text += textOf([bodyOf(reply)]);
-      reply.done?.();
-      if (Object(reply.value).end === true) break;
-    }
-    expectSame(text, own(1, 500_000));
-    expect(places.size).toBeLessThan(8);
-  });
-});
+  },
+);
 
 describe("Incoming", () => {
   /** Numbers that are the same in each run of the suite. */

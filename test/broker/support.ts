@@ -1,7 +1,9 @@
 /** Real sockets and a broker around them: what the tests of this folder share. */
-
+import { readFileSync } from "node:fs";
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import { runtime } from "#runtime";
 import {
   type BrokerOptions,
   createBroker,
@@ -67,13 +69,29 @@ export async function closeListeners(): Promise<void> {
 
 /** A TCP server that records what it receives. `serve` may answer. */
 export async function listenTcp(serve: (socket: Socket) => void = () => {}): Promise<Listener> {
+  const { received, take } = recording(serve);
+  return listen(createTcpServer(take), received);
+}
+
+/** The same behind TLS, by the name of {@link TLS_HOST}. */
+export async function listenTls(serve: (socket: Socket) => void = () => {}): Promise<Listener> {
+  const { received, take } = recording(serve);
+  return listen(
+    createTlsServer({ cert: fixture("tls-cert.pem"), key: fixture("tls-key.pem") }, take),
+    received,
+  );
+}
+
+function recording(serve: (socket: Socket) => void) {
   const chunks: string[] = [];
-  const server = createTcpServer((socket) => {
-    socket.on("data", (chunk) => chunks.push(chunk.toString("latin1")));
-    socket.on("error", () => {});
-    serve(socket);
-  });
-  return listen(server, () => chunks.join(""));
+  return {
+    received: () => chunks.join(""),
+    take(socket: Socket) {
+      socket.on("data", (chunk) => chunks.push(chunk.toString("latin1")));
+      socket.on("error", () => {});
+      serve(socket);
+    },
+  };
 }
 
 /** An HTTP server. */
@@ -185,6 +203,40 @@ export function get(port: number, more: Record<string, JsonValue> = {}): Record<
     ...more,
   };
 }
+
+/** The name that the certificate of {@link listenTls} is for. */
+export const TLS_HOST = "api.example.test";
+
+function fixture(name: string): string {
+  return readFileSync(new URL(`fixtures/${name}`, import.meta.url), "utf8");
+}
+
+function overTls(egress: BrokerOptions["egress"]) {
+  return {
+    listen: listenTls,
+    openRun: (port: number, options: RunOptions = {}) =>
+      openRun({
+        rules: [rule(TLS_HOST, port, { scheme: "https" })],
+        hosts: { [TLS_HOST]: ["127.0.0.1"] },
+        egress: { certificateAuthorities: [fixture("tls-cert.pem")], ...egress },
+        ...options,
+      }),
+    get: (port: number, more: Record<string, JsonValue> = {}) =>
+      get(port, { scheme: "https", authority: `${TLS_HOST}:${port}`, ...more }),
+  };
+}
+
+/** A raw server, a run that may ask it anything, and the arguments of a GET to it: the same over whatever carries it. */
+export const TRANSPORTS = {
+  TCP: {
+    listen: listenTcp,
+    openRun: (port: number, options: RunOptions = {}) =>
+      openRun({ rules: [rule("api.test", port)], ...options }),
+    get,
+  },
+  TLS: overTls({ tlsHoldsBack: runtime.tlsHoldsBack }),
+  "TLS that is held back": overTls({ tlsHoldsBack: false }),
+} as const;
 
 /** Calls the broker. */
 export function call(

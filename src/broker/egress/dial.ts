@@ -4,6 +4,7 @@
  * A name is resolved here, every address it has is judged, and the socket goes to a judged address, never to the
  * name: between the check and the connect there is no second look-up for a rebinding attacker to win.
  */
+import type { Duplex } from "node:stream";
 import { rootCertificates } from "node:tls";
 import { buildConnector } from "undici";
 import type { Clock, Resolver } from "../../ports/index.ts";
@@ -16,6 +17,7 @@ import {
 } from "./addresses.ts";
 import { type BlockList, isHostBlocked } from "./block-list.ts";
 import { type Barrier, EgressFailure, type ErrorTag } from "./errors.ts";
+import { HeldBack } from "./held-back.ts";
 import { type EgressProxy, openTunnel } from "./proxy.ts";
 import { type SharedReads, type SharedReadsOption, shareReads } from "./shared-reads.ts";
 import type { Socket } from "./socket.ts";
@@ -39,6 +41,8 @@ export interface DialOptions {
   readonly open: readonly AddressBlock[];
   readonly blocked: BlockList;
   readonly tls: TlsOptions;
+  /** See `EgressOptions`. */
+  readonly tlsHoldsBack: boolean;
   /** Absent = straight to the address. */
   readonly proxy?: EgressProxy;
   /** For look-up, TCP and TLS together. */
@@ -165,24 +169,41 @@ async function connect(
   options: DialOptions,
   signal: AbortSignal,
 ): Promise<Omit<Dialed, "address">> {
-  const { proxy } = options;
-  // The certificate is checked against the policy's host; the address is only where the packets go.
-  const servername = target.literal ? {} : { servername: target.host };
+  const { proxy, tls, tlsHoldsBack } = options;
   const secure = target.scheme === "https";
-  if (proxy === undefined) {
-    const to = { hostname: address, port: target.port };
-    if (secure) return { socket: await open({ ...to, ...servername, tls: options.tls }, signal) };
+  if (proxy === undefined && (tlsHoldsBack || !secure)) {
     const shared = shareReads();
-    const socket = await open({ ...to, onread: shared.onread }, signal);
+    const to = { hostname: address, port: target.port, onread: shared.onread };
+    const socket = await open(secure ? { ...to, ...secured(target, tls) } : to, signal);
     return { socket, reads: shared.over(socket) };
   }
-  const [proxyAddress = proxy.host] =
-    canonicalAddress(proxy.host) === undefined ? await lookUp(options.resolver, proxy.host, signal) : [];
-  const tunnel = await open({ hostname: proxyAddress, port: proxy.port }, signal);
-  await openTunnel(tunnel, proxy, { address, port: target.port, signal });
-  if (!secure) return { socket: tunnel };
-  const inside = { hostname: address, port: target.port, ...servername, tls: options.tls, over: tunnel };
-  return { socket: await open(inside, signal) };
+  const socket = await (proxy === undefined
+    ? open({ hostname: address, port: target.port }, signal)
+    : tunnelTo({ address, port: target.port, signal }, proxy, options.resolver));
+  if (!secure) return { socket };
+  const over = tlsHoldsBack ? socket : new HeldBack(socket);
+  const to = { hostname: address, port: target.port, ...secured(target, tls), over };
+  const inside = await open(to, signal);
+  if (over instanceof HeldBack) over.carry(inside);
+  return { socket: inside };
+}
+
+/** The certificate is checked against the policy's host; the address is only where the packets go. */
+function secured(target: Target, tls: TlsOptions): Pick<Opening, "tls" | "servername"> {
+  return { tls, ...(target.literal ? {} : { servername: target.host }) };
+}
+
+/** A way to a judged address through the operator's proxy. */
+async function tunnelTo(
+  to: { readonly address: string; readonly port: number; readonly signal: AbortSignal },
+  proxy: EgressProxy,
+  resolver: Resolver,
+): Promise<Socket> {
+  const [hostname = proxy.host] =
+    canonicalAddress(proxy.host) === undefined ? await lookUp(resolver, proxy.host, to.signal) : [];
+  const tunnel = await open({ hostname, port: proxy.port }, to.signal);
+  await openTunnel(tunnel, proxy, to);
+  return tunnel;
 }
 
 interface Opening {
@@ -192,8 +213,8 @@ interface Opening {
   readonly servername?: string;
   /** Absent = plain TCP. */
   readonly tls?: TlsOptions;
-  /** A tunnel to speak TLS through, instead of a new connection. */
-  readonly over?: Socket;
+  /** A connection to speak TLS over, instead of a new one: a tunnel, or one that is held back. */
+  readonly over?: Duplex;
   /** Where it reads to, in place of memory of its own. */
   readonly onread?: SharedReadsOption["onread"];
 }
@@ -216,6 +237,7 @@ function open(
     let started: unknown;
     const onAbort = () => {
       destroy(started);
+      over?.destroy();
       reject(signal.reason);
     };
     if (signal.aborted) return onAbort();
@@ -227,7 +249,8 @@ function open(
         protocol: tls === undefined ? "http:" : "https:",
         port: String(port),
         ...(servername === undefined ? {} : { servername }),
-        ...(over === undefined ? {} : { httpSocket: over }),
+        // TLS speaks over any stream, though the connector's type names sockets only.
+        ...(over === undefined ? {} : { httpSocket: over as Socket }),
       },
       (error, socket) => {
         signal.removeEventListener("abort", onAbort);
@@ -241,7 +264,7 @@ function open(
         }
         // Nobody listens between here and the exchange; without a listener an error would end the process.
         socket.on("error", () => {});
-        // Through a tunnel the far end is the proxy, which was looked at when the tunnel was opened.
+        // What it speaks over was looked at when that was opened.
         if (over === undefined && !reached(socket, hostname, port)) {
           socket.destroy();
           return reject(new EgressFailure({ tag: "destination-IP-prohibited" }));

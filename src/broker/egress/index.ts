@@ -58,6 +58,8 @@ export interface EgressOptions {
   readonly blocked?: BlockList;
   /** The operator's outgoing proxy; absent = none, whatever the environment says. */
   readonly proxy?: EgressProxy;
+  /** See `Runtime`; default: it does not. */
+  readonly tlsHoldsBack?: boolean;
 }
 
 /** What every way out is told. */
@@ -135,6 +137,7 @@ const REPEATABLE = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"];
 /** Creates the egress of one broker. */
 export function createEgress(options: EgressOptions): Egress {
   const { resolver, clock, certificateAuthorities, blocked = NOTHING_BLOCKED, proxy } = options;
+  const { tlsHoldsBack = false } = options;
   const pool = new ConnectionPool(clock);
 
   function dialOptions(
@@ -148,6 +151,7 @@ export function createEgress(options: EgressOptions): Egress {
       blocked,
       signal,
       tls: certificateAuthorities === undefined ? tls : { certificateAuthorities, ...tls },
+      tlsHoldsBack,
       timeoutMs: Math.min(connectTimeoutMs ?? TIMEOUTS.connectMs, TIMEOUTS.connectMs),
       ...(proxy === undefined ? {} : { proxy }),
     };

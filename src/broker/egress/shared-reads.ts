@@ -47,6 +47,8 @@ export function shareReads(): SharedReadsOption {
   let place: Uint8Array | undefined;
   /** Whether what was read last is a body's and nothing else. */
   let isBody = false;
+  /** Whether somebody takes what was read just now: the system is asked for more by what `callback` returns. */
+  let isShowing = false;
 
   /** @returns whether the system is to be asked for more */
   function callback(bytes: number): boolean {
@@ -54,7 +56,9 @@ export function shareReads(): SharedReadsOption {
     isBody = bytes <= reads.passing();
     const shown = isBody ? read : copyOf(read);
     waiting.push(shown);
+    isShowing = true;
     socket?.emit("readable");
+    isShowing = false;
     const at = waiting.indexOf(shown);
     if (at >= 0) waiting[at] = kept(shown);
     return waiting.length === 0;
@@ -86,8 +90,9 @@ export function shareReads(): SharedReadsOption {
       made.read = (size?: number) => {
         leavePlace();
         const next = size === 0 ? undefined : waiting.shift();
+        if (next !== undefined) return next;
         // Asks the system for more where that was stopped, and tells the end.
-        return next ?? own(size);
+        return isShowing ? null : own(size);
       };
       made.unshift = (chunk: unknown) => {
         if (chunk instanceof Uint8Array && chunk.length > 0) waiting.unshift(kept(chunk));
