@@ -1,6 +1,18 @@
 /** Request bodies in pieces, against an executor that says what no honest one says. */
+import { connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { call, closeListeners, get, listenHttp, listenTcp, openRun, rule, until } from "./support.ts";
+import {
+  call,
+  closeListeners,
+  get,
+  listenHttp,
+  listen as listenOn,
+  listenTcp,
+  openRun,
+  rule,
+  TRANSPORTS,
+  until,
+} from "./support.ts";
 
 afterEach(closeListeners);
 
@@ -110,4 +122,50 @@ describe("http-client/push", () => {
     await until(() => got.aborted);
     expect(got).toMatchObject({ text: "half", ended: false });
   });
+
+  /** A way to a server that carries nothing more of what it is sent, once that was so many bytes. */
+  async function stuckAfter(mostBytes: number, port: number) {
+    const relay = createServer((near: Socket) => {
+      const far = connect(port, "127.0.0.1");
+      let carried = 0;
+      for (const end of [near, far]) end.on("error", () => {});
+      near.on("data", (chunk) => {
+        carried += chunk.length;
+        far.write(chunk);
+        if (carried > mostBytes) near.pause();
+      });
+      far.on("data", (chunk) => near.write(chunk));
+      near.on("close", () => far.destroy());
+    });
+    return await listenOn(relay, () => "");
+  }
+
+  it.each(Object.entries(TRANSPORTS))(
+    "over %s is not taken when nothing takes it onwards",
+    async (_name, transport) => {
+      const server = await transport.listen();
+      const { port } = await stuckAfter(100_000, server.port);
+      const { host } = transport.openRun(port, { budget: { egress_bytes: 200_000_000 } });
+      void call(
+        host,
+        "http-client/send",
+        { ...transport.get(port, { method: "POST" }), stream: 1 },
+        bytes("a"),
+      );
+      const piece = new Uint8Array(65_536);
+      let taken = 0;
+      let isStuck = false;
+      while (!isStuck && taken < 100_000_000) {
+        const pushed = call(host, "http-client/push", { stream: 1, end: false }, piece).then(() => true);
+        const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 500));
+        isStuck = !(await Promise.race([pushed, late]));
+        if (!isStuck) taken += piece.length;
+      }
+      // What the system's own buffers hold, and no more.
+      expect(isStuck).toBe(true);
+      expect(taken).toBeGreaterThan(100_000);
+      expect(taken).toBeLessThan(20_000_000);
+      host.close();
+    },
+  );
 });
