@@ -6,7 +6,10 @@ import { sha256Hex } from "../../src/core/digest.ts";
 import { composeWit, readWitLibrary } from "../../src/toolchain/wit-text.ts";
 import { PROJECT } from "./gateway.ts";
 
-/** @returns it as a component, with `fetch: func(authority, path, times) -> u64`; a request that fails is a trap */
+/**
+ * @returns it as a component, with `fetch: func(authority, path, times) -> u64`, and `fetch-over-tls` likewise; a request that
+ *   fails is a trap
+ */
 export function getGuest(): Promise<Uint8Array<ArrayBuffer>> {
   return programGuest("fetch", "bench:fetch");
 }

@@ -41,9 +41,9 @@ EXPORT("cabi_realloc") void *cabi_realloc(void *old, u32 old_bytes, u32 align, u
 static u32 out[16] __attribute__((aligned(8)));
 
 // One GET, and the length of its answer. Whatever is not an answer ends the guest.
-static u64 get_once(const u8 *authority, u32 authority_bytes, const u8 *path, u32 path_bytes) {
+static u64 get_once(u32 scheme, const u8 *authority, u32 authority_bytes, const u8 *path, u32 path_bytes) {
   u32 request = new_request(new_fields());
-  set_scheme(request, 1, 0, 0, 0);
+  set_scheme(request, 1, scheme, 0, 0);
   set_authority(request, 1, authority, authority_bytes);
   set_path(request, 1, path, path_bytes);
   handle(request, 0, 0, out);
@@ -73,9 +73,17 @@ static u64 get_once(const u8 *authority, u32 authority_bytes, const u8 *path, u3
   return bytes;
 }
 
-EXPORT("fetch") u64 fetch(const u8 *authority, u32 authority_bytes, const u8 *path, u32 path_bytes, u32 times) {
+static u64 get_times(u32 scheme, const u8 *authority, u32 authority_bytes, const u8 *path, u32 path_bytes, u32 times) {
   u64 bytes = 0;
   for (u32 mark = used; times > 0; times--, used = mark)
-    bytes += get_once(authority, authority_bytes, path, path_bytes);
+    bytes += get_once(scheme, authority, authority_bytes, path, path_bytes);
   return bytes;
+}
+
+EXPORT("fetch") u64 fetch(const u8 *authority, u32 authority_bytes, const u8 *path, u32 path_bytes, u32 times) {
+  return get_times(0, authority, authority_bytes, path, path_bytes, times);
+}
+
+EXPORT("fetch-over-tls") u64 fetch_tls(const u8 *authority, u32 authority_bytes, const u8 *path, u32 path_bytes, u32 times) {
+  return get_times(1, authority, authority_bytes, path, path_bytes, times);
 }

@@ -1,5 +1,7 @@
 /** HTTP requests of a guest, in its locked-down process, through pipe and broker, beside the same requests made by undici. */
 import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Agent, request } from "undici";
@@ -12,12 +14,31 @@ import { getGuest } from "../../support/get-guest.ts";
 import { rowOf } from "../harness.ts";
 import { median } from "../stats.ts";
 import type { Figure, Suite, Table } from "../suite.ts";
-import { createBodiesServer } from "../support/bodies-server.ts";
+import { openBareGuest } from "../support/bare-guest.ts";
+import { createBodiesServer, createTlsBodiesServer } from "../support/bodies-server.ts";
 
 const SIZES = { "1 kB": 1024, "1 MB": 1024 * 1024 } as const;
 type Size = keyof typeof SIZES;
 const NAMES = ["1 kB", "1 MB"] as const;
 const CONCURRENT = 64;
+/** What the certificate is for. */
+const TLS_HOST = "api.example.test";
+
+/** Calls before anything is timed: their code is compiled for good after some thousands, on either side. */
+const WARM = { "1 kB": 5000, "1 MB": 400 } as const;
+
+/** Whoever makes GETs, one after another. */
+interface Subject {
+  readonly name: string;
+  /** @returns bytes of all answers */
+  run(place: Place, path: string, times: number): Promise<number>;
+}
+
+/** A server, and how it is spoken to. */
+interface Place {
+  readonly scheme: "http" | "https";
+  readonly port: number;
+}
 
 /** The suite. */
 export const guestHttp: Suite = {
@@ -27,38 +48,184 @@ export const guestHttp: Suite = {
   async run(context) {
     /** When each request arrived: from one arrival to the next is a whole call, as its server sees it. */
     let arrivals: number[] = [];
-    const server = createBodiesServer(() => arrivals.push(performance.now()));
-    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-    const { port: near } = server.address() as AddressInfo; // listens on TCP
+    const arrived = () => void arrivals.push(performance.now());
+    const identity = { cert: await fixture("tls-cert.pem"), key: await fixture("tls-key.pem") };
+    const servers = [createBodiesServer(arrived), createTlsBodiesServer(identity, arrived)] as const;
+    const [near, secure] = await Promise.all(servers.map(listening));
     const apart = await openApart();
-    const agent = new Agent({ connections: CONCURRENT, pipelining: 1 });
-    const broker = createBroker({
-      clock: runtime.clock,
-      resolver: { resolve: async () => ["127.0.0.1"] },
-      profiles: new Map(),
-      egress: { allowAddresses: ["127.0.0.1/32"] },
-    });
-    const sandbox = await createSandbox({
-      clock: runtime.clock,
-      entropy: runtime.entropy,
-      files: runtime.files,
-      spawn: runtime.spawnExecutor,
-      cacheFolder: join(context.folder, "cache"),
-      executors: 1,
-      queue: 2 * CONCURRENT,
-    });
-    const component = await admit(await getGuest());
-    let runs = 0;
+    const connect = { ca: identity.cert, servername: TLS_HOST };
+    const agent = new Agent({ connections: CONCURRENT, pipelining: 1, connect });
+    const get = async (url: string) => (await request(url, { dispatcher: agent })).body;
+    const bare = openBareGuest(get);
+    const guests = await openGuests(context.folder, identity.cert);
 
-    async function byGuest(size: Size, times: number, port = near): Promise<void> {
-      const budget = {
-        ...{ fuel: 1e12, memory_bytes: 16 * 1024 * 1024, egress_bytes: 1e12 },
-        ...{ requests: 1e9, output_bytes: 1024, log_bytes: 0 },
+    const undici: Subject = {
+      name: "undici",
+      async run({ scheme, port }, path, times) {
+        let bytes = 0;
+        for (let turn = 0; turn < times; turn += 1)
+          for await (const chunk of await get(`${scheme}://127.0.0.1:${port}${path}`)) bytes += chunk.length;
+        return bytes;
+      },
+    };
+    const boundary: Subject = {
+      name: "bare process",
+      run: ({ scheme, port }, path, times) => bare.run(`${scheme}://127.0.0.1:${port}${path}`, times),
+    };
+    const guest: Subject = { name: "guest", run: guests.run };
+
+    async function exact(subject: Subject, place: Place, size: Size, times: number): Promise<void> {
+      const bytes = await subject.run(place, `/${SIZES[size]}`, times);
+      if (bytes !== SIZES[size] * times) throw new Error(`${times} of ${size} had ${bytes} bytes`);
+    }
+
+    /** @returns ms of each of so many calls */
+    async function periods(subject: Subject, place: Place, size: Size, times: number) {
+      arrivals = [];
+      await exact(subject, place, size, times + 1);
+      return arrivals.slice(1).map((at, index) => at - (arrivals[index] ?? at));
+    }
+
+    /** @returns requests per second of 64 callers, each with `each` of them one after another */
+    async function rate(subject: Subject, place: Place, size: Size, each: number): Promise<number> {
+      const startedAt = performance.now();
+      await Promise.all(Array.from({ length: CONCURRENT }, () => exact(subject, place, size, each)));
+      return (CONCURRENT * each * 1000) / (performance.now() - startedAt);
+    }
+
+    /** In turns, so that a machine that slows down slows all. */
+    async function oneAfterAnother(title: string, place: Place, size: Size, subjects: readonly Subject[]) {
+      context.say(title);
+      for (const subject of subjects) await exact(subject, place, size, context.quick ? 20 : WARM[size]);
+      const rounds = context.quick ? 2 : 20;
+      const samples = subjects.map((): number[] => []);
+      const medians = subjects.map((): number[] => []);
+      for (let round = 0; round < rounds; round += 1)
+        for (const [index, subject] of subjects.entries()) {
+          const calls = await periods(subject, place, size, 50);
+          samples[index]?.push(...calls);
+          medians[index]?.push(median(calls));
+        }
+      const rows = subjects.map(({ name }, index) => rowOf(name, samples[index] ?? []));
+      tables.push({ title: `${title}: from one arrival at the server to the next`, rows });
+      const [own = [], ...others] = medians;
+      for (const [index, other] of others.entries())
+        figures.push({
+          name: `${title}: ${subjects[index + 1]?.name}'s p50 over undici's, median of ${rounds} rounds`,
+          value: median(other.map((ms, round) => ms - (own[round] ?? 0))),
+          unit: "ms",
+        });
+    }
+
+    /** Several for each caller: what is measured is calls, and not what it costs to begin a run. */
+    async function atOnce(title: string, place: Place, size: Size, subjects: readonly Subject[]) {
+      context.say(title);
+      const each = size === "1 MB" ? 4 : 20;
+      for (const subject of subjects)
+        for (let turn = 0; turn < (context.quick ? 1 : 4); turn += 1) await rate(subject, place, size, each);
+      const rates = subjects.map((): number[] => []);
+      for (let turn = 0; turn < (context.quick ? 1 : 7); turn += 1)
+        for (const [index, subject] of subjects.entries())
+          rates[index]?.push(await rate(subject, place, size, each));
+      const [own = [], ...others] = rates;
+      figures.push({ name: `${title}: undici`, value: median(own), unit: "requests/s" });
+      for (const [index, other] of others.entries())
+        figures.push(
+          { name: `${title}: ${subjects[index + 1]?.name}`, value: median(other), unit: "requests/s" },
+          {
+            name: `${title}: ${subjects[index + 1]?.name} ÷ undici`,
+            value: median(other.map((value, turn) => value / (own[turn] ?? value))),
+            unit: "of the direct throughput",
+          },
+        );
+    }
+
+    const figures: Figure[] = [];
+    const tables: Table[] = [];
+    try {
+      const plain = { scheme: "http", port: near ?? 0 } as const;
+      const tls = { scheme: "https", port: secure ?? 0 } as const;
+      for (const size of NAMES) {
+        await oneAfterAnother(`GET of ${size}, one after another`, plain, size, [undici, boundary, guest]);
+        await oneAfterAnother(`GET of ${size} by https, one after another`, tls, size, [
+          undici,
+          boundary,
+          guest,
+        ]);
+        await atOnce(`${size}, 64 at once`, plain, size, [undici, boundary, guest]);
+        await atOnce(`${size} by https, 64 at once`, tls, size, [undici, boundary, guest]);
+        const alone = { scheme: "http", port: apart.port } as const;
+        await atOnce(`${size}, 64 at once, their server a process of its own`, alone, size, [
+          undici,
+          boundary,
+          guest,
+        ]);
+      }
+      return {
+        tables,
+        figures,
+        notes: [
+          "client, server, broker and undici share one process; guests run in one executor beside it",
+          "bare process: asks over its pipe for the same GETs, which undici makes and nobody looks at, and counts their bytes: what no guest in a process of its own goes without",
+          "with a server of its own undici's client has a core to itself; guests, their gateway and that server are three processes, on as many cores as there are",
+          "64 at once are 64 runs in that process, with 4 calls of 1 MB or 20 of 1 kB one after another in each; undici has 64 connections, the broker as many as it needs",
+          "the resolver answers at once: what a name server takes is not in it",
+        ],
       };
-      const methods = ["GET"] as const;
-      const rules = [{ host: "api.test", scheme: "http", port, methods, paths: ["/*"] }] as const;
+    } finally {
+      await guests.close();
+      await bare.close();
+      await agent.close();
+      for (const server of servers) {
+        server.closeAllConnections();
+        server.close();
+      }
+      await apart.close();
+    }
+  },
+};
+
+async function fixture(name: string): Promise<string> {
+  return await readFile(join(PROJECT_FOLDER, "test/broker/fixtures", name), "utf8");
+}
+
+async function listening(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return (server.address() as AddressInfo).port; // listens on TCP
+}
+
+/** Runs of a guest in an executor, whose requests a broker makes. */
+async function openGuests(folder: string, authority: string) {
+  const broker = createBroker({
+    clock: runtime.clock,
+    resolver: { resolve: async () => ["127.0.0.1"] },
+    profiles: new Map(),
+    egress: {
+      allowAddresses: ["127.0.0.1/32"],
+      certificateAuthorities: [authority],
+      tlsHoldsBack: runtime.tlsHoldsBack,
+    },
+  });
+  const sandbox = await createSandbox({
+    clock: runtime.clock,
+    entropy: runtime.entropy,
+    files: runtime.files,
+    spawn: runtime.spawnExecutor,
+    cacheFolder: join(folder, "cache"),
+    executors: 1,
+    queue: 2 * CONCURRENT,
+  });
+  const component = await admit(await getGuest());
+  const budget = {
+    ...{ fuel: 1e12, memory_bytes: 16 * 1024 * 1024, egress_bytes: 1e12 },
+    ...{ requests: 1e9, output_bytes: 1024, log_bytes: 0 },
+  };
+  let runs = 0;
+  return {
+    async run({ scheme, port }: Place, path: string, times: number): Promise<number> {
+      const rule = { host: TLS_HOST, scheme, port, methods: ["GET"], paths: ["/*"] } as const;
       const host = broker.openRun({
-        grants: [{ kind: "http-client", rules }],
+        grants: [{ kind: "http-client", rules: [rule] }],
         budget,
         startedAtMs: Date.now(),
         pool: "bench",
@@ -68,8 +235,8 @@ export const guestHttp: Suite = {
         run: `run_bench_${runs++}`,
         tenant: "bench",
         component,
-        ...exported(component, "fetch"),
-        input: { authority: `api.test:${port}`, path: `/${SIZES[size]}`, times },
+        ...exported(component, scheme === "http" ? "fetch" : "fetch-over-tls"),
+        input: { authority: `${TLS_HOST}:${port}`, path, times },
         fuel: budget.fuel,
         memoryBytes: budget.memory_bytes,
         outputBytes: budget.output_bytes,
@@ -78,108 +245,12 @@ export const guestHttp: Suite = {
         host,
       });
       host.close();
-      if (outcome.kind !== "completed") throw new Error(`The guest ended as ${JSON.stringify(outcome)}`);
-      requireWhole(size, Number(output), times);
-    }
-
-    async function directly(size: Size, times: number, port = near): Promise<void> {
-      let bytes = 0;
-      for (let turn = 0; turn < times; turn += 1) {
-        const { body } = await request(`http://127.0.0.1:${port}/${SIZES[size]}`, { dispatcher: agent });
-        for await (const chunk of body) bytes += chunk.length;
-      }
-      requireWhole(size, bytes, times);
-    }
-
-    /** @returns ms of each of so many calls */
-    async function periods(run: (times: number) => Promise<void>, times: number): Promise<readonly number[]> {
-      arrivals = [];
-      await run(times + 1);
-      return arrivals.slice(1).map((at, index) => at - (arrivals[index] ?? at));
-    }
-
-    /** @returns requests per second of 64 callers, each with `each` of them one after another */
-    async function rate(run: (times: number) => Promise<void>, each: number): Promise<number> {
-      const startedAt = performance.now();
-      await Promise.all(Array.from({ length: CONCURRENT }, () => run(each)));
-      return (CONCURRENT * each * 1000) / (performance.now() - startedAt);
-    }
-
-    try {
-      const figures: Figure[] = [];
-      const tables: Table[] = [];
-      for (const size of NAMES) {
-        const subjects = [
-          { name: "undici", run: (times: number, port?: number) => directly(size, times, port) },
-          { name: "guest", run: (times: number, port?: number) => byGuest(size, times, port) },
-        ];
-        context.say(`${size}, one after another`);
-        for (const { run } of subjects) await run(context.quick ? 20 : 200);
-        const rounds = context.quick ? 2 : 20;
-        const samples: number[][] = subjects.map(() => []);
-        const overheads: number[] = [];
-        // In turns, so that a machine that slows down slows both.
-        for (let round = 0; round < rounds; round += 1) {
-          const pair: number[] = [];
-          for (const [index, { run }] of subjects.entries()) {
-            const calls = await periods(run, 50);
-            samples[index]?.push(...calls);
-            pair.push(median(calls));
-          }
-          overheads.push((pair[1] ?? 0) - (pair[0] ?? 0));
-        }
-        const rows = subjects.map(({ name }, index) => rowOf(`${name}, ${size}`, samples[index] ?? []));
-        tables.push({
-          title: `GET of ${size}, one after another: from one arrival at the server to the next`,
-          rows,
-        });
-        figures.push({
-          name: `${size}: guest's p50 over undici's, median of ${rounds} rounds`,
-          value: median(overheads),
-          unit: "ms",
-        });
-
-        // Several for each guest: what is measured is calls, and not what it costs to begin a run.
-        const each = size === "1 MB" ? 4 : 20;
-        const places = [
-          { at: `${size}, ${CONCURRENT} at once`, port: near },
-          { at: `${size}, ${CONCURRENT} at once, their server a process of its own`, port: apart.port },
-        ];
-        for (const { at, port } of places) {
-          context.say(at);
-          const rates: number[][] = subjects.map(() => []);
-          for (const { run } of subjects) await rate((times) => run(times, port), 1);
-          for (let turn = 0; turn < (context.quick ? 1 : 5); turn += 1)
-            for (const [index, { run }] of subjects.entries())
-              rates[index]?.push(await rate((times) => run(times, port), each));
-          const [own = [], ours = []] = rates;
-          const ratios = ours.map((value, turn) => value / (own[turn] ?? value));
-          figures.push(
-            { name: `${at}: undici`, value: median(own), unit: "requests/s" },
-            { name: `${at}: guests`, value: median(ours), unit: "requests/s" },
-            { name: `${at}: guests ÷ undici`, value: median(ratios), unit: "of the direct throughput" },
-          );
-        }
-      }
-      return {
-        tables,
-        figures,
-        notes: [
-          "client, server, broker and undici share one process; guests run in one executor beside it",
-          "with a server of its own undici's client has a core to itself; guests, their gateway and that server are three processes, on as many cores as there are",
-          "64 at once are 64 runs in that executor, with 4 calls of 1 MB or 20 of 1 kB one after another in each; undici has 64 connections, the broker as many as it needs",
-          "the resolver answers at once: what a name server takes is not in it",
-        ],
-      };
-    } finally {
-      await sandbox.close();
-      await agent.close();
-      server.closeAllConnections();
-      server.close();
-      await apart.close();
-    }
-  },
-};
+      if (outcome.kind === "completed") return Number(output);
+      throw new Error(`The guest ended as ${JSON.stringify(outcome)}`);
+    },
+    close: () => sandbox.close(),
+  };
+}
 
 /** The same server as a process of its own. */
 async function openApart(): Promise<{ readonly port: number; readonly close: () => Promise<void> }> {
@@ -200,8 +271,4 @@ async function openApart(): Promise<{ readonly port: number; readonly close: () 
       await ended;
     },
   };
-}
-
-function requireWhole(size: Size, bytes: number, times: number): void {
-  if (bytes !== SIZES[size] * times) throw new Error(`${times} of ${size} had ${bytes} bytes`);
 }
