@@ -13,6 +13,7 @@ import {
   Blocks,
   barrierClause,
   checkAddress,
+  type EgressResponse,
   EgressSpent,
   type ErrorCode,
   type Header,
@@ -209,7 +210,7 @@ class HttpClient {
         ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
       });
       // What came behind the head may have spent the budget by now.
-      if (event.effect !== "failed") event.result = String(response.status);
+      if (event.effect !== "failed") event.result = `${response.status}${lengthNote(response)}`;
       const coding = response.headers.find(([name]) => name.toLowerCase() === "content-encoding")?.[1];
       // Compressed, a secret has no spelling that could be looked for.
       if (this.#context.echo.isActive() && coding !== undefined && coding !== "identity")
@@ -322,6 +323,11 @@ function tlsOf(profile: SecretProfile | undefined, { target }: Permit): { readon
   const { client, ...trust } = profile.tls;
   if (client === undefined) return { tls: trust };
   return { tls: { ...trust, client: { certificate: client.certificate, key: client.key.reveal() } } };
+}
+
+/** What the event says of an answer that anybody between could have cut short: nothing announced its end. */
+function lengthNote({ unannounced }: EgressResponse): string {
+  return unannounced ? "; of no announced length: it ends where its connection did" : "";
 }
 
 /** What the event says about a certificate that the server may ask for. */

@@ -1,12 +1,11 @@
 /** Request bodies in pieces, against an executor that says what no honest one says. */
-import { connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   call,
   closeListeners,
   get,
   listenHttp,
-  listen as listenOn,
+  listenRelay,
   listenTcp,
   openRun,
   rule,
@@ -124,20 +123,16 @@ describe("http-client/push", () => {
   });
 
   /** A way to a server that carries nothing more of what it is sent, once that was so many bytes. */
-  async function stuckAfter(mostBytes: number, port: number) {
-    const relay = createServer((near: Socket) => {
-      const far = connect(port, "127.0.0.1");
+  function stuckAfter(mostBytes: number, port: number) {
+    return listenRelay(port, (near, far) => {
       let carried = 0;
-      for (const end of [near, far]) end.on("error", () => {});
       near.on("data", (chunk) => {
         carried += chunk.length;
         far.write(chunk);
         if (carried > mostBytes) near.pause();
       });
       far.on("data", (chunk) => near.write(chunk));
-      near.on("close", () => far.destroy());
     });
-    return await listenOn(relay, () => "");
   }
 
   it.each(Object.entries(TRANSPORTS))(

@@ -1,7 +1,7 @@
 /** Real sockets and a broker around them: what the tests of this folder share. */
 import { readFileSync } from "node:fs";
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { connect, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { runtime } from "#runtime";
 import {
@@ -92,6 +92,24 @@ function recording(serve: (socket: Socket) => void) {
       serve(socket);
     },
   };
+}
+
+/**
+ * A way to a server, and what may befall what goes over it.
+ *
+ * @param carry given both ends of each connection; carries bytes as it likes
+ */
+export async function listenRelay(
+  port: number,
+  carry: (near: Socket, far: Socket) => void,
+): Promise<Listener> {
+  const relay = createTcpServer((near) => {
+    const far = connect(port, "127.0.0.1");
+    for (const end of [near, far]) end.on("error", () => {});
+    near.on("close", () => far.destroy());
+    carry(near, far);
+  });
+  return await listen(relay, () => "");
 }
 
 /** An HTTP server. */

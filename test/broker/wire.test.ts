@@ -4,8 +4,11 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import {
+  bodyOf,
+  call,
   closeListeners,
   get,
+  listenRelay,
   listenTcp,
   openRun,
   readAll,
@@ -13,6 +16,7 @@ import {
   send,
   sendOk,
   TRANSPORTS,
+  textOf,
 } from "./support.ts";
 
 afterEach(closeListeners);
@@ -217,3 +221,42 @@ describe("bombs", () => {
     expect(host.usage.egress_bytes).toBeLessThan(bomb.length + 1000);
   });
 });
+
+describe.each(Object.entries(TRANSPORTS))(
+  "an answer over %s whose length was not announced",
+  (_name, transport) => {
+    /** Reads an answer that somebody between ends, once it is there. */
+    async function readCut(cut: (near: Socket) => void) {
+      const server = await transport.listen((socket) =>
+        socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\n\r\npart of it")),
+      );
+      const relay = await listenRelay(server.port, (near, far) => {
+        near.pipe(far, { end: false });
+        far.pipe(near, { end: false });
+        ends.push(near);
+      });
+      const { host } = transport.openRun(relay.port);
+      const { body } = await sendOk(host, transport.get(relay.port));
+      const first = await call(host, "http-client/read", { handle: body, maxBytes: 100 });
+      for (const near of ends.splice(0)) cut(near);
+      return { first: textOf([bodyOf(first)]), ...(await readAll(host, body)), events: host.events };
+    }
+    const ends: Socket[] = [];
+
+    it("ends where its connection was closed, and its event says so", async () => {
+      const { first, last, events } = await readCut((near) => near.end());
+      expect([first, last]).toEqual(["part of it", { kind: "ok", value: { end: true } }]);
+      const result = "200; of no announced length: it ends where its connection did";
+      expect(events).toMatchObject([{ effect: "allowed", result }]);
+    });
+
+    it("has failed where its connection was reset", async () => {
+      const { first, last, events } = await readCut((near) => near.resetAndDestroy());
+      expect([first, last]).toEqual([
+        "part of it",
+        { kind: "error", error: { tag: "connection-terminated" } },
+      ]);
+      expect(events).toMatchObject([{ effect: "failed", result: "connection-terminated" }]);
+    });
+  },
+);

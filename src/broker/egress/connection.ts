@@ -22,6 +22,8 @@ export class Connection {
   readonly trailers: TrailerWriter;
   /** Whether an earlier request went over it. */
   reused = false;
+  /** Whether it failed. A connection that its server closed in order has not. */
+  broken = false;
 
   readonly #reads: SharedReads | undefined;
 
@@ -29,6 +31,10 @@ export class Connection {
     this.#reads = reads;
     this.address = address;
     this.#socket = socket;
+    // Before undici hears of it, which takes what came until then for a whole answer where its end is the connection's.
+    socket.on("error", () => {
+      this.broken = true;
+    });
     this.#meter = meterReads(socket);
     this.trailers = writeTrailers(socket);
     this.client = clientOver(socket, target);

@@ -45,6 +45,8 @@ export interface ExchangeOptions {
 export interface EgressResponse {
   readonly status: number;
   readonly headers: readonly Header[];
+  /** Whether nothing but the end of the connection says where the body ends: it may have been cut short on its way. */
+  readonly unannounced: boolean;
   /**
    * @returns the next bytes, at least one and at most `maxBytes`, in pieces that stay as they are until they are given back;
    *   `undefined` after the last
@@ -92,7 +94,11 @@ class Exchange implements EgressResponse {
     this.#connection = connection;
     this.#options = options;
     // Nobody tells whoever writes a body otherwise: a connection that is gone may have asked for a piece and never take it.
-    this.#incoming = new Incoming(blocks, body instanceof Uint8Array ? undefined : () => body.fail?.());
+    this.#incoming = new Incoming(
+      blocks,
+      () => connection.broken,
+      body instanceof Uint8Array ? undefined : () => body.fail?.(),
+    );
     this.#reader = new BodyReader(this.#incoming, { clock, idleTimeoutMs, onEnd: () => this.#end(true) });
   }
 
@@ -127,6 +133,10 @@ class Exchange implements EgressResponse {
 
   giveBack(pieces: readonly Uint8Array[]): void {
     this.#options.blocks.give(pieces);
+  }
+
+  get unannounced(): boolean {
+    return this.#options.permit.method !== "HEAD" && this.#incoming.unannounced;
   }
 
   get buffered(): boolean {

@@ -40,7 +40,9 @@ export class Incoming implements Dispatcher.DispatchHandler {
   #trailers: readonly Header[] = [];
   #bodyLeft = 0;
   #begun = false;
+  #unannounced = false;
   readonly #blocks: Blocks;
+  readonly #isBroken: () => boolean;
   readonly #onOver: () => void;
   /** What is held, in order. All but the first are parts of blocks. */
   #pieces: Uint8Array[] = [];
@@ -52,10 +54,12 @@ export class Incoming implements Dispatcher.DispatchHandler {
 
   /**
    * @param blocks what the body passes through; {@link take} gives parts of them
+   * @param isBroken whether its connection has failed: then its end is none
    * @param onOver told once nothing more will come, however it ended, and whether or not somebody looks at what came
    */
-  constructor(blocks: Blocks, onOver: () => void = () => undefined) {
+  constructor(blocks: Blocks, isBroken = () => false, onOver: () => void = () => undefined) {
     this.#blocks = blocks;
+    this.#isBroken = isBroken;
     this.#onOver = onOver;
     this.head = this.#head.promise;
     // Whoever gave the request up does not look any more.
@@ -75,6 +79,11 @@ export class Incoming implements Dispatcher.DispatchHandler {
   /** Bytes that the parser will still give of the body, and nothing between them; 0 = not known. */
   get bodyLeft(): number {
     return this.#bodyLeft;
+  }
+
+  /** Whether its head names no end of its body: that is where its server, or somebody between, ended the connection. */
+  get unannounced(): boolean {
+    return this.#unannounced;
   }
 
   /** Whether there is nothing to take at the moment: no byte, no end, no failure. */
@@ -164,7 +173,10 @@ export class Incoming implements Dispatcher.DispatchHandler {
     // What is said ahead of an answer is none.
     if (status < 200) return;
     const headers = pairs(rawHeaders);
-    this.#bodyLeft = status === 204 || status === 304 ? 0 : lengthOf(headers);
+    const framing = headers.filter(([name]) => /^(?:content-length|transfer-encoding)$/i.test(name));
+    const isEmpty = status === 204 || status === 304;
+    this.#unannounced = !isEmpty && framing.length === 0;
+    this.#bodyLeft = isEmpty ? 0 : lengthOf(framing);
     this.#begun = true;
     this.#head.resolve({ status, headers });
   }
@@ -179,6 +191,8 @@ export class Incoming implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd({ rawTrailers }: Controller): void {
+    if (this.#isBroken()) this.#fail(new EgressFailure({ tag: "connection-terminated" }));
+    if (this.#failure !== undefined) return;
     this.#ended = true;
     this.#bodyLeft = 0;
     this.#trailers = pairs(rawTrailers ?? []);
@@ -233,8 +247,7 @@ export class Incoming implements Dispatcher.DispatchHandler {
 }
 
 /** @returns the length of a body that is framed by it alone; 0 where anything is unusual */
-function lengthOf(headers: readonly Header[]): number {
-  const framing = headers.filter(([name]) => /^(?:content-length|transfer-encoding)$/i.test(name));
+function lengthOf(framing: readonly Header[]): number {
   const [only] = framing;
   if (only === undefined || framing.length > 1 || only[0].toLowerCase() !== "content-length") return 0;
   return /^[0-9]{1,15}$/.test(only[1]) ? Number(only[1]) : 0;
