@@ -47,21 +47,25 @@ export function shareReads(): SharedReadsOption {
   let place: Uint8Array | undefined;
   /** Whether what was read last is a body's and nothing else. */
   let isBody = false;
-  /** Whether somebody takes what was read just now: the system is asked for more by what `callback` returns. */
-  let isShowing = false;
+  /** Whether the system is asked for no more. */
+  let isStopped = false;
+  /** Whether the system is asked for more by what `callback` is about to return. */
+  let isAsked = false;
 
   /** @returns whether the system is to be asked for more */
   function callback(bytes: number): boolean {
     const read = buffer.subarray(0, bytes);
-    isBody = bytes <= reads.passing();
+    // What waits comes first. TLS gives all that it has decrypted, stopped or not.
+    isBody = waiting.length === 0 && bytes <= reads.passing();
     const shown = isBody ? read : copyOf(read);
     waiting.push(shown);
-    isShowing = true;
+    isAsked = !isStopped;
     socket?.emit("readable");
-    isShowing = false;
+    isAsked = false;
     const at = waiting.indexOf(shown);
     if (at >= 0) waiting[at] = kept(shown);
-    return waiting.length === 0;
+    isStopped = waiting.length > 0;
+    return !isStopped;
   }
 
   /** What it holds, where no read changes it. */
@@ -91,8 +95,10 @@ export function shareReads(): SharedReadsOption {
         leavePlace();
         const next = size === 0 ? undefined : waiting.shift();
         if (next !== undefined) return next;
+        if (isAsked) return null;
         // Asks the system for more where that was stopped, and tells the end.
-        return isShowing ? null : own(size);
+        isStopped = false;
+        return own(size);
       };
       made.unshift = (chunk: unknown) => {
         if (chunk instanceof Uint8Array && chunk.length > 0) waiting.unshift(kept(chunk));
