@@ -29,6 +29,7 @@ export function withCommits(onCommit: OnCommit): Runtime {
 export function tellCommits(database: SqliteDatabase, onCommit: OnCommit): SqliteDatabase {
   let synced = true;
   let writes: string[] = [];
+  let saved = 0;
   return {
     ...database,
     prepare(sql) {
@@ -49,6 +50,9 @@ export function tellCommits(database: SqliteDatabase, onCommit: OnCommit): Sqlit
     exec(sql) {
       synced = /synchronous = (\w+)/.exec(sql)?.[1] === undefined ? synced : sql.includes("= FULL");
       if (sql.startsWith("BEGIN")) writes = [];
+      if (sql.startsWith("SAVEPOINT")) saved = writes.length;
+      // A write that failed among others is not in their commit.
+      if (sql.startsWith("ROLLBACK TO")) writes.length = saved;
       if (sql === "COMMIT") onCommit(() => database.exec(sql), { synced, writes });
       else database.exec(sql);
     },
