@@ -16,7 +16,7 @@ export class HeldBack extends Duplex {
 
   /** @param socket connected, and nobody else's from now on */
   constructor(socket: Socket) {
-    super({ highWaterMark: 1, emitClose: true });
+    super({ highWaterMark: 1 });
     this.#socket = socket;
     socket.on("readable", () => this.#pass());
     socket.on("end", () => this.push(null));

@@ -54,7 +54,7 @@ export class Incoming implements Dispatcher.DispatchHandler {
 
   /**
    * @param blocks what the body passes through; {@link take} gives parts of them
-   * @param isBroken whether its connection has failed: then its end is none
+   * @param isBroken whether its connection has failed: then an end that nothing announced is none
    * @param onOver told once nothing more will come, however it ended, and whether or not somebody looks at what came
    */
   constructor(blocks: Blocks, isBroken = () => false, onOver: () => void = () => undefined) {
@@ -191,7 +191,8 @@ export class Incoming implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd({ rawTrailers }: Controller): void {
-    if (this.#isBroken()) this.#fail(new EgressFailure({ tag: "connection-terminated" }));
+    if (this.#unannounced && this.#isBroken())
+      this.#fail(new EgressFailure({ tag: "connection-terminated" }));
     if (this.#failure !== undefined) return;
     this.#ended = true;
     this.#bodyLeft = 0;

@@ -1,6 +1,6 @@
 /**
- * Reads of a socket into one buffer that all sockets share. A socket's own way makes 64 KiB of new memory for every read,
- * and what that leaves to the collector costs more than all else that is done with a body.
+ * Reads of a socket, or of what TLS has decrypted, into one buffer that all share. A socket's own way makes 64 KiB of new
+ * memory for every read, and what that leaves to the collector costs more than all else that is done with a body.
  *
  * INVARIANT: what is in the buffer is another connection's as soon as the next read begins. So it is shown only to whoever
  * has done with it when it returns, and only while nothing but a body can be in it, whose bytes `Incoming` copies. Of
