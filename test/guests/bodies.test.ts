@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runtime } from "#runtime";
-import { closeListeners, type Listener, listenHttp } from "../broker/support.ts";
+import { closeListeners, type Listener, listenHttp, listenTcp } from "../broker/support.ts";
 import { admit } from "../support/components.ts";
 import { bodiesGuest } from "../support/get-guest.ts";
 import { reachFrom } from "../support/reach.ts";
@@ -81,6 +81,62 @@ async function answer(
   response.end();
 }
 
+function policyFor(port: number) {
+  return {
+    max_duration_ms: 60_000,
+    network_allowlist: [{ host: "api.test", scheme: "http", port, methods: ["POST"], paths: ["/*"] }],
+    budget: {
+      ...{ fuel: 1e11, memory_bytes: "4MiB", egress_bytes: "16MiB", requests: 1 },
+      ...{ output_bytes: 1024, log_bytes: 0 },
+    },
+  };
+}
+
+/** @returns bytes of each chunk of a body, in order; undefined while it is not whole */
+function chunksOf(message: string): readonly number[] | undefined {
+  const chunks: number[] = [];
+  for (let at = message.indexOf("\r\n\r\n") + 4; at >= 4; ) {
+    const line = /^([0-9a-f]+)\r\n/.exec(message.slice(at, at + 10));
+    if (line === null) return undefined;
+    const bytes = Number.parseInt(line[1] ?? "", 16);
+    if (bytes === 0) return chunks;
+    chunks.push(bytes);
+    at += line[0].length + bytes + 2;
+  }
+  return undefined;
+}
+
+describe("a body that is written 4 KiB at once", () => {
+  it("leaves in few pieces, none larger than what a run may hold, and takes as much fuel each time", async () => {
+    const received = { text: "", chunks: undefined as readonly number[] | undefined };
+    const { port } = await listenTcp((socket) => {
+      socket.on("data", (bytes) => {
+        received.text += bytes.toString("latin1");
+        received.chunks = chunksOf(received.text);
+        if (received.chunks !== undefined) socket.end("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+      });
+    });
+    const call = reachFrom(box, await admit(await bodiesGuest()), {
+      clock: runtime.clock,
+      egress: { allowAddresses: ["127.0.0.1/32"] },
+    });
+    const bytes = 1024 * 1024;
+    const input = { authority: `api.test:${port}`, path: "/", seed: 1, bytes, piece: 4096 };
+    const fuel = new Set<unknown>();
+    for (let turn = 0; turn < 3; turn += 1) {
+      Object.assign(received, { text: "", chunks: undefined });
+      const { outcome, fuelUsed } = await call(policyFor(port), "exchange", input);
+      expect(outcome).toEqual({ kind: "completed" });
+      const chunks = received.chunks ?? [];
+      expect(chunks.reduce((sum, chunk) => sum + chunk, 0)).toBe(bytes);
+      expect(chunks.length).toBeLessThan(48);
+      expect(Math.max(...chunks)).toBeLessThanOrEqual(65_536 + 4096);
+      fuel.add(fuelUsed);
+    }
+    expect(fuel.size).toBe(1);
+  });
+});
+
 describe(`bodies of ${AT_ONCE} runs at once`, () => {
   it("arrive as they were sent, both ways, and again in what they leave behind", async () => {
     const call = reachFrom(box, await admit(await bodiesGuest()), {
@@ -88,14 +144,7 @@ describe(`bodies of ${AT_ONCE} runs at once`, () => {
       egress: { allowAddresses: ["127.0.0.1/32"] },
     });
     const { port } = server;
-    const policy = {
-      max_duration_ms: 60_000,
-      network_allowlist: [{ host: "api.test", scheme: "http", port, methods: ["POST"], paths: ["/*"] }],
-      budget: {
-        ...{ fuel: 1e11, memory_bytes: "4MiB", egress_bytes: "16MiB", requests: 1 },
-        ...{ output_bytes: 1024, log_bytes: 0 },
-      },
-    };
+    const policy = policyFor(port);
     for (const round of [0, 1]) {
       const seeds = Array.from({ length: AT_ONCE }, (_, index) => 10 * round + index);
       const ends = await Promise.all(

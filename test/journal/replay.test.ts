@@ -4,11 +4,12 @@ import { type Journal, readJournal } from "../../src/core/journal/index.ts";
 import type { JsonValue } from "../../src/core/policy/index.ts";
 import { replay } from "../../src/gateway/replay.ts";
 import type { SandboxComponent } from "../../src/ports/index.ts";
-import { closeListeners, listenTcp, openRun } from "../broker/support.ts";
+import { closeListeners, listenHttp, listenTcp, openRun, rule } from "../broker/support.ts";
 import { npmGuest } from "../guests/npm-guests.ts";
 import { admit, componentOf, sampleTool } from "../support/components.ts";
 import { EACH_RUNTIME } from "../support/each-runtime.ts";
 import { createFakeRunHost } from "../support/fake-run-host.ts";
+import { bodiesGuest } from "../support/get-guest.ts";
 import { recordRun } from "../support/journals.ts";
 import { openSandbox, type TestSandbox } from "../support/sandbox.ts";
 import { slowService } from "../support/slow-service.ts";
@@ -123,6 +124,25 @@ describe("replay()", () => {
       const input = { name: "api.test", port: server.port, text: "hello", ...more };
       const recorded = await recordRun(boxes[on], guest, "talk", input, { host, fuel: 2e9 });
       expect(recorded.end.output).toEqual({ ok: "x".repeat(100_000) });
+      await closeListeners();
+      const { sandbox } = on === "node" ? boxes.deno : boxes.node;
+      const report = await replay(sandbox, recorded.tool, readJournal(recorded.text));
+      expect([report.verdict, report.divergence]).toEqual(["identical", undefined]);
+      expect(report.fuel.seen).toBe(recorded.end.fuelUsed);
+    },
+  );
+
+  it.each(["node", "deno"] as const)(
+    "repeats a body that left in what pieces there were time for, of %s",
+    async (on) => {
+      const server = await listenHttp((request, response) =>
+        request.on("end", () => response.end("ok")).resume(),
+      );
+      const { host } = openRun({ rules: [rule("api.test", server.port)] });
+      const guest = await admit(await bodiesGuest());
+      const input = { authority: `api.test:${server.port}`, path: "/", seed: 1, bytes: 300_000, piece: 4096 };
+      const recorded = await recordRun(boxes[on], guest, "exchange", input, { host, fuel: 2e9 });
+      expect(recorded.end.outcome).toEqual({ kind: "completed" });
       await closeListeners();
       const { sandbox } = on === "node" ? boxes.deno : boxes.node;
       const report = await replay(sandbox, recorded.tool, readJournal(recorded.text));

@@ -52,6 +52,8 @@ export interface GuestContext {
    * @throws {GuestError} with the interface's own error
    */
   call(name: string, args: JsonValue, body?: Uint8Array, roomy?: boolean): Promise<Answer>;
+  /** The same for what was charged before. */
+  callCharged(name: string, args: JsonValue, body: Uint8Array): Promise<Answer>;
   /** To give rooms of replies back to. */
   readonly rooms: Rooms;
   /**
@@ -81,7 +83,7 @@ export interface GuestContext {
   wait(atMs: number): Promise<void>;
   random(length: number): Uint8Array<ArrayBuffer>;
   readonly info: RunInfo;
-  /** Takes fuel that a callee used; a guest that has none left is stopped. */
+  /** Takes fuel that a callee used, or that is due for a call; a guest that has none left is stopped. */
   charge(units: number): void;
   readonly settings: GuestSettings;
   /** Takes work that an asynchronous guest may wait for. */
@@ -146,7 +148,14 @@ export function createContext(powers: {
   async function call(name: string, args: JsonValue, body: Uint8Array = NO_BYTES, roomy = false) {
     // Before the effect: what the run can not pay for does not happen.
     powers.charge(BROKER_CALL_COST);
-    const reply = await ask(name, args, body, roomy);
+    return answerOf(await ask(name, args, body, roomy));
+  }
+
+  async function callCharged(name: string, args: JsonValue, body: Uint8Array): Promise<Answer> {
+    return answerOf(await ask(name, args, body, false));
+  }
+
+  function answerOf(reply: BrokerReply): Answer {
     switch (reply.kind) {
       case "ok":
         return { value: reply.value, body: reply.body ?? NO_BYTES, room: reply.room };
@@ -173,6 +182,7 @@ export function createContext(powers: {
   return {
     guard,
     call,
+    callCharged,
     rooms: powers.pipe.rooms,
     underWay: () => underWay.size,
     send(name, args, body) {

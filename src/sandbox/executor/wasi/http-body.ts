@@ -24,7 +24,9 @@ export type TrailerTexts = readonly (readonly [string, string])[];
 
 /** Takes the pieces of a body. */
 export interface BodyPipe {
-  /** Resolves when the piece was taken; rejects when the request is over. */
+  /** Charges a write, or the end, for the piece that it would be by itself. */
+  charge(): void;
+  /** Sends a piece, whose writes were charged. Resolves when it was taken; rejects when the request is over. */
   push(bytes: Uint8Array, end: boolean, trailers?: TrailerTexts): Promise<void>;
   /** The body will never be whole. */
   abort(): void;
@@ -41,7 +43,9 @@ const STREAM_AFTER_BYTES = CHUNK_BYTES;
 
 /**
  * Resource `outgoing-body`. What is written before its request is handled is held; afterwards, a body that is finished
- * soon leaves whole, with its length, and a longer or slower one in pieces.
+ * soon leaves whole, with its length, and a longer or slower one in pieces, one at a time. What is written while one is
+ * under way leaves together behind it: guests write 4 KiB at once, and each piece takes a question and an answer. A write is
+ * charged for itself all the same, since what leaves together is a matter of time.
  */
 export class OutgoingBody {
   readonly #state: {
@@ -55,9 +59,12 @@ export class OutgoingBody {
     aborted: boolean;
     readonly allowance: BodyAllowance;
     start: ((start: BodyStart) => void) | undefined;
+    /** From its beginning until its pipe is there. */
+    connecting: PromiseWithResolvers<void> | undefined;
     pipe: BodyPipe | undefined;
-    /** The piece under way. */
+    /** The piece under way; its end comes behind all that was written. */
     pushing: Promise<void> | undefined;
+    ended: boolean;
     failure: GuestError | undefined;
   };
 
@@ -72,8 +79,10 @@ export class OutgoingBody {
       aborted: false,
       allowance,
       start: undefined,
+      connecting: undefined,
       pipe: undefined,
       pushing: undefined,
+      ended: false,
       failure: undefined,
     };
   }
@@ -85,13 +94,16 @@ export class OutgoingBody {
     return new OutputStream({
       room() {
         if (state.failure !== undefined) throw state.failure;
-        if (state.pushing !== undefined) return 0;
-        return state.pipe === undefined ? Math.min(CHUNK_BYTES, state.allowance.leftBytes) : CHUNK_BYTES;
+        return state.pipe === undefined
+          ? Math.min(CHUNK_BYTES, state.allowance.leftBytes)
+          : Math.max(0, CHUNK_BYTES - state.heldBytes);
       },
       // A copy: the guest goes on running, and writes over what it gave.
       write: (bytes) => this.#take(bytes.slice()),
+      taken: () =>
+        state.pushing !== undefined && state.heldBytes >= CHUNK_BYTES ? state.pushing : undefined,
       async flush() {
-        await state.pushing;
+        while (state.pushing !== undefined) await state.pushing;
         if (state.failure !== undefined) throw state.failure;
       },
     });
@@ -107,8 +119,12 @@ export class OutgoingBody {
     }
     state.finished = true;
     state.trailers = fields.map(([name, value]) => [name, toLatin1(value)]);
-    if (state.pipe === undefined) body.#begin(body.#finishedKind());
-    else body.#push(new Uint8Array(0), true);
+    if (state.pipe === undefined) {
+      body.#begin(body.#finishedKind());
+      return;
+    }
+    state.pipe.charge();
+    body.#pushNext();
   }
 
   /** Says how the body leaves once that is known; `soon` decides for a body that is slow. */
@@ -145,14 +161,23 @@ export class OutgoingBody {
   #take(bytes: Uint8Array): void {
     const state = this.#state;
     state.written ||= bytes.length > 0;
-    if (state.pipe !== undefined) {
-      this.#push(bytes, false);
-      return;
-    }
+    state.pipe?.charge();
     state.held.push(bytes);
     state.heldBytes += bytes.length;
+    if (state.pipe !== undefined) {
+      this.#pushNext();
+      return;
+    }
     state.allowance.leftBytes -= bytes.length;
     if (state.heldBytes > STREAM_AFTER_BYTES) this.#begin("stream");
+  }
+
+  #takeHeld(): Uint8Array {
+    const state = this.#state;
+    const bytes = joinBytes(state.held, state.heldBytes);
+    state.held = [];
+    state.heldBytes = 0;
+    return bytes;
   }
 
   #begin(kind: "whole" | "stream"): void {
@@ -160,41 +185,49 @@ export class OutgoingBody {
     const { start } = state;
     if (start === undefined) return;
     state.start = undefined;
-    const bytes = joinBytes(state.held, state.heldBytes);
     state.allowance.leftBytes += state.heldBytes;
-    state.held = [];
-    state.heldBytes = 0;
+    const bytes = this.#takeHeld();
     if (kind === "whole") start({ kind, bytes });
-    else start({ kind, bytes, connect: (pipe) => this.#connect(pipe) });
+    else {
+      state.connecting = Promise.withResolvers();
+      start({ kind, bytes, connect: (pipe) => this.#connect(pipe) });
+    }
   }
 
   /** What was written, finished or given up between the beginning and now is made good. */
   #connect(pipe: BodyPipe): void {
     const state = this.#state;
     state.pipe = pipe;
+    state.connecting?.resolve();
+    state.connecting = undefined;
+    state.allowance.leftBytes += state.heldBytes;
     if (state.aborted) pipe.abort();
     else if (state.heldBytes > 0 || state.finished) {
-      const bytes = joinBytes(state.held, state.heldBytes);
-      state.allowance.leftBytes += state.heldBytes;
-      this.#push(bytes, state.finished);
+      pipe.charge();
+      this.#pushNext();
     }
   }
 
-  #push(bytes: Uint8Array, end: boolean): void {
+  /** Sends all that was written, and the end behind it, unless a piece is under way: then that is done behind it. */
+  #pushNext(): void {
     const state = this.#state;
-    const { pipe, trailers } = state;
-    const before = state.pushing ?? Promise.resolve();
-    const pushing = before
-      .then(() => (end ? pipe?.push(bytes, end, trailers) : pipe?.push(bytes, end)))
+    const { pipe, trailers, finished } = state;
+    const isOver = state.failure !== undefined || state.aborted || state.ended;
+    if (pipe === undefined || state.pushing !== undefined || isOver) return;
+    if (state.heldBytes === 0 && !finished) return;
+    const bytes = this.#takeHeld();
+    state.ended = finished;
+    state.pushing = (finished ? pipe.push(bytes, true, trailers) : pipe.push(bytes, false))
       .catch((error: unknown) => this.#fail(error))
-      .finally(() => {
-        if (state.pushing === pushing) state.pushing = undefined;
+      .then(() => {
+        state.pushing = undefined;
+        this.#pushNext();
       });
-    state.pushing = pushing;
   }
 
   #fail(error: unknown): void {
     const payload = error instanceof GuestError ? error.payload : undefined;
+    this.#takeHeld();
     this.#state.failure = new GuestError({
       tag: "last-operation-failed",
       val: new IoError("Cannot write the body: its request is over", payload),

@@ -4,6 +4,7 @@
  * body is pulled piece by piece.
  * The server's half of the types is in `http-server.ts`.
  */
+import { BROKER_CALL_COST } from "../../../core/metering/host/index.ts";
 import type { JsonValue } from "../../../core/policy/index.ts";
 import type { HttpSendValue } from "../../../ports/index.ts";
 import type { Binding } from "../binding.ts";
@@ -317,9 +318,10 @@ export async function begin(
       const sent = context.call("http-client/send", { ...args, stream }, start.bytes, true);
       // Behind the head on the same pipe, so the broker knows the number when the first piece comes.
       start.connect({
+        charge: () => context.charge(BROKER_CALL_COST),
         async push(bytes, end, trailers = []) {
           const behind = trailers.length === 0 ? {} : { trailers };
-          await context.call("http-client/push", { stream, end, ...behind }, bytes);
+          await context.callCharged("http-client/push", { stream, end, ...behind }, bytes);
         },
         abort: () => context.send("http-client/abort", { stream }),
       });

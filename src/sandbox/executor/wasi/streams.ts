@@ -25,6 +25,11 @@ export interface ByteSink {
   /** Bytes that may be written now. */
   room(): number;
   write(bytes: Uint8Array): void;
+  /**
+   * What whoever waits for its write waits for; undefined = nothing. Default: `flush`. A failure that is known later is told
+   * by whatever is done next.
+   */
+  taken?(): Promise<void> | undefined;
   /** Resolves when everything written has been taken over. */
   flush(): Promise<void>;
 }
@@ -172,10 +177,17 @@ export class OutputStream {
     this.#sink.write(bytes);
   }
 
-  async blockingWriteAndFlush(bytes: Uint8Array): Promise<void> {
-    await this.#waitForRoom(bytes.length);
+  /** Answers at once where it can, as `blockingRead` does. */
+  blockingWriteAndFlush(bytes: Uint8Array): Promise<void> | undefined {
+    if (bytes.length > this.#sink.room())
+      return this.#waitForRoom(bytes.length).then(() => this.#writeAndWait(bytes));
+    return this.#writeAndWait(bytes);
+  }
+
+  #writeAndWait(bytes: Uint8Array): Promise<void> | undefined {
     this.write(bytes);
-    await this.#sink.flush();
+    const sink = this.#sink;
+    return sink.taken === undefined ? sink.flush() : sink.taken();
   }
 
   flush(): void {

@@ -81,7 +81,7 @@ function pass(context: GuestContext, body: OwnBody, outgoing: OutgoingBody, sent
   drain(
     contents,
     context.work,
-    (bytes) => output.blockingWriteAndFlush(bytes),
+    async (bytes) => output.blockingWriteAndFlush(bytes),
     (failure) => {
       if (failure !== undefined) {
         trailers.drop();
