@@ -135,6 +135,22 @@ describe("a body that is written 4 KiB at once", () => {
     }
     expect(fuel.size).toBe(1);
   });
+
+  it("ends with its run where its fuel does, and leaves the executor to others", async () => {
+    const { port } = await listenTcp();
+    const call = reachFrom(box, await admit(await bodiesGuest()), {
+      clock: runtime.clock,
+      egress: { allowAddresses: ["127.0.0.1/32"] },
+    });
+    const { budget, ...policy } = policyFor(port);
+    const input = { authority: `api.test:${port}`, path: "/", seed: 1, bytes: 1024 * 1024, piece: 4096 };
+    // Somewhere between its first piece and its last, wherever the charge falls.
+    for (const fuel of [1_000_000, 1_500_000, 2_345_678, 3_000_000, 5_000_000, 9_999_999]) {
+      const { outcome } = await call({ ...policy, budget: { ...budget, fuel } }, "exchange", input);
+      expect(outcome).toEqual({ kind: "exhausted", budget: "fuel" });
+    }
+    expect(box.started.filter(({ role }) => role === "run")).toHaveLength(1);
+  });
 });
 
 describe(`bodies of ${AT_ONCE} runs at once`, () => {

@@ -100,9 +100,9 @@ export class OutgoingBody {
       },
       // A copy: the guest goes on running, and writes over what it gave.
       write: (bytes) => this.#take(bytes.slice()),
-      taken: () =>
-        state.pushing !== undefined && state.heldBytes >= CHUNK_BYTES ? state.pushing : undefined,
+      taken: () => state.connecting?.promise ?? (state.heldBytes < CHUNK_BYTES ? undefined : state.pushing),
       async flush() {
+        await state.connecting?.promise;
         while (state.pushing !== undefined) await state.pushing;
         if (state.failure !== undefined) throw state.failure;
       },
@@ -123,7 +123,7 @@ export class OutgoingBody {
       body.#begin(body.#finishedKind());
       return;
     }
-    state.pipe.charge();
+    body.#pay(state.pipe);
     body.#pushNext();
   }
 
@@ -161,7 +161,7 @@ export class OutgoingBody {
   #take(bytes: Uint8Array): void {
     const state = this.#state;
     state.written ||= bytes.length > 0;
-    state.pipe?.charge();
+    if (state.pipe !== undefined) this.#pay(state.pipe);
     state.held.push(bytes);
     state.heldBytes += bytes.length;
     if (state.pipe !== undefined) {
@@ -203,8 +203,17 @@ export class OutgoingBody {
     state.allowance.leftBytes += state.heldBytes;
     if (state.aborted) pipe.abort();
     else if (state.heldBytes > 0 || state.finished) {
-      pipe.charge();
+      this.#pay(pipe);
       this.#pushNext();
+    }
+  }
+
+  /** What can not be paid for does not leave. Its guest is stopped, and traps as soon as it would go on. */
+  #pay(pipe: BodyPipe): void {
+    try {
+      pipe.charge();
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
