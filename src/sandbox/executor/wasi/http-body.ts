@@ -119,12 +119,8 @@ export class OutgoingBody {
     }
     state.finished = true;
     state.trailers = fields.map(([name, value]) => [name, toLatin1(value)]);
-    if (state.pipe === undefined) {
-      body.#begin(body.#finishedKind());
-      return;
-    }
-    body.#pay(state.pipe);
-    body.#pushNext();
+    if (state.pipe === undefined) body.#begin(body.#finishedKind());
+    else body.#pushPaid(state.pipe);
   }
 
   /** Says how the body leaves once that is known; `soon` decides for a body that is slow. */
@@ -161,11 +157,10 @@ export class OutgoingBody {
   #take(bytes: Uint8Array): void {
     const state = this.#state;
     state.written ||= bytes.length > 0;
-    if (state.pipe !== undefined) this.#pay(state.pipe);
     state.held.push(bytes);
     state.heldBytes += bytes.length;
     if (state.pipe !== undefined) {
-      this.#pushNext();
+      this.#pushPaid(state.pipe);
       return;
     }
     state.allowance.leftBytes -= bytes.length;
@@ -202,19 +197,17 @@ export class OutgoingBody {
     state.connecting = undefined;
     state.allowance.leftBytes += state.heldBytes;
     if (state.aborted) pipe.abort();
-    else if (state.heldBytes > 0 || state.finished) {
-      this.#pay(pipe);
-      this.#pushNext();
-    }
+    else if (state.heldBytes > 0 || state.finished) this.#pushPaid(pipe);
   }
 
   /** What can not be paid for does not leave. Its guest is stopped, and traps as soon as it would go on. */
-  #pay(pipe: BodyPipe): void {
+  #pushPaid(pipe: BodyPipe): void {
     try {
       pipe.charge();
     } catch (error) {
       this.#fail(error);
     }
+    this.#pushNext();
   }
 
   /** Sends all that was written, and the end behind it, unless a piece is under way: then that is done behind it. */

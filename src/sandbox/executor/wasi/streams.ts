@@ -216,11 +216,8 @@ export class OutputStream {
     this.write(zeroes(length));
   }
 
-  async blockingWriteZeroesAndFlush(length: bigint): Promise<void> {
-    const bytes = zeroes(length);
-    await this.#waitForRoom(bytes.length);
-    this.write(bytes);
-    await this.#sink.flush();
+  blockingWriteZeroesAndFlush(length: bigint): Promise<void> | undefined {
+    return this.blockingWriteAndFlush(zeroes(length));
   }
 
   splice(source: InputStream, length: bigint): bigint | GuestError {
