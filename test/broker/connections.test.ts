@@ -1,5 +1,4 @@
 /** Connections of egress: shared only by one right, pinned all the same, through a proxy or not, raw TCP too. */
-import { readFileSync } from "node:fs";
 import { createServer as createTlsServer } from "node:https";
 import { connect as connectTcp, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
@@ -17,6 +16,7 @@ import {
   clock,
   closeListeners,
   fakeResolver,
+  fixture,
   get,
   listen,
   listenHttp,
@@ -34,7 +34,6 @@ afterEach(closeListeners);
 
 const LOOPBACK = [parseBlock("127.0.0.1/32")];
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-const fixture = (name: string) => readFileSync(new URL(`fixtures/${name}`, import.meta.url), "utf8");
 
 /** Counts what a request is charged. */
 function counter(most = Number.MAX_SAFE_INTEGER) {

@@ -1,5 +1,4 @@
 /** Egress against hostile resolvers and servers, asserted at the sockets of both ends. */
-import { readFileSync } from "node:fs";
 import { createServer as createTlsServer } from "node:https";
 import { afterEach, describe, expect, it } from "vitest";
 import { createBroker } from "../../src/broker/index.ts";
@@ -8,6 +7,9 @@ import {
   call,
   clock,
   closeListeners,
+  FLOODS,
+  fixture,
+  flood,
   get,
   listen,
   listenHttp,
@@ -376,33 +378,12 @@ describe("http-client and time", () => {
 });
 
 describe("http-client and the egress budget", () => {
-  /** What a server may do to make us read; 50 MB each if nobody stops it. */
-  const floods: readonly (readonly [string, string, string])[] = [
-    ["a plain body", "HTTP/1.1 200 OK\r\ncontent-length: 50000000\r\n\r\n", "x".repeat(16_384)],
-    [
-      "a chunked body",
-      "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
-      `4000\r\n${"x".repeat(0x4000)}\r\n`,
-    ],
-    ["tiny chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n".repeat(2000)],
-    ["a chunk extension", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;a=", "x".repeat(16_384)],
-    ["interim responses", "", "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n".repeat(500)],
-    ["a body without an end", "HTTP/1.1 200 OK\r\n\r\n", "x".repeat(16_384)],
-  ];
-  it.each(floods)("stops reading %s when it is spent", async (_, head, piece) => {
+  it.each(FLOODS)("stops reading %s when it is spent", async (_, head, piece) => {
     const limit = 200_000;
-    let written = 0;
+    let written = () => 0;
     const server = await listenTcp((socket) => {
       socket.once("data", () => {
-        socket.write(head);
-        const pump = () => {
-          while (!socket.destroyed && written < 50_000_000) {
-            written += piece.length;
-            if (!socket.write(piece)) return;
-          }
-        };
-        socket.on("drain", pump);
-        pump();
+        written = flood(socket, head, piece);
       });
     });
     const { host } = openRun({ rules: [rule("api.test", server.port)], budget: { egress_bytes: limit } });
@@ -416,7 +397,7 @@ describe("http-client and the egress budget", () => {
     expect(event).toMatchObject({ effect: "failed", result: "exhausted" });
     expect((event?.bytes_in ?? 0) + (event?.bytes_out ?? 0)).toBe(limit);
     expect(server.connects()).toBe(1);
-    expect(written).toBeLessThan(50_000_000);
+    expect(written()).toBeLessThan(50_000_000);
   });
 
   it("sends nothing of a request that it does not cover", async () => {
@@ -462,7 +443,6 @@ describe("http-client and the egress budget", () => {
 });
 
 describe("http-client and TLS", () => {
-  const fixture = (name: string) => readFileSync(new URL(`fixtures/${name}`, import.meta.url), "utf8");
   const cert = fixture("tls-cert.pem");
 
   async function listenTls() {

@@ -1,5 +1,4 @@
 /** Fields behind a request's body, as a raw server sees them. */
-import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { connect } from "node:net";
@@ -7,6 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import {
   call,
   closeListeners,
+  fixture,
   get,
   listen as listenOn,
   listenTcp,
@@ -123,7 +123,6 @@ describe("http-client/push with trailers", () => {
     ["through the outgoing proxy", "http", true],
     ["over TLS through the outgoing proxy", "https", true],
   ] as const)("sends and receives them %s as well", async (_, scheme, proxied) => {
-    const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), "utf8");
     const cert = fixture("tls-cert.pem");
     let got: object | undefined;
     const serve = (request: IncomingMessage, response: ServerResponse) => {

@@ -1,5 +1,5 @@
 /** A profile's private authority and client certificate: careless files first, then a server that demands them. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer as createTlsServer } from "node:https";
 import { tmpdir } from "node:os";
 import { TLSSocket } from "node:tls";
@@ -21,6 +21,7 @@ import {
   clock,
   closeListeners,
   fakeResolver,
+  fixture,
   get,
   listen,
   listenHttp,
@@ -47,10 +48,6 @@ afterEach(async () => {
   await closeListeners();
   rmSync(folder, { recursive: true });
 });
-
-function fixture(name: string): string {
-  return readFileSync(new URL(`fixtures/${name}`, import.meta.url), "utf8");
-}
 
 function put(name: string, text: string, mode = 0o644): Promise<void> {
   return runtime.files.write(`${folder}/${name}`, text, { mode });

@@ -222,10 +222,44 @@ export function get(port: number, more: Record<string, JsonValue> = {}): Record<
   };
 }
 
+/** What a server may do to make us read: a name, a head, and a piece that comes again and again. */
+export const FLOODS: readonly (readonly [name: string, head: string, piece: string])[] = [
+  ["a plain body", "HTTP/1.1 200 OK\r\ncontent-length: 50000000\r\n\r\n", "x".repeat(16_384)],
+  [
+    "a chunked body",
+    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+    `4000\r\n${"x".repeat(0x4000)}\r\n`,
+  ],
+  ["tiny chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n".repeat(2000)],
+  ["a chunk extension", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;a=", "x".repeat(16_384)],
+  ["interim responses", "", "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n".repeat(500)],
+  ["a body without an end", "HTTP/1.1 200 OK\r\n\r\n", "x".repeat(16_384)],
+];
+
+/**
+ * Answers with one of {@link FLOODS}: 50 MB if nobody stops it.
+ *
+ * @returns bytes of pieces that were written so far
+ */
+export function flood(socket: Socket, head: string, piece: string): () => number {
+  let written = 0;
+  const pump = () => {
+    while (!socket.destroyed && written < 50_000_000) {
+      written += piece.length;
+      if (!socket.write(piece)) return;
+    }
+  };
+  if (head !== "") socket.write(head); // Deno's TLS says nothing more after an empty write
+  socket.on("drain", pump);
+  pump();
+  return () => written;
+}
+
 /** The name that the certificate of {@link listenTls} is for. */
 export const TLS_HOST = "api.example.test";
 
-function fixture(name: string): string {
+/** A certificate or a key, PEM. */
+export function fixture(name: string): string {
   return readFileSync(new URL(`fixtures/${name}`, import.meta.url), "utf8");
 }
 

@@ -1,6 +1,5 @@
 /** HTTP requests of a guest, in its locked-down process, through pipe and broker, beside the same requests made by undici. */
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import { runtime } from "#runtime";
 import { createBroker } from "../../../src/broker/index.ts";
 import { PROJECT_FOLDER } from "../../../src/compose.ts";
 import { createSandbox } from "../../../src/sandbox/index.ts";
+import { fixture, TLS_HOST } from "../../broker/support.ts";
 import { admit, exported } from "../../support/components.ts";
 import { getGuest } from "../../support/get-guest.ts";
 import { rowOf } from "../harness.ts";
@@ -21,8 +21,6 @@ const SIZES = { "1 kB": 1024, "1 MB": 1024 * 1024 } as const;
 type Size = keyof typeof SIZES;
 const NAMES = ["1 kB", "1 MB"] as const;
 const CONCURRENT = 64;
-/** What the certificate is for. */
-const TLS_HOST = "api.example.test";
 
 /** Calls before anything is timed: their code is compiled for good after some thousands, on either side. */
 const WARM = { "1 kB": 5000, "1 MB": 400 } as const;
@@ -49,7 +47,7 @@ export const guestHttp: Suite = {
     /** When each request arrived: from one arrival to the next is a whole call, as its server sees it. */
     let arrivals: number[] = [];
     const arrived = () => void arrivals.push(performance.now());
-    const identity = { cert: await fixture("tls-cert.pem"), key: await fixture("tls-key.pem") };
+    const identity = { cert: fixture("tls-cert.pem"), key: fixture("tls-key.pem") };
     const servers = [createBodiesServer(arrived), createTlsBodiesServer(identity, arrived)] as const;
     const [near, secure] = await Promise.all(servers.map(listening));
     const apart = await openApart();
@@ -184,10 +182,6 @@ export const guestHttp: Suite = {
     }
   },
 };
-
-async function fixture(name: string): Promise<string> {
-  return await readFile(join(PROJECT_FOLDER, "test/broker/fixtures", name), "utf8");
-}
 
 async function listening(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
